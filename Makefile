@@ -1,0 +1,71 @@
+# LoRA, live: one command for each thing to do. Needs Python 3.11 or newer; `make assets` needs Node besides.
+SHELL = /bin/sh
+PYTHON ?= python3
+DIR ?= site
+ARGS ?=
+
+VENV = .venv
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL = help
+.PHONY: help serve test bench export assets format browser clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+serve: $(VENV)/.installed-app ## install what is missing and serve the app (ARGS="--port 5007")
+	@exec $(PY) app.py $(ARGS)
+
+test: $(VENV)/.installed-test browser ## check everything: format, lint, types, tests (ARGS="-k svd")
+	@echo "ruff format"; $(VENV)/bin/ruff format --check .
+	@echo "ruff check"; $(VENV)/bin/ruff check .
+	@echo "mypy"; $(VENV)/bin/mypy
+	@echo "pytest"; $(PY) -m pytest $(ARGS)
+
+bench: $(VENV)/.installed-test browser ## measure: page weight, time to paint, readers per core
+	@exec $(PY) -m tests.bench $(ARGS)
+
+export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=site)
+	@exec $(PY) app.py export "$(DIR)" $(ARGS)
+
+assets: assets/node_modules/.package-lock.json ## rebuild assets/bundles from the JavaScript sources (needs Node)
+	@node assets/bundle.mjs
+
+format: $(VENV)/.installed-test ## format the Python sources and fix what ruff can fix
+	@$(VENV)/bin/ruff check --fix-only --quiet .
+	@$(VENV)/bin/ruff format .
+
+browser: $(VENV)/.installed-test
+	@$(PY) tests/find_browser.py
+
+clean: ## remove what make and the tools made, except assets/bundles
+	rm -rf $(VENV) assets/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "LoRA, live needs Python 3.11 or newer, and there is no '$(PYTHON)' here. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "LoRA, live needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1). Name another: make PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make a virtual environment: its venv module is missing (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV) ..."
+	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed-app: requirements.txt $(PY)
+	@echo "Installing what the app needs (requirements.txt) ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-test: requirements.txt tests/requirements.txt $(PY)
+	@echo "Installing what the tests need (tests/requirements.txt) ..."
+	@$(PIP) -r tests/requirements.txt
+	@touch $(VENV)/.installed-app $@
+
+assets/node_modules/.package-lock.json: assets/package.json assets/package-lock.json
+	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { \
+	  echo "make assets needs Node 18 or newer with npm (nodejs.org); the app and its tests do not: assets/bundles is part of the repository." >&2; exit 1; }
+	@echo "Installing esbuild and D3's modules (assets/package-lock.json) ..."
+	@cd assets && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

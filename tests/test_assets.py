@@ -1,0 +1,135 @@
+"""assets/bundles: each bundle is what its sources say, and holds nothing that a strict page would refuse."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
+LICENCES = ROOT / "assets" / "bundles" / "LICENSE-d3.txt"
+FIRST = re.compile(r"/\* (?P<name>\w+): sources sha256 (?P<sum>[0-9a-f]{64}) \*/")
+SECOND = re.compile(r"/\* sources: (?P<sources>[^*]+) \*/")
+THIRD = re.compile(r"/\* contains (?P<packages>[^:]+): ISC licence")
+AS_MODULE = """async function load(text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
+  return typeof (await import(address)).default.render
+}"""
+ADDRESS = re.compile(r"https?://([^/\s\"'`]*)")
+
+
+def recorded(bundle: str) -> tuple[str, str, list[str]]:
+    """Return name, hash and sources that the first two lines of a bundle record."""
+    first, second, *_ = bundle.split("\n", 2)
+    head, sources = FIRST.fullmatch(first), SECOND.fullmatch(second)
+    assert head, f"the first line is not a bundle's: {first[:80]}"
+    assert sources, f"the second line is not a bundle's: {second[:80]}"
+    return head["name"], head["sum"], sources["sources"].split()
+
+
+def hash_of(paths: list[str], root: Path = ROOT) -> str:
+    """Return the hash that assets/bundle.mjs takes: path, NUL, content, NUL for each file."""
+    total = hashlib.sha256()
+    for path in paths:
+        content = (root / path).read_bytes() if (root / path).exists() else b"(gone)"
+        total.update(path.encode() + b"\0" + content + b"\0")
+    return total.hexdigest()
+
+
+def stale(bundle: str, root: Path = ROOT) -> bool:
+    """Return whether a source of the bundle has changed since it was built."""
+    _, before, sources = recorded(bundle)
+    return hash_of(sources, root) != before
+
+
+def refused(bundle: str) -> list[str]:
+    """Return what in a bundle a strict content policy or a page without a network would refuse."""
+    found = re.findall(r"(?<![\w$.])eval\(|\bnew Function\b|</script", bundle)
+    return found + [host for host in ADDRESS.findall(bundle) if host != "www.w3.org"]
+
+
+def test_every_source_has_its_bundle_and_no_bundle_lacks_a_source():
+    wanted = {path.stem for path in (ROOT / "widgets").glob("*.js")}
+    if (ROOT / "assets" / "page.js").exists():
+        wanted.add("page")
+    assert {path.stem for path in BUNDLES} == wanted, "run `make assets` and commit assets/bundles"
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_a_bundle_is_what_its_sources_say(path):
+    text = path.read_text(encoding="utf-8")
+    name, _, sources = recorded(text)
+    entry = "assets/page.js" if name == "page" else f"widgets/{name}.js"
+    assert name == path.stem
+    assert {entry, "assets/bundle.mjs", "assets/package-lock.json"} <= set(sources)
+    assert not stale(text), f"a source of assets/bundles/{path.name} has changed: run `make assets`"
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_a_bundle_holds_nothing_that_a_strict_page_refuses(path):
+    assert refused(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_the_licence_of_every_package_is_there(path):
+    licences = LICENCES.read_text(encoding="utf-8")
+    third = THIRD.match(path.read_text(encoding="utf-8").split("\n", 3)[2])
+    for package in third["packages"].split(", ") if third else []:
+        _, _, licence = licences.partition(f"\n{package}\n\n")
+        assert licence.startswith("Copyright"), (
+            f"{package} has no licence in {LICENCES.name}: run `make assets`"
+        )
+        assert "Permission to use, copy, modify, and/or distribute" in licence
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_a_bundle_is_both_a_classic_script_and_a_module(browser, path):
+    page = browser.new_page()
+    text = path.read_text(encoding="utf-8")
+    try:
+        if path.stem == "page":
+            page.add_script_tag(content=text)
+            return
+        name = f"lora_{path.stem}"
+        page.add_script_tag(content=text)
+        assert page.evaluate(f"typeof {name}.default.render") == "function"
+        module = f"{text}\nexport default {name}.default"
+        page.add_script_tag(content=AS_MODULE)
+        assert page.evaluate("text => load(text)", module) == "function"
+    finally:
+        page.close()
+
+
+def test_versions_are_exact_and_the_lock_file_names_no_server():
+    package = json.loads((ROOT / "assets" / "package.json").read_text(encoding="utf-8"))
+    lock = json.loads((ROOT / "assets" / "package-lock.json").read_text(encoding="utf-8"))
+    wanted = {**package["dependencies"], **package["devDependencies"], **package["overrides"]}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert [name for name, entry in lock["packages"].items() if "resolved" in entry] == []
+    assert all("integrity" in entry for name, entry in lock["packages"].items() if name)
+
+
+@pytest.mark.parametrize("change", ["content", "gone", "name"])
+def test_a_changed_source_is_noticed(tmp_path, change):
+    (tmp_path / "a.js").write_text("let r = 4")
+    (tmp_path / "b.js").write_text("let r = 4")
+    bundle = f"/* a: sources sha256 {hash_of(['a.js'], tmp_path)} */\n/* sources: a.js */\nx"
+    assert not stale(bundle, tmp_path)
+    if change == "content":
+        (tmp_path / "a.js").write_text("let r = 8")
+    elif change == "gone":
+        (tmp_path / "a.js").unlink()
+    else:
+        bundle = bundle.replace("sources: a.js", "sources: b.js")
+    assert stale(bundle, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "planted", ["x=eval('1')", "new Function('r')", "fetch('https://example.org/d3.js')", "'</script>'"]
+)
+def test_what_a_strict_page_refuses_is_noticed(planted):
+    assert refused(f"let ns='http://www.w3.org/2000/svg';{planted};retrieval(2)") != []
+    assert refused("let ns='http://www.w3.org/2000/svg';retrieval(2)") == []

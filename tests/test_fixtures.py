@@ -1,0 +1,80 @@
+"""The fixtures of conftest.py notice what they promise to notice."""
+
+import asyncio
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from conftest import serve
+
+PAGE = """<!doctype html><html lang="en"><title>t</title><p>text</p><script>{}</script></html>"""
+SERVER = """
+import sys
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+port = int(sys.argv[sys.argv.index("--port") + 1])
+server = HTTPServer(("127.0.0.1", port), SimpleHTTPRequestHandler)
+print(f"live: http://127.0.0.1:{port}/")
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def page_with(tmp_path: Path):
+    """Write a page that runs the given script."""
+
+    def write(script: str) -> Path:
+        path = tmp_path / "page.html"
+        path.write_text(PAGE.format(script), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_quiet_page_says_nothing(open_page, page_with):
+    page = open_page(page_with("console.log('fine')"), viewport={"width": 390, "height": 800})
+    assert page.evaluate("innerWidth") == 390
+    assert page.said == []
+
+
+@pytest.mark.parametrize(
+    ("script", "noticed"),
+    [
+        ("console.error('lost r')", "console: lost r"),
+        ("setTimeout(() => { throw new Error('no rank') })", "no rank"),
+        ("fetch('https://example.org/x').catch(() => {})", "foreign request: https://example.org/x"),
+        ("new WebSocket('wss://example.org/ws')", "foreign websocket: wss://example.org/ws"),
+    ],
+)
+def test_open_page_notices(open_page, page_with, script, noticed):
+    page = open_page(page_with(script))
+    for _ in range(40):
+        if page.said:
+            break
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(100)
+    assert any(noticed in line for line in page.said), page.said
+    page.said.clear()
+
+
+def test_serve_gives_the_address_and_ends_the_program(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(SERVER, encoding="utf-8")
+    with serve(program=str(program)) as address, urllib.request.urlopen(f"{address}/Makefile") as reply:
+        assert reply.status == 200
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address)
+
+
+def test_serve_shows_what_a_broken_program_said(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("raise SystemExit('the rank is missing')", encoding="utf-8")
+    with (
+        pytest.raises(pytest.fail.Exception, match=r"(?s)ended \(1\).*the rank is missing"),
+        serve(program=str(program)),
+    ):
+        pass
+
+
+def test_no_loop_runs_before_the_browser():
+    assert asyncio.run(asyncio.sleep(0, "free")) == "free"
