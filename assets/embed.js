@@ -1,0 +1,14 @@
+// <script src="https://your-site.example/embed.js" data-figure="rank/rank" data-query="task=blur&r=4"></script>
+// puts the figure into the page where the script stands, in a frame whose height follows its content.
+{
+  const script = document.currentScript
+  const frame = document.createElement('iframe')
+  frame.src = new URL(`embed/${script.dataset.figure}.html?${script.dataset.query ?? ''}`, script.src)
+  frame.title = script.dataset.title ?? script.dataset.figure
+  frame.loading = 'lazy'
+  frame.style.cssText = 'width:100%;border:0;height:50px'
+  script.after(frame)
+  addEventListener('message', ({ source, data }) => {
+    if (source === frame.contentWindow && Number.isFinite(data?.loraHeight)) frame.style.height = `${data.loraHeight}px`
+  })
+}

@@ -1,0 +1,37 @@
+// How the page looks: light, dark or as the system says, and large for a projector. Told by the address
+// (?theme=dark&view=projector), else remembered in the reader's browser, else left to her system.
+
+const KEPT = ['theme', 'view']
+const ALLOWED = { theme: ['light', 'dark'], view: ['projector'] }
+
+function remembered(name) {
+  try { return localStorage.getItem(`lora-${name}`) } catch { return null } // a sandboxed frame has no storage
+}
+
+function remember(name, value) {
+  try { value ? localStorage.setItem(`lora-${name}`, value) : localStorage.removeItem(`lora-${name}`) } catch { /* as above */ }
+}
+
+/** Apply what address and memory say, and let the controls of the page change it. */
+export function viewControls(address) {
+  const { dataset } = document.documentElement
+  for (const name of KEPT) {
+    const value = address.get(name) ?? remembered(name)
+    if (ALLOWED[name].includes(value)) dataset[name] = value
+  }
+  const set = (name, value) => {
+    if (value) dataset[name] = value
+    else delete dataset[name]
+    remember(name, value)
+  }
+  const theme = document.querySelector('#theme')
+  if (theme) {
+    theme.value = dataset.theme ?? ''
+    theme.addEventListener('change', () => set('theme', theme.value))
+  }
+  const projector = document.querySelector('#projector')
+  if (projector) {
+    projector.checked = dataset.view === 'projector'
+    projector.addEventListener('change', () => set('view', projector.checked ? 'projector' : ''))
+  }
+}

@@ -1,0 +1,15 @@
+"""Lessons: one page per file, found by being there. Files with an underscore hold what all lessons share."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from lessons._blocks import Lesson
+
+
+@cache
+def load_all() -> tuple[Lesson, ...]:
+    """Return every lesson of this folder in its order."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    found = [importlib.import_module(f"lessons.{name}").LESSON for name in names]
+    return tuple(sorted(found, key=lambda lesson: lesson.order))

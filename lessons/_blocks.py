@@ -1,0 +1,92 @@
+"""What a lesson is made of: blocks in reading order, and claims whose numbers are computed and tested."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panel.viewable import Viewable
+
+from widgets._instrument import Instrument
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence with gaps, the function of compute that fills them, and what must be true for it to stand."""
+
+    sentence: str
+    values: Callable[[], Mapping[str, Any]]
+    holds: Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A number of somebody else's, with the place where it stands."""
+
+    value: str
+    source: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Markdown text. `[[key]]` sets a claim or a cited number, `[@key, place]` a citation."""
+
+    text: str
+    kind = "prose"
+
+
+@dataclass(frozen=True)
+class Try:
+    """One thing to try on the figure before it; Markdown."""
+
+    text: str
+    kind = "try"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An instrument, under an id that its address and its embed carry."""
+
+    id: str
+    make: Callable[[], Instrument]
+    kind = "instrument"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A part that needs a Python session; a page offers it, and says what to do where there is none."""
+
+    id: str
+    title: str
+    invitation: str
+    without: str
+    make: Callable[[], Viewable]
+    kind = "live"
+
+
+Block = Prose | Try | Figure | Live
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One page: what it asks, what stands on it, and what it claims."""
+
+    slug: str
+    title: str
+    question: str
+    order: int  # in tens, so that a lesson can be put between two others
+    minutes: int
+    claims: Mapping[str, Claim | Cited]
+    build: Callable[[], Iterator[Block]]
+
+    def texts(self) -> list[str]:
+        """Return the Markdown of the lesson."""
+        return [block.text for block in self.build() if isinstance(block, Prose | Try)]
+
+    def figures(self) -> dict[str, Figure]:
+        """Return the figures by id."""
+        return {block.id: block for block in self.build() if isinstance(block, Figure)}
+
+    def live_parts(self) -> dict[str, Live]:
+        """Return the live parts by id."""
+        return {block.id: block for block in self.build() if isinstance(block, Live)}

@@ -1,0 +1,307 @@
+"""What low rank means: the reader can say what a rank-r copy keeps, what it costs, and when it saves nothing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from compute.lora import break_even_rank, rank_dimension, stored_numbers, times_smaller
+from compute.noise import marchenko_pastur_band, noise_band
+from compute.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
+from compute.svd import factorize
+from compute.tasks import make_task
+from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Live, Prose, Try
+from widgets.own_matrix import OwnMatrix
+from widgets.patterns import Patterns
+from widgets.rank import Rank
+
+LAYER = (4096, 4096)  # one attention matrix of a mid-size model
+N = 32  # the size the lesson's figure opens with
+
+
+def _s(task: str, n: int = N) -> np.ndarray:
+    return factorize(make_task(task, n, 0)).s
+
+
+def _layer(r: int) -> Mapping[str, Any]:
+    return {
+        "r": r,
+        "out": LAYER[0],
+        "total": LAYER[0] * LAYER[1],
+        "each": stored_numbers(LAYER, r) // 2,
+        "stored": stored_numbers(LAYER, r),
+        "times": times_smaller(LAYER, r),
+    }
+
+
+def _usual_story() -> Mapping[str, Any]:
+    noise = noise_band((N, N)).error
+    return {
+        "r": 4,
+        "n": N,
+        "flat": flat_error(N, 4),
+        "kept": 1 - flat_error(N, 4) ** 2,
+        "noise": noise[1, 4],
+        "reorder": relative_error(_s("reorder"))[4],
+        "worst": flat_error(N, 4),
+    }
+
+
+def _two_measures() -> Mapping[str, Any]:
+    s = _s("blur")
+    r = int(np.argmax(energy(s) >= 0.9))
+    return {"r": r, "energy": energy(s)[r], "error": relative_error(s)[r]}
+
+
+def _noise() -> Mapping[str, Any]:
+    s = noise_band((N, N)).s[1]
+    return {"n": N, "first": s[0] ** 2, "r90": r90(s), "stable": stable_rank(s), "even": 1 / N}
+
+
+def _large_noise() -> Mapping[str, Any]:
+    share = int(np.argmax(marchenko_pastur_band(LAYER).energy[1] >= 0.9))
+    return {"directions": share, "n": LAYER[0], "break_even": break_even_rank(LAYER)}
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "three": Claim(
+        "Its matrix of {n} rows and {n} columns looks busy, yet {r} patterns make all of it.",
+        lambda: {"n": N, "r": knee_rank(_s("few-patterns"), 1e-6)},
+        lambda v: v["r"] == 3,
+    ),
+    "blur": Claim(
+        "The blur needs r = {r} for an error of {tolerance:.0%} or less, and there it stores {stored:,d} numbers "
+        "in place of {total:,d}.",
+        lambda: {
+            "r": knee_rank(_s("blur")),
+            "tolerance": 0.05,
+            "stored": stored_numbers((N, N), knee_rank(_s("blur"))),
+            "total": N * N,
+        },
+        lambda v: v["r"] == 9 and v["stored"] < v["total"],
+    ),
+    "reorder": Claim(
+        "Moving every entry on by one place is said in a few words, but it needs r = {r} of {n}, and from "
+        "r = {even:.0f} on nothing is saved.",
+        lambda: {"r": knee_rank(_s("reorder")), "n": N, "even": break_even_rank((N, N))},
+        lambda v: v["r"] == v["n"] > v["even"],
+    ),
+    "usual": Claim(
+        "At r = {r} its best copy of a {n} × {n} matrix had a relative error of {flat:.1%}.",
+        _usual_story,
+        lambda v: round(v["flat"], 3) == 0.935,
+    ),
+    "worst": Claim(
+        "A copy with that error keeps {kept:.1%} of the energy. It is the largest error that any {n} × {n} matrix can "
+        "have at r = {r}: a matrix whose singular values are all equal has it, and so has the reorder matrix "
+        "({reorder:.1%}). Even noise does better, at {noise:.1%}.",
+        _usual_story,
+        lambda v: (
+            abs(v["reorder"] - v["worst"]) < 1e-9
+            and v["noise"] < v["worst"]
+            and abs(v["kept"] - 4 / N) < 1e-12
+        ),
+    ),
+    "measures": Claim(
+        "For the blur, r = {r} keeps {energy:.1%} of the energy and still misses {error:.1%} by relative error.",
+        _two_measures,
+        lambda v: v["energy"] >= 0.9 and v["error"] > 0.2 and abs(v["error"] ** 2 + v["energy"] - 1) < 1e-12,
+    ),
+    "noise": Claim(
+        "In noise of {n} × {n} the first direction holds {first:.1%} of the energy, where an even share would be "
+        "{even:.1%}; {r90} directions hold nine tenths of it.",
+        _noise,
+        lambda v: v["first"] > 3 * v["even"] and N / 2 <= v["r90"] < N,
+    ),
+    "layer": Claim(
+        "A weight matrix of {out:,d} × {out:,d} has {total:,d} numbers. At r = {r}, lora_B and lora_A have {each:,d} "
+        "each, {stored:,d} together: {times:,.0f} times fewer.",
+        lambda: _layer(8),
+        lambda v: v["total"] == 16_777_216 and v["stored"] == 65_536 and v["times"] == 256,
+    ),
+    "break-even": Claim(
+        "For that layer it is r = {even:,.0f}, for the figure above r = {small:,.0f}.",
+        lambda: {"even": break_even_rank(LAYER), "small": break_even_rank((N, N))},
+        lambda v: v["even"] == 2048 and v["small"] == 16,
+    ),
+    "freedom": Claim(
+        "At r = {r} the pair for that layer stores {stored:,d} numbers and can move in {free:,d} independent ways.",
+        lambda: {"r": 4, "stored": stored_numbers(LAYER, 4), "free": rank_dimension(LAYER, 4)},
+        lambda v: v["stored"] == 32_768 and v["free"] == 32_752,
+    ),
+    "large-noise": Claim(
+        "Pure noise of that size would need {directions:,d}.",
+        _large_noise,
+        lambda v: abs(v["directions"] / v["n"] - 0.5098) < 0.0005,
+    ),
+    "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
+    "share": Cited("90 %", "biderman2024", "section 4.6"),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+A finetuned model is the old model plus a change. For one weight matrix $W$ the change is another matrix of the same
+shape. We call it `delta_w`. It has as many numbers as $W$ itself.
+
+LoRA writes that change as a product of two thin matrices, `lora_B` times `lora_A` [@hu2021, section 4.1]. That
+saves numbers only if the change is simple in one special sense. The sense is called *rank*. This page lets you
+see it.
+
+## One pattern
+
+Take a column of numbers and a row of numbers. Multiply every entry of the column with every entry of the row. The
+result fills a whole matrix. It is one *pattern*: each of its rows is the same row, only stronger, weaker or turned
+around.
+
+A pattern is cheap. A matrix with $n$ rows and $n$ columns has $n^2$ numbers. The column and the row that make the
+pattern have $n$ each.
+
+Now add a second pattern, and a third. The *rank* of a matrix is the number of patterns that it takes to build it, when
+they are chosen as well as they can be.
+"""
+    )
+    yield Figure("patterns", Patterns)
+    yield Try(
+        """
+Step through the patterns of “Few patterns”, and stop when the sum looks finished. Then choose “Reorder”. Its
+matrix is easy to describe. Does it come together early?
+"""
+    )
+    yield Prose(
+        """
+In symbols, the sum of the first $r$ patterns is
+
+$$\\sum_{i=1}^{r} s_i \\, u_i v_i^{\\top}$$
+
+Each $u_i$ is a column and each $v_i$ a row, all of length one. The strength $s_i$ is called a *singular value*. What
+does such a pattern do to an input $x$? It asks how much of $v_i$ is in $x$, multiplies the answer by $s_i$, and writes
+that much of $u_i$ into the output. So rank limits how many things a change can do. It does not limit how strongly
+it does them.
+
+## The best copy of rank r
+
+Most matrices are no exact sum of a few patterns. But we can stop after $r$ of them and keep what we have. That is a
+*copy of rank r*. Which patterns should we keep? The strongest ones: no other matrix of rank $r$ comes closer
+[@eckart1936]. The singular value decomposition finds them.
+
+The next figure does that. On the left stands a matrix, beside it its best copy, then what the copy misses. The two
+thin matrices are what you would store. Before you slide: how many patterns will it take?
+"""
+    )
+    yield Figure("rank", Rank)
+    yield Try(
+        """
+Keep r at the same place and go through the five matrices. Watch the red curve and the grey one. Where is the red
+curve far below the grey one, where does it lie on it, and where is it above?
+"""
+    )
+    yield Prose(
+        """
+## Three kinds of change
+
+“Few patterns” is what everybody hopes for. [[three]] After that the residual is blank.
+
+“Blur” replaces each number by a weighted mean of its neighbours. Its singular values fall fast but never reach zero.
+[[blur]] There is a saving, but a modest one.
+
+“Reorder” is the surprise. [[reorder]] Every direction is as important as every other, so there is nothing to leave
+out. *Easy to say* and *low in rank* are different things.
+
+The other two matrices look alike. One is noise. The other is a random rotation, with all its singular values equal. You
+cannot tell them apart by eye. The curves can.
+
+## A number to find out
+
+The usual story shows a figure like ours with one matrix in it and says: a small r captures the change almost exactly.
+One telling of it prints its result beside that sentence. [[usual]] Is that almost exact?
+
+Set the figure to “Flat spectrum” and r to four, and read the error. [[worst]]
+
+So the matrix in that picture was the hardest there is, and the sentence beside it said the opposite. A picture of a
+matrix shows nothing until a control stands beside it. That is why every curve here runs over a grey band.
+
+## Two measures that get mixed up
+
+*Energy* is the share of the squared singular values that the copy keeps. *Relative error* is the length of what it
+misses, divided by the length of the matrix. They are tied together:
+
+$$\\text{error} = \\sqrt{1 - \\text{energy}}$$
+
+The square root matters. [[measures]] Whoever quotes the energy sounds far better than whoever quotes the error, and
+both are right. So ask which one you are being told.
+
+## What noise does
+
+Noise has full rank, but it does not spread its energy evenly. [[noise]] A falling curve alone is therefore no sign of
+structure. How the curve of noise falls is known exactly for large matrices [@marchenko1967], and small ones we simply
+draw many times. What counts is the gap between your curve and that band.
+
+## Counting
+
+A copy of rank $r$ of a matrix with $d$ rows and $k$ columns needs $r$ columns of length $d$ and $r$ rows of length $k$:
+
+$$r\\,(d + k) \\quad \\text{numbers instead of} \\quad d\\,k$$
+
+[[layer]]
+
+The saving ends where both sides are equal, at $r = dk/(d+k)$. We call that the *break-even rank*. [[break-even]] Beyond
+it, the two thin matrices hold more numbers than the thick one. The figure draws it as a golden line and says so when
+you cross it.
+
+Is each of these numbers a freedom to move? Almost. You can double `lora_B` and halve `lora_A`, and the product stays
+the same. [[freedom]]
+
+## What this does not show
+
+We took matrices apart that we had made ourselves. Whether a finetuned model changes by a matrix of low rank is a
+question about models, not about algebra. LoRA's authors stated it as a hypothesis [@hu2021, section 4.1]. LoRA itself
+does not ask: it *forces* its change to have rank $r$.
+
+In one published setting it was measured. A model of seven billion parameters was trained further on code, all of
+it, and the change of one of its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
+[[large-noise]] Its authors add a caution: this was continued pretraining, instruction finetuning may be lower in rank,
+and a task may need less than rebuilding the whole change does.
+
+So low rank is a bet. Later lessons let you run it on a real model.
+
+## Your own matrix
+
+Nothing convinces like one's own numbers. Bring a matrix, a picture, or an adapter that you have trained. An adapter of
+rank $r$ has at most $r$ directions. Look at how many it really uses, and compare with the grey band: the product of two
+random factors of the same rank.
+"""
+    )
+    yield Live(
+        "own",
+        title="Your own matrix",
+        invitation="Open your own matrix or adapter",
+        without=(
+            "This copy of the lesson has no Python behind it, and factoring your matrix needs NumPy. Start the "
+            "app with `make serve`, and the button stands here."
+        ),
+        make=OwnMatrix,
+    )
+    yield Prose(
+        """
+## In short
+
+- Rank counts patterns: one column times one row each.
+- The best copy of rank r keeps the r strongest patterns. What it misses is known exactly.
+- It saves numbers below the break-even rank, and only there.
+- A spectrum means something only beside that of noise.
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="rank",
+    title="What low rank means",
+    question="A finetune changes a matrix. How many numbers does the change need?",
+    order=10,
+    minutes=15,
+    claims=CLAIMS,
+    build=build,
+)

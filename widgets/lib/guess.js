@@ -1,0 +1,33 @@
+import { button, integer } from './controls.js'
+import { h } from './dom.js'
+import { fill } from './text.js'
+
+/**
+ * A guess before the reveal: a question, a number, and a way round it. `guess` is 'ask', 'skip' or the number;
+ * `answer(guess)` is told what the reader did. The verdict stays, also when she goes on to another matrix.
+ */
+export class Guess {
+  constructor(words, answer) {
+    this.words = words
+    this.field = integer(words.field, [0, 1], () => {})
+    this.question = h('p', { class: 'question' })
+    this.form = h('form', { submit: (event) => { event.preventDefault(); answer(String(this.field.input.valueAsNumber || 0)) } },
+      this.question, this.field.element, h('button', { type: 'submit' }, words.reveal), button(words.skip, () => answer('skip')))
+    this.verdict = h('p', { class: 'verdict', role: 'status' })
+    this.again = button(words.again, () => answer('ask'))
+    this.element = h('div', { class: 'guess' }, this.form, h('div', { class: 'told' }, this.verdict, this.again))
+  }
+
+  /** Show where things stand for the matrix `label`, whose `truth` among 0..high the reader guesses. */
+  show(guess, { label, truth, high, tolerance }) {
+    const asking = guess === 'ask'
+    this.form.hidden = !asking
+    this.again.hidden = asking
+    this.question.textContent = fill(this.words.question, { label, tolerance })
+    this.field.input.max = high
+    if (asking || guess === 'skip') return
+    const off = Number(guess) - truth
+    const words = off === 0 ? this.words.right : off < 0 ? this.words.tooLow : this.words.tooHigh
+    this.verdict.textContent = fill(words, { guess, truth, label, tolerance })
+  }
+}
