@@ -9,10 +9,10 @@ PY = $(VENV)/bin/python
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help serve test bench export assets format browser clean
+.PHONY: help serve test bench export assets screenshot format browser clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 serve: $(VENV)/.installed-app ## install what is missing and serve the app (ARGS="--port 5007")
 	@exec $(PY) app.py $(ARGS)
@@ -23,7 +23,7 @@ test: $(VENV)/.installed-test browser ## check everything: format, lint, types, 
 	@echo "mypy"; $(VENV)/bin/mypy
 	@echo "pytest"; $(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/.installed-test browser ## measure: page weight, time to paint, readers per core
+bench: $(VENV)/.installed-test browser ## measure ticks, page loads, weight and factoring against their limits
 	@exec $(PY) -m tests.bench $(ARGS)
 
 export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=site)
@@ -31,6 +31,9 @@ export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=s
 
 assets: assets/node_modules/.package-lock.json ## rebuild assets/bundles from the JavaScript sources (needs Node)
 	@node assets/bundle.mjs
+
+screenshot: $(VENV)/.installed-test browser ## photograph the first lesson for the README
+	@exec $(PY) assets/screenshot.py
 
 format: $(VENV)/.installed-test ## format the Python sources and fix what ruff can fix
 	@$(VENV)/bin/ruff check --fix-only --quiet .

@@ -29,7 +29,8 @@ FILE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe
 # A live part is a Panel page: Bokeh starts it with a script in the page and loads instruments from blobs.
 LIVE_POLICY = (
     "default-src 'self'; connect-src 'self' blob:; script-src 'self' 'unsafe-inline' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'"
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'"
 )
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}

@@ -1,17 +1,18 @@
 """Lessons and their live parts as Panel pages, for `panel serve app.py` and for /live/."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+import param
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from panel import Template
+from panel import Template, state
 from panel.viewable import Viewable
 
 from lessons import load_all
 from lessons._blocks import Figure, Lesson, Live
 from lessons._prose import sources_of, to_html
-from widgets._instrument import ASSETS, bundle, stylesheet
+from widgets._instrument import ASSETS, WORDS, Instrument, bundle, stylesheet
+from widgets._text import fill
 
 # Panel fills the page in a second pass, with marks of its own for what it embeds.
 _shell = Environment(
@@ -30,6 +31,8 @@ def lesson_page(lesson: Lesson) -> Template:
     for block in lesson.build():
         if isinstance(block, Figure | Live):
             roots[block.id] = block.make()
+            if isinstance(block, Figure):
+                _keep_in_address(roots[block.id], block.id)
             blocks.append(
                 {"kind": "root", "name": block.id, "caption": getattr(roots[block.id], "caption", "")}
             )
@@ -39,11 +42,33 @@ def lesson_page(lesson: Lesson) -> Template:
     return _page(blocks, roots, title=lesson.title, body="", lead=lesson.question, sources=sources)
 
 
+def _keep_in_address(figure: Instrument, prefix: str) -> None:
+    """Take the figure's choices from the address as far as they are possible, and write them all there."""
+
+    def one_by_one(values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            try:
+                setattr(figure, name, str(value) if isinstance(figure.param[name], param.String) else value)
+            except ValueError:
+                given = {
+                    "given": str(value)[:40],
+                    "name": figure.param[name].label,
+                    "value": getattr(figure, name),
+                }
+                figure.notice = fill(WORDS["notPossible"], given)
+
+    if state.location:
+        state.location.sync(
+            figure, {name: f"{prefix}.{name}" for name in figure.choices}, on_error=one_by_one
+        )
+
+
 def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Template:
     text = _shell.get_template("panel.html").render(
         blocks=blocks, css=stylesheet("theme", "page"), script=bundle("page"), **values
     )
     template = Template(text)
+    template.location = True
     for name, root in roots.items():
         template.add_panel(name, root)
     return template
@@ -51,8 +76,9 @@ def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Temp
 
 def live_apps() -> dict[str, Callable[[], Template]]:
     """Return a page maker for the address of each live part."""
+    # Panel calls plain functions only; it would show a partial object, not what the object returns.
     return {
-        f"live/{lesson.slug}/{block.id}": partial(live_page, block)
+        f"live/{lesson.slug}/{block.id}": lambda block=block: live_page(block)
         for lesson in load_all()
         for block in lesson.live_parts().values()
     }

@@ -31,6 +31,7 @@ WORDS = {
     ),
     "outOfRange": "{name} = {given} is not possible here: it is {low} to {high}. Shown: {value}.",
     "notAChoice": "{name} = {given} is not known here. Possible: {allowed}. Shown: {value}.",
+    "notPossible": "{name} = {given} is not possible here. Shown: {value}.",
     "notAPart": "There is no part {given} to hide. Parts: {allowed}.",
     "missing": "This copy has no data for {given}; nothing was changed. It has {have}.",
     "copy": "Copy",

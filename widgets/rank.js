@@ -155,9 +155,9 @@ class Rank {
     const bands = (name, shift) => data.noise.map(({ label, [name]: rows }, i) => ({ low: rows[0], middle: rows[1], high: rows[2], label, kind: `control-${i}`, shift, along: name === 's' ? 0.5 : 0.33 + named(i, 0.2) }))
     const breakEven = { at: { x: data.break_even }, label: fill(text.breakEven, data), kind: 'cost' }
     const marks = guess === 'ask' ? [] : [{ x: data.knee, y: data.error[data.knee], label: fill(text.guess.truthMark, data), kind: 'truth' }]
-    if (Number(guess) <= k) marks.push({ x: Number(guess), y: data.error[Number(guess)], label: fill(text.guess.guessMark, { guess }), kind: 'guess', lift: 26 })
+    if (Number(guess) <= k) marks.push({ x: Number(guess), y: data.error[Number(guess)], label: fill(text.guess.guessMark, { guess }), kind: 'guess', lift: 1.6 })
     const draw = (name, content) => this.charts[name].draw({ k, y: [0, 1], ...content })
-    draw('error', { bands: bands('error'), lines: [{ values: data.error, label: text.charts.error.curve, kind: 'lost' }], rules: [breakEven, { at: { y: data.tolerance }, label: fill(text.tolerance, data), kind: 'lost' }], marks })
+    draw('error', { bands: bands('error'), lines: [{ values: data.error, label: text.charts.error.curve, kind: 'lost' }], rules: [breakEven, { at: { y: data.tolerance }, label: fill(text.tolerance, data), kind: 'lost', left: data.knee > k / 2 }], marks })
     draw('energy', { bands: bands('energy'), lines: [{ values: data.energy, label: text.charts.energy.curve, kind: 'kept', along: 0.85 }], rules: [{ ...breakEven, low: true }] })
     draw('s', { bands: bands('s', 0.5), bars: data.share, y: [0, Math.max(data.share[0], ...data.noise.map(({ s }) => s[2][0]))] })
     this.tick(this.r)

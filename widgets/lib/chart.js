@@ -4,9 +4,12 @@ import { create, select } from 'd3-selection'
 import { area, line } from 'd3-shape'
 import { freshId } from './dom.js'
 
-const MARGIN = { top: 14, right: 12, bottom: 40, left: 46 }
-const HEIGHT = 230
-const LABEL_GAP = 13
+// In rem, so that a projector's large letters find room: margins around the curves, height, distance of labels.
+const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
+const HEIGHT = 14.4
+const LABEL_GAP = 0.85
+
+const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /**
  * Curves over the ranks 0..k as SVG: a band of the control behind, lines or bars, rules and marks, one line at the
@@ -34,15 +37,18 @@ export class Chart {
 
   /** content: {k, y: [low, high], bands: [{low, high, middle, label}], lines: [{values, label, kind}], bars, rules, marks} */
   draw(content) {
-    const width = this.element.clientWidth
-    if (width < MARGIN.left + MARGIN.right) { this.content = content; return } // not laid out yet
     const { k, bands = [], lines = [], bars, rules = [], marks = [] } = (this.content = content)
+    const width = this.element.clientWidth
+    const unit = (this.unit = rem())
+    const height = HEIGHT * unit
+    const box = (this.box = { left: MARGIN.left * unit, right: width - MARGIN.right * unit, top: MARGIN.top * unit, bottom: height - MARGIN.bottom * unit, height })
+    if (box.right <= box.left) return // not laid out yet
     this.k = k
-    this.x = scaleLinear([0, k], [MARGIN.left, width - MARGIN.right])
-    this.y = scaleLinear(content.y, [HEIGHT - MARGIN.bottom, MARGIN.top])
+    this.x = scaleLinear([0, k], [box.left, box.right])
+    this.y = scaleLinear(content.y, [box.bottom, box.top])
     const { svg, x, y } = this
-    svg.attr('viewBox', `0 0 ${width} ${HEIGHT}`).attr('width', width).attr('height', HEIGHT).selectAll('*').remove()
-    this.axes(width)
+    svg.attr('viewBox', `0 0 ${width} ${height}`).attr('width', width).attr('height', height).selectAll('*').remove()
+    this.axes()
     const up = (values, shift) => line((v, i) => x(i + shift), (v) => y(v))(values)
     for (const { low, high, middle, shift = 0, kind } of bands) {
       svg.append('path').attr('class', `band ${kind}`).attr('d', area((v, i) => x(i + shift), (v, i) => y(low[i]), (v, i) => y(high[i]))(middle))
@@ -53,20 +59,20 @@ export class Chart {
     for (const { values, kind } of lines) svg.append('path').attr('class', `curve ${kind}`).attr('d', up(values, 0))
     this.endLabels([...bands.map((b) => ({ ...b, values: b.middle })), ...lines])
     for (const mark of marks) this.mark(mark)
-    this.now = svg.append('line').attr('class', 'now').attr('y1', MARGIN.top).attr('y2', HEIGHT - MARGIN.bottom)
+    this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
     this.dots = lines.map(({ kind }) => svg.append('circle').attr('class', `dot ${kind}`).attr('r', 4))
-    this.needle = svg.append('line').attr('class', 'needle').attr('y1', MARGIN.top).attr('y2', HEIGHT - MARGIN.bottom).attr('visibility', 'hidden')
+    this.needle = svg.append('line').attr('class', 'needle').attr('y1', box.top).attr('y2', box.bottom).attr('visibility', 'hidden')
     svg.attr('aria-valuemin', 0).attr('aria-valuemax', k)
     this.move(Math.min(this.at, k))
     this.show(this.probed)
   }
 
-  axes(width) {
-    const { svg, x, y } = this
+  axes() {
+    const { svg, x, y, box } = this
     const whole = x.ticks(Math.min(8, this.k)).filter(Number.isInteger)
-    svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${HEIGHT - MARGIN.bottom})`).call(axisBottom(x).tickValues(whole).tickFormat(String).tickSizeOuter(0))
-    svg.append('g').attr('class', 'axis').attr('transform', `translate(${MARGIN.left},0)`).call(axisLeft(y).ticks(5).tickFormat(this.format).tickSizeOuter(0))
-    svg.append('text').attr('class', 'title').attr('x', width - MARGIN.right).attr('y', HEIGHT - 6).attr('text-anchor', 'end').text(this.words.x)
+    svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${box.bottom})`).call(axisBottom(x).tickValues(whole).tickFormat(String).tickSizeOuter(0))
+    svg.append('g').attr('class', 'axis').attr('transform', `translate(${box.left},0)`).call(axisLeft(y).ticks(5).tickFormat(this.format).tickSizeOuter(0))
+    svg.append('text').attr('class', 'title').attr('x', box.right).attr('y', box.height - 0.35 * this.unit).attr('text-anchor', 'end').text(this.words.x)
   }
 
   /** Bars of the values, filled up to the present rank: two copies of one path, each clipped at the rank. */
@@ -76,30 +82,31 @@ export class Chart {
     const bottom = y(this.content.y[0])
     let path = ''
     for (let i = 0; i < values.length; i++) path += `M${(x(i + 0.5) - wide / 2).toFixed(2)},${bottom}V${y(values[i]).toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
-    const clip = (name) => svg.append('clipPath').attr('id', `${this.clip}-${name}`).append('rect').attr('y', 0).attr('height', HEIGHT)
+    const clip = (name) => svg.append('clipPath').attr('id', `${this.clip}-${name}`).append('rect').attr('y', 0).attr('height', this.box.height)
     this.kept = clip('kept')
     this.dropped = clip('dropped')
     for (const name of ['kept', 'dropped']) svg.append('path').attr('class', `bars ${name}`).attr('d', path).attr('clip-path', `url(#${this.clip}-${name})`)
   }
 
-  rule({ at, label, kind, low }) {
-    const { svg, x, y } = this
+  rule({ at, label, kind, low, left = false }) {
+    const { svg, x, y, box, unit } = this
     const upright = at.x !== undefined
     if (upright && at.x > this.k) return
     const rule = svg.append('line').attr('class', `rule ${kind}`)
-    if (upright) rule.attr('x1', x(at.x)).attr('x2', x(at.x)).attr('y1', MARGIN.top).attr('y2', HEIGHT - MARGIN.bottom)
-    else rule.attr('x1', x.range()[0]).attr('x2', x.range()[1]).attr('y1', y(at.y)).attr('y2', y(at.y))
+    if (upright) rule.attr('x1', x(at.x)).attr('x2', x(at.x)).attr('y1', box.top).attr('y2', box.bottom)
+    else rule.attr('x1', box.left).attr('x2', box.right).attr('y1', y(at.y)).attr('y2', y(at.y))
     const text = svg.append('text').attr('class', `label ${kind}`).text(label)
-    const left = upright && x(at.x) > (x.range()[0] + x.range()[1]) / 2
-    if (upright) text.attr('x', x(at.x) + (left ? -5 : 5)).attr('y', low ? HEIGHT - MARGIN.bottom - 8 : MARGIN.top + 4).attr('text-anchor', left ? 'end' : 'start')
-    else text.attr('x', x.range()[1]).attr('y', y(at.y) - 4).attr('text-anchor', 'end')
+    const back = upright ? at.x > this.k / 2 : !left // whether the text ends, or starts, at its place
+    text.attr('text-anchor', back ? 'end' : 'start')
+    if (upright) text.attr('x', x(at.x) + (back ? -5 : 5)).attr('y', low ? box.bottom - 0.5 * unit : box.top + 0.25 * unit)
+    else text.attr('x', left ? box.left + 4 : box.right).attr('y', y(at.y) - 4)
   }
 
-  mark({ x, y, label, kind, lift = 8 }) {
+  mark({ x, y, label, kind, lift = 0.5 }) {
     const group = this.svg.append('g').attr('class', `mark ${kind}`).attr('transform', `translate(${this.x(x)},${this.y(y)})`)
     group.append('path').attr('d', kind === 'guess' ? 'M0,-6L6,0L0,6L-6,0Z' : 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z')
-    const left = this.x(x) > (this.x.range()[0] + this.x.range()[1]) / 2
-    group.append('text').attr('x', left ? -9 : 9).attr('y', -lift).attr('text-anchor', left ? 'end' : 'start').text(label)
+    const left = x > this.k / 2
+    group.append('text').attr('x', left ? -9 : 9).attr('y', -lift * this.unit).attr('text-anchor', left ? 'end' : 'start').text(label)
   }
 
   /** Name each curve near where it runs, two thirds along, and push labels apart that would overlap. */
@@ -108,10 +115,11 @@ export class Chart {
       const i = Math.round(curve.values.length * (curve.along ?? 0.66))
       return { ...curve, i, place: this.y(curve.values[Math.min(i, curve.values.length - 1)]) - 6 }
     }).sort((a, b) => a.place - b.place)
+    const { box, unit } = this
     let last = -Infinity
     for (const { label, kind, i, place, shift = 0 } of named) {
-      const inside = Math.max(MARGIN.top + 2, Math.min(place, HEIGHT - MARGIN.bottom - 3))
-      last = Math.max(inside, last + LABEL_GAP)
+      const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
+      last = Math.max(inside, last + LABEL_GAP * unit)
       this.svg.append('text').attr('class', `label ${kind}`).attr('x', this.x(i + shift)).attr('y', last).attr('text-anchor', 'middle').text(label)
     }
   }
@@ -125,7 +133,7 @@ export class Chart {
     this.content.lines?.forEach(({ values }, i) => this.dots[i].attr('transform', `translate(${at},${this.y(values[r])})`))
     if (this.content.bars) {
       this.kept.attr('width', at)
-      this.dropped.attr('x', at).attr('width', this.x.range()[1] + MARGIN.right - at)
+      this.dropped.attr('x', at).attr('width', this.box.right - at + 1)
     }
     this.svg.attr('aria-valuenow', r).attr('aria-valuetext', this.probe(r))
   }
