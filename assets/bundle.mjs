@@ -33,7 +33,11 @@ const options = {
 function hash(paths) {
   const sum = createHash('sha256')
   for (const path of paths) {
-    sum.update(path).update('\0').update(readFileSync(join(root, path))).update('\0')
+    sum
+      .update(path)
+      .update('\0')
+      .update(readFileSync(join(root, path)))
+      .update('\0')
   }
   return sum.digest('hex')
 }
@@ -77,18 +81,26 @@ async function bundle(name, entry, isInstrument) {
 
 /** Write the licences of the packages that the bundles contain. */
 function licences(names) {
-  const parts = ['The files in this folder contain parts of these packages, each under the licence that follows it.\n']
+  const parts = [
+    'The files in this folder contain parts of these packages, each under the licence that follows it.\n',
+  ]
   for (const name of names) {
     const { version, license } = manifest(name)
-    if (license !== 'ISC') throw new Error(`${name} is under ${license}: say so in the bundles before shipping it`)
-    parts.push(`${name} ${version}\n\n${readFileSync(join(assets, 'node_modules', name, 'LICENSE'), 'utf8').trim()}\n`)
+    if (license !== 'ISC')
+      throw new Error(`${name} is under ${license}: say so in the bundles before shipping it`)
+    parts.push(
+      `${name} ${version}\n\n${readFileSync(join(assets, 'node_modules', name, 'LICENSE'), 'utf8').trim()}\n`,
+    )
   }
   writeFileSync(join(out, 'LICENSE-d3.txt'), parts.join('\n'))
 }
 
 const widgets = join(root, 'widgets')
 const names = existsSync(widgets)
-  ? readdirSync(widgets).filter((file) => file.endsWith('.js')).map((file) => file.slice(0, -3)).sort()
+  ? readdirSync(widgets)
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => file.slice(0, -3))
+      .sort()
   : []
 if (names.includes('page')) throw new Error("widgets/page.js would take the place of the page's own bundle")
 mkdirSync(out, { recursive: true })
@@ -98,7 +110,8 @@ for (const file of readdirSync(out)) {
 }
 const used = new Set()
 for (const name of names) {
-  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`widgets/${name}.js: a name of small letters, digits and _`)
+  if (!/^[a-z][a-z0-9_]*$/.test(name))
+    throw new Error(`widgets/${name}.js: a name of small letters, digits and _`)
   for (const each of await bundle(name, `widgets/${name}.js`, true)) used.add(each)
 }
 if (existsSync(join(assets, 'page.js'))) {

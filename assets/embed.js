@@ -9,6 +9,7 @@
   frame.style.cssText = 'width:100%;border:0;height:50px'
   script.after(frame)
   addEventListener('message', ({ source, data }) => {
-    if (source === frame.contentWindow && Number.isFinite(data?.loraHeight)) frame.style.height = `${data.loraHeight}px`
+    if (source === frame.contentWindow && Number.isFinite(data?.loraHeight))
+      frame.style.height = `${data.loraHeight}px`
   })
 }

@@ -5,11 +5,19 @@ const KEPT = ['theme', 'view']
 const ALLOWED = { theme: ['light', 'dark'], view: ['projector'] }
 
 function remembered(name) {
-  try { return localStorage.getItem(`lora-${name}`) } catch { return null } // a sandboxed frame has no storage
+  try {
+    return localStorage.getItem(`lora-${name}`)
+  } catch {
+    return null
+  } // a sandboxed frame has no storage
 }
 
 function remember(name, value) {
-  try { value ? localStorage.setItem(`lora-${name}`, value) : localStorage.removeItem(`lora-${name}`) } catch { /* as above */ }
+  try {
+    value ? localStorage.setItem(`lora-${name}`, value) : localStorage.removeItem(`lora-${name}`)
+  } catch {
+    /* as above */
+  }
 }
 
 /** Apply what address and memory say, and let the controls of the page change it. */

@@ -55,10 +55,13 @@ class Adapter(NamedTuple):
         The layers that can be used, at least one.
     left_out : dict of str to str
         The names of those that cannot, cut at MAX_LAYER_NAME characters, each with the reason.
+    keys : dict of str to (str, str)
+        For each layer that can be used the names of lora_B and lora_A in the file.
     """
 
     layers: dict[str, AdapterLayer]
     left_out: dict[str, str]
+    keys: dict[str, tuple[str, str]]
 
 
 def read_matrix(name: str, data: bytes) -> np.ndarray:
@@ -161,7 +164,7 @@ def read_adapter(data: bytes) -> Adapter:
         if match := LORA_KEY.fullmatch(key):
             layer, factor, adapter = match.groups(default="")
             pair = pairs.setdefault(layer + adapter.removeprefix(".default"), {"A": [], "B": []})
-            pair[factor].append(tensor)
+            pair[factor].append(tensor | {"key": key})
     if not pairs:
         raise FileRefused(
             f"The file holds {count(len(tensors), 'tensor')}, none of them of a LoRA layer; "
@@ -176,7 +179,8 @@ def read_adapter(data: bytes) -> Adapter:
     if not layers:
         name, reason = next(iter(left_out.items()))
         raise FileRefused(f"No layer of the file can be used (of {len(pairs):,}); {quote(name)}: {reason}")
-    return Adapter(layers, left_out)
+    keys = {name: (pairs[name]["B"][0]["key"], pairs[name]["A"][0]["key"]) for name in layers}
+    return Adapter(layers, left_out, keys)
 
 
 def _check_size(data: bytes) -> None:

@@ -4,7 +4,7 @@ Each reader takes untrusted bytes and checks the sides that a file declares befo
 """
 
 import io
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -137,10 +137,10 @@ def read_text(data: bytes) -> np.ndarray:
     for number, line in rows:
         if len(line) > MAX_LINE:
             raise FileRefused(f"Line {number} has {len(line):,} characters; at most {MAX_LINE:,} are read.")
-    delimiter = next((mark for mark in "\t;," if mark in rows[-1][1]), None)  # None: any run of blanks
-    if delimiter in ("\t", ";"):
+    delimiter, decimal_comma, header = text_layout([line for _, line in rows])
+    if decimal_comma:
         rows = [(number, line.replace(",", ".")) for number, line in rows]
-    if len(rows) > 1 and all(cell.strip() and not _is_number(cell) for cell in rows[0][1].split(delimiter)):
+    if header:
         del rows[0]
     columns = len(rows[0][1].split(delimiter))
     _check_sides(len(rows), columns)
@@ -148,6 +148,53 @@ def read_text(data: bytes) -> np.ndarray:
         return np.loadtxt([line for _, line in rows], delimiter=delimiter, comments=None, ndmin=2)
     except ValueError:
         _refuse_text(rows, columns, delimiter)
+
+
+class TextLayout(NamedTuple):
+    """Hold how a text file spells its matrix.
+
+    Attributes
+    ----------
+    delimiter : str or None
+        What stands between two cells; None for any run of blanks.
+    decimal_comma : bool
+        Whether a comma is read as a decimal point.
+    header : bool
+        Whether the first line names the columns.
+    """
+
+    delimiter: str | None
+    decimal_comma: bool
+    header: bool
+
+
+def text_layout(lines: list[str]) -> TextLayout:
+    r"""Return how the lines of a text file are to be read.
+
+    Parameters
+    ----------
+    lines : list of str
+        The lines that are not blank, at least one.
+
+    Returns
+    -------
+    TextLayout
+        The layout, by the rules of `read_text`.
+
+    References
+    ----------
+    Shafranovich 2005, RFC 4180, section 2 (comma-separated values).
+
+    Examples
+    --------
+    >>> text_layout(["left;right", "1,5;2"])
+    TextLayout(delimiter=';', decimal_comma=True, header=True)
+    """
+    delimiter = next((mark for mark in "\t;," if mark in lines[-1]), None)
+    decimal_comma = delimiter in ("\t", ";")
+    first = lines[0].replace(",", ".") if decimal_comma else lines[0]
+    header = len(lines) > 1 and all(cell.strip() and not _is_number(cell) for cell in first.split(delimiter))
+    return TextLayout(delimiter, decimal_comma, header)
 
 
 def read_image(data: bytes, image_format: str) -> np.ndarray:

@@ -76,9 +76,17 @@ def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Temp
 
 def live_apps() -> dict[str, Callable[[], Template]]:
     """Return a page maker for the address of each live part."""
-    # Panel calls plain functions only; it would show a partial object, not what the object returns.
     return {
-        f"live/{lesson.slug}/{block.id}": lambda block=block: live_page(block)
+        f"live/{lesson.slug}/{block.id}": _maker(block)
         for lesson in load_all()
         for block in lesson.live_parts().values()
     }
+
+
+def _maker(block: Live) -> Callable[[], Template]:
+    """Return a plain function: of any other callable Panel would show the object, not what it returns."""
+
+    def make() -> Template:
+        return live_page(block)
+
+    return make

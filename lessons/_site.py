@@ -94,6 +94,7 @@ class Site:
             "prefix": prefix,
             "title": figure.title,
             "files": f"{up}arrays/{figure.script}/" if figure.keyed_by else "",
+            "keys": None if self.live else figure.published(),
             "have": figure.published_words(),
             "embed": f"{up}embed/{lesson.slug}/{block.id}.html",
         }

@@ -134,6 +134,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _large_noise,
         lambda v: abs(v["directions"] / v["n"] - 0.5098) < 0.0005,
     ),
+    "bid-model": Cited("The model Llama-2-7B", "biderman2024", "section 4.6"),
     "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
     "share": Cited("90 %", "biderman2024", "section 4.6"),
 }
@@ -185,7 +186,7 @@ it does them.
 
 Most matrices are no exact sum of a few patterns. But we can stop after $r$ of them and keep what we have. That is a
 *copy of rank r*. Which patterns should we keep? The strongest ones: no other matrix of rank $r$ comes closer
-[@eckart1936]. The singular value decomposition finds them.
+[@eckart1936, pages 211-218]. The singular value decomposition finds them.
 
 The next figure does that. On the left stands a matrix, beside it its best copy, then what the copy misses. The two
 thin matrices are what you would store. Before you slide: how many patterns will it take?
@@ -236,8 +237,8 @@ both are right. So ask which one you are being told.
 ## What noise does
 
 Noise has full rank, but it does not spread its energy evenly. [[noise]] A falling curve alone is therefore no sign of
-structure. How the curve of noise falls is known exactly for large matrices [@marchenko1967], and small ones we simply
-draw many times. What counts is the gap between your curve and that band.
+structure. How the curve of noise falls is known exactly for large matrices [@marchenko1967, theorem 1], and small ones
+we simply draw many times. What counts is the gap between your curve and that band.
 
 ## Counting
 
@@ -260,8 +261,8 @@ We took matrices apart that we had made ourselves. Whether a finetuned model cha
 question about models, not about algebra. LoRA's authors stated it as a hypothesis [@hu2021, section 4.1]. LoRA itself
 does not ask: it *forces* its change to have rank $r$.
 
-In one published setting it was measured. A model of seven billion parameters was trained further on code, all of
-it, and the change of one of its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
+In one published setting it was measured. [[bid-model]] was trained further on code, all of it, and the change of one of
+its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
 [[large-noise]] Its authors add a caution: this was continued pretraining, instruction finetuning may be lower in rank,
 and a task may need less than rebuilding the whole change does.
 

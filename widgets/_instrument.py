@@ -153,12 +153,14 @@ class Instrument(AnyWidgetComponent):
         if len(values) != len(cls.keyed_by):
             raise ValueError(f"a key has {len(cls.keyed_by)} parts, got {key[:40]!r}")
         rules = {name: cls.param[name] for name in cls.keyed_by}
-        return cls(
-            **{
-                name: int(value) if isinstance(rules[name], param.Integer) else value
-                for (name, value) in zip(rules, values, strict=True)
-            }
-        )
+        choices = {
+            name: int(value) if isinstance(rules[name], param.Integer) else value
+            for (name, value) in zip(rules, values, strict=True)
+        }
+        # int() also takes 032, 3_2 and the digits of other scripts: one matrix would have many addresses.
+        if key != "-".join(map(str, choices.values())):
+            raise ValueError(f"a key is spelled in one way, got {key[:40]!r}")
+        return cls(**choices)
 
     def state(self) -> dict[str, Any]:
         """Return the present choices."""

@@ -63,13 +63,21 @@ delta_w = q * np.copysign(1.0, np.diagonal(triangle))""",
 }
 
 
+class Control(NamedTuple):
+    """What noise does in the place of the matrix: its label at a curve, its name in a sentence, its band."""
+
+    label: str
+    name: str
+    band: Band
+
+
 class Matrix(NamedTuple):
     """A factored matrix with its name, its controls and the code that makes it."""
 
     key: str
     label: str
     svd: SVD
-    controls: Sequence[tuple[str, Band]]
+    controls: Sequence[Control]
     code: str
     note: str = ""
     seeded: bool = False
@@ -87,7 +95,7 @@ def task_matrix(task: str, n: int, seed: int) -> Matrix:
         key=f"{task}-{n}-{seed}",
         label=f"{TASK_LABELS[task].lower() if task != 'noise' else 'IID noise'}, {n} × {n}",
         svd=svd,
-        controls=[("noise", noise_control(svd.shape))],
+        controls=[_noise(noise_control(svd.shape))],
         code=start + TASK_CODE[task] + PRINT_ERROR,
         note=TASK_NOTES[task],
         seeded=seeded,
@@ -101,7 +109,7 @@ def own_matrix(delta_w: np.ndarray, label: str, load: str) -> Matrix:
         key="own",
         label=label,
         svd=svd,
-        controls=[("noise", noise_control(svd.shape))],
+        controls=[_noise(noise_control(svd.shape))],
         code=f"import numpy as np\n\n{load}\nr = {{r}}{PRINT_ERROR}",
         note=sampling_note(svd.shape),
     )
@@ -116,13 +124,21 @@ def adapter_matrix(layer: AdapterLayer, label: str, load: str) -> Matrix:
         label=label,
         svd=svd,
         controls=[
-            (f"noise of rank {r}", noise_product_band(svd.shape, r)),
-            ("noise", _first(noise_control(svd.shape), len(svd.s))),
+            Control(
+                f"noise of rank {r}",
+                f"Noise of the same shape and rank {r}",
+                noise_product_band(svd.shape, r),
+            ),
+            _noise(_first(noise_control(svd.shape), len(svd.s))),
         ],
         code=f"import numpy as np\n\n{load}\nr = {{r}}{PRINT_ADAPTER_ERROR}",
         note="The factor alpha / r is left out: the file does not hold it, and no curve depends on it. "
         + sampling_note(svd.shape),
     )
+
+
+def _noise(band: Band) -> Control:
+    return Control("noise", "Noise of the same shape", band)
 
 
 def _first(band: Band, k: int) -> Band:
@@ -182,8 +198,8 @@ def to_arrays(matrix: Matrix) -> dict[str, Any]:
         "break_even": break_even_rank(matrix.svd.shape),
         "snippet": matrix.code,
         "controls": [
-            {"label": label, "k": band.s.shape[1]}
-            | {name: _packed(getattr(band, name), "f8") for name in Band._fields}
-            for label, band in matrix.controls
+            {"label": label, "name": name, "k": band.s.shape[1]}
+            | {rows: _packed(getattr(band, rows), "f8") for rows in Band._fields}
+            for label, name, band in matrix.controls
         ],
     }

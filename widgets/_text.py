@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 GAP = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 
@@ -11,6 +12,16 @@ def fill(template: str, values: Mapping[str, object]) -> str:
 
     def one(gap: re.Match) -> str:
         name, spec = gap.groups()
-        return gap[0] if name not in values else format(values[name], spec or "")
+        return gap[0] if name not in values else _formatted(values[name], spec or "")
 
     return GAP.sub(one, template)
+
+
+def _formatted(value: object, spec: str) -> str:
+    """Format a value; a tie, such as 6.25 % with one digit, is rounded up as browsers do, not to the even digit."""
+    if not isinstance(value, float) or spec[-1:] not in ("f", "%"):
+        return format(value, spec)
+    percent = spec.endswith("%")
+    with localcontext(rounding=ROUND_HALF_UP):
+        exact = Decimal(value * 100 if percent else value)
+        return format(exact, spec[:-1] + "f") + "%" * percent

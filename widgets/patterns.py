@@ -8,11 +8,18 @@ from compute.lora import stored_numbers
 from compute.spectrum import energy
 from compute.tasks import TASKS
 from widgets._instrument import Instrument, esm
-from widgets._matrix import TASK_LABELS, task_matrix, to_arrays
+from widgets._matrix import PRINT_ERROR, TASK_LABELS, task_matrix, to_arrays
 from widgets._text import fill
 
 SIZE = 16  # few enough cells to follow one by one
 SEED = 0
+
+PRINT_ENERGY = """
+s = np.linalg.svd(delta_w, compute_uv=False)
+energy = (s[:r] ** 2).sum() / (s**2).sum()
+print(f"strength of pattern {r}: {s[r - 1]:.2f}")
+print(f"energy of the first {r}: {energy:.2%}")
+"""
 
 SENTENCES = {
     "first": (
@@ -98,7 +105,10 @@ class Patterns(Instrument):
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the factors to draw from and the energy of each sum."""
-        return to_arrays(task_matrix(self.task, SIZE, SEED)) | {"key": self.task}
+        return to_arrays(task_matrix(self.task, SIZE, SEED)) | {"key": self.task, "snippet": self._code()}
+
+    def _code(self) -> str:
+        return task_matrix(self.task, SIZE, SEED).code.removesuffix(PRINT_ERROR) + PRINT_ENERGY
 
     def values(self, r: int) -> dict[str, Any]:
         """Return every number that a sentence about r patterns may use; widgets/patterns.js makes the same."""
@@ -124,5 +134,5 @@ class Patterns(Instrument):
         return WORDS["tableHead"], rows
 
     def snippet(self) -> str:
-        """Return NumPy code that prints the energy of the sum."""
-        return fill(task_matrix(self.task, SIZE, SEED).code, {"r": self.r})
+        """Return NumPy code that prints the strength of the pattern and the energy of the sum."""
+        return fill(self._code(), {"r": self.r})

@@ -19,7 +19,7 @@ MISSES = (
     "At r = {r} the copy of “{label}” misses {error:.1%} of it (relative error) "
     "and keeps {energy:.1%} of its energy. "
 )
-NOISE = " Noise of the same shape would miss {noise_error:.1%}."
+NOISE = " {noise_name} would miss {noise_error:.1%}."
 
 SENTENCES = {
     "nothing": "At r = 0 nothing of “{label}” is kept: the copy is all zeros and misses everything.",
@@ -219,7 +219,7 @@ class Rank(Instrument):
         matrix = self._factored()
         shape, s = matrix.svd.shape, matrix.svd.s
         stored, total = stored_numbers(shape, r), shape[0] * shape[1]
-        noise = matrix.controls[0][1]
+        noise = matrix.controls[0].band
         return {
             "r": r,
             "label": matrix.label,
@@ -233,6 +233,7 @@ class Rank(Instrument):
             "energy": energy(s)[r],
             "s": s[r - 1] if r else 0.0,
             "share": s[r - 1] / np.linalg.norm(s) if r else 0.0,
+            "noise_name": matrix.controls[0].name,
             "noise_low": noise.error[0, r],
             "noise_error": noise.error[1, r],
             "noise_high": noise.error[2, r],

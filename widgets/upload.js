@@ -11,12 +11,20 @@ function render({ model, el }) {
   const { text, endings, maxBytes } = read(model, 'spec')
   const id = freshId('file')
   let file = null
-  const input = h('input', { id, type: 'file', accept: endings.join(','), change: () => choose(input.files[0]) })
+  const input = h('input', {
+    id,
+    type: 'file',
+    accept: endings.join(','),
+    change: () => choose(input.files[0]),
+  })
   const said = h('p', { class: 'notice', role: 'status', hidden: true })
   const place = h('div', { class: 'controls' })
   const stop = button(text.stop, () => tell(text.stopped), { hidden: true })
 
-  const say = (words) => { said.textContent = words; said.hidden = !words }
+  const say = (words) => {
+    said.textContent = words
+    said.hidden = !words
+  }
 
   /** Begin or end a transfer: Python learns the name and size, or that there is nothing to wait for. */
   const tell = (words, chosen = null) => {
@@ -54,15 +62,40 @@ function render({ model, el }) {
     const names = JSON.parse(model.get('layers'))
     place.replaceChildren()
     if (names.length === 0) return
-    const control = select(text.layer, names.map((name, i) => [i, name]), (i) => { model.set('layer', Number(i)); model.save_changes() })
+    const control = select(
+      text.layer,
+      names.map((name, i) => [i, name]),
+      (i) => {
+        model.set('layer', Number(i))
+        model.save_changes()
+      },
+    )
     control.input.value = model.get('layer')
     place.append(control.element)
   }
 
   model.on('change:wanted', send)
   model.on('change:layers', layers)
-  model.on('change:said', () => { say(model.get('said')); stop.hidden = true; file = null })
-  el.replaceChildren(h('div', { class: 'lora lora-upload' }, h('div', { class: 'controls' }, h('div', { class: 'control' }, h('label', { for: id }, text.label), input), stop), h('p', { class: 'note' }, text.allowed), said, place))
+  model.on('change:said', () => {
+    say(model.get('said'))
+    stop.hidden = true
+    file = null
+  })
+  el.replaceChildren(
+    h(
+      'div',
+      { class: 'lora lora-upload' },
+      h(
+        'div',
+        { class: 'controls' },
+        h('div', { class: 'control' }, h('label', { for: id }, text.label), input),
+        stop,
+      ),
+      h('p', { class: 'note' }, text.allowed),
+      said,
+      place,
+    ),
+  )
   layers()
 }
 

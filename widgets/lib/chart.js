@@ -22,10 +22,15 @@ export class Chart {
     Object.assign(this, { words, format, probe, choose, clip: freshId('clip'), at: 0, probed: null, k: 1 })
     this.figure = create('figure').attr('class', 'chart')
     this.figure.append('figcaption').attr('id', id).text(words.title)
-    this.svg = this.figure.append('svg').attr('tabindex', 0).attr('role', 'slider').attr('aria-labelledby', id)
+    this.svg = this.figure
+      .append('svg')
+      .attr('tabindex', 0)
+      .attr('role', 'slider')
+      .attr('aria-labelledby', id)
     this.said = this.figure.append('p').attr('class', 'probe').html('&nbsp;')
     this.element = this.figure.node()
-    this.svg.on('keydown', (event) => this.key(event))
+    this.svg
+      .on('keydown', (event) => this.key(event))
       .on('focus', () => this.show(this.at))
       .on('blur', () => this.show(null))
       .on('pointermove', (event) => this.show(this.rankAt(event)))
@@ -41,27 +46,58 @@ export class Chart {
     const width = this.element.clientWidth
     const unit = (this.unit = rem())
     const height = HEIGHT * unit
-    const box = (this.box = { left: MARGIN.left * unit, right: width - MARGIN.right * unit, top: MARGIN.top * unit, bottom: height - MARGIN.bottom * unit, height })
+    const box = (this.box = {
+      left: MARGIN.left * unit,
+      right: width - MARGIN.right * unit,
+      top: MARGIN.top * unit,
+      bottom: height - MARGIN.bottom * unit,
+      height,
+    })
     if (box.right <= box.left) return // not laid out yet
     this.k = k
     this.x = scaleLinear([0, k], [box.left, box.right])
     this.y = scaleLinear(content.y, [box.bottom, box.top])
     const { svg, x, y } = this
-    svg.attr('viewBox', `0 0 ${width} ${height}`).attr('width', width).attr('height', height).selectAll('*').remove()
+    svg
+      .attr('viewBox', `0 0 ${width} ${height}`)
+      .attr('width', width)
+      .attr('height', height)
+      .selectAll('*')
+      .remove()
     this.axes()
-    const up = (values, shift) => line((v, i) => x(i + shift), (v) => y(v))(values)
+    const up = (values, shift) =>
+      line(
+        (v, i) => x(i + shift),
+        (v) => y(v),
+      )(values)
     for (const { low, high, middle, shift = 0, kind } of bands) {
-      svg.append('path').attr('class', `band ${kind}`).attr('d', area((v, i) => x(i + shift), (v, i) => y(low[i]), (v, i) => y(high[i]))(middle))
+      svg
+        .append('path')
+        .attr('class', `band ${kind}`)
+        .attr(
+          'd',
+          area(
+            (v, i) => x(i + shift),
+            (v, i) => y(low[i]),
+            (v, i) => y(high[i]),
+          )(middle),
+        )
       svg.append('path').attr('class', `middle ${kind}`).attr('d', up(middle, shift))
     }
     if (bars) this.bars(bars)
     for (const rule of rules) this.rule(rule)
-    for (const { values, kind } of lines) svg.append('path').attr('class', `curve ${kind}`).attr('d', up(values, 0))
+    for (const { values, kind } of lines)
+      svg.append('path').attr('class', `curve ${kind}`).attr('d', up(values, 0))
     this.endLabels([...bands.map((b) => ({ ...b, values: b.middle })), ...lines])
     for (const mark of marks) this.mark(mark)
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
     this.dots = lines.map(({ kind }) => svg.append('circle').attr('class', `dot ${kind}`).attr('r', 4))
-    this.needle = svg.append('line').attr('class', 'needle').attr('y1', box.top).attr('y2', box.bottom).attr('visibility', 'hidden')
+    this.needle = svg
+      .append('line')
+      .attr('class', 'needle')
+      .attr('y1', box.top)
+      .attr('y2', box.bottom)
+      .attr('visibility', 'hidden')
     svg.attr('aria-valuemin', 0).attr('aria-valuemax', k)
     this.move(Math.min(this.at, k))
     this.show(this.probed)
@@ -70,9 +106,23 @@ export class Chart {
   axes() {
     const { svg, x, y, box } = this
     const whole = x.ticks(Math.min(8, this.k)).filter(Number.isInteger)
-    svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${box.bottom})`).call(axisBottom(x).tickValues(whole).tickFormat(String).tickSizeOuter(0))
-    svg.append('g').attr('class', 'axis').attr('transform', `translate(${box.left},0)`).call(axisLeft(y).ticks(5).tickFormat(this.format).tickSizeOuter(0))
-    svg.append('text').attr('class', 'title').attr('x', box.right).attr('y', box.height - 0.35 * this.unit).attr('text-anchor', 'end').text(this.words.x)
+    svg
+      .append('g')
+      .attr('class', 'axis')
+      .attr('transform', `translate(0,${box.bottom})`)
+      .call(axisBottom(x).tickValues(whole).tickFormat(String).tickSizeOuter(0))
+    svg
+      .append('g')
+      .attr('class', 'axis')
+      .attr('transform', `translate(${box.left},0)`)
+      .call(axisLeft(y).ticks(5).tickFormat(this.format).tickSizeOuter(0))
+    svg
+      .append('text')
+      .attr('class', 'title')
+      .attr('x', box.right)
+      .attr('y', box.height - 0.35 * this.unit)
+      .attr('text-anchor', 'end')
+      .text(this.words.x)
   }
 
   /** Bars of the values, filled up to the present rank: two copies of one path, each clipped at the rank. */
@@ -81,11 +131,23 @@ export class Chart {
     const wide = Math.max(0.5, (x(1) - x(0)) * 0.76)
     const bottom = y(this.content.y[0])
     let path = ''
-    for (let i = 0; i < values.length; i++) path += `M${(x(i + 0.5) - wide / 2).toFixed(2)},${bottom}V${y(values[i]).toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
-    const clip = (name) => svg.append('clipPath').attr('id', `${this.clip}-${name}`).append('rect').attr('y', 0).attr('height', this.box.height)
+    for (let i = 0; i < values.length; i++)
+      path += `M${(x(i + 0.5) - wide / 2).toFixed(2)},${bottom}V${y(values[i]).toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
+    const clip = (name) =>
+      svg
+        .append('clipPath')
+        .attr('id', `${this.clip}-${name}`)
+        .append('rect')
+        .attr('y', 0)
+        .attr('height', this.box.height)
     this.kept = clip('kept')
     this.dropped = clip('dropped')
-    for (const name of ['kept', 'dropped']) svg.append('path').attr('class', `bars ${name}`).attr('d', path).attr('clip-path', `url(#${this.clip}-${name})`)
+    for (const name of ['kept', 'dropped'])
+      svg
+        .append('path')
+        .attr('class', `bars ${name}`)
+        .attr('d', path)
+        .attr('clip-path', `url(#${this.clip}-${name})`)
   }
 
   rule({ at, label, kind, low, left = false }) {
@@ -98,29 +160,51 @@ export class Chart {
     const text = svg.append('text').attr('class', `label ${kind}`).text(label)
     const back = upright ? at.x > this.k / 2 : !left // whether the text ends, or starts, at its place
     text.attr('text-anchor', back ? 'end' : 'start')
-    if (upright) text.attr('x', x(at.x) + (back ? -5 : 5)).attr('y', low ? box.bottom - 0.5 * unit : box.top + 0.25 * unit)
+    if (upright)
+      text
+        .attr('x', x(at.x) + (back ? -5 : 5))
+        .attr('y', low ? box.bottom - 0.5 * unit : box.top + 0.25 * unit)
     else text.attr('x', left ? box.left + 4 : box.right).attr('y', y(at.y) - 4)
   }
 
   mark({ x, y, label, kind, lift = 0.5 }) {
-    const group = this.svg.append('g').attr('class', `mark ${kind}`).attr('transform', `translate(${this.x(x)},${this.y(y)})`)
-    group.append('path').attr('d', kind === 'guess' ? 'M0,-6L6,0L0,6L-6,0Z' : 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z')
+    const group = this.svg
+      .append('g')
+      .attr('class', `mark ${kind}`)
+      .attr('transform', `translate(${this.x(x)},${this.y(y)})`)
+    group
+      .append('path')
+      .attr('d', kind === 'guess' ? 'M0,-6L6,0L0,6L-6,0Z' : 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z')
     const left = x > this.k / 2
-    group.append('text').attr('x', left ? -9 : 9).attr('y', -lift * this.unit).attr('text-anchor', left ? 'end' : 'start').text(label)
+    group
+      .append('text')
+      .attr('x', left ? -9 : 9)
+      .attr('y', -lift * this.unit)
+      .attr('text-anchor', left ? 'end' : 'start')
+      .text(label)
   }
 
   /** Name each curve near where it runs, two thirds along, and push labels apart that would overlap. */
   endLabels(curves) {
-    const named = curves.filter(({ label }) => label).map((curve) => {
-      const i = Math.round(curve.values.length * (curve.along ?? 0.66))
-      return { ...curve, i, place: this.y(curve.values[Math.min(i, curve.values.length - 1)]) - 6 }
-    }).sort((a, b) => a.place - b.place)
+    const named = curves
+      .filter(({ label }) => label)
+      .map((curve) => {
+        const i = Math.round(curve.values.length * (curve.along ?? 0.66))
+        return { ...curve, i, place: this.y(curve.values[Math.min(i, curve.values.length - 1)]) - 6 }
+      })
+      .sort((a, b) => a.place - b.place)
     const { box, unit } = this
     let last = -Infinity
     for (const { label, kind, i, place, shift = 0 } of named) {
       const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
       last = Math.max(inside, last + LABEL_GAP * unit)
-      this.svg.append('text').attr('class', `label ${kind}`).attr('x', this.x(i + shift)).attr('y', last).attr('text-anchor', 'middle').text(label)
+      this.svg
+        .append('text')
+        .attr('class', `label ${kind}`)
+        .attr('x', this.x(i + shift))
+        .attr('y', last)
+        .attr('text-anchor', 'middle')
+        .text(label)
     }
   }
 
@@ -130,7 +214,9 @@ export class Chart {
     if (!this.now) return
     const at = this.x(r)
     this.now.attr('transform', `translate(${at},0)`)
-    this.content.lines?.forEach(({ values }, i) => this.dots[i].attr('transform', `translate(${at},${this.y(values[r])})`))
+    this.content.lines?.forEach(({ values }, i) =>
+      this.dots[i].attr('transform', `translate(${at},${this.y(values[r])})`),
+    )
     if (this.content.bars) {
       this.kept.attr('width', at)
       this.dropped.attr('x', at).attr('width', this.box.right - at + 1)
@@ -156,7 +242,14 @@ export class Chart {
 
   key(event) {
     const from = this.probed ?? this.at
-    const to = { ArrowRight: from + 1, ArrowUp: from + 1, ArrowLeft: from - 1, ArrowDown: from - 1, Home: 0, End: this.k }[event.key]
+    const to = {
+      ArrowRight: from + 1,
+      ArrowUp: from + 1,
+      ArrowLeft: from - 1,
+      ArrowDown: from - 1,
+      Home: 0,
+      End: this.k,
+    }[event.key]
     if (event.key === 'Enter' || event.key === ' ') this.choose(from)
     else if (to === undefined) return
     else this.show(Math.max(0, Math.min(this.k, to)))

@@ -14,7 +14,10 @@ function read(rule, text, words) {
     const value = Number.isNaN(given) ? rule.default : Math.min(high, Math.max(low, given))
     return { value, said: value === given ? null : fill(words.outOfRange, { ...told, low, high, value }) }
   }
-  const possible = rule.type === 'select' ? rule.options.some(([v]) => v === text) : new RegExp(`^(?:${rule.pattern})$`).test(text)
+  const possible =
+    rule.type === 'select'
+      ? rule.options.some(([v]) => v === text)
+      : new RegExp(`^(?:${rule.pattern})$`).test(text)
   if (possible) return { value: text, said: null }
   const allowed = rule.type === 'select' ? rule.options.map(([v]) => v).join(', ') : rule.allowed
   return { value: rule.default, said: fill(words.notAChoice, { ...told, allowed, value: rule.default }) }

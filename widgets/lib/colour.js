@@ -6,7 +6,9 @@ function resolve(element, variable) {
   const probe = document.createElement('span')
   probe.style.color = `var(${variable})`
   element.append(probe)
-  const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number)
+  const [r, g, b] = getComputedStyle(probe)
+    .color.match(/[\d.]+/g)
+    .map(Number)
   probe.remove()
   return [r, g, b]
 }

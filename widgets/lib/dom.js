@@ -10,10 +10,11 @@ export function h(tag, attributes = {}, ...children) {
   return element
 }
 
-let made = 0
-
-/** An id that no other element of the page has. */
-export const freshId = (stem) => `lora-${stem}-${++made}`
+/** An id that no other element of the page has; each instrument has a copy of this module, so the page counts. */
+export function freshId(stem) {
+  globalThis.lora_ids = (globalThis.lora_ids ?? 0) + 1
+  return `lora-${stem}-${globalThis.lora_ids}`
+}
 
 /** Call `work` once things have been quiet for `ms`; the last arguments win. */
 export function settle(work, ms) {

@@ -11,11 +11,27 @@ export class Guess {
     this.words = words
     this.field = integer(words.field, [0, 1], () => {})
     this.question = h('p', { class: 'question' })
-    this.form = h('form', { submit: (event) => { event.preventDefault(); answer(String(this.field.input.valueAsNumber || 0)) } },
-      this.question, this.field.element, h('button', { type: 'submit' }, words.reveal), button(words.skip, () => answer('skip')))
+    this.form = h(
+      'form',
+      {
+        submit: (event) => {
+          event.preventDefault()
+          answer(String(this.field.input.valueAsNumber || 0))
+        },
+      },
+      this.question,
+      this.field.element,
+      h('button', { type: 'submit' }, words.reveal),
+      button(words.skip, () => answer('skip')),
+    )
     this.verdict = h('p', { class: 'verdict', role: 'status' })
     this.again = button(words.again, () => answer('ask'))
-    this.element = h('div', { class: 'guess' }, this.form, h('div', { class: 'told' }, this.verdict, this.again))
+    this.element = h(
+      'div',
+      { class: 'guess' },
+      this.form,
+      h('div', { class: 'told' }, this.verdict, this.again),
+    )
   }
 
   /** Show where things stand for the matrix `label`, whose `truth` among 0..high the reader guesses. */

@@ -1,5 +1,8 @@
 import { freshId, h } from './dom.js'
 
+/** Height over width of a picture with square cells, as far as that does not make it extreme. */
+export const squareness = (rows, columns) => Math.min(2, Math.max(0.25, rows / columns))
+
 /** A matrix as a canvas with one pixel a cell, a caption, and a cell cursor that mouse, touch and arrow keys move. */
 export class Heatmap {
   /** `onCell(row, column)` is told where the cursor goes; null, null when it leaves. */
@@ -8,7 +11,12 @@ export class Heatmap {
     this.canvas = h('canvas', { width: 1, height: 1 })
     this.cursor = h('span', { class: 'cursor', hidden: true })
     this.title = h('figcaption', { id })
-    this.frame = h('div', { class: 'cells', tabindex: 0, role: 'application', 'aria-labelledby': id }, this.canvas, this.cursor)
+    this.frame = h(
+      'div',
+      { class: 'cells', tabindex: 0, role: 'application', 'aria-labelledby': id },
+      this.canvas,
+      this.cursor,
+    )
     this.element = h('figure', { class: `heatmap ${className}` }, this.title, this.frame)
     this.context = this.canvas.getContext('2d')
     this.rows = this.columns = 0
@@ -24,7 +32,8 @@ export class Heatmap {
 
   point(event) {
     const box = this.canvas.getBoundingClientRect()
-    const place = (at, start, size, count) => Math.min(count - 1, Math.max(0, Math.floor(((at - start) / size) * count)))
+    const place = (at, start, size, count) =>
+      Math.min(count - 1, Math.max(0, Math.floor(((at - start) / size) * count)))
     this.onCell(
       place(event.clientY, box.top, box.height, this.rows),
       place(event.clientX, box.left, box.width, this.columns),
@@ -68,17 +77,20 @@ export class Heatmap {
   }
 
   /**
-   * Paint values (rows, columns) between -top and top with the packed colours of `scale`;
-   * cells from row `keepRows` and column `keepColumns` on stay empty.
+   * Paint values (rows, columns) between -top and top with the packed colours of `scale`. Cells from row
+   * `kept.rows` and column `kept.columns` on stay empty.
    */
-  paint(values, top, scale, keepRows = this.rows, keepColumns = this.columns) {
+  paint(values, top, scale, kept = {}) {
     const { pixels, rows, columns } = this
+    const keptRows = kept.rows ?? rows
+    const keptColumns = kept.columns ?? columns
     const middle = (scale.length - 1) / 2
     const gain = top > 0 ? middle / top : 0
-    for (let y = 0, i = 0; y < rows; y++) {
-      for (let x = 0; x < columns; x++, i++) {
-        const kept = y < keepRows && x < keepColumns
-        pixels[i] = kept ? scale[Math.min(scale.length - 1, Math.max(0, (values[i] * gain + middle + 0.5) | 0))] : 0
+    pixels.fill(0)
+    for (let y = 0; y < keptRows; y++) {
+      for (let x = 0; x < keptColumns; x++) {
+        const i = y * columns + x
+        pixels[i] = scale[Math.min(scale.length - 1, Math.max(0, (values[i] * gain + middle + 0.5) | 0))]
       }
     }
     this.context.putImageData(this.image, 0, 0)

@@ -8,23 +8,27 @@ export function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 }
 
-/** Comma-separated lines with a head. */
-export const csv = (head, rows) => [head, ...rows].map((cells) => cells.join(',')).join('\n') + '\n'
+/** Rows of cells as comma-separated lines. */
+export const csv = (rows) => rows.map((cells) => cells.join(',')).join('\n') + '\n'
 
 /** A read-only text with a button that copies it; where the browser forbids copying, the text is selected instead. */
-export function copyable(label, words, className = '') {
+export function copyable(label, words) {
   const id = freshId('copy')
-  const text = h('textarea', { id, readonly: true, rows: 2, spellcheck: 'false', class: className })
+  const text = h('textarea', { id, readonly: true, rows: 2, spellcheck: 'false' })
   const said = h('span', { class: 'said', role: 'status' })
-  const copy = button(words.copy, async () => {
-    text.select()
-    try {
-      await navigator.clipboard.writeText(text.value)
-      said.textContent = words.copied
-    } catch {
-      said.textContent = words.selected
-    }
-  }, { 'aria-describedby': id })
+  const copy = button(
+    words.copy,
+    async () => {
+      text.select()
+      try {
+        await navigator.clipboard.writeText(text.value)
+        said.textContent = words.copied
+      } catch {
+        said.textContent = words.selected
+      }
+    },
+    { 'aria-describedby': id },
+  )
   const element = h('div', { class: 'copyable' }, h('label', { for: id }, label), text, copy, said)
   return {
     element,
@@ -36,7 +40,18 @@ export function copyable(label, words, className = '') {
   }
 }
 
-const STYLED = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-opacity', 'font-family', 'font-size', 'text-anchor', 'visibility']
+const STYLED = [
+  'fill',
+  'fill-opacity',
+  'stroke',
+  'stroke-width',
+  'stroke-dasharray',
+  'stroke-opacity',
+  'font-family',
+  'font-size',
+  'text-anchor',
+  'visibility',
+]
 
 /** A copy of an SVG that looks the same without the page's style sheet. */
 function standalone(svg) {
@@ -63,7 +78,8 @@ export function picture(element, sentence, heatmaps, charts) {
   }
   const style = getComputedStyle(element)
   const type = { 'font-family': 'sans-serif', 'font-size': 13, fill: style.color }
-  const cell = 200, gap = 16
+  const cell = 200,
+    gap = 16
   const widest = Math.max(0, ...charts.map(({ svg }) => svg.viewBox.baseVal.width))
   const width = Math.max(heatmaps.length * (cell + gap) + gap, widest + 2 * gap)
   const root = make('svg', { xmlns: NS, width })
@@ -78,14 +94,25 @@ export function picture(element, sentence, heatmaps, charts) {
     const x = gap + i * (cell + gap)
     const high = Math.min(cell, (cell * canvas.height) / canvas.width)
     root.append(make('text', { x, y: y + 14, ...type }, title))
-    root.append(make('image', { x, y: y + 20, width: cell, height: high, href: canvas.toDataURL(), preserveAspectRatio: 'none', style: 'image-rendering:pixelated' }))
+    root.append(
+      make('image', {
+        x,
+        y: y + 20,
+        width: cell,
+        height: high,
+        href: canvas.toDataURL(),
+        preserveAspectRatio: 'none',
+        'image-rendering': 'pixelated',
+      }),
+    )
   })
   y += cell + 44
   for (const { title, svg } of charts) {
     const copy = standalone(svg)
     const { width: wide, height: high } = svg.viewBox.baseVal
     root.append(make('text', { x: gap, y, ...type }, title))
-    for (const [name, value] of Object.entries({ x: gap, y: y + 6, width: wide, height: high })) copy.setAttribute(name, value)
+    for (const [name, value] of Object.entries({ x: gap, y: y + 6, width: wide, height: high }))
+      copy.setAttribute(name, value)
     root.append(copy)
     y += high + 30
   }

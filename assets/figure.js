@@ -1,0 +1,120 @@
+import { fromAddress, intoAddress } from '../widgets/lib/choices.js'
+import { fill } from '../widgets/lib/text.js'
+import { loadArrays } from './arrays.js'
+import { Model } from './model.js'
+
+const SPARE = 20 // pixels in a copied embed, for letters that another system sets a little larger
+
+const pick = (values, names) => Object.fromEntries(names.map((name) => [name, values[name]]))
+const forAttribute = (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;')
+
+/** One instrument on a published page: its state comes from the address, its arrays from the page or a file. */
+export class Figure {
+  constructor(element, address) {
+    this.element = element
+    this.config = JSON.parse(element.querySelector('script[type="application/json"]').textContent)
+    const { state, arrays, datasets, spec, prefix } = this.config
+    this.keyedBy = [...spec.keyedBy]
+    this.cache = { [this.key(state)]: arrays, ...datasets }
+    this.moved = () => {}
+    const { values, said } = fromAddress(spec.choices, address, prefix, spec.text, state)
+    this.hide = this.hidden(address, said)
+    this.open(values, said)
+  }
+
+  key(values) {
+    return this.keyedBy.map((name) => values[name]).join('-')
+  }
+
+  /** What the teacher switched off in the address, besides what the page did. */
+  hidden(address, said) {
+    const { prefix, hide, spec } = this.config
+    const asked = (address.get(`${prefix}hide`) ?? '').split(',').filter(Boolean)
+    const unknown = asked.filter((part) => !spec.parts.includes(part))
+    const told = { given: unknown.join(', ').slice(0, 40), allowed: spec.parts.join(', ') }
+    if (unknown.length) said.push(fill(spec.text.notAPart, told))
+    return [...new Set([...hide, ...asked.filter((part) => spec.parts.includes(part))])]
+  }
+
+  /** Bring the figure to life in the state that was asked for, as far as there is data for it. */
+  async open(values, said) {
+    const { state, spec, name } = this.config
+    let arrays = await this.arrays(this.key(values))
+    if (!arrays) {
+      said.push(this.missing(values))
+      Object.assign(values, pick(state, this.keyedBy))
+      arrays = this.config.arrays
+    }
+    if (values.r > arrays.k) {
+      const told = { name: spec.choices.r.label, given: values.r, low: 0, high: arrays.k, value: arrays.k }
+      said.push(fill(spec.text.outOfRange, told))
+      values.r = arrays.k
+    }
+    this.settled = pick(values, this.keyedBy)
+    const notice = said.join(' ')
+    this.model = new Model({ ...values, spec, arrays, notice, hide: this.hide, links: {} })
+    this.model.onSaved = (names) => this.saved(names)
+    const place = this.element.querySelector('.instrument-place')
+    globalThis[`lora_${name}`].default.render({ model: this.model, el: place })
+    this.element.classList.add('live')
+    this.moved()
+  }
+
+  /** The arrays under a key: in the page, or in a file (one of `keys`, or any where a server makes them); else null. */
+  async arrays(key) {
+    const { files, name, keys } = this.config
+    if (this.cache[key]) return this.cache[key]
+    if (!files || (keys && !keys.includes(key))) return null
+    this.cache[key] = await loadArrays(files, name, key)
+    return this.cache[key]
+  }
+
+  missing(values) {
+    const given = this.keyedBy.map((name) => values[name]).join(', ')
+    return fill(this.config.spec.text.missing, { given, have: this.config.have })
+  }
+
+  /** The reader made a choice. */
+  async saved(names) {
+    if (names.some((name) => this.keyedBy.includes(name))) await this.change()
+    this.moved()
+  }
+
+  /** Fetch the arrays of another choice; go back to what there was if there are none. */
+  async change() {
+    const values = pick(this.model.values, this.keyedBy)
+    const arrays = await this.arrays(this.key(values))
+    if (this.key(this.model.values) !== this.key(values)) return // the reader has gone on meanwhile
+    if (arrays) {
+      this.settled = values
+      this.model.put({ notice: '', arrays })
+    } else {
+      this.model.put({ notice: this.missing(values), ...this.settled })
+      this.model.put({ arrays: { ...this.model.values.arrays } }) // the instrument waits for arrays: the old ones again
+    }
+  }
+
+  state() {
+    return pick(this.model.values, Object.keys(this.config.spec.choices))
+  }
+
+  /** Write the state into the parameters of an address. */
+  write(parameters) {
+    if (this.model) intoAddress(this.config.spec.choices, this.state(), parameters, this.config.prefix)
+  }
+
+  /** Tell the instrument the link to its state and the code that embeds it. */
+  share(link) {
+    if (this.model) this.model.put({ links: { link, embed: this.embedCode() } })
+  }
+
+  embedCode() {
+    const { embed, spec, title } = this.config
+    if (!embed) return ''
+    const at = new URL(embed, location.href)
+    intoAddress(spec.choices, this.state(), at.searchParams, '')
+    if (this.hide.length) at.searchParams.set('hide', this.hide.join(','))
+    const height = Math.ceil(this.element.offsetHeight) + SPARE
+    return fill(spec.text.embedCode, { address: forAttribute(at.href), title: forAttribute(title), height })
+  }
+}
