@@ -6,8 +6,10 @@ panel serve app.py            the same lessons as Panel pages
 """
 
 import argparse
+import asyncio
 import gzip
 import hashlib
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +39,7 @@ TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 NOT_FOUND = "There is no such page here. The lessons begin at /."
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)  # more than the site has files; arrays made on request push each other out
 def _packed(body: bytes) -> tuple[bytes, str]:
     """Return a file compressed, and its tag."""
     return gzip.compress(body, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:16]}"'
@@ -50,10 +52,13 @@ class Page(RequestHandler):
         """Take the site whose files are handed out."""
         self.site = site
 
-    def get(self, path: str) -> None:
+    async def get(self, path: str) -> None:
         """Answer with the file, compressed where the browser takes that, or say that there is none."""
         path = path or "index.html"
-        body = self.site.read(path) if path in self.site.paths else self._arrays(path)
+        if path.startswith("arrays/"):  # factoring takes up to a second; the other readers do not wait for it
+            body = await asyncio.to_thread(self._arrays, path)
+        else:
+            body = self.site.read(path)
         if body is None:
             self.send_error(404)
             return
@@ -74,10 +79,11 @@ class Page(RequestHandler):
     head = get
 
     def _arrays(self, path: str) -> bytes | None:
-        """Return arrays that are made on request: arrays/<instrument>/<key>.js."""
-        folder, _, file = path.partition("/")
-        script, _, name = file.partition("/")
-        return self.site.arrays(script, name.removesuffix(".js")) if folder == "arrays" else None
+        """Return published arrays, or arrays made on request: arrays/<instrument>/<key>.js."""
+        script, _, name = path.removeprefix("arrays/").partition("/")
+        if path in self.site.paths or not name.endswith(".js"):
+            return self.site.read(path)
+        return self.site.arrays(script, name.removesuffix(".js"))
 
     def compute_etag(self) -> None:
         """Leave the tag to `get`, which has it ready."""
@@ -86,6 +92,14 @@ class Page(RequestHandler):
         """Say what is wrong in a sentence, never with a traceback."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(NOT_FOUND if status_code == 404 else "This did not work. The lessons begin at /.")
+
+
+class Missing(Page):
+    """Answer where nothing is."""
+
+    def prepare(self) -> None:
+        """Say so, whatever was asked for."""
+        self.send_error(404)
 
 
 class Policies(OutputTransform):
@@ -103,10 +117,13 @@ class Policies(OutputTransform):
 def export(folder: Path) -> None:
     """Write the published site into a folder."""
     site = Site(live=False)
-    for path, make in site.paths.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(make(), encoding="utf-8")
+    try:
+        for path, make in site.paths.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(make().encode("utf-8"))
+    except OSError as error:
+        sys.exit(f"The site cannot be written to {folder}: {error.strerror}. Name a folder that can be made.")
     print(f"{len(site.paths)} files written to {folder}. Open {folder / 'index.html'} in a browser.")
 
 
@@ -115,17 +132,23 @@ def serve(address: str, port: int, origins: list[str]) -> None:
     site = Site(live=True)
     files = r"/(|index\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
     names = {address, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}
-    server = pn.serve(
-        live_apps(),
-        address=address,
-        port=port,
-        websocket_origin=[*(f"{name}:{port}" for name in sorted(names)), *origins],
-        extra_patterns=[(files, Page, {"site": site})],
-        show=False,
-        start=False,
-        verbose=False,
-    )
+    try:
+        server = pn.serve(
+            live_apps(),
+            address=address,
+            port=port,
+            websocket_origin=[*(f"{name}:{port}" for name in sorted(names)), *origins],
+            extra_patterns=[(files, Page, {"site": site})],
+            show=False,
+            start=False,
+            verbose=False,
+        )
+    except OSError as error:
+        sys.exit(
+            f"Cannot listen on {address}, port {port}: {error.strerror}. Choose another port with --port."
+        )
     server._tornado.add_transform(Policies)
+    server._tornado.settings |= {"default_handler_class": Missing, "default_handler_args": {"site": site}}
     print(f"LoRA, live: http://{'localhost' if address == '0.0.0.0' else address}:{port}/", flush=True)
     if address == "0.0.0.0" and not origins:
         print(
@@ -133,6 +156,18 @@ def serve(address: str, port: int, origins: list[str]) -> None:
         )
     server.start()
     server.io_loop.start()
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 1 to 65535 are.")
+    return int(text)
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"[\w*.-]+(:(\d{1,5}|\*))?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME or NAME:PORT, such as lora.example.org:443.")
+    return text
 
 
 def options() -> argparse.ArgumentParser:
@@ -143,9 +178,12 @@ def options() -> argparse.ArgumentParser:
         default="127.0.0.1",
         help="network address to listen on (default: %(default)s, this computer only; 0.0.0.0 for all)",
     )
-    parser.add_argument("--port", type=int, default=5006, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=5006, help="port to listen on, 1 to 65535 (default: %(default)s)"
+    )
     parser.add_argument(
         "--allow-origin",
+        type=_origin,
         action="append",
         default=[],
         metavar="NAME[:PORT]",

@@ -17,9 +17,7 @@ export class Figure {
     this.keyedBy = [...spec.keyedBy]
     this.cache = { [this.key(state)]: arrays, ...datasets }
     this.moved = () => {}
-    const { values, said } = fromAddress(spec.choices, address, prefix, spec.text, state)
-    this.hide = this.hidden(address, said)
-    this.open(values, said)
+    this.open(address)
   }
 
   key(values) {
@@ -37,19 +35,23 @@ export class Figure {
   }
 
   /** Bring the figure to life in the state that was asked for, as far as there is data for it. */
-  async open(values, said) {
-    const { state, spec, name } = this.config
+  async open(address) {
+    const { state, spec, name, prefix } = this.config
+    const said = []
+    this.hide = this.hidden(address, said)
+    const take = (schema) => {
+      const asked = fromAddress(schema, address, prefix, spec.text, state)
+      said.push(...asked.said)
+      return asked.values
+    }
+    const values = take(pick(spec.choices, this.keyedBy))
     let arrays = await this.arrays(this.key(values))
     if (!arrays) {
       said.push(this.missing(values))
       Object.assign(values, pick(state, this.keyedBy))
       arrays = this.config.arrays
     }
-    if (values.r > arrays.k) {
-      const told = { name: spec.choices.r.label, given: values.r, low: 0, high: arrays.k, value: arrays.k }
-      said.push(fill(spec.text.outOfRange, told))
-      values.r = arrays.k
-    }
+    Object.assign(values, take(this.otherChoices(arrays)))
     this.settled = pick(values, this.keyedBy)
     const notice = said.join(' ')
     this.model = new Model({ ...values, spec, arrays, notice, hide: this.hide, links: {} })
@@ -58,6 +60,17 @@ export class Figure {
     globalThis[`lora_${name}`].default.render({ model: this.model, el: place })
     this.element.classList.add('live')
     this.moved()
+  }
+
+  /** The choices that need no other arrays; of these arrays r can be k at most. */
+  otherChoices({ k }) {
+    const { choices } = this.config.spec
+    const others = pick(
+      choices,
+      Object.keys(choices).filter((name) => !this.keyedBy.includes(name)),
+    )
+    if (others.r) others.r = { ...others.r, bounds: [others.r.bounds[0], k] }
+    return others
   }
 
   /** The arrays under a key: in the page, or in a file (one of `keys`, or any where a server makes them); else null. */
@@ -103,8 +116,9 @@ export class Figure {
     if (this.model) intoAddress(this.config.spec.choices, this.state(), parameters, this.config.prefix)
   }
 
-  /** Tell the instrument the link to its state and the code that embeds it. */
-  share(link) {
+  /** Tell the instrument the link to its state and the code that embeds it; a page inside an attribute has no link. */
+  share(address) {
+    const link = /^(https?|file):/.test(address) ? address : ''
     if (this.model) this.model.put({ links: { link, embed: this.embedCode() } })
   }
 

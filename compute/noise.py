@@ -19,7 +19,7 @@ DRAWS = 200  # ten draws lie outside the band on either side, which is enough to
 # larger noise the band is thinner than the line that draws it, and its cost grows with the cube of the size.
 LARGEST_DRAWN = 256
 
-CACHED = 64  # bands kept; the largest, of a 4096 x 4096 matrix, takes 0.3 MB
+CACHED = 128  # bands kept, enough for every size that a reader can choose; of 4096 x 4096 one takes 0.3 MB
 
 
 class Band(NamedTuple):

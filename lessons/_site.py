@@ -41,7 +41,7 @@ class Site:
             for figure in (block.make() for block in lesson.figures().values())
         }
         self.paths = self._paths()
-        self.read = cache(self._read)
+        self._made = cache(lambda path: self.paths[path]().encode("utf-8"))
 
     def _paths(self) -> dict[str, Callable[[], str]]:
         """Return the maker of each page and file by path."""
@@ -62,10 +62,9 @@ class Site:
                 paths[f"file/{lesson.slug}-{figure.id}.html"] = partial(self._file, figure)
         return paths
 
-    def _read(self, path: str) -> bytes | None:
-        """Return the file at a path, or None if the site has none there."""
-        make = self.paths.get(path)
-        return make().encode("utf-8") if make else None
+    def read(self, path: str) -> bytes | None:
+        """Return the file at a path, made once, or None if the site has none there."""
+        return self._made(path) if path in self.paths else None
 
     def arrays(self, script: str, key: str) -> bytes | None:
         """Return arrays that are not among the published ones, made now and not kept; None if there are no such."""

@@ -42,7 +42,7 @@ WORDS = {
 ARRIVED = "The file is here and is being read."
 WAITING = "Factoring {out:,} × {in_:,}: this takes up to a minute for the largest."
 READ = "Read {name}: {out:,} × {in_:,}."
-READ_ADAPTER = "Read {name}: {count} adapted layers."
+READ_ADAPTER = "Read {name}: {layers}."
 BROKEN = "The file could not be read. It may be damaged, or of another kind than its name says."
 
 _one_at_a_time = asyncio.Semaphore(1)  # factorings in the whole server: two would only slow each other down
@@ -158,7 +158,9 @@ class OwnMatrix(Viewer):
             self.upload.param.update(layers=json.dumps(list(adapter.layers)), layer=0)
             self._show(matrix)
         left_out = [f" {layer} is left out: {why}" for layer, why in adapter.left_out.items()]
-        return READ_ADAPTER.format(name=name, count=len(adapter.layers)) + "".join(left_out[:3])
+        return READ_ADAPTER.format(name=name, layers=count(len(adapter.layers), "adapted layer")) + "".join(
+            left_out[:3]
+        )
 
     async def _choose_layer(self, event: param.parameterized.Event) -> None:
         """Show a layer of the adapter, unless the reader has gone on to another meanwhile."""

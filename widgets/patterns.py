@@ -28,7 +28,7 @@ SENTENCES = {
     ),
     "more": (
         "Pattern {r} has strength {s:.2f}. The sum of the first {r} holds {energy:.1%} of the energy of “{label}”. "
-        "Its rank is {r}: {stored:,d} numbers describe it, where the full matrix has {total:,d}."
+        "Its rank is at most {r}: {stored:,d} numbers describe it, where the full matrix has {total:,d}."
     ),
 }
 

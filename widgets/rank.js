@@ -57,7 +57,7 @@ class Rank {
     this.maps = new Maps(text, frame.shown('factors'))
     this.curves = new Curves(text, (value) => this.stepper.go(value))
     this.note = h('p', { class: 'note' })
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: name })])
+    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
     const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
     this.said = h('div', {}, h('dl', { class: 'readouts' }, ...this.readouts.map(readout)), frame.sentence)
     const chooser = h('div', { class: 'controls' }, ...Object.values(this.controls).map((c) => c.element))

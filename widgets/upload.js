@@ -48,12 +48,14 @@ function render({ model, el }) {
 
   async function send() {
     const position = model.get('wanted')
-    if (!file || position < 0) return
-    const piece = new Uint8Array(await file.slice(position, position + CHUNK).arrayBuffer())
+    const sent = file
+    if (!sent || position < 0) return
+    const piece = new Uint8Array(await sent.slice(position, position + CHUNK).arrayBuffer())
+    if (file !== sent) return // stopped, or another file was chosen meanwhile
     const chunk = new Uint8Array(POSITION + piece.length)
     new DataView(chunk.buffer).setBigUint64(0, BigInt(position))
     chunk.set(piece, POSITION)
-    say(fill(text.sending, { done: position / file.size }))
+    say(fill(text.sending, { done: position / sent.size }))
     model.set('chunk', chunk.buffer)
     model.save_changes()
   }

@@ -53,7 +53,10 @@ export class Chart {
       bottom: height - MARGIN.bottom * unit,
       height,
     })
-    if (box.right <= box.left) return // not laid out yet
+    if (box.right <= box.left) {
+      this.now = this.needle = null // not laid out: nothing to move until it is drawn
+      return
+    }
     this.k = k
     this.x = scaleLinear([0, k], [box.left, box.right])
     this.y = scaleLinear(content.y, [box.bottom, box.top])
@@ -184,7 +187,7 @@ export class Chart {
       .text(label)
   }
 
-  /** Name each curve near where it runs, two thirds along, and push labels apart that would overlap. */
+  /** Name each curve where it runs, two thirds along or at `along`, and push labels apart that would overlap. */
   endLabels(curves) {
     const named = curves
       .filter(({ label }) => label)
@@ -203,7 +206,7 @@ export class Chart {
         .attr('class', `label ${kind}`)
         .attr('x', this.x(i + shift))
         .attr('y', last)
-        .attr('text-anchor', 'middle')
+        .attr('text-anchor', i > 0.8 * this.k ? 'end' : 'middle')
         .text(label)
     }
   }
@@ -221,7 +224,7 @@ export class Chart {
       this.kept.attr('width', at)
       this.dropped.attr('x', at).attr('width', this.box.right - at + 1)
     }
-    this.svg.attr('aria-valuenow', r).attr('aria-valuetext', this.probe(r))
+    this.tell(r)
   }
 
   rankAt(event) {
@@ -235,8 +238,12 @@ export class Chart {
     if (!this.needle) return
     this.needle.attr('visibility', i === null ? 'hidden' : 'visible')
     this.said.text(i === null ? '\u00a0' : this.probe(i))
-    if (i === null) return
-    this.needle.attr('transform', `translate(${this.x(i)},0)`)
+    if (i !== null) this.needle.attr('transform', `translate(${this.x(i)},0)`)
+    this.tell(i ?? this.at)
+  }
+
+  /** What a screen reader hears of the chart: the values at rank i. */
+  tell(i) {
     this.svg.attr('aria-valuenow', i).attr('aria-valuetext', this.probe(i))
   }
 

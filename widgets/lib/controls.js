@@ -19,7 +19,10 @@ export function select(label, options, onChange) {
   return labelled('select', label, input)
 }
 
-/** A whole number within bounds; what lies outside is brought back inside when the reader leaves the field. */
+/**
+ * A whole number within bounds, which may change later through the input's min and max; what lies outside is brought
+ * back inside when the reader leaves the field.
+ */
 export function integer(label, [low, high], onChange) {
   const input = h('input', {
     type: 'number',
@@ -28,7 +31,8 @@ export function integer(label, [low, high], onChange) {
     step: 1,
     inputmode: 'numeric',
     change: () => {
-      const value = Math.min(high, Math.max(low, Math.round(Number(input.value) || 0)))
+      const given = Math.round(Number(input.value) || 0)
+      const value = Math.min(Number(input.max), Math.max(Number(input.min), given))
       input.value = value
       onChange(value)
     },

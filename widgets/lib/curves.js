@@ -35,7 +35,9 @@ export class Curves {
       k,
       y: [0, 1],
       bands: this.bands('error', 0),
-      lines: [{ values: error, label: text.charts.error.curve, kind: 'lost' }],
+      lines: [
+        { values: error, label: text.charts.error.curve, kind: 'lost', along: knee > k / 2 ? 0.3 : 0.66 },
+      ],
       rules: [breakEven, level],
       marks: this.marks(guess),
     })

@@ -10,6 +10,7 @@ export class Guess {
   constructor(words, answer) {
     this.words = words
     this.field = integer(words.field, [0, 1], () => {})
+    this.field.input.required = true // an empty field is no guess
     this.question = h('p', { class: 'question' })
     this.form = h(
       'form',
@@ -37,8 +38,10 @@ export class Guess {
   /** Show where things stand for the matrix `label`, whose `truth` among 0..high the reader guesses. */
   show(guess, { label, truth, high, tolerance }) {
     const asking = guess === 'ask'
+    const turned = this.form.hidden === asking && this.element.matches(':focus-within')
     this.form.hidden = !asking
     this.again.hidden = asking
+    if (turned) (asking ? this.field.input : this.again).focus() // what had the focus is hidden now
     this.question.textContent = fill(this.words.question, { label, tolerance })
     this.field.input.max = high
     if (asking || guess === 'skip') return

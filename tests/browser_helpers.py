@@ -1,0 +1,159 @@
+"""What the browser's tests share: find an instrument on a page, move its slider, read what it says."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Locator, Page, expect
+
+from widgets._matrix import TASK_LABELS
+from widgets._text import fill
+from widgets.rank import READOUT_VALUES, Rank, case
+
+# A chart and five pictures are drawn and measured on two cores that other tests use too.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
+
+# U and Vh reach the browser in float32, each entry rounded by at most 2**-24 of itself. By Cauchy-Schwarz, with rows of
+# U and columns of Vh no longer than 1, an entry of a copy is off by at most 2 * 2**-24 * s[0]. The hundredth more is
+# for the products of two roundings and for sums in float64.
+FLOAT32_COPY = 2.02 * 2.0**-24
+
+MOVE = """(root, [ranks, settled]) => {
+  const slider = root.querySelector('input[type=range]')
+  const entries = (selector, entry) => Object.fromEntries([...root.querySelectorAll(selector)].map(entry))
+  const said = []
+  for (const r of ranks) {
+    slider.value = r
+    slider.dispatchEvent(new Event('input', { bubbles: true }))
+    said.push({
+      r: slider.valueAsNumber,
+      sentence: root.querySelector('.sentence').textContent,
+      readouts: entries('.readouts dd', (dd) => [dd.className.replace('of-', ''), dd.textContent]),
+      pictures: entries('figure.heatmap', (map) => [
+        map.className.replace('heatmap ', ''),
+        map.querySelector('canvas').toDataURL(),
+      ]),
+    })
+  }
+  if (settled) slider.dispatchEvent(new Event('change', { bubbles: true }))
+  return said
+}"""
+
+# Chromium drops downloads beyond ten a second, so that the files of many ranks are taken where the page makes them.
+HAND_OUT = """async (root, [label, ranks]) => {
+  const slider = root.querySelector('input[type=range]')
+  const press = [...root.querySelectorAll('button')].find((button) => button.textContent === label)
+  const { createObjectURL } = URL
+  const { click } = HTMLAnchorElement.prototype
+  const made = []
+  URL.createObjectURL = (blob) => { made.push(blob.text()); return 'blob:' }
+  HTMLAnchorElement.prototype.click = () => {}
+  try {
+    for (const r of ranks) {
+      slider.value = r
+      slider.dispatchEvent(new Event('input', { bubbles: true }))
+      press.click()
+    }
+    return await Promise.all(made)
+  } finally {
+    URL.createObjectURL = createObjectURL
+    HTMLAnchorElement.prototype.click = click
+  }
+}"""
+
+
+def instrument(page, name: str = "rank") -> Locator:
+    """Return the figure of an instrument once it can be played with."""
+    root = page.locator(f".lora-{name}").first  # a Panel page holds a second one, for the reader's own matrix
+    expect(root.locator("input[type=range]")).to_be_enabled()
+    return root
+
+
+def move(root: Locator, *ranks: int, settled: bool = True) -> list[dict[str, Any]]:
+    """Drag the slider over the ranks; return what figure and text showed at each."""
+    return root.evaluate(MOVE, [ranks, settled])
+
+
+def choose(root: Locator, task: str = "few-patterns", n: int = 32, seed: int = 0) -> Rank:
+    """Choose a matrix with the controls; return the instrument in Python once the page shows it."""
+    root.get_by_label("Matrix", exact=True).select_option(task)
+    name = TASK_LABELS[task] if task == "noise" else TASK_LABELS[task].lower()
+    expect(root.locator(".sentence")).to_contain_text(f"“{name}, ")
+    for label, value in (("Size", n), ("Seed", seed)):
+        expect(root).not_to_have_attribute("aria-busy", "true")
+        field = root.get_by_label(label, exact=True)
+        if field.is_enabled() and field.input_value() != str(value):
+            field.fill(str(value))
+            field.press("Enter")
+    expect(root.locator(".sentence")).to_contain_text(f"“{name}, {n} × {n}”")
+    expect(root).not_to_have_attribute("aria-busy", "true")
+    return Rank(task=task, n=n, seed=seed)
+
+
+def readouts(figure: Rank, r: int) -> dict[str, str]:
+    """Return the read-outs that Python would write."""
+    values = figure.values(r)
+    templates = {
+        name: text if isinstance(text, str) else text[case(values)] for name, text in READOUT_VALUES.items()
+    }
+    return {name: fill(text, values) for name, text in templates.items()}
+
+
+def sentence(figure: Rank, r: int) -> str:
+    """Return the sentence that Python would say at rank r."""
+    figure.r = r
+    return figure.sentence()
+
+
+def open_drawer(root: Locator, name: str) -> Locator:
+    """Open a drawer if it is shut; return it."""
+    drawer = root.locator("details", has=root.page.get_by_text(name, exact=True))
+    if drawer.get_attribute("open") is None:
+        drawer.locator("summary").click()
+    return drawer
+
+
+def table(root: Locator) -> list[list[str]]:
+    """Return the rows of the numbers behind the picture."""
+    open_drawer(root, "Numbers as a table")
+    expect(root.locator("tbody tr").first).to_be_visible()
+    return root.locator("tbody").evaluate(
+        "body => [...body.rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+
+
+def downloaded(root: Locator, label: str) -> tuple[str, str]:
+    """Press a download button; return the name and text of the file."""
+    open_drawer(root, "Share and download")
+    with root.page.expect_download() as started:
+        root.get_by_role("button", name=label).click()
+    return started.value.suggested_filename, Path(started.value.path()).read_text(encoding="utf-8")
+
+
+def files(root: Locator, label: str, ranks: Iterable[int]) -> list[str]:
+    """Return the texts of the files that a download button makes at each of the ranks, in their order."""
+    ranks = list(ranks)
+    texts = root.evaluate(HAND_OUT, [label, ranks])
+    assert len(texts) == len(ranks)
+    return texts
+
+
+def matrix_of(csv: str) -> np.ndarray:
+    """Return the numbers of a CSV without a head."""
+    return np.array([[float(cell) for cell in line.split(",")] for line in csv.splitlines()])
+
+
+def requests_of(page: Page) -> list[str]:
+    """Return a list that grows with the address of each request from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    return asked
+
+
+def give(page, name: str, data: bytes) -> Locator:
+    """Choose a file in the live part; return the place where it says what has become of it."""
+    kind = "application/octet-stream"
+    page.get_by_label("Your file").set_input_files({"name": name, "mimeType": kind, "buffer": data})
+    return page.locator(".lora-upload .notice")

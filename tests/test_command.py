@@ -1,0 +1,114 @@
+"""The command line: what it offers, and what it says when something cannot be done."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+import app
+from lessons import load_all
+from prose import Page
+from serving import program, run
+
+
+def test_help_shows_what_can_be_chosen():
+    done = run("--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for word in ("--address", "--port", "--allow-origin", "export", "127.0.0.1", "5006", "NAME[:PORT]"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("publish",), "invalid choice: 'publish'"),
+        (("export",), "required: DIR"),
+        (("--port", "rank"), "'rank' is no port; 1 to 65535 are."),
+        (("--port", "0"), "'0' is no port"),
+        (("--port", "65536"), "'65536' is no port"),
+        (("--port", "-1"), "port"),
+        (("--port", "9" * 5000), "is no port"),
+        (("--allow-origin", "http://lora.example"), "is no NAME or NAME:PORT"),
+        (("--allow-origin", "a b"), "is no NAME or NAME:PORT"),
+        (("--allow-origin", ""), "is no NAME or NAME:PORT"),
+        (("--colour",), "unrecognized arguments: --colour"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_is_not_understood_is_said(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        app.main(list(arguments))
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_names_of_readers_are_taken():
+    given = app.options().parse_args(["--allow-origin", "lora.example", "--allow-origin", "lora.example:443"])
+    assert given.allow_origin == ["lora.example", "lora.example:443"]
+    assert given.command is None
+
+
+def test_a_port_in_use_is_said():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = run("--port", str(port))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"Cannot listen on 127.0.0.1, port {port}: Address already in use. Choose another port with --port.\n"
+    )
+
+
+def test_an_export_into_a_file_is_said(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine", encoding="utf-8")
+    for folder in (file, file / "inside"):
+        with pytest.raises(SystemExit) as ended:
+            app.main(["export", str(folder)])
+        assert str(ended.value.code).startswith(f"The site cannot be written to {folder}: ")
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_an_export_can_be_done_from_anywhere_and_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for _ in range(2):
+        app.main(["export", "site folder"])
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert (tmp_path / "site folder" / "index.html").is_file()
+    assert str(Path("site folder", "index.html")) in said[0]
+
+
+def test_ctrl_c_ends_it_at_once_and_quietly(tmp_path):
+    with program(tmp_path / "log.txt", "app.py", "--port", "{port}") as served:
+        assert served.interrupt() == 0
+    assert served.printed() == f"LoRA, live: http://127.0.0.1:{served.port}/\n"
+
+
+def test_on_all_addresses_it_says_how_others_come_in(tmp_path):
+    with program(tmp_path / "log.txt", "app.py", "--port", "{port}", "--address", "0.0.0.0") as served:
+        assert served.ask("/").status == 200
+        served.interrupt()
+    said = served.printed()
+    assert f"http://localhost:{served.port}/" in said
+    assert "--allow-origin NAME:PORT" in said
+
+
+def test_panel_serves_the_same_lesson(tmp_path):
+    lesson = load_all()[0]
+    with program(tmp_path / "log.txt", "-m", "panel", "serve", "app.py", "--port", "{port}") as served:
+        for path in ("/app", f"/app?lesson={lesson.slug}", "/app?lesson=%3Cscript%3Enope", "/app?lesson=%ff"):
+            reply = served.ask(path)
+            assert reply.status == 200
+            text = Page(reply.body.decode()).text()
+            assert lesson.question in text
+            assert "In short" in text
+            assert b"nope" not in reply.body
+        served.interrupt()
+    assert "Traceback" not in served.printed()
