@@ -261,8 +261,8 @@ We took matrices apart that we had made ourselves. Whether a finetuned model cha
 question about models, not about algebra. LoRA's authors stated it as a hypothesis [@hu2021, section 4.1]. LoRA itself
 does not ask: it *forces* its change to have rank $r$.
 
-In one published setting it was measured. [[bid-model]] was trained further on code, all of it, and the change of one of
-its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
+In one published setting it was measured. [[bid-model]] was trained further on code, with all its weights
+free, and the change of one of its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
 [[large-noise]] Its authors add a caution: this was continued pretraining, instruction finetuning may be lower in rank,
 and a task may need less than rebuilding the whole change does.
 
