@@ -65,7 +65,7 @@ def _keep_in_address(figure: Instrument, prefix: str) -> None:
 
 def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Template:
     text = _shell.get_template("panel.html").render(
-        blocks=blocks, css=stylesheet("theme", "page"), script=bundle("page"), **values
+        blocks=blocks, css=stylesheet("theme", "figure", "page"), script=bundle("page"), **values
     )
     template = Template(text)
     template.location = True

@@ -48,7 +48,7 @@ class Site:
         paths: dict[str, Callable[[], str]] = {
             "index.html": self._start,
             "embed.js": lambda: (ASSETS / "embed.js").read_text(encoding="utf-8"),
-            "assets/lora.css": lambda: stylesheet("theme", "page", "instrument"),
+            "assets/lora.css": lambda: stylesheet("theme", "figure", "page", "instrument"),
             "assets/page.js": lambda: bundle("page"),
         }
         for script, instrument in self.instruments.items():

@@ -221,7 +221,7 @@ def self_contained(figure: Instrument) -> str:
     return environment.get_template("figure.html").render(
         figure=figure,
         config=json_block(config),
-        css=stylesheet("theme", "page", "instrument"),
+        css=stylesheet("theme", "figure", "instrument"),
         scripts=[bundle(figure.script), bundle("page")],
     )
 

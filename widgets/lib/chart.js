@@ -40,7 +40,10 @@ export class Chart {
     this.watcher.observe(this.element)
   }
 
-  /** content: {k, y: [low, high], bands: [{low, high, middle, label}], lines: [{values, label, kind}], bars, rules, marks} */
+  /**
+   * content: {k, y: [low, high], bands: [{low, high, middle, label}], lines: [{values, at, label, kind}], bars, rules,
+   * marks, tick}. The values of a line stand at the places `at`, or at 0, 1, 2, ...; `tick(i)` names a place.
+   */
   draw(content) {
     const { k, bands = [], lines = [], bars, rules = [], marks = [] } = (this.content = content)
     const width = this.element.clientWidth
@@ -68,9 +71,9 @@ export class Chart {
       .selectAll('*')
       .remove()
     this.axes()
-    const up = (values, shift) =>
+    const up = (values, shift, at) =>
       line(
-        (v, i) => x(i + shift),
+        (v, i) => x(at ? at[i] : i + shift),
         (v) => y(v),
       )(values)
     for (const { low, high, middle, shift = 0, kind } of bands) {
@@ -89,8 +92,11 @@ export class Chart {
     }
     if (bars) this.bars(bars)
     for (const rule of rules) this.rule(rule)
-    for (const { values, kind } of lines)
-      svg.append('path').attr('class', `curve ${kind}`).attr('d', up(values, 0))
+    for (const { values, at, kind } of lines)
+      svg
+        .append('path')
+        .attr('class', `curve ${kind}`)
+        .attr('d', up(values, 0, at))
     this.endLabels([...bands.map((b) => ({ ...b, values: b.middle })), ...lines])
     for (const mark of marks) this.mark(mark)
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
@@ -113,7 +119,12 @@ export class Chart {
       .append('g')
       .attr('class', 'axis')
       .attr('transform', `translate(0,${box.bottom})`)
-      .call(axisBottom(x).tickValues(whole).tickFormat(String).tickSizeOuter(0))
+      .call(
+        axisBottom(x)
+          .tickValues(whole)
+          .tickFormat(this.content.tick ?? String)
+          .tickSizeOuter(0),
+      )
     svg
       .append('g')
       .attr('class', 'axis')
@@ -192,19 +203,20 @@ export class Chart {
     const named = curves
       .filter(({ label }) => label)
       .map((curve) => {
-        const i = Math.round(curve.values.length * (curve.along ?? 0.66))
-        return { ...curve, i, place: this.y(curve.values[Math.min(i, curve.values.length - 1)]) - 6 }
+        const { values, at, shift = 0, along = 0.66 } = curve
+        const i = Math.min(Math.round(values.length * along), values.length - 1)
+        return { ...curve, i: at ? at[i] : i + shift, place: this.y(values[i]) - 6 }
       })
       .sort((a, b) => a.place - b.place)
     const { box, unit } = this
     let last = -Infinity
-    for (const { label, kind, i, place, shift = 0 } of named) {
+    for (const { label, kind, i, place } of named) {
       const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
       last = Math.max(inside, last + LABEL_GAP * unit)
       this.svg
         .append('text')
         .attr('class', `label ${kind}`)
-        .attr('x', this.x(i + shift))
+        .attr('x', this.x(i))
         .attr('y', last)
         .attr('text-anchor', i > 0.8 * this.k ? 'end' : 'middle')
         .text(label)
@@ -217,9 +229,10 @@ export class Chart {
     if (!this.now) return
     const at = this.x(r)
     this.now.attr('transform', `translate(${at},0)`)
-    this.content.lines?.forEach(({ values }, i) =>
-      this.dots[i].attr('transform', `translate(${at},${this.y(values[r])})`),
-    )
+    this.content.lines?.forEach(({ values, at: places }, i) => {
+      const value = values[places ? places.findLastIndex((place) => place <= r) : r]
+      this.dots[i].attr('transform', `translate(${at},${this.y(value)})`)
+    })
     if (this.content.bars) {
       this.kept.attr('width', at)
       this.dropped.attr('x', at).attr('width', this.box.right - at + 1)

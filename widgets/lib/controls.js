@@ -62,7 +62,7 @@ export class Stepper {
     element.append(this.output)
     this.play = button(words.play, () => (this.timer ? this.pause() : this.run()))
     this.play.hidden = matchMedia('(prefers-reduced-motion: reduce)').matches
-    const step = button(words.step, () => this.go(this.value + 1))
+    const step = button(words.step, () => this.go(this.value + this.stride))
     const reset = button(words.reset, () => this.go(this.start))
     this.element = h('div', { class: 'stepper' }, element)
     if (buttons) this.element.append(h('div', { class: 'buttons' }, this.play, step, reset))
@@ -72,11 +72,11 @@ export class Stepper {
     return this.slider.valueAsNumber
   }
 
-  /** Range, present value and the value that reset goes back to. */
-  set({ low, high, value, start }) {
+  /** Range, present value, the value that reset goes back to, and how far a step goes. */
+  set({ low, high, value, start, stride = 1 }) {
     this.pause()
-    this.start = start
-    Object.assign(this.slider, { min: low, max: high })
+    Object.assign(this, { start, stride })
+    Object.assign(this.slider, { min: low, max: high, step: stride })
     this.show(value)
   }
 
@@ -96,7 +96,7 @@ export class Stepper {
     if (this.value >= Number(this.slider.max)) this.go(Number(this.slider.min))
     this.play.textContent = this.words.pause
     this.timer = setInterval(() => {
-      this.slider.value = this.value + 1
+      this.slider.value = this.value + this.stride
       this.onTick(this.value)
       if (this.value >= Number(this.slider.max)) this.pause()
     }, this.everyMs)

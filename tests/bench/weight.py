@@ -1,0 +1,124 @@
+"""What a lesson weighs, and how soon it can be read and used."""
+
+import gzip
+import html
+import re
+import subprocess
+import sys
+import tempfile
+import unicodedata
+from pathlib import Path
+from time import perf_counter
+
+from playwright.sync_api import Browser
+
+from lessons import load_all
+from lessons._blocks import Lesson
+from lessons._prose import to_html
+from tests.bench import HERE, ROOT
+from tests.bench.pages import LESSON
+from tests.bench.table import KB, Row, at_most, percentile
+
+OPENINGS = 5
+
+
+def transferred(browser: Browser, address: str) -> dict[str, int]:
+    """Return the bytes of each answer that a browser with an empty cache gets for the lesson, as sent."""
+    context = browser.new_context()
+    page = context.new_page()
+    devtools = context.new_cdp_session(page)
+    names: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    devtools.on("Network.responseReceived", lambda e: names.update({e["requestId"]: e["response"]["url"]}))
+    devtools.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}))
+    devtools.send("Network.enable")
+    page.goto(address + LESSON, wait_until="networkidle")
+    context.close()
+    sent = {names[key]: size for key, size in sizes.items() if key in names}
+    return {url: size for url, size in sent.items() if url.startswith(address)}
+
+
+def letters(text: str) -> str:
+    """Return a text without white space, which a browser lays out as it likes, and with plain letters in formulas."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def paragraphs(lesson: Lesson) -> list[str]:
+    """Return the paragraphs of a lesson's prose as their author wrote them."""
+    prose = [to_html(block.text, lesson.claims) for block in lesson.build() if hasattr(block, "text")]
+    found = re.findall(r"<p>(.*?)</p>", "".join(prose), flags=re.DOTALL)
+    return [letters(html.unescape(re.sub(r"<[^>]*>", "", paragraph))) for paragraph in found]
+
+
+def readable(browser: Browser, address: str) -> Row:
+    """Look whether the prose stands on the page of a browser that runs no script."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address + LESSON)
+    shown = letters(page.inner_text("main"))
+    context.close()
+    lesson = next(lesson for lesson in load_all() if f"/lesson/{lesson.slug}.html" == LESSON)
+    wanted = paragraphs(lesson)
+    there = [paragraph in shown for paragraph in wanted]
+    return Row(
+        "paragraphs readable without any script",
+        f"{sum(there)} of {len(wanted)}, the first and the last {'too' if there[0] and there[-1] else 'NOT'}",
+        f"= {len(wanted)}",
+        bool(there) and all(there),
+    )
+
+
+def usable(browser: Browser, address: str) -> list[float]:
+    """Return, for each opening with an empty cache, the seconds until every instrument has answered its slider."""
+    taken = []
+    for _ in range(OPENINGS):
+        context = browser.new_context()
+        page = context.new_page()
+        page.add_init_script(path=HERE / "usable.js")
+        page.goto(address + LESSON)
+        taken.append(page.evaluate("benchUsable") / 1000)
+        context.close()
+    return taken
+
+
+def single_files() -> list[Row]:
+    """Export the site; return a line for each figure that is one file."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = perf_counter()
+        command = [sys.executable, "app.py", "export", folder]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+        taken = perf_counter() - start
+        files = {path.name: path.read_bytes() for path in sorted(Path(folder, "file").glob("*.html"))}
+    if not files:
+        raise RuntimeError("the export has no single-file figures in file/")
+    rows = [
+        at_most(
+            f"file/{name}",
+            len(data) / KB,
+            200,
+            "{:.1f} kB",
+            f" ({len(gzip.compress(data)) / KB:.1f} kB gzip)",
+        )
+        for name, data in files.items()
+    ]
+    return rows + [Row("python app.py export", f"{taken:.1f} s")]
+
+
+def measure(browser: Browser, address: str) -> list[Row]:
+    """Return the lines about weight."""
+    sizes = transferred(browser, address)
+    parts = ", ".join(f"{url.rsplit('/', 1)[-1]} {size / KB:.1f}" for url, size in sizes.items())
+    opened = usable(browser, address)
+    return [
+        at_most("lesson page with all it loads, as sent", sum(sizes.values()) / KB, 150, "{:.1f} kB"),
+        Row("    of which, in kB", parts),
+        *single_files(),
+        readable(browser, address),
+        at_most(
+            f"every instrument of the lesson usable, cold, median of {OPENINGS}",
+            percentile(opened, 0.5),
+            0.5,
+            "{:.2f} s",
+            f" (slowest {max(opened):.2f} s)",
+        ),
+    ]
