@@ -1,0 +1,296 @@
+"""LoRA from scratch: a layer beside a frozen one, how it starts, how it is put in, merged and taken out.
+
+The words are PEFT's: r, alpha, lora_A (r, in), lora_B (out, r), scaling, delta_w, target modules, base layer.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from compute.gpt import GPT
+
+SCALING_RULES: dict[str, Callable[[float, int], float]] = {
+    "alpha/r": lambda alpha, r: alpha / r,
+    "alpha/sqrt(r)": lambda alpha, r: alpha / math.sqrt(r),
+}
+
+
+class LoRALinear(nn.Module):
+    """Add scaling * lora_B @ lora_A to a linear layer that stays as it is.
+
+    Parameters
+    ----------
+    base : nn.Linear
+        The layer, kept whole. Its weight W (out, in) no longer asks for a gradient.
+    r : int
+        Rank of the adapter, at least 1.
+    alpha : float
+        Numerator of the scaling.
+    scaling_rule : str
+        "alpha/r" or "alpha/sqrt(r)" (rsLoRA).
+
+    Raises
+    ------
+    ValueError
+        If r is below 1 or the rule is unknown.
+
+    Notes
+    -----
+    y = x @ W.T + scaling * (x @ lora_A.T) @ lora_B.T. Two thin products cost r * (in + out) multiply-accumulates
+    a token, where delta_w itself would cost in * out. The factors start at zero, where no gradient reaches
+    either; `initialize` gives them a start.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.1; Kalajdzievski 2023, arXiv:2312.03732 (alpha/sqrt(r)).
+
+    Examples
+    --------
+    >>> layer = LoRALinear(nn.Linear(6, 4, bias=False), r=2, alpha=4, scaling_rule="alpha/r")
+    >>> layer.scaling, layer.lora_A.shape, layer.lora_B.shape
+    (2.0, torch.Size([2, 6]), torch.Size([4, 2]))
+    """
+
+    def __init__(self, base: nn.Linear, r: int, alpha: float, scaling_rule: str):
+        super().__init__()
+        if r < 1:
+            raise ValueError(f"r must be at least 1, got {r}.")
+        if scaling_rule not in SCALING_RULES:
+            raise ValueError(f"scaling_rule must be one of {', '.join(SCALING_RULES)}, got {scaling_rule!r}.")
+        self.base = base.requires_grad_(False)
+        self.r, self.alpha, self.scaling_rule = r, alpha, scaling_rule
+        self.scaling = SCALING_RULES[scaling_rule](alpha, r)
+        self.lora_A = nn.Parameter(base.weight.new_zeros(r, base.in_features))
+        self.lora_B = nn.Parameter(base.weight.new_zeros(base.out_features, r))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the layer's answer (..., out) to x (..., in)."""
+        inner = F.linear(x, self.lora_A)  # (..., r)
+        return self.base(x) + self.scaling * F.linear(inner, self.lora_B)
+
+
+def _kaiming(factor: torch.Tensor, generator: torch.Generator) -> None:
+    nn.init.kaiming_uniform_(factor, a=math.sqrt(5), generator=generator)
+
+
+def _b_zero(layer: LoRALinear, generator: torch.Generator) -> None:
+    _kaiming(layer.lora_A, generator)
+
+
+def _a_zero(layer: LoRALinear, generator: torch.Generator) -> None:
+    _kaiming(layer.lora_B, generator)
+
+
+def _both_zero(layer: LoRALinear, generator: torch.Generator) -> None:
+    pass
+
+
+def _both_random(layer: LoRALinear, generator: torch.Generator) -> None:
+    _kaiming(layer.lora_A, generator)
+    _kaiming(layer.lora_B, generator)
+
+
+INITS: dict[str, Callable[[LoRALinear, torch.Generator], None]] = {
+    "B=0": _b_zero,
+    "A=0": _a_zero,
+    "both zero": _both_zero,
+    "both random": _both_random,
+}
+
+
+def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None:
+    """Give the factors of a new layer, both still zero, the numbers that training starts from.
+
+    Parameters
+    ----------
+    layer : LoRALinear
+        A layer as it was made.
+    init : str
+        A key of INITS: which factors are zero. The others are drawn.
+    generator : torch.Generator
+        Where they are drawn from, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no such init.
+
+    Notes
+    -----
+    What is drawn is uniform within 1 / sqrt(fan_in), fan_in being in for lora_A and r for lora_B: Kaiming's rule
+    with a = sqrt(5), which loralib and PEFT use for lora_A. With "B=0" (their default) and "A=0" the model starts
+    as it was and one factor learns in the first step; with "both zero" none ever does; with "both random" both
+    do, but the model does not start as it was.
+
+    References
+    ----------
+    He et al. 2015, arXiv:1502.01852, section 2.2; microsoft/LoRA, loralib/layers.py at 0771c1e.
+
+    Examples
+    --------
+    >>> layer = LoRALinear(nn.Linear(6, 4, bias=False), r=2, alpha=4, scaling_rule="alpha/r")
+    >>> initialize(layer, "B=0", torch.Generator().manual_seed(0))
+    >>> bool(layer.lora_A.abs().max() <= 1 / math.sqrt(6)), bool(layer.lora_B.any())
+    (True, False)
+    """
+    if init not in INITS:
+        raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}.")
+    with torch.no_grad():
+        INITS[init](layer, generator)
+
+
+def inject(
+    model: GPT,
+    target_modules: Sequence[str],
+    r: int,
+    alpha: float,
+    scaling_rule: str,
+    init: str,
+    generator: torch.Generator,
+) -> GPT:
+    """Return a copy of a model in which the named layers have an adapter and nothing else can learn.
+
+    Parameters
+    ----------
+    model : GPT
+        A plain model on the CPU. It is not touched.
+    target_modules : sequence of str
+        Last parts of the names of linear layers, such as "q_proj": each such layer of every block is adapted.
+    r : int
+        Rank of each adapter, at least 1.
+    alpha : float
+        Numerator of the scaling.
+    scaling_rule : str
+        "alpha/r" or "alpha/sqrt(r)".
+    init : str
+        A key of INITS.
+    generator : torch.Generator
+        Where the factors are drawn from, on the CPU.
+
+    Returns
+    -------
+    GPT
+        The copy. Its parameters ask for no gradient, except lora_A and lora_B.
+
+    Raises
+    ------
+    ValueError
+        If a name fits no linear layer, or r, the rule or the init is not allowed.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.2 (which matrices to adapt).
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> adapted = inject(load_base(), ["q_proj", "v_proj"], 4, 8, "alpha/r", "B=0", torch.Generator())
+    >>> sum(p.numel() for p in adapted.parameters() if p.requires_grad)  # 3 blocks, 2 layers, 4 * (64 + 64)
+    3072
+    """
+    adapted = copy.deepcopy(model).requires_grad_(False)
+    found = [
+        (name, layer)
+        for name, layer in adapted.named_modules()
+        if isinstance(layer, nn.Linear) and name.rpartition(".")[2] in target_modules
+    ]
+    missing = set(target_modules) - {name.rpartition(".")[2] for name, _ in found}
+    if missing or not found:
+        raise ValueError(f"target_modules must name linear layers, got {', '.join(missing) or 'none'}.")
+    for name, layer in found:
+        new = LoRALinear(layer, r, alpha, scaling_rule)
+        initialize(new, init, generator)
+        adapted.set_submodule(name, new)
+    return adapted
+
+
+def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
+    """Yield the adapted layers of a model.
+
+    Parameters
+    ----------
+    model : nn.Module
+        With or without an adapter.
+
+    Yields
+    ------
+    name : str
+        As in "blocks.0.attention.q_proj".
+    layer : LoRALinear
+        The layer of that name.
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> list(lora_layers(load_base()))
+    []
+    """
+    yield from ((name, layer) for name, layer in model.named_modules() if isinstance(layer, LoRALinear))
+
+
+@torch.no_grad()
+def delta_w(layer: LoRALinear) -> torch.Tensor:
+    """Return what the adapter adds to the weight of its layer.
+
+    Parameters
+    ----------
+    layer : LoRALinear
+        An adapted layer.
+
+    Returns
+    -------
+    (out, in) tensor
+        scaling * lora_B @ lora_A: the scaling is included, as in PEFT and unlike the BA of the paper.
+
+    Examples
+    --------
+    >>> layer = LoRALinear(nn.Linear(6, 4, bias=False), r=2, alpha=4, scaling_rule="alpha/r")
+    >>> initialize(layer, "both random", torch.Generator())
+    >>> x = torch.ones(6)
+    >>> torch.allclose(layer(x), layer.base(x) + delta_w(layer) @ x, atol=1e-6)
+    True
+    """
+    return layer.scaling * layer.lora_B @ layer.lora_A
+
+
+@torch.no_grad()
+def merge(model: GPT, strength: float = 1.0) -> GPT:
+    """Return a plain model that answers as the adapted one does.
+
+    Parameters
+    ----------
+    model : GPT
+        A model with adapters. It is not touched.
+    strength : float
+        Multiplies every delta_w: 0 gives the base, 1 the adapted model, and both ends may be left behind.
+
+    Returns
+    -------
+    GPT
+        A copy in which each adapted layer is one linear layer with the weight W + strength * delta_w.
+
+    Notes
+    -----
+    Equal in exact arithmetic; in float32 the logits differ by rounding. Trained embeddings are taken over
+    whole, whatever the strength.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.1 ("No Additional Inference Latency").
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> adapted = inject(load_base(), ["q_proj"], 4, 8, "alpha/r", "both random", torch.Generator())
+    >>> list(lora_layers(merge(adapted)))
+    []
+    """
+    merged = copy.deepcopy(model)
+    for name, layer in list(lora_layers(merged)):
+        layer.base.weight += strength * delta_w(layer)
+        merged.set_submodule(name, layer.base)
+    return merged

@@ -1,0 +1,121 @@
+"""What a model writes, and in whose voice."""
+
+from collections import Counter
+
+import torch
+
+from compute.gpt import GPT, generate
+from compute.tokenizer import decode, encode, readable
+from compute.voices import NO_VOICE, STOP, VOICES, voice_of
+
+
+def write_sentences(
+    model: GPT, number: int, seed: int, prompt: str = "", temperature: float = 1.0, length: int | None = None
+) -> list[list[str]]:
+    """Return sentences that a model writes.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter.
+    number : int
+        How many sentences.
+    seed : int
+        Seed of the dice. The same seed gives each model the same throws.
+    prompt : str
+        How each sentence begins; empty for the choice of the model.
+    temperature : float
+        1 samples as the model predicts; less is more cautious. Above 0.
+    length : int, optional
+        Tokens after which a sentence is cut. If left out, the block_size of the model.
+
+    Returns
+    -------
+    list of list of str
+        The words of each, up to the first full stop after the prompt, which may be missing where length ran out.
+
+    Raises
+    ------
+    compute.tokenizer.UnknownWord
+        If the prompt has a word that the model does not know.
+    ValueError
+        If the prompt is longer than length, or the temperature is not above 0.
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> len(write_sentences(load_base(), number=3, seed=0, prompt="the old"))
+    3
+    """
+    start = encode(prompt)
+    tokens = torch.tensor([start] * number, device=model.lm_head.weight.device)
+    generator = torch.Generator().manual_seed(seed)
+    texts = generate(model, tokens, length or model.config.block_size, generator, temperature).tolist()
+    sentences = []
+    for text in texts:
+        words, new = decode(text[: len(start)]), decode(text[len(start) :])
+        end = new.index(STOP) + 1 if STOP in new else len(new)
+        sentences.append(words + new[:end])
+    return sentences
+
+
+def voice_shares(model: GPT, number: int, seed: int) -> dict[str, float]:
+    """Return how often a model writes in each voice.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter.
+    number : int
+        How many sentences are written and told apart.
+    seed : int
+        Seed of the dice.
+
+    Returns
+    -------
+    dict of str to float
+        A share in 0..1 for each of VOICES, and for "none": what no grammar makes. They sum to 1.
+
+    Notes
+    -----
+    The standard error of a share p is sqrt(p * (1 - p) / number): 0.035 at most for 200 sentences.
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> shares = voice_shares(load_base(), number=50, seed=0)
+    >>> max(shares, key=shares.get)
+    'plain'
+    """
+    counted = Counter(voice_of(words) for words in write_sentences(model, number, seed))
+    return {voice: counted[voice] / number for voice in (*VOICES, NO_VOICE)}
+
+
+def samples(model: GPT, number: int, seed: int, prompt: str = "") -> tuple[str, ...]:
+    """Return sentences that a model writes, ready to be shown.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter.
+    number : int
+        How many sentences.
+    seed : int
+        Seed of the dice.
+    prompt : str
+        How each sentence begins.
+
+    Returns
+    -------
+    tuple of str
+        One text each; an ellipsis ends what was cut after 20 tokens.
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> samples(load_base(), number=1, seed=0, prompt="the old dog")[0].startswith("the old dog")
+    True
+    """
+    length = min(model.config.block_size, 20 + len(encode(prompt)))
+    sentences = write_sentences(model, number, seed, prompt, length=length)
+    return tuple(readable(words) + " …" * (words[-1:] != [STOP]) for words in sentences)

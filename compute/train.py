@@ -1,0 +1,235 @@
+"""Finetune the mini-model, one record a step. Nothing here knows who watches: the caller takes records, or stops."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from safetensors.torch import save
+
+from compute.adapter import delta_w, inject, lora_layers
+from compute.batches import batches, windows
+from compute.checkpoint import load_base
+from compute.gpt import GPT
+from compute.peft_format import EMBEDDINGS, save_adapter
+from compute.run import TARGET_MODULES, Diverged, Evaluation, Result, StepRecord, TrainConfig
+from compute.sampling import samples
+from compute.svd import factorize
+
+EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
+SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+RUINED = 1.0  # nats: a loss that is this far above both its start and a blind guess does not come back
+
+
+def device() -> torch.device:
+    """Return what runs are computed on.
+
+    Returns
+    -------
+    torch.device
+        CUDA if there is one, then Apple's MPS, then the CPU.
+
+    Examples
+    --------
+    >>> device().type in ("cuda", "mps", "cpu")
+    True
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def prepare(config: TrainConfig, base: GPT) -> GPT:
+    """Return the model that a run trains, as it is before the first step.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    base : GPT
+        A plain model on the CPU. It is not touched.
+
+    Returns
+    -------
+    GPT
+        A copy. What can learn asks for gradients: the factors, perhaps the embeddings, or everything.
+
+    Examples
+    --------
+    >>> model = prepare(TrainConfig(r=1, target_modules=("q_proj",)), load_base())
+    >>> sum(p.numel() for p in model.parameters() if p.requires_grad)
+    384
+    """
+    if config.method == "full":
+        return copy.deepcopy(base).requires_grad_()
+    generator = torch.Generator().manual_seed(config.seed)
+    chosen = (config.target_modules, config.r, config.alpha, config.scaling_rule, config.init)
+    model = inject(base, *chosen, generator)
+    for name in EMBEDDINGS if config.train_embeddings else ():
+        model.get_submodule(name).requires_grad_()
+    return model
+
+
+def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord | Result | Diverged]:
+    """Run a finetuning and yield what happens.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    base : GPT, optional
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+
+    Yields
+    ------
+    StepRecord or Result or Diverged
+        A StepRecord for each step, then one Result. Instead of a record that would hold something else than
+        finite numbers comes one Diverged, and nothing after it.
+
+    Notes
+    -----
+    The same config gives the same numbers, bit for bit, on the same machine with the same number of threads; only
+    the times differ. Closing the generator ends the run. The weight decay of AdamW is torch's default, 0.01.
+    A learning rate that is too large seldom gives infinite losses here: the last norm of the model bounds its
+    logits as long as lm_head is frozen. So a run has diverged as soon as a loss is RUINED nats above that of the
+    first step and above ln(vocab_size), the loss of a blind guess.
+
+    References
+    ----------
+    Loshchilov & Hutter 2017, arXiv:1711.05101 (AdamW).
+
+    Examples
+    --------
+    >>> *steps, result = train(TrainConfig(task="legal", steps=2, batch_size=4))
+    >>> [record.step for record in steps], result.step
+    ([0, 1], 2)
+    >>> steps[0].gradient_norms["lora_A"], steps[0].evaluation == result.base_evaluation  # lora_B starts at 0
+    (0.0, True)
+    """
+    start = time.perf_counter()
+    base = load_base() if base is None else base
+    model = prepare(config, base).to(device())
+    texts = windows(config.task, "training", base.config.block_size)
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = OPTIMIZERS[config.optimizer](learning.values(), lr=config.learning_rate)
+    worst, blind_guess = math.inf, math.log(base.config.vocab_size)
+    last_loss, training, waiting = None, 0.0, 0.0
+    for step, batch in enumerate(batches(texts, config.batch_size, config.steps, config.seed)):
+        evaluation = None if step % EVALUATE_EVERY else evaluate(model, config.task)
+        began = time.perf_counter()
+        optimizer.zero_grad()
+        loss = model.loss(texts[batch].to(device()))
+        loss.backward()
+        norms = _gradient_norms(learning)
+        value = loss.item()
+        bad = value > worst or not all(map(math.isfinite, (value, *norms.values())))
+        if bad or (evaluation and not evaluation.finite):
+            yield Diverged(step, value if math.isfinite(value) else None, last_loss)
+            return
+        optimizer.step()
+        now = time.perf_counter()
+        if last_loss is None:
+            worst = max(value, blind_guess) + RUINED
+        training, last_loss = training + now - began, value
+        speed = (step + 1) * config.batch_size * base.config.block_size / training
+        yield StepRecord(step, value, norms, now - start - waiting, speed, evaluation)
+        waiting += time.perf_counter() - now
+    yield _result(config, base, model, last_loss, start + waiting)
+
+
+def evaluate(model: GPT, task: str) -> Evaluation:
+    """Return what a model can do: its loss on the task and on the base's voices, and what it writes.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter.
+    task : str
+        One of `compute.voices.VOICES`.
+
+    Returns
+    -------
+    Evaluation
+        Always on the same texts. Without samples where a loss is not finite.
+
+    Examples
+    --------
+    >>> evaluation = evaluate(load_base(), "new language")
+    >>> evaluation.validation_loss > 5 > 2 > evaluation.base_loss
+    True
+    """
+    where, block_size = model.lm_head.weight.device, model.config.block_size
+    with torch.no_grad():
+        losses = [
+            model.loss(windows(voice, "validation", block_size).to(where)).item() for voice in (task, "base")
+        ]
+    finite = all(map(math.isfinite, losses))
+    return Evaluation(losses[0], losses[1], samples(model, SAMPLES, SAMPLE_SEED) if finite else ())
+
+
+def learned(model: GPT, base: GPT) -> dict[str, torch.Tensor]:
+    """Return what finetuning added to each linear layer of the blocks.
+
+    Parameters
+    ----------
+    model : GPT
+        The finetuned model: with adapters, or plain and of the same sizes as the base.
+    base : GPT
+        The model that it was finetuned from.
+
+    Returns
+    -------
+    dict of str to (out, in) tensor
+        delta_w by the name of the layer, on the CPU. Of an adapted model only the layers with an adapter.
+
+    Examples
+    --------
+    >>> base = load_base()
+    >>> len(learned(base, base))  # 3 blocks of 6 layers
+    18
+    """
+    adapted = {name: delta_w(layer).cpu() for name, layer in lora_layers(model)}
+    if adapted:
+        return adapted
+    before, after = base.state_dict(), model.state_dict()
+    names = [name for name in before if name.removesuffix(".weight").endswith(TARGET_MODULES)]
+    return {name.removesuffix(".weight"): after[name].cpu() - before[name].cpu() for name in names}
+
+
+def _gradient_norms(learning: dict[str, torch.nn.Parameter]) -> dict[str, float]:
+    kinds: dict[str, list[torch.Tensor]] = {}
+    for name, p in learning.items():
+        kind = name.rpartition(".")[2]
+        kinds.setdefault(kind if kind.startswith("lora_") else "other", []).append(p.grad)
+    norms = {kind: torch.stack(torch._foreach_norm(grads)).norm() for kind, grads in kinds.items()}
+    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))
+
+
+def _result(
+    config: TrainConfig, base: GPT, model: GPT, last_loss: float | None, start: float
+) -> Result | Diverged:
+    evaluation = evaluate(model, config.task)
+    if not evaluation.finite:
+        return Diverged(config.steps, None, last_loss)
+    if config.method == "lora":
+        weights, text = save_adapter(model)
+    else:
+        weights, text = save({name: tensor.cpu() for name, tensor in model.state_dict().items()}), None
+    spectra = {
+        name: factorize(matrix.double().numpy()).s.tolist() for name, matrix in learned(model, base).items()
+    }
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return Result(
+        step=config.steps,
+        seconds=time.perf_counter() - start,
+        evaluation=evaluation,
+        base_evaluation=evaluate(base, config.task),
+        trainable=sum(size for size, learns in sizes if learns),
+        total=sum(size for size, _ in sizes),
+        spectra=spectra,
+        weights=weights,
+        adapter_config=text,
+        device=device().type,
+    )

@@ -1,0 +1,43 @@
+"""What a model writes: cut where it should be, and told apart by the grammars."""
+
+import numpy as np
+import pytest
+import torch
+
+from compute.checkpoint import load_base
+from compute.gpt import GPT
+from compute.sampling import samples, voice_shares, write_sentences
+from compute.tokenizer import UnknownWord
+from compute.voices import VOICES, grammar, voice_of
+
+torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
+
+
+@pytest.fixture(scope="module")
+def base() -> GPT:
+    return load_base()
+
+
+def test_shares_are_those_of_a_model_that_writes_only_listed_sentences(base, monkeypatch):
+    rng = np.random.default_rng(0)
+    written = [grammar(voice).sample(rng) for voice in VOICES for _ in range(4)] + [["the", "dog"]] * 10
+    monkeypatch.setattr("compute.sampling.write_sentences", lambda *_: written)
+    shares = voice_shares(base, len(written), seed=0)
+    assert shares == {**dict.fromkeys(VOICES, 0.08), "none": 0.2}
+
+
+def test_sentences_end_with_the_first_full_stop_after_the_prompt(base):
+    for prompt in ("", "the old dog", "the ball is red . the"):
+        start = prompt.split()
+        for words in write_sentences(base, 20, seed=0, prompt=prompt):
+            assert words[: len(start)] == start
+            assert words[len(start) :].index(".") == len(words) - len(start) - 1
+    assert {voice_of(words) for words in write_sentences(base, 50, seed=1)} & {"plain"}
+
+
+def test_what_is_cut_ends_with_an_ellipsis(base):
+    texts = samples(base, 3, seed=0, prompt="the old dog")
+    assert texts == samples(base, 3, seed=0, prompt="the old dog")
+    assert all(text.startswith("the old dog") and text.endswith((".", " …")) for text in texts)
+    with pytest.raises(UnknownWord, match="'quark'"):
+        samples(base, 3, seed=0, prompt="quark")

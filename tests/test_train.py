@@ -1,0 +1,245 @@
+"""Finetuning: the generator against a hand-written loop, what may move, what is promised about seeds and ends."""
+
+import json
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+
+from compute.adapter import delta_w, lora_layers
+from compute.batches import TRAINING, batches, windows
+from compute.checkpoint import load_base
+from compute.gpt import GPT
+from compute.peft_format import AdapterFiles, load_adapter
+from compute.run import Diverged, Result, StepRecord, TrainConfig
+from compute.sampling import voice_shares
+from compute.tokenizer import BEGIN
+from compute.train import EVALUATE_EVERY, device, evaluate, learned, prepare, train
+
+torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
+SHORT = {"steps": 3, "batch_size": 4}
+ROUNDING = 1e-5  # float32 sums in another order
+
+
+@pytest.fixture(scope="module")
+def base() -> GPT:
+    return load_base()
+
+
+def without_times(record: StepRecord | Result | Diverged):
+    times = {"seconds": 0.0, "tokens_per_second": 0.0}
+    return record._replace(**{name: 0.0 for name in times if name in record._fields})
+
+
+RUNS = [
+    TrainConfig(task="medical", **SHORT),
+    TrainConfig(task="dialect", method="full", learning_rate=1e-3, **SHORT),
+    TrainConfig(task="code", optimizer="sgd", learning_rate=0.05, init="A=0", r=2, **SHORT),
+    TrainConfig(task="legal", train_embeddings=True, target_modules=("v_proj",), seed=5, **SHORT),
+]
+
+
+@pytest.mark.parametrize(
+    "config", RUNS, ids=lambda config: f"{config.task}-{config.method}-{config.optimizer}"
+)
+def test_the_records_are_those_of_a_hand_written_loop(config, base):
+    model = prepare(config, base)
+    learning = [p for p in model.parameters() if p.requires_grad]
+    if config.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(learning, lr=config.learning_rate)
+    else:
+        optimizer = torch.optim.SGD(learning, lr=config.learning_rate)
+    texts = windows(config.task, "training", 32)
+    generator = torch.Generator().manual_seed(config.seed)
+    order = torch.randint(TRAINING, (config.steps, config.batch_size), generator=generator)
+    losses = []
+    for chosen in order:
+        optimizer.zero_grad()
+        loss = model.loss(texts[chosen])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    *steps, result = train(config, base)
+    assert [record.loss for record in steps] == losses  # bit for bit
+    expected = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if config.method == "full":
+        weights = load(result.weights)
+    else:
+        files = AdapterFiles(result.weights, result.adapter_config)
+        weights = load_adapter(base, files).state_dict()
+    assert all(torch.equal(weights[name], p) for name, p in expected.items())
+    assert result.trainable == sum(p.numel() for p in expected.values())
+
+
+def test_the_norms_are_those_of_the_gradients(base):
+    config = TrainConfig(task="legal", init="both random", train_embeddings=True, **SHORT)
+    model = prepare(config, base)
+    texts = windows("legal", "training", 32)
+    model.loss(texts[batches(texts, 4, 3, 0)[0]]).backward()
+    squares = {"lora_A": 0.0, "lora_B": 0.0, "other": 0.0}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            kind = name[-6:] if "lora_" in name else "other"
+            squares[kind] += p.grad.double().square().sum().item()
+    first = next(train(config, base))
+    assert first.gradient_norms.keys() == squares.keys()
+    for kind, square in squares.items():
+        assert first.gradient_norms[kind] == pytest.approx(math.sqrt(square), rel=ROUNDING)
+
+
+@pytest.mark.parametrize(("init", "zero"), [("B=0", ["lora_A"]), ("A=0", ["lora_B"]), ("both random", [])])
+def test_what_has_no_gradient_at_first_has_one_at_the_second_step(init, zero, base):
+    first, second = islice(train(TrainConfig(init=init, **SHORT), base), 2)
+    assert [name for name, norm in first.gradient_norms.items() if norm == 0] == zero
+    assert all(norm > 0 for norm in second.gradient_norms.values())
+
+
+def test_two_zeros_never_learn(base):
+    *steps, result = train(TrainConfig(init="both zero", **SHORT), base)
+    assert {norm for record in steps for norm in record.gradient_norms.values()} == {0.0}
+    assert result.evaluation == result.base_evaluation
+    assert {s for spectrum in result.spectra.values() for s in spectrum} == {0.0}
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(base):
+    runs = [list(train(TrainConfig(seed=seed, **SHORT), base)) for seed in (0, 0, 1)]
+    first, same, other = ([without_times(record) for record in run] for run in runs)
+    assert first == same  # every number, every sample, every byte of the adapter
+    assert [record.loss for record in first[:-1]] != [record.loss for record in other[:-1]]
+
+
+def test_a_run_touches_neither_the_base_nor_torchs_generator(base):
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    state = torch.random.get_rng_state()
+    for config in RUNS:
+        list(train(config, base))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in base.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in base.parameters())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_evaluations_come_first_and_regularly_and_say_what_the_model_does(base):
+    config = TrainConfig(task="medical", steps=EVALUATE_EVERY + 2, batch_size=2)
+    *steps, result = train(config, base)
+    assert [record.step for record in steps] == list(range(config.steps))
+    assert [record.step for record in steps if record.evaluation] == [0, EVALUATE_EVERY]
+    assert steps[0].evaluation == result.base_evaluation == evaluate(base, "medical")
+    ours = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
+    assert evaluate(ours, "medical") == result.evaluation
+    seconds = [record.seconds for record in steps] + [result.seconds]
+    assert seconds == sorted(seconds)
+    assert all(record.tokens_per_second > 0 for record in steps)
+
+
+def test_a_reader_who_takes_her_time_is_not_counted(base, monkeypatch):
+    clock = [0.0]
+
+    def tick():
+        clock[0] += 0.001
+        return clock[0]
+
+    monkeypatch.setattr("compute.train.time.perf_counter", tick)
+    times = []
+    for pause in (0, 1000):
+        clock[0] = 0.0
+        seconds = []
+        for record in train(TrainConfig(**SHORT), base):
+            clock[0] += pause
+            seconds.append(record.seconds)
+        times.append(seconds)
+    np.testing.assert_allclose(times[0], times[1], atol=1e-9)
+
+
+def test_a_run_can_be_left_at_any_step(base):
+    running = train(TrainConfig(**SHORT), base)
+    assert next(running).step == 0
+    running.close()
+    assert list(running) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(method="full", optimizer="sgd", learning_rate=10, steps=60, batch_size=2),
+        TrainConfig(method="full", learning_rate=10, steps=60, batch_size=2),
+        TrainConfig(learning_rate=0.3, steps=60, batch_size=2),
+        TrainConfig(task="dialect", optimizer="sgd", learning_rate=10, alpha=1024, steps=60, batch_size=2),
+    ],
+    ids=["sgd", "adamw", "lora", "lora-sgd"],
+)
+def test_divergence_is_said_and_nothing_is_not_a_number(config, base):
+    *steps, end = train(config, base)
+    assert isinstance(end, Diverged)
+    assert end.step == len(steps)
+    assert end.last_loss == steps[-1].loss
+    assert end.loss is None or end.loss > steps[0].loss + 1
+    numbers = [number for record in steps for number in (record.loss, *record.gradient_norms.values())]
+    numbers += [loss for record in steps if record.evaluation for loss in record.evaluation[:2]]
+    assert all(map(math.isfinite, numbers))
+
+
+def test_a_model_that_is_broken_by_the_last_step_is_said_to_be(base, monkeypatch):
+    step = torch.optim.SGD.step
+
+    def ruin(self, *arguments):
+        step(self, *arguments)
+        with torch.no_grad():
+            self.param_groups[0]["params"][0].fill_(torch.nan)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", ruin)
+    for steps in (1, 2):
+        *records, end = train(TrainConfig(optimizer="sgd", steps=steps, batch_size=2), base)
+        assert isinstance(end, Diverged)
+        assert (end.step, end.loss, len(records)) == (1, None, 1)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_the_result_holds_what_was_learned(method, base):
+    *_, result = train(TrainConfig(method=method, r=2, **SHORT), base)
+    assert result.device == device().type
+    assert len(result.spectra) == 18
+    if method == "lora":
+        model = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
+        changes = {name: delta_w(layer) for name, layer in lora_layers(model)}
+        assert json.loads(result.adapter_config)["r"] == 2
+        assert result.total == sum(p.numel() for p in base.parameters()) + result.trainable
+    else:
+        model = GPT(base.config)
+        model.load_state_dict(load(result.weights))
+        parts = [
+            (name, model.get_submodule(name).weight, base.get_submodule(name).weight)
+            for name in result.spectra
+        ]
+        changes = {name: (after - before).detach() for name, after, before in parts}
+        assert result.adapter_config is None
+        assert result.total == result.trainable
+    assert learned(model, base).keys() == result.spectra.keys()
+    for name, change in changes.items():
+        s = torch.linalg.svdvals(change.double())
+        np.testing.assert_allclose(result.spectra[name], s, atol=1e-9 * s[0].item())
+        if method == "lora":  # rank 2, and rounding
+            assert s[1] > 1e4 * s[2]
+
+
+def test_a_voice_that_the_base_hardly_uses_is_soon_its_own(base):
+    *_, result = train(TrainConfig(task="medical", steps=40, batch_size=8), base)
+    assert result.evaluation.validation_loss < result.base_evaluation.validation_loss - 0.05
+    assert result.evaluation.base_loss > result.base_evaluation.base_loss + 0.05
+    model = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
+    # 100 sentences: a share is known to 0.05 (one standard error) at worst.
+    assert (
+        voice_shares(model, 100, seed=0)["medical"] > 0.5 > 0.25 > voice_shares(base, 100, seed=0)["medical"]
+    )
+
+
+def test_texts_to_validate_on_are_drawn_apart_and_kept():
+    texts, others = windows("plain", "training", 32), windows("plain", "validation", 32)
+    assert windows("plain", "training", 32) is texts
+    seen = {tuple(text) for text in texts.tolist()}
+    assert not any(tuple(text) in seen for text in others.tolist())
+    assert texts[:, 0].eq(BEGIN).all()
+    assert not texts[:, 1:].eq(BEGIN).any()
+    assert torch.equal(windows("plain", "training", 32, count=10), texts[:10])
