@@ -230,7 +230,15 @@ export class Chart {
     const at = this.x(r)
     this.now.attr('transform', `translate(${at},0)`)
     this.content.lines?.forEach(({ values, at: places }, i) => {
-      const value = values[places ? places.findLastIndex((place) => place <= r) : r]
+      const value =
+        values[
+          places
+            ? Math.max(
+                0,
+                places.findLastIndex((place) => place <= r),
+              )
+            : r
+        ]
       this.dots[i].attr('transform', `translate(${at},${this.y(value)})`)
     })
     if (this.content.bars) {
