@@ -101,12 +101,13 @@ def test_the_sizes_are_those_of_the_formula():
 
 
 # What a lesson says about them.
-# Margins are at least half of what was measured and several times what another seed changes (0.01 nats).
+# Another seed changes a final loss by 0.003 nats in a voice that the base knows, 0.015 in the dialect, 0.03 in the
+# new language.
 
 
 @pytest.mark.parametrize("task", KNOWN)
 def test_for_a_voice_that_the_base_knows_one_rank_is_enough(task):
-    """Every rank ends within 0.01 nats of full finetuning (measured: 0.002), after a fall of 0.09."""
+    """Every rank ends within 0.01 nats of full finetuning (measured: 0.003), after a fall of 0.09 to 0.10."""
     floor, before = final(task, FULL), load(task, FULL).validation_loss[0]
     for r in RECORDED_RANKS:
         assert abs(final(task, r) - floor) < 0.01
@@ -115,7 +116,7 @@ def test_for_a_voice_that_the_base_knows_one_rank_is_enough(task):
 
 @pytest.mark.parametrize(("task", "fall"), [("dialect", 0.03), ("new language", 0.15)])
 def test_for_a_voice_that_is_new_one_rank_is_not_enough_and_few_are(task, fall):
-    """From r = 1 to 32 the loss falls by 0.06 and 0.32; from r = 4 on all ranks are within 0.02 of each other."""
+    """From r = 1 to 32 the loss falls by 0.06 and 0.30; from r = 4 on all ranks are within 0.02 of each other."""
     assert final(task, 1) > final(task, 32) + fall
     assert final(task, 1) > final(task, 2) + fall
     beyond = [final(task, r) for r in RECORDED_RANKS if r >= 4]
@@ -124,7 +125,7 @@ def test_for_a_voice_that_is_new_one_rank_is_not_enough_and_few_are(task, fall):
 
 @pytest.mark.parametrize(("task", "wall"), [("dialect", 0.05), ("new language", 0.3)])
 def test_for_a_voice_that_is_new_no_rank_reaches_full_finetuning(task, wall):
-    """The best rank stays 0.11 and 0.48 nats above it."""
+    """The best rank stays 0.11 and 0.47 nats above it."""
     assert min(final(task, r) for r in RECORDED_RANKS) > final(task, FULL) + wall
 
 
@@ -146,7 +147,7 @@ def test_every_run_forgets(task, r):
 
 @pytest.mark.parametrize("task", KNOWN)
 def test_at_these_learning_rates_lora_forgets_less_of_what_is_near(task):
-    """At most 0.38 nats at any rank, full finetuning at least 0.9; for new voices there is no such order."""
+    """At most 0.39 nats at any rank, full finetuning at least 0.98; for new voices there is no such order."""
     before = load(task, FULL).base_loss[0]
     full = load(task, FULL).base_loss[-1] - before
     assert full > 0.7
@@ -174,7 +175,7 @@ def test_what_full_finetuning_learned_is_lower_than_noise_and_not_tiny(task):
 
 @pytest.mark.parametrize("task", KNOWN)
 def test_the_rank_that_is_enough_is_not_the_rank_that_full_finetuning_uses(task):
-    """One direction has half of the energy of delta_w in no layer but few, and yet r = 1 is enough."""
+    """The first direction has 27 to 31 % of the energy of delta_w, mean over layers, and yet r = 1 is enough."""
     shares = [energy(s)[1] for s in load(task, FULL).spectra.values()]
     assert np.mean(shares) < 0.4
     assert abs(final(task, 1) - final(task, FULL)) < 0.01
