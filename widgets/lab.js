@@ -118,7 +118,7 @@ class Lab {
       validation: chart('validation', '.1f', atStep, go),
       loss: chart('loss', '.1f', atStep, go),
       base: chart('base', '.1f', atStep, go),
-      knee: chart('knee', '.2f', atRank, (i) => this.choose('r', String(this.runs.ranks[i]))),
+      knee: chart('knee', '.3f', atRank, (i) => this.choose('r', String(this.runs.ranks[i]))),
       spectrum: chart('spectrum', '.1~f', atDirection, () => {}),
     }
   }
@@ -213,7 +213,14 @@ class Lab {
       y: [0, Math.max(lora[0], this.full[0]) * ROOM],
       bands: [{ low, middle, high, label: text.curves.noise, kind: 'control-0', shift: 0.5, along: 0.6 }],
       lines: [
-        { values: lora, at: lora.map((_, i) => i + 0.5), label: text.curves.lora, kind: 'kept', along: 0.9 },
+        {
+          values: lora,
+          at: lora.map((_, i) => i + 0.5),
+          label: text.curves.lora,
+          kind: 'kept',
+          along: 0,
+          dot: 0,
+        },
       ],
       bars: this.full,
     })

@@ -100,7 +100,9 @@ export class Chart {
     this.endLabels([...bands.map((b) => ({ ...b, values: b.middle })), ...lines])
     for (const mark of marks) this.mark(mark)
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
-    this.dots = lines.map(({ kind }) => svg.append('circle').attr('class', `dot ${kind}`).attr('r', 4))
+    this.dots = lines.map(({ kind, dot = 4 }) =>
+      svg.append('circle').attr('class', `dot ${kind}`).attr('r', dot),
+    )
     this.needle = svg
       .append('line')
       .attr('class', 'needle')
