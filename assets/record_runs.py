@@ -35,8 +35,8 @@ from compute.voices import TASKS
 #   1e-2                                               0.524   1.967         0.523   1.675
 #   2e-2                                                                             1.689
 # Full finetuning: the smallest rate within 0.01 of the best loss for each task. Forgetting grows with the rate: at
-# 3e-4 full finetuning forgets no more than LoRA with r = 4. LoRA: the lab's default. Twice that gains 0.06 at most,
-# where 0.3 lie between r = 1 and r = 32 in the new language, and 0.45 more between that and full finetuning.
+# 3e-4 full finetuning forgets no more than LoRA with r = 4 in these tasks. LoRA: the lab's default. Twice that gains
+# 0.06 at most, where 0.3 lie between r = 1 and r = 32 in the new language, and 0.45 more to full finetuning.
 LORA_LEARNING_RATE = 5e-3
 FULL_LEARNING_RATE = 1e-3
 

@@ -15,10 +15,12 @@ from bokeh.plotting import figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from compute.noise import noise_control
 from compute.spectrum import energy, relative_error
 from compute.svd import SVD, balanced_factors, factorize, truncate
 from compute.tasks import make_task
-from widgets.rank import Rank
+from widgets._text import fill
+from widgets.rank import READOUT_VALUES, Rank, case
 
 SIZE = 32
 MAPS = ["delta_w", "copy", "residual", "lora_B", "lora_A"]
@@ -51,13 +53,25 @@ def heatmap(name: str, values: np.ndarray, top: float) -> tuple[figure, ColumnDa
     return plot, source
 
 
-def curve(title: str, values: np.ndarray) -> tuple[figure, Span]:
-    """Return one curve over the rank and the line at the present rank."""
+def curve(title: str, values: np.ndarray, noise: np.ndarray) -> tuple[figure, Span]:
+    """Return one curve over the rank with the band of noise behind it, and the line at the present rank."""
     plot = figure(title=title, width=330, height=230, toolbar_location=None)
-    plot.line(np.arange(len(values)), values)
+    ranks = np.arange(len(values))
+    plot.varea(ranks, noise[0], noise[2], fill_alpha=0.3, color="gray")
+    plot.line(ranks, noise[1], color="gray")
+    plot.line(ranks, values)
     now = Span(location=1, dimension="height")
     plot.add_layout(now)
     return plot, now
+
+
+def said(words: Rank, r: int) -> dict[str, str]:
+    """Return the four read-outs at rank r."""
+    values = words.values(r)
+    texts = {
+        name: text if isinstance(text, str) else text[case(values)] for name, text in READOUT_VALUES.items()
+    }
+    return {name: fill(text, values) for name, text in texts.items()}
 
 
 def page() -> pn.Column:
@@ -66,12 +80,14 @@ def page() -> pn.Column:
     top = float(np.abs(shown["delta_w"]).max())
     factor_top = float(np.abs(pictures(SIZE)["lora_B"]).max())
     maps = {name: heatmap(name, shown[name], factor_top if "lora" in name else top) for name in MAPS}
+    noise = noise_control(svd.shape)
     curves = [
-        curve("Relative error", relative_error(svd.s)),
-        curve("Energy kept", energy(svd.s)),
-        curve("Singular values", svd.s),
+        curve("Relative error", relative_error(svd.s), noise.error),
+        curve("Energy kept", energy(svd.s), noise.energy),
+        curve("Singular values", svd.s / np.linalg.norm(svd.s), noise.s),
     ]
     words = Rank(guess="skip")
+    readouts = {name: pn.pane.Markdown(text) for name, text in said(words, 1).items()}
     sentence = pn.pane.Markdown(words.sentence())
     slider = pn.widgets.IntSlider(name="Rank r", start=0, end=SIZE, value=1)
 
@@ -85,10 +101,16 @@ def page() -> pn.Column:
             for _, now in curves:
                 now.location = r
             sentence.object = words.sentence()
+            for name, text in said(words, r).items():
+                readouts[name].object = text
 
     slider.param.watch(follow, "value")
     return pn.Column(
-        slider, sentence, pn.Row(*(plot for plot, _ in maps.values())), pn.Row(*(plot for plot, _ in curves))
+        slider,
+        sentence,
+        pn.Row(*readouts.values()),
+        pn.Row(*(plot for plot, _ in maps.values())),
+        pn.Row(*(plot for plot, _ in curves)),
     )
 
 
