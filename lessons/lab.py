@@ -158,8 +158,11 @@ small rank may not do [@hu2021, footnote to section 7.2].
 
 ## What it forgets
 
-[[forgets-less]] LoRA forgot less. One study of large models found the same, usually
+[[forgets-less]] Here LoRA forgot less. One study of large models found the same, usually
 [@biderman2024, abstract]. Usually is not always. [[forgets-more]]
+
+Each of these runs has one learning rate, and the rate decides much of what is forgotten, for both methods. So
+read the gap as one case, not as a law.
 
 The base's weights are untouched by LoRA. But the model that answers is base and adapter together, and that
 model has forgotten. Take the adapter off and the base is back.
