@@ -4,20 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import param
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 from panel import Template, state
 from panel.viewable import Viewable
 
 from lessons import load_all
 from lessons._blocks import Figure, Lesson, Live
 from lessons._prose import sources_of, to_html
-from widgets._instrument import ASSETS, WORDS, Instrument, bundle, stylesheet
+from widgets._instrument import WORDS, Instrument, bundle, render, stylesheet
 from widgets._text import fill
-
-# Panel fills the page in a second pass, with marks of its own for what it embeds.
-_shell = Environment(
-    loader=FileSystemLoader(ASSETS / "templates"), autoescape=select_autoescape(["html"]), trim_blocks=True
-)
 
 
 def live_page(block: Live) -> Template:
@@ -64,8 +58,13 @@ def _keep_in_address(figure: Instrument, prefix: str) -> None:
 
 
 def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Template:
-    text = _shell.get_template("panel.html").render(
-        blocks=blocks, css=stylesheet("theme", "figure", "page"), script=bundle("page"), **values
+    # Panel fills the page in a second pass, with marks of its own for what it embeds.
+    text = render(
+        "panel.html",
+        blocks=blocks,
+        css=stylesheet("theme", "figure", "page"),
+        script=bundle("page"),
+        **values,
     )
     template = Template(text)
     template.location = True

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
-
 from lessons import load_all
 from lessons._blocks import Block, Figure, Lesson, Live
 from lessons._prose import sources_of, to_html
@@ -15,6 +13,7 @@ from widgets._instrument import (
     bundle,
     figure_config,
     json_block,
+    render,
     self_contained,
     stylesheet,
 )
@@ -30,11 +29,6 @@ class Site:
     def __init__(self, live: bool):
         self.live = live
         self.lessons = load_all()
-        self.templates = Environment(
-            loader=FileSystemLoader(ASSETS / "templates"),
-            autoescape=select_autoescape(["html"]),
-            trim_blocks=True,
-        )
         self.instruments = {
             type(figure).script: type(figure)
             for lesson in self.lessons
@@ -80,7 +74,7 @@ class Site:
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
     def _render(self, template: str, depth: int, **values: Any) -> str:
-        return self.templates.get_template(template).render(up="../" * depth, **values)
+        return render(template, up="../" * depth, **values)
 
     def _figure(
         self, lesson: Lesson, block: Figure, depth: int, prefix: str, hide: list[str] | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import param
+from jinja2 import Environment, FileSystemLoader, select_autoescape
 from panel.custom import AnyWidgetComponent
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -50,6 +51,20 @@ def bundle(name: str) -> str:
 def stylesheet(*names: str) -> str:
     """Return style sheets of assets/css, one after the other."""
     return "\n".join((ASSETS / "css" / f"{name}.css").read_text(encoding="utf-8") for name in names)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(ASSETS / "templates"),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of assets/templates; values are escaped unless the template trusts them."""
+    return _templates().get_template(template).render(**values)
 
 
 def esm(name: str) -> str:
@@ -205,20 +220,14 @@ def json_block(value: Any) -> str:
 
 def self_contained(figure: Instrument) -> str:
     """Return one HTML file with style, scripts and data of a figure; its policy forbids any request."""
-    from jinja2 import Environment, FileSystemLoader, select_autoescape
-
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS / "templates"),
-        autoescape=select_autoescape(["html"]),
-        trim_blocks=True,
-    )
     config = figure_config(figure) | {
         "prefix": "",
         "title": figure.title,
         "datasets": {key: figure.from_key(key).make_arrays() for key in figure.enclosed()},
         "have": figure.enclosed_words(),
     }
-    return environment.get_template("figure.html").render(
+    return render(
+        "figure.html",
         figure=figure,
         config=json_block(config),
         css=stylesheet("theme", "figure", "instrument"),
