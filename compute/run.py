@@ -13,6 +13,7 @@ SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 INITS = ("B=0", "A=0", "both zero", "both random")
 OPTIMIZERS = ("adamw", "sgd")
+EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
 _CHOICES = {
     "task": TASKS,
     "method": METHODS,

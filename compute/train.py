@@ -13,11 +13,10 @@ from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.peft_format import EMBEDDINGS, save_adapter
-from compute.run import TARGET_MODULES, Diverged, Evaluation, Result, StepRecord, TrainConfig
+from compute.run import EVALUATE_EVERY, TARGET_MODULES, Diverged, Evaluation, Result, StepRecord, TrainConfig
 from compute.sampling import samples
 from compute.svd import factorize
 
-EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
 SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 RUINED = 1.0  # nats: a loss that is this far above both its start and a blind guess does not come back

@@ -4,12 +4,14 @@ import { Stepper, select } from './lib/controls.js'
 import { h } from './lib/dom.js'
 import { Frame, read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Losses } from './lib/losses.js'
 import { Runs } from './lib/run.js'
 import { csv, picture } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 700 // while it plays: a sample can be read
 const ROOM = 1.05 // above the highest value of a curve
+const NEEDS = { trainable: 'trainable', full: 'full_trainable', file: 'kilobytes' } // known when a run is whole
 const LEAST_SPREAD = 0.04 // nats: a difference smaller than this shall not look like one
 
 /** A LoRA run beside a full finetuning of the same task: curves over the steps, samples, the knee, the spectrum. */
@@ -59,6 +61,7 @@ class Lab {
       },
     )
     this.guess = new Guess(text.guess, choose('guess'))
+    this.losses = new Losses(text.charts, (step) => this.stepper.go(step))
     this.charts = this.makeCharts()
     this.note = h('p', { class: 'note' })
     this.readouts = Object.keys(text.readouts).map((name) => [
@@ -67,10 +70,11 @@ class Lab {
       h('dd', { class: `of-${name}` }),
     ])
     const readout = ([, term, value]) => h('div', {}, term, value)
-    const { validation, loss, base, knee, spectrum } = this.charts
+    const { knee, spectrum } = this.charts
     this.samples = ['base', 'adapted'].map((name) => [name, h('h3', {}), h('ul', {})])
     const sample = ([name, head, list]) => h('section', { class: `sample ${name}` }, head, list)
     this.knee = h('div', {}, knee.element)
+    this.taken = h('div', {}, this.layer.element, spectrum.element) // the change, taken apart
     frame.root.append(
       ...frame.part(
         'task',
@@ -78,17 +82,12 @@ class Lab {
       ),
       this.note,
       this.stepper.element,
-      h('div', { class: 'charts' }, validation.element, base.element, loss.element),
+      this.losses.element,
       frame.sentence,
       ...frame.part('samples', h('div', { class: 'samples' }, ...this.samples.map(sample))),
       h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
       ...frame.part('guess', this.guess.element),
-      h(
-        'div',
-        { class: 'charts' },
-        ...frame.part('sweep', this.knee),
-        ...frame.part('spectrum', h('div', {}, this.layer.element, spectrum.element)),
-      ),
+      h('div', { class: 'charts' }, ...frame.part('sweep', this.knee), ...frame.part('spectrum', this.taken)),
       frame.announced,
       frame.drawers,
     )
@@ -102,23 +101,24 @@ class Lab {
         choose,
         probe: (i) => (this.runs ? fill(charts[name].probe, values(i)) : ''),
       })
-    const atStep = (step) => this.runs.values(step)
-    const go = (step) => this.stepper.go(step)
     const atRank = (i) => ({
       rank: this.runs.ranks[i],
       rank_loss: this.runs.sweep.validation[i],
-      floor: this.runs.full.validation_loss.at(-1),
+      floor: this.runs.sweep.floor,
     })
     const atDirection = (i) => ({
       direction: i,
+      full_name: this.runs.names.full,
       share: this.full?.[i - 1] ?? 0,
       noise: this.noise?.[1][i - 1] ?? 0,
     })
     return {
-      validation: chart('validation', '.1f', atStep, go),
-      loss: chart('loss', '.1f', atStep, go),
-      base: chart('base', '.1f', atStep, go),
-      knee: chart('knee', '.3f', atRank, (i) => this.choose('r', String(this.runs.ranks[i]))),
+      knee: chart(
+        'knee',
+        '.3f',
+        atRank,
+        (i) => this.frame.shown('task') && this.choose('r', String(this.runs.ranks[i])),
+      ),
       spectrum: chart('spectrum', '.1~f', atDirection, () => {}),
     }
   }
@@ -134,45 +134,22 @@ class Lab {
     const runs = (this.runs = new Runs(read(this.model, 'arrays')))
     for (const [name, { input }] of Object.entries(this.controls)) input.value = this.model.get(name)
     this.note.textContent = runs.note
-    const value = Math.min(this.model.get('step'), runs.last)
-    this.stepper.set({ low: 0, high: runs.last, value, start: 0, stride: runs.stride })
+    const value = Math.min(this.model.get('step'), runs.reached)
+    this.stepper.set({ low: 0, high: runs.reached, value, start: 0, stride: runs.every })
     this.frame.root.removeAttribute('aria-busy')
     if (before && before.label !== runs.label && this.model.get('guess') !== 'ask')
       this.choose('guess', 'skip')
-    this.draw()
+    this.losses.draw(runs)
     this.spectrum()
     this.reveal()
     this.tick(this.step)
-  }
-
-  /** The curves over the steps: LoRA, and full finetuning as the control. */
-  draw() {
-    const { lora, full, last } = this.runs
-    const { curves } = this.text
-    const pair = (name, kind, at) => [
-      { values: full[name], at, label: curves.full, kind: 'control-1', along: 0.75 },
-      { values: lora[name], at, label: curves.lora, kind, along: 0.35 },
-    ]
-    const draw = (chart, name, kind, at) => {
-      const lines = pair(name, kind, at)
-      const top = Math.max(...lines.flatMap(({ values }) => values)) * ROOM
-      this.charts[chart].draw({ k: last, y: [0, top], lines })
-    }
-    draw('validation', 'validation_loss', 'kept', lora.steps)
-    draw('base', 'base_loss', 'lost', lora.steps)
-    draw(
-      'loss',
-      'loss',
-      'kept',
-      lora.loss.map((_, i) => i),
-    )
   }
 
   /** The final loss against r, full finetuning as the floor. */
   reveal() {
     const { runs, text, charts } = this
     const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
-    const { ranks, sweep, knee, full, label, tolerance } = runs
+    const { ranks, sweep, knee, label, tolerance } = runs
     this.guess.show(guess, { label, truth: knee, high: ranks.at(-1), tolerance, ranks: ranks.join(', ') })
     this.knee.classList.toggle('waiting', guess === 'ask')
     const at = ranks.indexOf(knee)
@@ -182,18 +159,23 @@ class Lab {
       label: fill(text.guess.truthMark, { knee }),
       kind: 'truth',
     }
-    const floor = full.validation_loss.at(-1)
+    const { floor } = sweep
     const [lowest, highest] = [Math.min(floor, ...sweep.validation), Math.max(floor, ...sweep.validation)]
     const room = Math.max(LEAST_SPREAD, highest - lowest) / 4
     charts.knee.draw({
       k: ranks.length - 1,
       y: [lowest - room, highest + room],
-      lines: [{ values: sweep.validation, label: text.curves.lora, kind: 'kept', along: 0.5 }],
-      rules: [{ at: { y: floor }, label: text.curves.full, kind: 'control-1' }],
+      lines: [{ values: sweep.validation, label: sweep.name, kind: 'kept', along: 0.5 }],
+      rules: [{ at: { y: floor }, label: runs.names.full, kind: 'control-1' }],
       marks: [truth],
       tick: (i) => String(ranks[i]),
     })
-    charts.knee.move(ranks.indexOf(runs.r))
+    charts.knee.move(
+      Math.max(
+        0,
+        ranks.findLastIndex((r) => r <= runs.r),
+      ),
+    )
   }
 
   /** What both runs learned in one layer, beside noise of its shape. */
@@ -201,22 +183,24 @@ class Lab {
     const { runs, charts, text } = this
     const layer = this.model.get('layer')
     this.layer.input.value = layer
+    this.taken.hidden = !runs.whole
+    if (!runs.whole) return
     const share = (s) => {
       const norm = Math.sqrt(s.reduce((sum, value) => sum + value * value, 0))
       return s.map((value) => value / norm)
     }
-    const lora = share(runs.lora.spectra[layer])
+    const lora = share(runs.lora.spectra[layer] ?? [0]) // a matrix that this adapter leaves alone
     this.full = share(runs.full.spectra[layer])
     const [low, middle, high] = (this.noise = runs.noise[runs.shapes[layer]])
     charts.spectrum.draw({
       k: this.full.length,
       y: [0, Math.max(lora[0], this.full[0]) * ROOM],
-      bands: [{ low, middle, high, label: text.curves.noise, kind: 'control-0', shift: 0.5, along: 0.6 }],
+      bands: [{ low, middle, high, label: text.noise, kind: 'control-0', shift: 0.5, along: 0.6 }],
       lines: [
         {
           values: lora,
           at: lora.map((_, i) => i + 0.5),
-          label: text.curves.lora,
+          label: runs.names.lora,
           kind: 'kept',
           along: 0,
           dot: 0,
@@ -230,14 +214,17 @@ class Lab {
   /** Follow the slider: the line in the curves, the samples, the numbers. */
   tick(step) {
     this.stepper.show(step)
-    const { runs, text, charts } = this
-    for (const name of ['validation', 'loss', 'base']) charts[name].move(step)
+    const { runs, text } = this
+    this.losses.move(step)
     const values = runs.values(step)
     for (const [name, term, value] of this.readouts) {
       term.textContent = fill(text.readouts[name], values)
-      value.textContent = fill(text.readoutValues[name], values)
+      value.textContent = values[NEEDS[name]] === 0 ? text.notYet : fill(text.readoutValues[name], values)
     }
-    const written = { base: runs.lora.base_samples, adapted: runs.lora.samples[runs.evaluation(step)] }
+    const written = {
+      base: runs.lora.base_samples,
+      adapted: runs.lora.samples[runs.evaluation(runs.lora, step)],
+    }
     for (const [name, head, list] of this.samples) {
       head.textContent = fill(text.samples[name], values)
       list.replaceChildren(...written[name].map((sentence) => h('li', {}, sentence)))
@@ -247,7 +234,7 @@ class Lab {
 
   table() {
     const line = (step) => this.text.tableRow.map((cell) => fill(cell, this.runs.values(step)))
-    return { head: this.text.tableHead, rows: this.runs.lora.steps.map(line) }
+    return { head: this.text.tableHead, rows: this.runs.stops.map(line) }
   }
 
   files({ downloads }) {
@@ -265,10 +252,15 @@ class Lab {
   }
 
   curvesAsCsv() {
-    const { lora, full } = this.runs
     const head = ['step', 'lora_task', 'full_task', 'lora_base_voices', 'full_base_voices']
-    const columns = [lora.steps, lora.validation_loss, full.validation_loss, lora.base_loss, full.base_loss]
-    return csv([head, ...lora.steps.map((_, i) => columns.map((column) => column[i]))])
+    const line = ({ step, lora_loss, full_loss, lora_base, full_base }) => [
+      step,
+      lora_loss,
+      full_loss,
+      lora_base,
+      full_base,
+    ]
+    return csv([head, ...this.runs.stops.map((step) => line(this.runs.values(step)))])
   }
 
   sweepAsCsv() {
@@ -278,7 +270,9 @@ class Lab {
   }
 
   asPicture() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
+    const drawn = [...Object.values(this.losses.charts), ...Object.values(this.charts)].filter(
+      (chart) => chart.now,
+    )
     const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
     return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
   }

@@ -1,13 +1,15 @@
 """The lab instrument: watch LoRA and full finetuning learn the same task from the same base, side by side."""
 
-from functools import cache
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import param
 
-from compute.noise import noise_control
-from compute.recorded import RECORDED_RANKS, Run, load
+from compute.recorded import RECORDED_RANKS
+from compute.run import EVALUATE_EVERY, TrainConfig
 from widgets._instrument import Instrument, esm
+from widgets._layers import LAYERS, SHAPES, noise_by_shape
+from widgets._pair import Pair, recorded_pair, shipped
 from widgets._text import fill
 
 KNOWN_VOICE = "The base has read a little of this voice."
@@ -26,22 +28,13 @@ TASKS = {
     ),
 }
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
-STEPS = 300
-LAYERS = [
-    f"blocks.{block}.{layer}"
-    for block in range(3)
-    for layer in (
-        *(f"attention.{name}_proj" for name in "qkvo"),
-        "mlp.up_proj",
-        "mlp.down_proj",
-    )
-]
-
+STEPS = 300  # of the recorded runs
+MOST_STEPS = 2000  # of a live one
 WORDS: dict[str, Any] = {
     "sentence": (
-        "After {step} steps on “{label}”, LoRA with r = {r} is at {lora_loss:.2f} nats per token on sentences it has "
-        "not seen, full finetuning at {full_loss:.2f}. On the base's own voices LoRA went from {base_before:.2f} to "
-        "{lora_base:.2f}, full finetuning to {full_base:.2f}."
+        "After {step} steps on “{label}”, {lora_name} with r = {r} is at {lora_loss:.2f} nats per token on sentences "
+        "it has not seen, {full_name} at {full_loss:.2f}. On the base's own voices {lora_name} went from "
+        "{base_before:.2f} to {lora_base:.2f}, {full_name} to {full_base:.2f}."
     ),
     "stepLabel": "Step",
     "layerLabel": "Layer",
@@ -57,22 +50,23 @@ WORDS: dict[str, Any] = {
         "file": "{kilobytes:,.0f} kB",
         "time": "{seconds:.1f} s",
     },
-    "curves": {"lora": "LoRA", "full": "full finetuning", "noise": "noise"},
+    "notYet": "when it is done",
+    "noise": "noise",
     "charts": {
         "validation": {
             "title": "Loss on the task, unseen sentences (nats per token)",
             "x": "step",
-            "probe": "step {step}: LoRA {lora_loss:.2f}, full finetuning {full_loss:.2f}",
+            "probe": "step {step}: {lora_name} {lora_loss:.2f}, {full_name} {full_loss:.2f}",
         },
         "loss": {
             "title": "Loss on the sentences it trains on",
             "x": "step",
-            "probe": "step {step}: LoRA {lora_train:.2f}, full finetuning {full_train:.2f}",
+            "probe": "step {step}: {lora_name} {lora_train:.2f}, {full_name} {full_train:.2f}",
         },
         "base": {
             "title": "Forgetting: loss on the base's own voices",
             "x": "step",
-            "probe": "step {step}: LoRA {lora_base:.2f}, full finetuning {full_base:.2f}",
+            "probe": "step {step}: {lora_name} {lora_base:.2f}, {full_name} {full_base:.2f}",
         },
         "knee": {
             "title": "Final loss on the task against r (nats; the axis does not start at zero)",
@@ -82,7 +76,7 @@ WORDS: dict[str, Any] = {
         "spectrum": {
             "title": "Singular values of delta_w in this layer, over their norm",
             "x": "direction",
-            "probe": "direction {direction}: full finetuning {share:.3f}, noise {noise:.3f}",
+            "probe": "direction {direction}: {full_name} {share:.3f}, noise {noise:.3f}",
         },
     },
     "samples": {"base": "The base writes", "adapted": "With the adapter, after {step} steps"},
@@ -108,26 +102,9 @@ WORDS: dict[str, Any] = {
 SNIPPET = """from compute.run import TrainConfig
 from compute.train import train
 
-*steps, result = train(TrainConfig(task={task}, r={r}))
+*steps, result = train(TrainConfig({settings}))
 print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats per token")
 """
-
-
-@cache
-def _runs(task: str) -> dict[str, Run]:
-    """Return the recorded runs of a task by rank, "full" among them."""
-    return {str(r): load(task.replace("-", " "), r) for r in (*RECORDED_RANKS, "full")}
-
-
-@cache
-def _noise(shape: tuple[int, int]) -> list[list[float]]:
-    return [[round(float(value), 4) for value in row] for row in noise_control(shape).s]
-
-
-def _shape(layer: str) -> tuple[int, int]:
-    """Return the shape of a layer of the mini-model by its name."""
-    wide = {"up_proj": (256, 64), "down_proj": (64, 256)}
-    return wide.get(layer.rpartition(".")[2], (64, 64))
 
 
 class Lab(Instrument):
@@ -150,7 +127,9 @@ class Lab(Instrument):
         label="Rank r",
         doc="Rank of the adapter.",
     )
-    step = param.Integer(default=STEPS, bounds=(0, STEPS), label="Step", doc="How far the run is replayed.")
+    step = param.Integer(
+        default=STEPS, bounds=(0, MOST_STEPS), label="Step", doc="How far the run is replayed."
+    )
     layer = param.Selector(
         default="blocks.1.mlp.up_proj",
         objects={name: name for name in LAYERS},
@@ -162,6 +141,9 @@ class Lab(Instrument):
         regex=r"ask|skip|\d{1,2}",
         label="Guess",
         doc="the words ask and skip, or a rank",
+    )
+    pair = param.ClassSelector(
+        class_=Pair, allow_refs=False, doc="Two runs that are being trained, in place of the recorded ones."
     )
 
     script = "lab"
@@ -196,60 +178,67 @@ class Lab(Instrument):
         """Return labels and templates."""
         return WORDS
 
-    def _pair(self) -> tuple[Run, Run]:
-        runs = _runs(self.task)
-        return runs[self.r], runs["full"]
+    @param.depends("pair", watch=True)
+    def _show_pair(self) -> None:
+        self._make()
+
+    def _shown(self) -> Pair:
+        return self.pair or recorded_pair(self.task.replace("-", " "), int(self.r))
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the two runs, the losses against r, and the noise beside the spectra."""
-        lora, full = self._pair()
-        runs = _runs(self.task)
-        sweep = [runs[str(r)] for r in RECORDED_RANKS]
-        label, note = TASKS[self.task]
+        pair = self._shown()
+        runs, full = pair.sweep.runs.values(), pair.sweep.full
         return {
-            "key": f"{self.task}-{self.r}",
-            "label": label,
-            "note": f"{note} Recorded {lora.recorded}.",
-            "r": int(self.r),
-            "lora": shipped(lora),
-            "full": shipped(full),
-            "ranks": RECORDED_RANKS,
+            "key": f"{pair.task}-{pair.lora.config['r']}".replace(" ", "-"),
+            "label": _words(pair)[0],
+            "note": _note(pair),
+            "r": pair.lora.config["r"],
+            "names": pair.names,
+            "last": pair.last,
+            "reached": pair.reached,
+            "every": EVALUATE_EVERY,
+            "lora": shipped(pair.lora, pair.whole),
+            "full": shipped(pair.full, pair.whole),
+            "ranks": [*pair.sweep.runs],
             "sweep": {
-                "validation": [run.validation_loss[-1] for run in sweep],
-                "base": [run.base_loss[-1] for run in sweep],
-                "trainable": [run.trainable for run in sweep],
+                "name": pair.sweep.name,
+                "validation": [run.validation_loss[-1] for run in runs],
+                "base": [run.base_loss[-1] for run in runs],
+                "trainable": [run.trainable for run in runs],
+                "floor": full.validation_loss[-1],
             },
             "knee": self.knee(),
             "tolerance": CLOSE,
-            "noise": {
-                "x".join(map(str, shape)): _noise(shape) for shape in {_shape(layer) for layer in LAYERS}
-            },
-            "shapes": {layer: "x".join(map(str, _shape(layer))) for layer in LAYERS},
+            "noise": noise_by_shape() if pair.whole else {},
+            "shapes": SHAPES,
             "snippet": self.snippet(),
         }
 
     def knee(self) -> int:
-        """Return the smallest recorded r whose final loss is within CLOSE nats of that of the largest."""
-        runs = _runs(self.task)
-        largest = runs[str(RECORDED_RANKS[-1])].validation_loss[-1]
-        return next(r for r in RECORDED_RANKS if runs[str(r)].validation_loss[-1] <= largest + CLOSE)
+        """Return the smallest r of the sweep whose final loss is within CLOSE nats of that of the largest."""
+        losses = {r: run.validation_loss[-1] for r, run in self._shown().sweep.runs.items()}
+        largest = losses[max(losses)]
+        return next(r for r in sorted(losses) if losses[r] <= largest + CLOSE)
 
     def values(self, step: int) -> dict[str, Any]:
         """Return every number that a sentence about a step may use; widgets/lab.js makes the same."""
-        lora, full = self._pair()
-        at = max(i for i, known in enumerate(lora.steps) if known <= step)
-        train = min(step, len(lora.loss) - 1)
+        pair = self._shown()
+        lora, full = pair.lora, pair.full
+        at, full_at = (max(i for i, known in enumerate(run.steps) if known <= step) for run in (lora, full))
         return {
-            "step": lora.steps[at],
-            "label": TASKS[self.task][0],
-            "r": int(self.r),
+            "step": min(step, pair.reached) // EVALUATE_EVERY * EVALUATE_EVERY,
+            "label": _words(pair)[0],
+            "r": lora.config["r"],
+            "lora_name": pair.names["lora"],
+            "full_name": pair.names["full"],
             "lora_loss": lora.validation_loss[at],
-            "full_loss": full.validation_loss[at],
-            "lora_train": lora.loss[train],
-            "full_train": full.loss[train],
+            "full_loss": full.validation_loss[full_at],
+            "lora_train": lora.loss[min(step, len(lora.loss) - 1)],
+            "full_train": full.loss[min(step, len(full.loss) - 1)],
             "base_before": lora.base_loss[0],
             "lora_base": lora.base_loss[at],
-            "full_base": full.base_loss[at],
+            "full_base": full.base_loss[full_at],
             "trainable": lora.trainable,
             "full_trainable": full.trainable,
             "kilobytes": lora.bytes / 1000,
@@ -258,33 +247,32 @@ class Lab(Instrument):
 
     def sentence(self) -> str:
         """Say in one sentence how far both runs have come."""
-        return fill(WORDS["sentence"], self.values(self.step))
+        return fill(WORDS["sentence"], self.values(min(self.step, self._shown().reached)))
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of the losses at each evaluation."""
         rows = [
-            [fill(cell, self.values(step)) for cell in WORDS["tableRow"]] for step in self._pair()[0].steps
+            [fill(cell, self.values(step)) for cell in WORDS["tableRow"]]
+            for step in range(0, self._shown().reached + 1, EVALUATE_EVERY)
         ]
         return WORDS["tableHead"], rows
 
     def snippet(self) -> str:
         """Return code that trains the LoRA run again and prints its loss."""
-        return fill(SNIPPET, {"task": repr(self.task.replace("-", " ")), "r": self.r})
+        config = self._shown().lora.config
+        usual = asdict(TrainConfig())
+        given = [
+            f"{name}={config[name]!r}"
+            for name in usual
+            if name in self.keyed_by or config[name] != usual[name]
+        ]
+        return fill(SNIPPET, {"settings": ", ".join(given)})
 
 
-def shipped(run: Run) -> dict[str, Any]:
-    """Return what the browser needs of a run."""
-    names = (
-        "loss",
-        "steps",
-        "validation_loss",
-        "base_loss",
-        "samples",
-        "base_samples",
-        "trainable",
-        "bytes",
-        "seconds",
-        "tokens_per_second",
-        "spectra",
-    )
-    return {name: getattr(run, name) for name in names}
+def _words(pair: Pair) -> tuple[str, str]:
+    return TASKS[pair.task.replace(" ", "-")]
+
+
+def _note(pair: Pair) -> str:
+    when = pair.lora.recorded and pair.full.recorded
+    return _words(pair)[1] + (f" Recorded {when}." if when else "")

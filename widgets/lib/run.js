@@ -2,31 +2,37 @@
 export class Runs {
   constructor(arrays) {
     Object.assign(this, arrays)
-    this.last = this.lora.steps.at(-1)
-    this.stride = this.lora.steps[1] - this.lora.steps[0]
+    this.whole = Object.keys(this.noise).length > 0
   }
 
-  /** Index of the last evaluation at or before a step. */
-  evaluation(step) {
-    return this.lora.steps.findLastIndex((known) => known <= step)
+  /** Index of a run's last evaluation at or before a step. */
+  evaluation(run, step) {
+    return run.steps.findLastIndex((known) => known <= step)
+  }
+
+  /** The steps at which both runs were evaluated. */
+  get stops() {
+    return Array.from({ length: this.reached / this.every + 1 }, (_, i) => i * this.every)
   }
 
   /** All numbers that a sentence about a step may use; widgets/lab.py makes the same. */
   values(step) {
-    const { lora, full, label, r } = this
-    const at = this.evaluation(step)
-    const train = Math.min(step, lora.loss.length - 1)
+    const { lora, full, label, names, r, every } = this
+    const at = this.evaluation(lora, step)
+    const fullAt = this.evaluation(full, step)
     return {
-      step: lora.steps[at],
+      step: Math.floor(Math.min(step, this.reached) / every) * every,
       label,
       r,
+      lora_name: names.lora,
+      full_name: names.full,
       lora_loss: lora.validation_loss[at],
-      full_loss: full.validation_loss[at],
-      lora_train: lora.loss[train],
-      full_train: full.loss[train],
+      full_loss: full.validation_loss[fullAt],
+      lora_train: lora.loss[Math.min(step, lora.loss.length - 1)],
+      full_train: full.loss[Math.min(step, full.loss.length - 1)],
       base_before: lora.base_loss[0],
       lora_base: lora.base_loss[at],
-      full_base: full.base_loss[at],
+      full_base: full.base_loss[fullAt],
       trainable: lora.trainable,
       full_trainable: full.trainable,
       kilobytes: lora.bytes / 1000,

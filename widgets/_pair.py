@@ -1,0 +1,103 @@
+"""What the lab shows: a LoRA run beside a full finetuning of the same task, recorded or being trained."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from compute.recorded import FULL, RECORDED_RANKS, Run, load
+
+NAMES = {"lora": "LoRA", "full": "full finetuning"}
+OTHER_LENGTH = "{name} ({steps} steps)"
+RECORDED = "recorded {name}"
+
+
+class Sweep(NamedTuple):
+    """Finished runs over r, by the rank, and the full finetuning that is their floor."""
+
+    name: str
+    runs: Mapping[int, Run]
+    full: Run
+
+
+class Pair(NamedTuple):
+    """Two runs, each with its name in the figure.
+
+    `last` is where the axis of steps ends, `reached` how far the runs have come that are being trained; `whole` says
+    that none of them is.
+    """
+
+    lora: Run
+    full: Run
+    names: Mapping[str, str]
+    last: int
+    reached: int
+    whole: bool
+    sweep: Sweep
+
+    @property
+    def task(self) -> str:
+        """The task that both learn, as compute.voices calls it."""
+        return self.lora.config["task"]
+
+
+@cache
+def recorded_sweep(task: str) -> Sweep:
+    """Return the recorded runs of a task at every r."""
+    return Sweep(NAMES["lora"], {r: load(task, r) for r in RECORDED_RANKS}, load(task, FULL))
+
+
+def recorded_pair(task: str, r: int) -> Pair:
+    """Return the recorded run at one r beside the recorded full finetuning."""
+    sweep = recorded_sweep(task)
+    lora = sweep.runs[r]
+    return Pair(lora, sweep.full, NAMES, lora.steps[-1], lora.steps[-1], True, sweep)
+
+
+def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair | None:
+    """Return the runs that are being trained, by method, each beside a recorded one where the other is not trained.
+
+    None while no run has shown anything.
+    """
+    begun = {name: run for name, run in runs.items() if run.steps}
+    if not begun:
+        return None
+    first = next(iter(runs.values()))
+    task, steps = first.config["task"], first.config["steps"]
+    stored = recorded_sweep(task)
+    shown = {"lora": stored.runs[4], "full": stored.full} | begun
+    names = {name: _name(name, run, name in begun, steps) for name, run in shown.items()}
+    return Pair(
+        **{name: shown[name] for name in NAMES},
+        names=names,
+        last=steps,
+        reached=min(run.steps[-1] for run in begun.values()),
+        whole=whole,
+        sweep=sweep or stored._replace(name=RECORDED.format(name=NAMES["lora"])),
+    )
+
+
+def _name(name: str, run: Run, trained: bool, steps: int) -> str:
+    if trained:
+        return NAMES[name]
+    told = RECORDED.format(name=NAMES[name])
+    return told if run.steps[-1] == steps else OTHER_LENGTH.format(name=told, steps=run.steps[-1])
+
+
+def shipped(run: Run, whole: bool) -> dict[str, Any]:
+    """Return what the browser needs of a run: its curves at once, the rest when no run is being trained any more."""
+    return {
+        "loss": _short(run.loss),
+        "steps": run.steps,
+        "validation_loss": _short(run.validation_loss),
+        "base_loss": _short(run.base_loss),
+        "samples": run.samples,
+        "base_samples": run.base_samples or run.samples[0],  # an adapter that is still zero changes nothing
+        "trainable": run.trainable,
+        "bytes": run.bytes,
+        "seconds": run.seconds,
+        "spectra": run.spectra if whole else {},
+    }
+
+
+def _short(losses: Sequence[float]) -> list[float]:
+    return [round(loss, 4) for loss in losses]
