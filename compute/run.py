@@ -14,6 +14,7 @@ TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"
 INITS = ("B=0", "A=0", "both zero", "both random")
 OPTIMIZERS = ("adamw", "sgd")
 EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
+STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
     "task": TASKS,
     "method": METHODS,
@@ -182,18 +183,21 @@ class Diverged(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Hold the end of a run that went well.
+    """Hold the end of a run that went well, or what an opened adapter does.
 
     Attributes
     ----------
     step : int
-        Updates made.
+        Updates made here; 0 for an adapter that was brought.
     seconds : float
-        Spent in the run, without the time that its reader took.
+        Spent until the model was finished, without the time that its reader took.
     evaluation : Evaluation
         Of the finished model.
     base_evaluation : Evaluation
         Of the base model, on the same texts and with the same throws of the dice.
+    strengths : tuple of Evaluation
+        Of the base with strength * delta_w, for each of STRENGTHS. Empty after full finetuning. Trained embeddings
+        are taken over whole, whatever the strength.
     trainable : int
         Numbers that learned.
     total : int
@@ -212,6 +216,7 @@ class Result(NamedTuple):
     seconds: float
     evaluation: Evaluation
     base_evaluation: Evaluation
+    strengths: tuple[Evaluation, ...]
     trainable: int
     total: int
     spectra: dict[str, list[float]]

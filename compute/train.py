@@ -8,12 +8,21 @@ from collections.abc import Iterator
 import torch
 from safetensors.torch import save
 
-from compute.adapter import delta_w, inject, lora_layers
+from compute.adapter import delta_w, inject, lora_layers, merge
 from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.peft_format import EMBEDDINGS, save_adapter
-from compute.run import EVALUATE_EVERY, TARGET_MODULES, Diverged, Evaluation, Result, StepRecord, TrainConfig
+from compute.run import (
+    EVALUATE_EVERY,
+    STRENGTHS,
+    TARGET_MODULES,
+    Diverged,
+    Evaluation,
+    Result,
+    StepRecord,
+    TrainConfig,
+)
 from compute.sampling import samples
 from compute.svd import factorize
 
@@ -197,6 +206,56 @@ def learned(model: GPT, base: GPT) -> dict[str, torch.Tensor]:
     return {name.removesuffix(".weight"): after[name].cpu() - before[name].cpu() for name in names}
 
 
+def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) -> Result | None:
+    """Return all there is to say about a finetuned model.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, on whatever device.
+    base : GPT
+        The model that it was finetuned from, on the CPU.
+    task : str
+        What it is evaluated on, one of TASKS.
+    files : tuple of bytes and (str or None)
+        Its weights and adapter_config.json, to be handed on.
+
+    Returns
+    -------
+    Result or None
+        Its step and seconds are 0. None if a loss is not finite, at any strength.
+
+    Examples
+    --------
+    >>> base = load_base()
+    >>> measured(base, base, "legal", (b"", None)).strengths  # nothing is adapted
+    ()
+    """
+    evaluation = evaluate(model, task)
+    strengths = STRENGTHS if any(lora_layers(model)) else ()
+    evaluations = tuple(evaluate(merge(model, strength), task) for strength in strengths)
+    if not all(each.finite for each in (evaluation, *evaluations)):
+        return None
+    spectra = {
+        name: factorize(matrix.double().numpy()).s.tolist() for name, matrix in learned(model, base).items()
+    }
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    weights, text = files
+    return Result(
+        step=0,
+        seconds=0.0,
+        evaluation=evaluation,
+        base_evaluation=evaluate(base, task),
+        strengths=evaluations,
+        trainable=sum(size for size, learns in sizes if learns),
+        total=sum(size for size, _ in sizes),
+        spectra=spectra,
+        weights=weights,
+        adapter_config=text,
+        device=device().type,
+    )
+
+
 def _gradient_norms(learning: dict[str, torch.nn.Parameter]) -> dict[str, float]:
     kinds: dict[str, list[torch.Tensor]] = {}
     for name, p in learning.items():
@@ -209,26 +268,13 @@ def _gradient_norms(learning: dict[str, torch.nn.Parameter]) -> dict[str, float]
 def _result(
     config: TrainConfig, base: GPT, model: GPT, last_loss: float | None, start: float
 ) -> Result | Diverged:
-    evaluation = evaluate(model, config.task)
-    if not evaluation.finite:
-        return Diverged(config.steps, None, last_loss)
+    files: tuple[bytes, str | None]
     if config.method == "lora":
-        weights, text = save_adapter(model)
+        files = save_adapter(model)
     else:
-        weights, text = save({name: tensor.cpu() for name, tensor in model.state_dict().items()}), None
-    spectra = {
-        name: factorize(matrix.double().numpy()).s.tolist() for name, matrix in learned(model, base).items()
-    }
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return Result(
-        step=config.steps,
-        seconds=time.perf_counter() - start,
-        evaluation=evaluation,
-        base_evaluation=evaluate(base, config.task),
-        trainable=sum(size for size, learns in sizes if learns),
-        total=sum(size for size, _ in sizes),
-        spectra=spectra,
-        weights=weights,
-        adapter_config=text,
-        device=device().type,
-    )
+        files = save({name: tensor.cpu() for name, tensor in model.state_dict().items()}), None
+    seconds = time.perf_counter() - start
+    result = measured(model, base, config.task, files)
+    if result is None:
+        return Diverged(config.steps, None, last_loss)
+    return result._replace(step=config.steps, seconds=seconds)

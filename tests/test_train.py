@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from compute.adapter import delta_w, lora_layers
+from compute.adapter import delta_w, lora_layers, merge
 from compute.batches import TRAINING, batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.peft_format import AdapterFiles, load_adapter
-from compute.run import Diverged, Result, StepRecord, TrainConfig
+from compute.run import STRENGTHS, Diverged, Result, StepRecord, TrainConfig
 from compute.sampling import voice_shares
 from compute.tokenizer import BEGIN
 from compute.train import EVALUATE_EVERY, device, evaluate, learned, prepare, train
@@ -222,6 +222,43 @@ def test_the_result_holds_what_was_learned(method, base):
         np.testing.assert_allclose(result.spectra[name], s, atol=1e-9 * s[0].item())
         if method == "lora":  # rank 2, and rounding
             assert s[1] > 1e4 * s[2]
+
+
+@pytest.mark.parametrize("train_embeddings", [False, True])
+def test_the_strengths_lead_from_the_base_through_the_result_to_twice_the_change(train_embeddings, base):
+    """W + delta_w is rounded once more than the two products apart, so losses differ by float32 rounding."""
+    config = TrainConfig(task="medical", r=2, steps=10, batch_size=8, train_embeddings=train_embeddings)
+    *_, result = train(config, base)
+    assert len(result.strengths) == len(STRENGTHS) == 9
+    losses = {strength: each[:2] for strength, each in zip(STRENGTHS, result.strengths, strict=True)}
+    assert losses[1] == pytest.approx(result.evaluation[:2], abs=ROUNDING)
+    # Trained embeddings stay, whatever the strength.
+    assert (losses[0] == pytest.approx(result.base_evaluation[:2], abs=ROUNDING)) is not train_embeddings
+    model = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
+    for strength, evaluation in zip(STRENGTHS, result.strengths, strict=True):
+        assert evaluate(merge(model, strength), "medical") == evaluation
+    assert len(set(losses.values())) == len(STRENGTHS)
+
+
+def test_full_finetuning_has_no_strength(base):
+    *_, result = train(TrainConfig(method="full", learning_rate=1e-3, **SHORT), base)
+    assert result.strengths == ()
+
+
+def test_a_change_that_is_no_number_at_another_strength_is_no_result(base, monkeypatch):
+    """Twice a weight near the largest float32 is infinite."""
+    huge = merge(base)
+
+    def overflow(model, strength):
+        if strength == 2:
+            with torch.no_grad():
+                huge.lm_head.weight.fill_(torch.inf)
+            return huge
+        return merge(model, strength)
+
+    monkeypatch.setattr("compute.train.merge", overflow)
+    *_, end = train(TrainConfig(**SHORT), base)
+    assert (end.step, end.loss) == (SHORT["steps"], None)
 
 
 def test_a_voice_that_the_base_hardly_uses_is_soon_its_own(base):

@@ -1,0 +1,72 @@
+"""What another process is asked to do, by name: here nothing loads torch, which only the work itself needs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from compute.run import Diverged, Result, StepRecord, TrainConfig
+
+
+def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged]:
+    """Run a finetuning and yield what happens.
+
+    Parameters
+    ----------
+    config : dict
+        Fields of a `compute.run.TrainConfig`, as `dataclasses.asdict` or JSON gives them: target_modules may be a
+        list.
+
+    Yields
+    ------
+    StepRecord or Result or Diverged
+        What `compute.train.train` yields.
+
+    Raises
+    ------
+    ValueError
+        If a field is not one of its choices, or out of its range.
+
+    Examples
+    --------
+    >>> [
+    ...     type(record).__name__
+    ...     for record in train_run({"steps": 1, "batch_size": 2, "target_modules": ["q_proj"]})
+    ... ]
+    ['StepRecord', 'Result']
+    """
+    from compute.train import train
+
+    modules = {"target_modules": tuple(config["target_modules"])} if "target_modules" in config else {}
+    yield from train(TrainConfig(**{**config, **modules}))
+
+
+def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
+    """Yield what an adapter that a reader brings does.
+
+    Parameters
+    ----------
+    task : str
+        What it is evaluated on, one of TASKS.
+    weights : bytes
+        Bytes of adapter_model.safetensors.
+    config : str
+        Text of adapter_config.json.
+
+    Yields
+    ------
+    Result
+        The one that `compute.opened.open_adapter` yields.
+
+    Raises
+    ------
+    compute.refusal.FileRefused
+        If a file is damaged or does not fit the model.
+
+    Examples
+    --------
+    >>> next(open_run("legal", b"", "{}"))
+    Traceback (most recent call last):
+    compute.refusal.FileRefused: peft_type is 'None' in adapter_config.json, not 'LORA'.
+    """
+    from compute.opened import open_adapter
+
+    yield from open_adapter(task, weights, config)
