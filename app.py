@@ -20,6 +20,7 @@ from tornado.web import OutputTransform, RequestHandler
 from lessons import load_all
 from lessons._panel import lesson_page, live_apps
 from lessons._site import Site
+from widgets import _training
 
 # Published pages run their own scripts and nothing else, and ask nobody but this server.
 PAGE_POLICY = (
@@ -170,6 +171,12 @@ def _origin(text: str) -> str:
     return text
 
 
+def _scheduler(text: str) -> str:
+    if not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://[\w.\[\]:-]+:\d{1,5}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no scheduler's address, such as tcp://10.0.0.1:8786.")
+    return text
+
+
 def options() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description="LoRA, live: serve the lessons, or export them.")
@@ -189,6 +196,12 @@ def options() -> argparse.ArgumentParser:
         metavar="NAME[:PORT]",
         help="a name under which readers reach this server; live parts answer to these only; repeatable",
     )
+    parser.add_argument(
+        "--scheduler",
+        type=_scheduler,
+        metavar="tcp://HOST:PORT",
+        help="a Dask scheduler whose workers do the training (default: processes of this computer)",
+    )
     commands = parser.add_subparsers(dest="command", metavar="export")
     exporting = commands.add_parser(
         "export", help="write a site that works from any web server and from a folder"
@@ -203,6 +216,7 @@ def main(arguments: list[str]) -> None:
     if given.command == "export":
         export(given.folder)
     else:
+        _training.scheduler = given.scheduler
         serve(given.address, given.port, given.allow_origin)
 
 

@@ -70,3 +70,24 @@ def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
     from compute.opened import open_adapter
 
     yield from open_adapter(task, weights, config)
+
+
+def warm() -> Iterator[str]:
+    """Load all that a run needs, so that the first one begins at once.
+
+    Yields
+    ------
+    str
+        What runs are computed on: "cuda", "mps" or "cpu".
+
+    Examples
+    --------
+    >>> [device] = warm()
+    >>> device in ("cuda", "mps", "cpu")
+    True
+    """
+    from compute.train import device, train
+
+    for _ in train(TrainConfig(steps=1, batch_size=2)):
+        pass
+    yield device().type

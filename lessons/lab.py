@@ -8,8 +8,9 @@ import numpy as np
 from compute.noise import noise_band
 from compute.recorded import RECORDED_RANKS, load
 from compute.spectrum import r90
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Prose, Try
+from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Live, Prose, Try
 from widgets.lab import Lab
+from widgets.trainer import Trainer
 
 KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
 LARGEST = RECORDED_RANKS[-1]
@@ -131,6 +132,16 @@ something else.
 Press Reset, then Step, and read what the model writes. Then choose “New language” and do it again. Which of
 the two tasks did the base half know already?
 """
+    )
+    yield Live(
+        "train",
+        title="Train it yourself",
+        invitation="Train it yourself",
+        without="""
+The served app has a live part here: it trains this model in front of you, with a rank, a learning rate and matrices of
+your choice, and hands you the adapter. The figure above replays runs that were recorded.
+""",
+        make=Trainer,
     )
     yield Prose(
         """

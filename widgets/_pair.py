@@ -12,9 +12,9 @@ RECORDED = "recorded {name}"
 
 
 class Sweep(NamedTuple):
-    """Finished runs over r, by the rank, and the full finetuning that is their floor."""
+    """Finished runs over r, by the rank, and the full finetuning that is their floor, with their names."""
 
-    name: str
+    names: Mapping[str, str]
     runs: Mapping[int, Run]
     full: Run
 
@@ -43,7 +43,7 @@ class Pair(NamedTuple):
 @cache
 def recorded_sweep(task: str) -> Sweep:
     """Return the recorded runs of a task at every r."""
-    return Sweep(NAMES["lora"], {r: load(task, r) for r in RECORDED_RANKS}, load(task, FULL))
+    return Sweep(NAMES, {r: load(task, r) for r in RECORDED_RANKS}, load(task, FULL))
 
 
 def recorded_pair(task: str, r: int) -> Pair:
@@ -72,7 +72,8 @@ def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair
         last=steps,
         reached=min(run.steps[-1] for run in begun.values()),
         whole=whole,
-        sweep=sweep or stored._replace(name=RECORDED.format(name=NAMES["lora"])),
+        sweep=sweep
+        or stored._replace(names={key: RECORDED.format(name=name) for key, name in NAMES.items()}),
     )
 
 

@@ -130,6 +130,10 @@ class Registry:
             if not run.watchers and not run.ended:
                 run.leaving = asyncio.get_running_loop().call_later(self._grace, self._abandon, key, run)
 
+    def __contains__(self, key: str) -> bool:
+        """Return whether there is such a run: finished and kept, being computed, or waiting."""
+        return self._find(key) is not None
+
     def place(self, key: str) -> int:
         """Return the place in the queue: 1 is next, 0 does not wait (or is unknown)."""
         return self._queue.index(key) + 1 if key in self._queue else 0

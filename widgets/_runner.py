@@ -27,6 +27,7 @@ ITEM, END = "item", "end"  # what a worker says: an item, or that it ended and o
 STOP = b"stop"  # what a worker is told besides its jobs
 AHEAD = 64  # items that wait here for a slow consumer; then the pipe fills (some 200 kB) and the worker waits
 TICK = 0.05  # seconds after which a silent worker's thread looks whether it should stop
+LEAST_SLOTS = 2  # LoRA and its control grow side by side, also on one core
 PATIENCE = 10  # seconds a worker has to close its generator, an import of torch included; then it is killed
 NICE = 5  # the web process comes first where both want the same core; another user's program only a little
 
@@ -211,7 +212,7 @@ class LocalRunner:
     """
 
     def __init__(self, slots: int | None = None) -> None:
-        self.slots = slots or max(1, _cores() - 1)  # the web process keeps a core
+        self.slots = slots or max(LEAST_SLOTS, _cores() - 1)  # the web process keeps a core
         self._free = asyncio.Semaphore(self.slots)
         self._idle: list[_Worker] = []  # the one used last is taken first: it is the warmest
         self._workers: set[_Worker] = set()

@@ -165,8 +165,8 @@ class Lab {
     charts.knee.draw({
       k: ranks.length - 1,
       y: [lowest - room, highest + room],
-      lines: [{ values: sweep.validation, label: sweep.name, kind: 'kept', along: 0.5 }],
-      rules: [{ at: { y: floor }, label: runs.names.full, kind: 'control-1' }],
+      lines: [{ values: sweep.validation, label: sweep.names.lora, kind: 'kept', along: 0.5 }],
+      rules: [{ at: { y: floor }, label: sweep.names.full, kind: 'control-1' }],
       marks: [truth],
       tick: (i) => String(ranks[i]),
     })
@@ -183,32 +183,20 @@ class Lab {
     const { runs, charts, text } = this
     const layer = this.model.get('layer')
     this.layer.input.value = layer
-    this.taken.hidden = !runs.whole
-    if (!runs.whole) return
-    const share = (s) => {
-      const norm = Math.sqrt(s.reduce((sum, value) => sum + value * value, 0))
-      return s.map((value) => value / norm)
-    }
-    const lora = share(runs.lora.spectra[layer] ?? [0]) // a matrix that this adapter leaves alone
-    this.full = share(runs.full.spectra[layer])
+    const lora = share(runs.lora.spectra[layer])
+    const full = (this.full = share(runs.full.spectra[layer]))
+    this.taken.hidden = !lora && !full // both are being trained, or ended too early, or leave this matrix alone
+    if (this.taken.hidden) return
     const [low, middle, high] = (this.noise = runs.noise[runs.shapes[layer]])
+    const along = { label: runs.names.lora, kind: 'kept', along: 0, dot: 0 }
     charts.spectrum.draw({
-      k: this.full.length,
-      y: [0, Math.max(lora[0], this.full[0]) * ROOM],
+      k: middle.length,
+      y: [0, Math.max(...[lora, full].filter(Boolean).map(([first]) => first)) * ROOM],
       bands: [{ low, middle, high, label: text.noise, kind: 'control-0', shift: 0.5, along: 0.6 }],
-      lines: [
-        {
-          values: lora,
-          at: lora.map((_, i) => i + 0.5),
-          label: runs.names.lora,
-          kind: 'kept',
-          along: 0,
-          dot: 0,
-        },
-      ],
-      bars: this.full,
+      lines: lora ? [{ values: lora, at: lora.map((_, i) => i + 0.5), ...along }] : [],
+      bars: full,
     })
-    charts.spectrum.move(this.full.length)
+    charts.spectrum.move(middle.length)
   }
 
   /** Follow the slider: the line in the curves, the samples, the numbers. */
@@ -276,6 +264,13 @@ class Lab {
     const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
     return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
   }
+}
+
+/** Singular values over their norm; of a matrix that was not changed there are none. */
+function share(s) {
+  if (!s) return undefined
+  const norm = Math.sqrt(s.reduce((sum, value) => sum + value * value, 0))
+  return s.map((value) => value / norm)
 }
 
 function render({ model, el }) {

@@ -50,7 +50,7 @@ WORDS: dict[str, Any] = {
         "file": "{kilobytes:,.0f} kB",
         "time": "{seconds:.1f} s",
     },
-    "notYet": "when it is done",
+    "notYet": "at the end",
     "noise": "noise",
     "charts": {
         "validation": {
@@ -202,7 +202,7 @@ class Lab(Instrument):
             "full": shipped(pair.full, pair.whole),
             "ranks": [*pair.sweep.runs],
             "sweep": {
-                "name": pair.sweep.name,
+                "names": pair.sweep.names,
                 "validation": [run.validation_loss[-1] for run in runs],
                 "base": [run.base_loss[-1] for run in runs],
                 "trainable": [run.trainable for run in runs],

@@ -23,21 +23,36 @@ export function select(label, options, onChange) {
  * A whole number within bounds, which may change later through the input's min and max; what lies outside is brought
  * back inside when the reader leaves the field.
  */
-export function integer(label, [low, high], onChange) {
+export function integer(label, [low, high], onChange, stride = 1) {
   const input = h('input', {
     type: 'number',
     min: low,
     max: high,
-    step: 1,
+    step: stride,
     inputmode: 'numeric',
     change: () => {
-      const given = Math.round(Number(input.value) || 0)
+      const given = Math.round((Number(input.value) || 0) / stride) * stride
       const value = Math.min(Number(input.max), Math.max(Number(input.min), given))
       input.value = value
       onChange(value)
     },
   })
   return labelled('integer', label, input)
+}
+
+/** A number with a point in it; what is possible is said by whoever reads it. */
+export const number = (label, [low, high], onChange) =>
+  labelled(
+    'number',
+    label,
+    h('input', { type: 'number', min: low, max: high, step: 'any', inputmode: 'decimal', change: onChange }),
+  )
+
+/** A box to tick, with its label behind it. */
+export function check(label, onChange) {
+  const input = h('input', { type: 'checkbox', change: () => onChange(input.checked) })
+  input.id = freshId('control')
+  return { element: h('div', { class: 'control check' }, input, h('label', { for: input.id }, label)), input }
 }
 
 /** A button that says what it does. */

@@ -2,7 +2,6 @@
 export class Runs {
   constructor(arrays) {
     Object.assign(this, arrays)
-    this.whole = Object.keys(this.noise).length > 0
   }
 
   /** Index of a run's last evaluation at or before a step. */

@@ -1,0 +1,111 @@
+"""The settings of a live run: every field is checked, and what a run has no use for makes no other run."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compute.recorded import RECORDED_RANKS, load
+from compute.run import TARGET_MODULES, TrainConfig
+from widgets._settings import FIELDS, USUAL, configs, describe, read, same_but_r, sweep
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=9), inside, max_size=3),
+    max_leaves=5,
+)
+
+
+def asked(**changed) -> dict:
+    return read(json.dumps(USUAL | changed))
+
+
+def test_the_usual_settings_are_the_recorded_runs():
+    both = configs(asked())
+    assert both["lora"] == TrainConfig()
+    for name, r in (("lora", 4), ("full", "full")):
+        kept = load("legal", r).config
+        assert {key: getattr(both[name], key) for key in kept} == kept
+
+
+def test_the_form_has_a_field_for_every_part_of_a_config_that_it_may_change():
+    left_out = {
+        "init",
+        "batch_size",
+    }  # the init is a lesson of its own; the batch makes a run slow, not different
+    assert {field.name for field in FIELDS} - {"full_learning_rate"} == set(
+        TrainConfig.__dataclass_fields__
+    ) - left_out
+    assert json.loads(json.dumps(describe()))["fields"][0]["label"] == "Task"
+
+
+@given(st.sampled_from([field.name for field in FIELDS]), JSON)
+def test_any_value_gives_configs_or_a_sentence(name, value):
+    settings = said = None
+    try:
+        settings = read(json.dumps(USUAL | {name: value}))
+    except ValueError as refusal:
+        said = str(refusal)
+    if settings is None:
+        assert said.endswith(".")
+        return
+    assert configs(settings)
+    assert len(sweep(settings)) == len(RECORDED_RANKS) + 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{}", "{", '"legal"', "[" * 10**5, json.dumps({"task": "legal"})]
+)
+def test_what_is_no_settings_is_refused(text):
+    with pytest.raises(ValueError, match="cannot be read"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"r": 65}, "Rank r = 65 is not possible: a whole number from 1 to 64."),
+        ({"r": 4.5}, "Rank r = 4.5 is not possible: a whole number from 1 to 64."),
+        ({"steps": 60}, "Steps = 60 is not possible: a whole number from 50 to 2,000, in steps of 50."),
+        ({"learning_rate": None}, "Learning rate, LoRA = None is not possible: from 1e-06 to 10."),
+        ({"learning_rate": float("nan")}, "Learning rate, LoRA = nan is not possible: from 1e-06 to 10."),
+        ({"target_modules": []}, "LoRA needs at least one of the matrices to adapt. Tick one."),
+    ],
+)
+def test_a_refusal_names_what_is_possible(changed, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        asked(**changed)
+
+
+def test_full_finetuning_is_one_run_whatever_lora_is_set_to():
+    one = configs(asked())["full"]
+    other = configs(
+        asked(r=8, alpha=2.0, learning_rate=0.1, target_modules=["q_proj"], train_embeddings=True)
+    )["full"]
+    assert one == other
+    assert one != configs(asked(full_learning_rate=3e-4))["full"]
+
+
+def test_the_order_of_ticked_matrices_makes_no_other_run():
+    one, other = (
+        configs(asked(method="lora", target_modules=names))
+        for names in (["q_proj", "v_proj"], ["v_proj", "q_proj"])
+    )
+    assert one == other
+    assert list(one) == ["lora"]
+    assert configs(asked())["lora"].target_modules == TARGET_MODULES
+
+
+def test_a_whole_number_that_a_browser_sends_without_a_point_is_the_same_run():
+    assert configs(asked(alpha=8)) == configs(asked(alpha=8.0))
+    assert isinstance(configs(asked(alpha=8))["lora"].alpha, float)
+
+
+def test_a_curve_over_r_holds_for_other_ranks_only():
+    assert same_but_r(asked(), asked(r=8, method="lora"))
+    assert not same_but_r(asked(), asked(task="code"))
+    assert not same_but_r({}, asked())

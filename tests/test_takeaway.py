@@ -1,0 +1,37 @@
+"""What a reader takes away works in a folder of its own: the archive's script writes what the lab showed."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from compute.run import TrainConfig
+from compute.train import train
+from widgets._takeaway import zipped
+
+
+def test_the_script_in_the_archive_writes_the_samples_of_the_run(tmp_path):
+    *_, result = train(TrainConfig(task="legal", r=2, steps=5, batch_size=8, train_embeddings=True))
+    assert result.evaluation.samples != result.base_evaluation.samples
+    with zipfile.ZipFile(io.BytesIO(zipped(result))) as archive:
+        archive.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "use_adapter.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert tuple(done.stdout.splitlines()) == result.evaluation.samples
+
+
+def test_full_finetuning_has_no_adapter_to_take():
+    *_, result = train(TrainConfig(method="full", learning_rate=1e-3, steps=1, batch_size=2))
+    with pytest.raises(AssertionError):
+        zipped(result)

@@ -1,0 +1,144 @@
+"""The settings of a live run: the fields of its form, and from what a browser sends to checked configs."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from compute.recorded import RECORDED_RANKS
+from compute.run import OPTIMIZERS, SCALING_RULES, TARGET_MODULES, TrainConfig
+from compute.voices import TASKS
+
+METHODS = {"both": "LoRA and full finetuning", "lora": "LoRA", "full": "Full finetuning"}
+TASK_LABELS = {
+    "legal": "Legal voice",
+    "medical": "Medical voice",
+    "code": "Code voice",
+    "dialect": "Dialect",
+    "new language": "New language",
+}
+STEPS = (50, 2000)  # a run of the most steps takes about a minute; an evaluation comes every 50
+FULL_LEARNING_RATE = 1e-3  # the rate at which full finetuning was recorded, a fifth of LoRA's
+
+UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
+NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
+NO_TARGET = "LoRA needs at least one of the matrices to adapt. Tick one."
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting: how a browser asks for it, what is allowed, and whether it stands among the first ones."""
+
+    name: str
+    label: str
+    kind: str  # select, integer, number, check or checks
+    default: Any
+    allowed: Any = None  # [value, label] pairs, or the lowest and highest number
+    stride: int = 1  # of an integer
+    first: bool = False
+
+    def refusal(self, value: Any) -> str:
+        """Say what is wrong with a value, or nothing."""
+        if self.kind == "checks":
+            known = isinstance(value, list) and all(isinstance(each, str) for each in value)
+            if not known or not {*value} <= {name for name, _ in self.allowed}:
+                return UNREADABLE
+            return "" if value else NO_TARGET
+        if self.kind in ("select", "check"):
+            choices = [True, False] if self.kind == "check" else [each for each, _ in self.allowed]
+            return "" if type(value) in (str, bool) and value in choices else UNREADABLE
+        low, high = self.allowed
+        whole = "a whole number " if self.kind == "integer" else ""
+        told = f"{whole}from {low:,g} to {high:,g}" + f", in steps of {self.stride}" * (self.stride > 1)
+        numeric = type(value) is int or (type(value) is float and self.kind == "number")
+        if not numeric or not low <= value <= high or (self.stride > 1 and value % self.stride):
+            return NOT_POSSIBLE.format(label=self.label, given=str(value)[:40], allowed=told)
+        return ""
+
+
+def _pairs(names: Any) -> list[list[str]]:
+    return [[name, name] for name in names]
+
+
+FIELDS = [
+    Field("task", "Task", "select", "legal", [[task, TASK_LABELS[task]] for task in TASKS], first=True),
+    Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),
+    Field("r", "Rank r", "integer", 4, (1, 64), first=True),
+    Field("steps", "Steps", "integer", 300, STEPS, stride=50, first=True),
+    Field("learning_rate", "Learning rate, LoRA", "number", 5e-3, (1e-6, 10)),
+    Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATE, (1e-6, 10)),
+    Field("alpha", "alpha", "number", 8.0, (0.01, 1024)),
+    Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
+    Field(
+        "optimizer",
+        "Optimiser",
+        "select",
+        "adamw",
+        [[name, name.replace("adamw", "AdamW").replace("sgd", "SGD")] for name in OPTIMIZERS],
+    ),
+    Field("seed", "Seed", "integer", 0, (0, 2**32 - 1)),
+    Field("target_modules", "Adapted matrices", "checks", [*TARGET_MODULES], _pairs(TARGET_MODULES)),
+    Field("train_embeddings", "Embeddings learn too", "check", False),
+]
+
+
+USUAL = {field.name: field.default for field in FIELDS}
+
+
+def read(text: str) -> dict[str, Any]:
+    """Return the settings in a JSON text; raise ValueError with a sentence for what is not possible."""
+    try:
+        given = json.loads(text)
+        values = {field.name: given[field.name] for field in FIELDS}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(UNREADABLE) from None
+    for field in FIELDS:
+        if refusal := field.refusal(values[field.name]):
+            raise ValueError(refusal)
+    return values
+
+
+def configs(settings: dict[str, Any]) -> dict[str, TrainConfig]:
+    """Return the runs that the settings ask for, by method: "lora", "full" or both."""
+    method = settings["method"]
+    return {name: config(settings, name) for name in ("lora", "full") if method in (name, "both")}
+
+
+def config(settings: dict[str, Any], method: str) -> TrainConfig:
+    """Return one run; what full finetuning has no use for is left as it is, so that equal runs are one run."""
+    common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer")}
+    if method == "full":
+        return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
+    names = ("r", "scaling_rule", "train_embeddings")
+    return TrainConfig(
+        **common,
+        **{name: settings[name] for name in names},
+        alpha=float(settings["alpha"]),
+        learning_rate=float(settings["learning_rate"]),
+        # In one order: the order in which a reader ticks them makes no other run.
+        target_modules=tuple(name for name in TARGET_MODULES if name in settings["target_modules"]),
+    )
+
+
+def sweep(settings: dict[str, Any]) -> list[TrainConfig]:
+    """Return the runs of a sweep over r with these settings, full finetuning last."""
+    return [config(settings | {"r": r}, "lora") for r in RECORDED_RANKS] + [config(settings, "full")]
+
+
+def same_but_r(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two settings ask for runs that one curve over r may hold."""
+    return one.keys() == other.keys() and all(
+        one[name] == other[name] for name in one.keys() - {"r", "method"}
+    )
+
+
+def describe() -> dict[str, Any]:
+    """Return the form for the browser."""
+    return {
+        "fields": [
+            {
+                name: getattr(field, name)
+                for name in ("name", "label", "kind", "default", "allowed", "stride", "first")
+            }
+            for field in FIELDS
+        ]
+    }

@@ -1,0 +1,230 @@
+"""Train the mini-model in front of the reader: a form, runs that readers share, and the lab that draws them."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+import param
+from panel import state
+from panel.custom import AnyWidgetComponent
+from panel.layout import Column
+from panel.viewable import Viewable, Viewer
+
+from compute.run import Result
+from widgets import _settings
+from widgets._instrument import WORDS as SHARED
+from widgets._instrument import esm, stylesheet
+from widgets._pair import NAMES, Sweep, live_pair
+from widgets._takeaway import SCRIPT, zipped
+from widgets._training import registry, warm_up
+from widgets._watched import DEVICES, Watched
+from widgets.lab import Lab
+
+EVERY = 0.2  # seconds between two pictures of a growing run
+
+WORDS = {
+    "more": "More settings",
+    "train": "Train",
+    "pause": "Pause",
+    "resume": "Resume",
+    "stop": "Stop",
+    "reset": "Reset",
+    "sweep": "Train every r",
+    "take": "Take the adapter away (.zip)",
+    "script": "What is in it, and how to load it with the peft library",
+    "intro": (
+        "Train starts a run with these settings, or joins it where somebody else has started the same. Grey stays the "
+        "control: full finetuning, trained beside it or recorded."
+    ),
+    "copy": SHARED["copy"],
+    "copied": SHARED["copied"],
+    "selected": SHARED["selected"],
+}
+
+READY = "Runs are computed on {device}."
+PAUSED = "The picture is paused. The run goes on; Resume shows what it did meanwhile."
+SWEPT = "The curve over r is now the one that was trained here."
+NOT_SWEPT = "Not every run of the sweep went well, so the curve over r stays the recorded one."
+SWEEPING = "{name} ({number} of {count})"
+
+
+class Form(AnyWidgetComponent):
+    """The settings and buttons. The browser sends what was `asked`; Python answers with `told`."""
+
+    spec = param.String(doc="Labels and fields, as JSON for the browser.")
+    asked = param.String("{}", doc="A button that was pressed and the settings at that moment, as JSON.")
+    told = param.String("{}", doc="What is to be shown: progress of each run, buttons, a sentence, as JSON.")
+    taken = param.Bytes(b"", doc="The archive that the reader asked for.")
+
+    _esm = esm("trainer")
+    _stylesheets: ClassVar[list[str]] = [stylesheet("theme", "instrument")]
+
+    def __init__(self, **params: Any):
+        super().__init__(**{"sizing_mode": "stretch_width"} | params)
+        spec = _settings.describe() | {"text": WORDS | {"script_code": SCRIPT}}
+        self.spec = json.dumps(spec, ensure_ascii=False)
+
+
+class Trainer(Viewer):
+    """Hold what one reader has asked for. Runs are shared with other readers; settings and pictures are not."""
+
+    def __init__(self, **params: Any):
+        super().__init__(**params)
+        self.form = Form()
+        self.lab = Lab(hide=["task", "guess"], visible=False)
+        self._settings = _settings.USUAL
+        self._watched: list[Watched] = []
+        self._sweep: Sweep | None = None
+        self._swept_with: dict[str, Any] = {}  # the settings of the sweep
+        self._said, self._device, self._paused = "", "", False
+        self._job: asyncio.Task | None = None  # what follows the runs
+        self._warming: asyncio.Task | None = None
+        self.form.param.watch(self._act, "asked")
+        if state.curdoc:
+            state.on_session_destroyed(lambda _: self.close())
+
+    def __panel__(self) -> Viewable:
+        return Column(self.form, self.lab, sizing_mode="stretch_width")
+
+    def close(self) -> None:
+        """Leave all runs: the reader is gone."""
+        for job in (self._job, self._warming):
+            if job:
+                job.cancel()
+
+    def _act(self, event: param.parameterized.Event) -> None:
+        """Do what a button asks for. What a browser sends is checked: any program can pose as one."""
+        actions = {
+            "open": self._open,
+            "back": self._come_back,
+            "train": lambda: self._begin(self._train()),
+            "sweep": lambda: self._begin(self._train_every_r()),
+            "pause": lambda: self._pause(True),
+            "resume": lambda: self._pause(False),
+            "stop": self._stop,
+            "reset": self._reset,
+            "take": self._take,
+        }
+        try:
+            asked = json.loads(event.new)
+            action, text = asked["action"], asked.get("settings")
+            do = actions[action]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return
+        self._said = ""
+        if action in ("back", "train", "sweep"):
+            try:
+                self._settings = _settings.read(text)
+            except ValueError as refusal:
+                self._said = str(refusal)
+                self._show()
+                return
+        do()
+
+    def _open(self) -> None:
+        """Warm a worker."""
+        self._warming = asyncio.ensure_future(self._warm())
+        self._show()
+
+    def _come_back(self) -> None:
+        """Show the runs that the reader left behind, if they are still known."""
+        self._open()
+        if any(Watched(*each).key in registry() for each in _settings.configs(self._settings).items()):
+            self._begin(self._train())
+
+    async def _warm(self) -> None:
+        self._device = DEVICES.get(await warm_up(), "")
+        self._show()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Leave what was followed before and follow something else."""
+        if self._job:
+            self._job.cancel()
+        self._paused = False
+        self.lab.step = self._settings["steps"]
+        self._job = asyncio.ensure_future(work)
+
+    async def _train(self) -> None:
+        configs = _settings.configs(self._settings)
+        await self._follow([Watched(NAMES[name], config) for name, config in configs.items()])
+
+    async def _follow(self, runs: list[Watched]) -> None:
+        """Show runs as they grow, until all have ended."""
+        self._watched = runs
+        followers = [asyncio.ensure_future(run.follow(registry())) for run in runs]
+        try:
+            while not all(run.ended for run in runs):
+                self._show()
+                await asyncio.wait(followers, timeout=EVERY)
+            self._show()
+        finally:
+            for follower in followers:
+                follower.cancel()
+
+    async def _train_every_r(self) -> None:
+        """Train one run after the other, so that other readers have their turn between them."""
+        settings, done = self._settings, []
+        configs = _settings.sweep(settings)
+        for number, config in enumerate(configs, start=1):
+            name = f"r = {config.r}" if config.method == "lora" else NAMES["full"]
+            run = Watched(SWEEPING.format(name=name, number=number, count=len(configs)), config)
+            await self._follow([run])
+            done.append(run)
+        *loras, full = done
+        if all(run.result for run in done):
+            self._sweep = Sweep(NAMES, {run.config.r: run.run for run in loras}, full.run)
+            self._swept_with, self._said = settings, SWEPT
+        else:
+            self._said = NOT_SWEPT
+        nearest = min(loras, key=lambda run: abs(run.config.r - settings["r"]))
+        self._watched = [nearest, full]
+        self._show()
+
+    def _pause(self, paused: bool) -> None:
+        self._paused, self._said = paused, PAUSED if paused else ""
+        self._show()
+
+    def _stop(self) -> None:
+        if self._job:
+            self._job.cancel()
+        for run in self._watched:
+            run.stop()
+        self._paused = False
+        self._show()
+
+    def _reset(self) -> None:
+        """Go back to the usual settings and an empty picture."""
+        self._stop()
+        self._settings, self._watched, self._sweep = _settings.USUAL, [], None
+        self.lab.visible = False
+        self._show()
+
+    def _take(self) -> None:
+        """Hand out the adapter; emptied first, else the same one a second time would be no news."""
+        if adapter := self._adapter():
+            self.form.taken = b""
+            self.form.taken = zipped(adapter)
+
+    def _adapter(self) -> Result | None:
+        return next((run.result for run in self._watched if run.config.method == "lora" and run.result), None)
+
+    def _show(self) -> None:
+        """Bring the picture and the form up to date."""
+        whole = all(run.ended for run in self._watched)
+        if not self._paused:
+            same = _settings.same_but_r(self._swept_with, self._settings)
+            runs = {run.config.method: run.run for run in self._watched}
+            pair = live_pair(runs, whole, self._sweep if same else None)
+            if pair:
+                self.lab.pair = pair
+                self.lab.visible = True
+        told = {
+            "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._watched],
+            "busy": not whole,
+            "paused": self._paused,
+            "adapter": bool(self._adapter()),
+            "said": self._said or (READY.format(device=self._device) if self._device else ""),
+            "settings": self._settings,
+        }
+        self.form.told = json.dumps(told, ensure_ascii=False)
