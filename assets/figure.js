@@ -20,8 +20,16 @@ export class Figure {
     this.open(address)
   }
 
+  /** Whether a choice changes nothing, given the others. */
+  idle(name, values) {
+    return this.config.spec.idle[values[this.keyedBy[0]]]?.includes(name)
+  }
+
+  /** What the arrays are kept under: a choice that changes nothing counts as its default. */
   key(values) {
-    return this.keyedBy.map((name) => values[name]).join('-')
+    const { choices } = this.config.spec
+    const counted = (name) => (this.idle(name, values) ? choices[name].default : values[name])
+    return this.keyedBy.map(counted).join('-')
   }
 
   /** What the teacher switched off in the address, besides what the page did. */
@@ -83,7 +91,10 @@ export class Figure {
   }
 
   missing(values) {
-    const given = this.keyedBy.map((name) => values[name]).join(', ')
+    const given = this.keyedBy
+      .filter((name) => !this.idle(name, values))
+      .map((name) => values[name])
+      .join(', ')
     return fill(this.config.spec.text.missing, { given, have: this.config.have })
   }
 

@@ -6,11 +6,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 from playwright.sync_api import expect
 
 from browser_helpers import choose, instrument, open_drawer, sentence
+from compute.learned import LEARNED
 from widgets._instrument import WORDS
 from widgets._text import fill
 from widgets.rank import Rank
 
-TASKS_SAID = "few-patterns, blur, reorder, noise, flat"
+TASKS_SAID = ", ".join(["few-patterns, blur, reorder, noise, flat", *LEARNED])
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
 LONG = "9" * 5000

@@ -70,7 +70,6 @@ def test_the_arrays_of_a_task(task, n):
     matrix = task_matrix(task, n, 3)
     check_arrays(to_arrays(matrix), factorize(make_task(task, n, 3)), [noise_control((n, n))])
     assert matrix.key == f"{task}-{n}-3"
-    assert matrix.seeded == TASKS[task].seeded
     assert f"{n} × {n}" in matrix.label
     assert TASK_LABELS[task].lower() in matrix.label.lower()
 

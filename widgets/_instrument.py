@@ -3,6 +3,7 @@
 import hashlib
 import html
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -93,6 +94,9 @@ class Instrument(AnyWidgetComponent):
     caption: ClassVar[str]
     choices: ClassVar[tuple[str, ...]]
     keyed_by: ClassVar[tuple[str, ...]] = ()
+    # Choices that change nothing under a value of the first one in keyed_by: {"blur": ("seed",)}. A published page
+    # takes the arrays of their defaults, whatever they are.
+    idle: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     parts: ClassVar[tuple[str, ...]]
 
     _stylesheets: ClassVar[list[str]] = [stylesheet("theme", "instrument")]
@@ -139,6 +143,7 @@ class Instrument(AnyWidgetComponent):
             "name": self.script,
             "choices": self.schema(),
             "keyedBy": self.keyed_by,
+            "idle": self.idle,
             "parts": self.parts,
             "text": WORDS | self.words(),
         }

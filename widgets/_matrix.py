@@ -2,17 +2,19 @@
 
 import base64
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from compute.files import AdapterLayer
+from compute.learned import LEARNED, load_learned
 from compute.lora import break_even_rank
 from compute.noise import Band, noise_control, noise_product_band
 from compute.spectrum import energy, knee_rank, relative_error
 from compute.svd import SVD, factorize, factorize_product
 from compute.tasks import TASKS, make_task
+from widgets._text import fill
 
 TOLERANCE = 0.05  # the relative error that the guess is about
 DRAWN_SIDE = 128  # cells drawn along a side; on a screen more of them would be smaller than a pixel
@@ -48,6 +50,26 @@ error = np.sqrt((s[r:] ** 2).sum() / (s**2).sum())
 print(f"relative error at r = {r}: {error:.1%}")
 """
 
+VOICES = {"legal": "legal voice", "new language": "new language"}
+LEARNED_WORDS = {
+    name: {"voice": VOICES[task], "layer": layer.rpartition(".")[2]}
+    for name, (task, layer) in LEARNED.items()
+}
+LEARNED_LABELS = {name: fill("Learned: {voice}, {layer}", words) for name, words in LEARNED_WORDS.items()}
+
+LEARNED_NOTE = (
+    "Nobody made this matrix up: it is what full finetuning on the {voice} added to {layer} in the middle block of our "
+    "small model. Size and seed do not apply. "
+)
+
+LOAD_LEARNED = """# Run it in the folder of this project.
+import numpy as np
+from safetensors.numpy import load_file
+
+r = {r}
+delta_w = load_file("assets/learned.safetensors")["NAME"].astype(np.float64)
+"""
+
 TASK_CODE = {
     "few-patterns": """u, _ = np.linalg.qr(rng.standard_normal((n, 3)))
 v, _ = np.linalg.qr(rng.standard_normal((n, 3)))
@@ -80,12 +102,18 @@ class Matrix(NamedTuple):
     controls: Sequence[Control]
     code: str
     note: str = ""
-    seeded: bool = False
+
+
+def named_matrix(task: str, n: int, seed: int) -> Matrix:
+    """Return one of the matrices to choose from, made up or learned; a learned one has a size of its own."""
+    if task in LEARNED:
+        return learned_matrix(task)._replace(key=f"{task}-{n}-{seed}")
+    return task_matrix(task, n, seed)
 
 
 @lru_cache(maxsize=64)
 def task_matrix(task: str, n: int, seed: int) -> Matrix:
-    """Return one of the matrices to choose from."""
+    """Return one of the matrices that a rule makes."""
     svd = factorize(make_task(task, n, seed))
     seeded = TASKS[task].seeded
     start = f"import numpy as np\n\nn, r = {n}, {{r}}\n" + (
@@ -98,7 +126,20 @@ def task_matrix(task: str, n: int, seed: int) -> Matrix:
         controls=[_noise(noise_control(svd.shape))],
         code=start + TASK_CODE[task] + PRINT_ERROR,
         note=TASK_NOTES[task],
-        seeded=seeded,
+    )
+
+
+@cache
+def learned_matrix(name: str) -> Matrix:
+    """Return one of the matrices that the mini-model learned."""
+    svd = factorize(load_learned(name))
+    return Matrix(
+        key=name,
+        label=f"{LEARNED_LABELS[name].replace('L', 'l', 1)}, {svd.shape[0]} × {svd.shape[1]}",
+        svd=svd,
+        controls=[_noise(noise_control(svd.shape))],
+        code=LOAD_LEARNED.replace("NAME", name) + PRINT_ERROR.removeprefix("\n"),
+        note=(fill(LEARNED_NOTE, LEARNED_WORDS[name]) + sampling_note(svd.shape)).strip(),
     )
 
 
@@ -183,7 +224,6 @@ def to_arrays(matrix: Matrix) -> dict[str, Any]:
         "key": matrix.key,
         "label": matrix.label,
         "note": matrix.note,
-        "seeded": matrix.seeded,
         "shape": matrix.svd.shape,
         "steps": [down, across],
         "k": len(s),

@@ -86,8 +86,12 @@ class Rank {
     const before = this.matrix
     const matrix = new Matrix(read(this.model, 'arrays'))
     const { k } = (this.matrix = matrix)
-    for (const name of CHOOSE_MATRIX) this.controls[name].input.value = this.model.get(name)
-    this.controls.seed.input.disabled = !matrix.seeded
+    const idle = this.frame.spec.idle[this.model.get('task')] ?? []
+    for (const name of CHOOSE_MATRIX) {
+      const { input } = this.controls[name]
+      input.disabled = idle.includes(name)
+      input.value = input.disabled ? '' : this.model.get(name) // a value that does not apply would be read as one
+    }
     this.note.textContent = matrix.note
     this.note.hidden = !matrix.note
     const start = Math.min(this.frame.spec.choices.r.default, k)

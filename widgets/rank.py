@@ -1,18 +1,29 @@
 """The rank instrument: slide r and watch a matrix collapse into a few directions."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import param
 
+from compute.learned import LEARNED
 from compute.lora import stored_numbers
 from compute.spectrum import energy, relative_error
 from compute.tasks import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
 from widgets._instrument import Instrument, esm
-from widgets._matrix import TASK_LABELS, TOLERANCE, Matrix, own_matrix, task_matrix, to_arrays
+from widgets._matrix import (
+    LEARNED_LABELS,
+    TASK_LABELS,
+    TOLERANCE,
+    Matrix,
+    named_matrix,
+    own_matrix,
+    to_arrays,
+)
 from widgets._text import fill
 
 PUBLISHED_SIZES = (16, 32, 64, 128)
+SIZE, SEED = 32, 0  # what the figure opens with
 
 STORES = "It stores {stored:,d} numbers in place of {total:,d}"
 MISSES = (
@@ -130,20 +141,20 @@ class Rank(Instrument):
     over r = 0..k: relative error, energy kept, singular values. Grey is the control: independent noise of the
     same shape. Left out: what a network would make of the copy; the error is that of the numbers alone.
 
-    `Rank()` offers the matrices of `compute.tasks`; `Rank.of(delta_w)` shows one of your own.
+    `Rank()` offers the matrices of `compute.tasks` and of `compute.learned`; `Rank.of(delta_w)` shows one of your own.
     """
 
     task = param.Selector(
         default="few-patterns",
-        objects={label: name for name, label in TASK_LABELS.items()},
+        objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()},
         label="Matrix",
         doc="Which matrix is taken apart.",
     )
     n = param.Integer(
-        default=32, bounds=(MIN_SIZE, MAX_SIZE), label="Size", doc="Rows and columns of the matrix."
+        default=SIZE, bounds=(MIN_SIZE, MAX_SIZE), label="Size", doc="Rows and columns of the matrix."
     )
     seed = param.Integer(
-        default=0, bounds=(0, MAX_SEED), label="Seed", doc="Seed of the matrices drawn by chance."
+        default=SEED, bounds=(0, MAX_SEED), label="Seed", doc="Seed of the matrices drawn by chance."
     )
     r = param.Integer(default=1, bounds=(0, 4096), label="Rank r", doc="How many directions the copy keeps.")
     guess = param.String(
@@ -167,6 +178,10 @@ class Rank(Instrument):
     )
     choices = ("task", "n", "seed", "r", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "n", "seed")
+    idle: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **{name: ("seed",) for name, task in TASKS.items() if not task.seeded},
+        **dict.fromkeys(LEARNED, ("n", "seed")),
+    }
     parts = ("matrix", "steps", "guess", "factors", "charts", "table", "code", "share")
 
     _esm = esm("rank")
@@ -181,30 +196,37 @@ class Rank(Instrument):
 
     @classmethod
     def published(cls) -> list[str]:
-        """Return the keys of the published matrices: every task in the usual sizes, seed 0."""
-        return [f"{task}-{n}-0" for n in PUBLISHED_SIZES for task in TASKS]
+        """Return the keys of the published matrices: every task in the usual sizes, seed 0, and all learned ones."""
+        made = [f"{task}-{n}-{SEED}" for n in PUBLISHED_SIZES for task in TASKS]
+        return made + [f"{name}-{SIZE}-{SEED}" for name in LEARNED]
 
     @classmethod
     def published_words(cls) -> str:
         """Say which matrices a published copy carries."""
         return (
-            f"the sizes {', '.join(map(str, PUBLISHED_SIZES))} with seed 0; the served app makes the others"
+            f"the sizes {', '.join(map(str, PUBLISHED_SIZES))} with seed {SEED}, and the learned matrices; the served "
+            "app makes the others"
         )
 
     def enclosed(self) -> list[str]:
         """Return the other tasks at the present size; a figure of one's own matrix has no others."""
-        return [] if self.matrix else [f"{task}-{self.n}-0" for task in TASKS]
+        shown = f"{self.task}-{self.n}-{self.seed}"
+        keys = [f"{task}-{self.n}-{SEED}" for task in TASKS]
+        return [] if self.matrix else [key for key in keys if key != shown]
 
     def enclosed_words(self) -> str:
         """Say which matrices the single file carries."""
-        return f"size {self.n} with seed 0; the served app makes the others"
+        return (
+            f"of the made-up matrices size {self.n} with seed {SEED}; the exported site also has the learned ones, and "
+            "the served app makes the others"
+        )
 
     @param.depends("matrix", watch=True)
     def _show_matrix(self) -> None:
         self._make()
 
     def _factored(self) -> Matrix:
-        return self.matrix or task_matrix(self.task, self.n, self.seed)
+        return self.matrix or named_matrix(self.task, self.n, self.seed)
 
     def words(self) -> dict[str, Any]:
         """Return labels and templates."""

@@ -4,12 +4,11 @@ import { LowRank } from './lowrank.js'
 /** A matrix as Python ships it (widgets/_matrix.py), unpacked: factors to draw from, curves, controls. */
 export class Matrix {
   constructor(arrays) {
-    const { key, label, note, seeded, shape, steps, drawn, knee, tolerance, break_even, snippet, k } = arrays
+    const { key, label, note, shape, steps, drawn, knee, tolerance, break_even, snippet, k } = arrays
     Object.assign(this, {
       key,
       label,
       note,
-      seeded,
       shape,
       steps,
       drawn,
