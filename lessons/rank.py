@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from compute.learned import LEARNED, load_learned
 from compute.lora import break_even_rank, rank_dimension, stored_numbers, times_smaller
-from compute.noise import marchenko_pastur_band, noise_band
+from compute.noise import marchenko_pastur_band, noise_band, noise_control
+from compute.recorded import FULL, RECORDED_RANKS, load
 from compute.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
 from compute.svd import factorize
 from compute.tasks import make_task
@@ -61,6 +63,38 @@ def _noise() -> Mapping[str, Any]:
 def _large_noise() -> Mapping[str, Any]:
     share = int(np.argmax(marchenko_pastur_band(LAYER).energy[1] >= 0.9))
     return {"directions": share, "n": LAYER[0], "break_even": break_even_rank(LAYER)}
+
+
+def _learned_r90() -> Mapping[str, Any]:
+    legal, new = (load_learned(f"{task}-v_proj") for task in ("legal", "new-language"))
+    return {
+        "legal": r90(factorize(legal).s),
+        "new": r90(factorize(new).s),
+        "n": min(legal.shape),
+        "noise": r90(noise_control(legal.shape).s[1]),
+        "made": r90(_s("few-patterns")),
+    }
+
+
+def _learned_knees() -> Mapping[str, Any]:
+    matrices = [load_learned(name) for name in LEARNED]
+    knees = [knee_rank(factorize(delta_w).s) for delta_w in matrices]
+    evens = [break_even_rank(delta_w.shape) for delta_w in matrices]
+    below = [knee - even for knee, even in zip(knees, evens, strict=True)]
+    return {"least": min(knees), "most": max(knees), "tolerance": 0.05, "margin": min(below)}
+
+
+def _learned_task(task: str) -> Mapping[str, Any]:
+    full = load(task, FULL).validation_loss
+    low, high = (load(task, r).validation_loss[-1] for r in (RECORDED_RANKS[0], RECORDED_RANKS[-1]))
+    return {
+        "r": RECORDED_RANKS[0],
+        "more": RECORDED_RANKS[-1],
+        "gain": full[0] - full[-1],
+        "lora_gain": full[0] - low,
+        "gap": low - full[-1],
+        "gap_more": high - full[-1],
+    }
 
 
 CLAIMS: Mapping[str, Claim | Cited] = {
@@ -134,6 +168,35 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _large_noise,
         lambda v: abs(v["directions"] / v["n"] - 0.5098) < 0.0005,
     ),
+    "learned-r90": Claim(
+        "For the legal voice, v_proj keeps nine tenths of its energy in {legal} of {n} directions; noise would need "
+        "{noise}.",
+        _learned_r90,
+        lambda v: 2 * v["made"] < v["legal"] < v["noise"] / 2,
+    ),
+    "learned-knee": Claim(
+        "For a relative error of {tolerance:.0%} or less the four need r = {least} to {most}, and each of them is "
+        "above its break-even rank.",
+        _learned_knees,
+        lambda v: v["margin"] > 0,
+    ),
+    "learned-task": Claim(
+        "On the legal voice full finetuning lowered it by {gain:.3f} nats per token, and LoRA with r = {r} by "
+        "{lora_gain:.3f}.",
+        lambda: _learned_task("legal"),
+        lambda v: 0.9 * v["gain"] < v["lora_gain"],
+    ),
+    "learned-new": Claim(
+        "In the new language LoRA with r = {r} ends {gap:.2f} nats above full finetuning, and with r = {more} still "
+        "{gap_more:.2f}.",
+        lambda: _learned_task("new language"),
+        lambda v: v["gap"] > v["gap_more"] > 0.1,
+    ),
+    "learned-same": Claim(
+        "Its v_proj keeps nine tenths of its energy in {new} directions, where the legal voice took {legal}.",
+        _learned_r90,
+        lambda v: v["new"] <= v["legal"],
+    ),
     "bid-model": Cited("The model Llama-2-7B", "biderman2024", "section 4.6"),
     "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
     "share": Cited("90 %", "biderman2024", "section 4.6"),
@@ -195,7 +258,7 @@ thin matrices are what you would store. Before you slide: how many patterns will
     yield Figure("rank", Rank)
     yield Try(
         """
-Keep r at the same place and go through the five matrices. Watch the red curve and the grey one. Where is the red
+Keep r at the same place and go through the first five matrices. Watch the red curve and the grey one. Where is the red
 curve far below the grey one, where does it lie on it, and where is it above?
 """
     )
@@ -255,11 +318,30 @@ you cross it.
 Is each of these numbers a freedom to move? Almost. You can double `lora_B` and halve `lora_A`, and the product stays
 the same. [[freedom]]
 
+## What a model really learned
+
+The list of matrices in the figure above has four more. Nobody made those up. We finetuned a small language model, which
+you will meet in a later lesson, with all its weights free. Then we subtracted the old weights from the new ones. One
+task was a legal voice, which the model knew a little. The other was a new language, which it had never read.
+
+Choose “Learned: legal voice, v_proj”. Is its red curve steep, as for the few patterns, or does it lie on the grey band?
+
+Neither. [[learned-r90]] So this is no noise. But it is no short list of patterns either. [[learned-knee]] A copy that
+close saves nothing. *Lower in rank than noise* is not *tiny in rank*.
+
+Is that bad news for LoRA? Not by itself. LoRA does not copy this change. It looks for a change of its own that does the
+same job. How well it does the job is measured by the loss: how badly the model guesses the next word. [[learned-task]]
+One pattern in each layer did almost all of it. A task may need far less than rebuilding the whole change.
+
+A task may also need more than the curves suggest. [[learned-new]] Yet the curves do not show it. [[learned-same]]
+So the spectrum of a change does not tell by itself which rank the task needs. (Some of that gap may have another cause:
+LoRA left the embeddings of the words as they were, and full finetuning moved them.)
+
 ## What this does not show
 
-We took matrices apart that we had made ourselves. Whether a finetuned model changes by a matrix of low rank is a
-question about models, not about algebra. LoRA's authors stated it as a hypothesis [@hu2021, section 4.1]. LoRA itself
-does not ask: it *forces* its change to have rank $r$.
+Our matrices were made by rules, or by a very small model that read sentences made by rules. Whether a large finetuned
+model changes by a matrix of low rank is a question about models, not about algebra. LoRA's authors stated it as a
+hypothesis [@hu2021, section 4.1]. LoRA itself does not ask: it *forces* its change to have rank $r$.
 
 In one published setting it was measured. [[bid-model]] was trained further on code, with all its weights
 free, and the change of one of its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
@@ -293,6 +375,7 @@ random factors of the same rank.
 - The best copy of rank r keeps the r strongest patterns. What it misses is known exactly.
 - It saves numbers below the break-even rank, and only there.
 - A spectrum means something only beside that of noise.
+- What our small model learned lies between noise and a few patterns. A task may need less than that, or more.
 """
     )
 
