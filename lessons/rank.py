@@ -181,8 +181,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["margin"] > 0,
     ),
     "learned-task": Claim(
-        "On the legal voice full finetuning lowered it by {gain:.3f} nats per token, and LoRA with r = {r} by "
-        "{lora_gain:.3f}.",
+        "On the legal voice full finetuning lowered it by {gain:.3f} nats, and LoRA with r = {r} by {lora_gain:.3f}.",
         lambda: _learned_task("legal"),
         lambda v: 0.9 * v["gain"] < v["lora_gain"],
     ),
@@ -330,8 +329,9 @@ Neither. [[learned-r90]] So this is no noise. But it is no short list of pattern
 close saves nothing. *Lower in rank than noise* is not *tiny in rank*.
 
 Is that bad news for LoRA? Not by itself. LoRA does not copy this change. It looks for a change of its own that does the
-same job. How well it does the job is measured by the loss: how badly the model guesses the next word. [[learned-task]]
-One pattern in each layer did almost all of it. A task may need far less than rebuilding the whole change.
+same job. How well it does the job is measured by the loss: how badly the model guesses the next word, in nats.
+[[learned-task]] One pattern in each layer did almost all of it. A task may need far less than rebuilding the whole
+change.
 
 A task may also need more than the curves suggest. [[learned-new]] Yet the curves do not show it. [[learned-same]]
 So the spectrum of a change does not tell by itself which rank the task needs. (Some of that gap may have another cause:

@@ -59,7 +59,7 @@ def test_what_an_export_does_not_have_is_refused_and_the_figure_stays(open_page,
         field = root.get_by_label(label, exact=True)
         field.fill(value)
         field.press("Enter")
-        given = f"blur, {value}, 0"
+        given = f"blur, {value}"  # there is no chance in it: a seed does not apply
         notice = fill(WORDS["missing"], {"given": given, "have": Rank.published_words()})
         expect(root.locator(".notice")).to_have_text(notice)
         expect(field).to_have_value("32")
