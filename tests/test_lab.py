@@ -8,8 +8,9 @@ import pytest
 from compute.noise import noise_control
 from compute.recorded import RECORDED_RANKS, load
 from instruments import gaps, numbers, printed_by, templates
+from widgets._runs import TASKS
 from widgets._text import fill
-from widgets.lab import CLOSE, LAYERS, TASKS, Lab
+from widgets.lab import CLOSE, LAYERS, Lab
 
 # A recorded loss, trained again: the same numbers up to the rounding of another machine's matrix products, which
 # three hundred steps amplify.

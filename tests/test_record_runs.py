@@ -11,17 +11,30 @@ import numpy as np
 import pytest
 
 from compute.checkpoint import load_base
+from compute.gathered import collect
 from compute.gpt import LINEAR_LAYERS
 from compute.noise import noise_control
-from compute.recorded import FULL, RECORDED_RANKS, RUNS, base_sum, collect, file_of, load
-from compute.run import TrainConfig
+from compute.recorded import (
+    FULL,
+    FULL_SLOW,
+    RECORDED_RANKS,
+    RUNS,
+    WITH_EMBEDDINGS,
+    base_sum,
+    config_of,
+    file_of,
+    load,
+    recorded_of,
+)
+from compute.run import STRENGTHS, TrainConfig
 from compute.spectrum import energy, r90
 from compute.train import EVALUATE_EVERY, train
-from compute.voices import TASKS, entropy_per_word
+from compute.voices import NEW_VOICES, TASKS, entropy_per_word
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN = ("legal", "medical", "code")  # voices that the base has seen
-EVERY = [(task, r) for task in TASKS for r in (*RECORDED_RANKS, FULL)]
+EVERY = [(task, r) for task in TASKS for r in recorded_of(task)]
+ADAPTED = [(task, r) for task, r in EVERY if r not in (FULL, FULL_SLOW)]
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +62,18 @@ def shapes() -> dict[str, tuple[int, int]]:
 
 def test_every_run_is_there_and_nothing_else_and_all_are_small():
     assert set(RUNS.iterdir()) == {file_of(task, r) for task, r in EVERY}
-    assert sum(path.stat().st_size for path in RUNS.iterdir()) < 1_000_000
+    assert sum(path.stat().st_size for path in RUNS.iterdir()) < 700_000
 
 
 @pytest.mark.parametrize(("task", "r"), EVERY)
-def test_a_recorded_run_is_whole(task, r, script):
+def test_a_recorded_run_is_whole(task, r):
     run, layers = load(task, r), shapes()
     assert run.config["task"] == task
-    assert TrainConfig(**run.config) == script.config_of(task, r)
+    config = TrainConfig(**run.config)
+    assert config == config_of(task, r)
     steps = run.config["steps"]
-    kinds = ["other"] if r == FULL else ["lora_A", "lora_B"]
+    kinds = ["lora_A", "lora_B"] if config.method == "lora" else []
+    kinds += ["other"] if config.method == "full" or config.train_embeddings else []
     assert sorted(run.gradient_norms) == kinds
     assert [len(values) for values in (run.loss, *run.gradient_norms.values())] == [steps] * (1 + len(kinds))
     assert run.steps == [*range(0, steps, EVALUATE_EVERY), steps]
@@ -69,7 +84,7 @@ def test_a_recorded_run_is_whole(task, r, script):
     assert run.samples[0] == run.base_samples  # lora_B starts at zero
     assert run.samples[-1] != run.base_samples
     assert {name: len(s) for name, s in run.spectra.items()} == {
-        name: min(shape) if r == FULL else r for name, shape in layers.items()
+        name: min(shape) if config.method == "full" else config.r for name, shape in layers.items()
     }
     for s in run.spectra.values():
         assert s == sorted(s, reverse=True)
@@ -81,21 +96,39 @@ def test_a_recorded_run_is_whole(task, r, script):
     assert run.device in run.recorded.lower()
 
 
+@pytest.mark.parametrize(("task", "r"), ADAPTED)
+def test_the_recorded_strengths_lead_from_the_base_to_the_end_of_the_run(task, r):
+    """Four decimals are kept of each number, and float32 rounds merged weights in another way."""
+    run = load(task, r)
+    for name in ("validation_loss", "base_loss"):
+        ends, losses = getattr(run, name), run.strengths[name]
+        assert all(math.isfinite(loss) and loss > 0 for loss in losses)
+        assert losses[STRENGTHS.index(1)] == pytest.approx(ends[-1], abs=2e-4)
+        # Trained embeddings stay, whatever the strength.
+        assert (losses[0] == pytest.approx(ends[0], abs=2e-4)) is (r != WITH_EMBEDDINGS)
+    if r != WITH_EMBEDDINGS:
+        assert run.strengths["samples"][0] == run.base_samples
+    assert run.strengths["samples"][-1] != run.base_samples
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_all_runs_of_a_task_start_at_the_same_model(task):
-    runs = [load(task, r) for r in (*RECORDED_RANKS, FULL)]
+    runs = [load(task, r) for r in recorded_of(task)]
     starts = {(run.validation_loss[0], run.base_loss[0], run.loss[0], run.base_samples) for run in runs}
     assert len(starts) == 1
 
 
 def test_the_sizes_are_those_of_the_formula():
     base = sum(p.numel() for p in load_base().parameters())
+    embeddings = 2 * load_base().lm_head.weight.numel()
     a_rank = sum(map(sum, shapes().values()))
     assert a_rank == 3 * (4 * (64 + 64) + 2 * (64 + 256))
     for task, r in EVERY:
         run = load(task, r)
-        assert run.trainable == (base if r == FULL else r * a_rank)
-        assert run.total == (base if r == FULL else base + run.trainable)
+        config = TrainConfig(**run.config)
+        adapter = config.r * a_rank if config.method == "lora" else 0
+        assert run.trainable == (adapter + embeddings * config.train_embeddings if adapter else base)
+        assert run.total == base + adapter
         header = run.bytes - 4 * run.trainable  # float32; then names and places of the tensors
         assert 0 < header < 6000
 
@@ -131,7 +164,7 @@ def test_for_a_voice_that_is_new_no_rank_reaches_full_finetuning(task, wall):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_no_model_beats_the_entropy_of_its_voice(task):
-    for r in (*RECORDED_RANKS, FULL):
+    for r in recorded_of(task):
         assert entropy_per_word(task) - 0.02 < final(
             task, r
         )  # 128 windows; cut ones differ by a few hundredths
@@ -139,9 +172,9 @@ def test_no_model_beats_the_entropy_of_its_voice(task):
 
 @pytest.mark.parametrize(("task", "r"), EVERY)
 def test_every_run_forgets(task, r):
-    """A voice that the base knows costs 0.2 to 1.1 nats on the base's own voices, a new one more than 4."""
+    """A voice that the base knows costs 0.2 to 1.1 nats on the base's own voices, a new one 2.2 to 6.5."""
     before, *_, after = load(task, r).base_loss
-    low, high = (0.15, 1.5) if task in KNOWN else (3, 7)
+    low, high = (0.15, 1.5) if task in KNOWN else (1.5, 7)
     assert low < after - before < high
 
 
@@ -158,6 +191,41 @@ def test_for_new_voices_lora_does_not_forget_less():
     assert all(load("dialect", r).base_loss[-1] > load("dialect", FULL).base_loss[-1] for r in RECORDED_RANKS)
     losses = [load("new language", r).base_loss[-1] for r in RECORDED_RANKS]
     assert min(losses) < load("new language", FULL).base_loss[-1] < max(losses)
+
+
+@pytest.mark.parametrize("task", KNOWN)
+def test_slower_full_finetuning_fits_a_known_voice_as_well_and_forgets_about_as_much_as_lora(task):
+    """It forgets 0.26 to 0.31 nats, LoRA 0.22 to 0.39; its loss is within 0.005 of that at the usual rate."""
+    slow, full = load(task, FULL_SLOW), load(task, FULL)
+    assert abs(final(task, FULL_SLOW) - final(task, FULL)) < 0.01
+    forgotten = [load(task, r).base_loss[-1] for r in RECORDED_RANKS]
+    assert min(forgotten) - 0.1 < slow.base_loss[-1] < max(forgotten) + 0.1 < full.base_loss[-1] - 0.3
+
+
+@pytest.mark.parametrize("task", NEW_VOICES)
+def test_slower_full_finetuning_of_a_new_voice_forgets_less_than_lora_and_fits_better(task):
+    """It forgets 2.2 and 2.5 nats, LoRA at least 4.4; its loss is 0.09 and 0.39 below that of the best r."""
+    assert final(task, FULL_SLOW) < min(final(task, r) for r in RECORDED_RANKS) - 0.05
+    assert load(task, FULL_SLOW).base_loss[-1] < min(load(task, r).base_loss[-1] for r in RECORDED_RANKS) - 1
+
+
+@pytest.mark.parametrize("task", NEW_VOICES)
+def test_embeddings_that_learn_take_the_wall_away(task):
+    """r = 4 with embeddings ends within 0.005 nats of full finetuning, r = 32 without 0.11 and 0.48 above it."""
+    assert abs(final(task, WITH_EMBEDDINGS) - final(task, FULL)) < 0.02
+    assert load(task, WITH_EMBEDDINGS).trainable < load(task, 16).trainable
+    assert load(task, WITH_EMBEDDINGS).base_loss[-1] > load(task, FULL_SLOW).base_loss[-1] + 1
+
+
+@pytest.mark.parametrize(("task", "r"), ADAPTED)
+def test_half_the_strength_keeps_most_of_what_was_learned_and_a_part_of_the_forgetting(task, r):
+    """88 % of the fall at least, and 22 to 54 % of the rise."""
+    run = load(task, r)
+    half, whole = STRENGTHS.index(0.5), STRENGTHS.index(1)
+    loss, base = run.strengths["validation_loss"], run.strengths["base_loss"]
+    assert loss[0] - loss[half] > 0.8 * (loss[0] - loss[whole])
+    assert 0.1 < (base[half] - base[0]) / (base[whole] - base[0]) < 0.7
+    assert base[: whole + 1] == sorted(base[: whole + 1])
 
 
 def of_noise(shape: tuple[int, int]) -> int:
@@ -204,6 +272,9 @@ def test_what_the_script_writes_is_what_is_read(script, tmp_path, monkeypatch):
     assert short.loss == pytest.approx(run.loss, abs=0.51e-4)
     for name, s in run.spectra.items():
         assert short.spectra[name] == pytest.approx(s, rel=0.51e-3)
+    assert short.strengths["base_loss"] == pytest.approx(run.strengths["base_loss"], abs=0.51e-4)
+    assert short.strengths["samples"] == run.strengths["samples"]
     monkeypatch.setattr("compute.recorded.RUNS", tmp_path)
+    monkeypatch.setattr("compute.recorded.config_of", lambda task, r: config)
     (tmp_path / "medical-r2.json").write_text(json.dumps({**short._asdict(), "base": base_sum()}))
     assert load("medical", 2) == short

@@ -1,10 +1,11 @@
 """What the lab shows: a LoRA run beside a full finetuning of the same task, recorded or being trained."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
-from compute.recorded import FULL, RECORDED_RANKS, Run, load
+from compute.gathered import Run
+from compute.recorded import FULL, RECORDED_RANKS
+from widgets._runs import runs_of
 
 NAMES = {"lora": "LoRA", "full": "full finetuning"}
 OTHER_LENGTH = "{name} ({steps} steps)"
@@ -40,10 +41,10 @@ class Pair(NamedTuple):
         return self.lora.config["task"]
 
 
-@cache
 def recorded_sweep(task: str) -> Sweep:
     """Return the recorded runs of a task at every r."""
-    return Sweep(NAMES, {r: load(task, r) for r in RECORDED_RANKS}, load(task, FULL))
+    runs = runs_of(task.replace(" ", "-"))
+    return Sweep(NAMES, {r: runs[str(r)] for r in RECORDED_RANKS}, runs[FULL])
 
 
 def recorded_pair(task: str, r: int) -> Pair:

@@ -4,20 +4,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from compute.recorded import RECORDED_RANKS
+from compute.recorded import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
 from compute.run import OPTIMIZERS, SCALING_RULES, TARGET_MODULES, TrainConfig
-from compute.voices import TASKS
+from widgets._runs import TASKS
 
 METHODS = {"both": "LoRA and full finetuning", "lora": "LoRA", "full": "Full finetuning"}
-TASK_LABELS = {
-    "legal": "Legal voice",
-    "medical": "Medical voice",
-    "code": "Code voice",
-    "dialect": "Dialect",
-    "new language": "New language",
-}
 STEPS = (50, 2000)  # a run of the most steps takes about a minute; an evaluation comes every 50
-FULL_LEARNING_RATE = 1e-3  # the rate at which full finetuning was recorded, a fifth of LoRA's
 
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
@@ -60,12 +52,19 @@ def _pairs(names: Any) -> list[list[str]]:
 
 
 FIELDS = [
-    Field("task", "Task", "select", "legal", [[task, TASK_LABELS[task]] for task in TASKS], first=True),
+    Field(
+        "task",
+        "Task",
+        "select",
+        "legal",
+        [[task.replace("-", " "), label] for task, (label, _) in TASKS.items()],
+        first=True,
+    ),
     Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),
     Field("r", "Rank r", "integer", 4, (1, 64), first=True),
     Field("steps", "Steps", "integer", 300, STEPS, stride=50, first=True),
-    Field("learning_rate", "Learning rate, LoRA", "number", 5e-3, (1e-6, 10)),
-    Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATE, (1e-6, 10)),
+    Field("learning_rate", "Learning rate, LoRA", "number", LORA_LEARNING_RATE, (1e-6, 10)),
+    Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATES[FULL], (1e-6, 10)),
     Field("alpha", "alpha", "number", 8.0, (0.01, 1024)),
     Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
     Field(

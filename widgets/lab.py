@@ -10,23 +10,9 @@ from compute.run import EVALUATE_EVERY, TrainConfig
 from widgets._instrument import Instrument, esm
 from widgets._layers import LAYERS, SHAPES, noise_by_shape
 from widgets._pair import Pair, recorded_pair, shipped
+from widgets._runs import TASKS
 from widgets._text import fill
 
-KNOWN_VOICE = "The base has read a little of this voice."
-# By the names of compute.voices, with a hyphen where an address can have no space.
-TASKS = {
-    "legal": ("Legal voice", KNOWN_VOICE),
-    "medical": ("Medical voice", KNOWN_VOICE),
-    "code": ("Code voice", KNOWN_VOICE),
-    "dialect": (
-        "Dialect",
-        "Plain sentences with a third of all words exchanged. The base has never read it.",
-    ),
-    "new-language": (
-        "New language",
-        "Plain sentences with every word exchanged. The base has never read it.",
-    ),
-}
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
 STEPS = 300  # of the recorded runs
 MOST_STEPS = 2000  # of a live one
