@@ -6,6 +6,7 @@ import { Frame, read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
 import { Losses } from './lib/losses.js'
 import { Runs } from './lib/run.js'
+import { Samples } from './lib/samples.js'
 import { csv, picture } from './lib/share.js'
 import { fill } from './lib/text.js'
 
@@ -71,8 +72,7 @@ class Lab {
     ])
     const readout = ([, term, value]) => h('div', {}, term, value)
     const { knee, spectrum } = this.charts
-    this.samples = ['base', 'adapted'].map((name) => [name, h('h3', {}), h('ul', {})])
-    const sample = ([name, head, list]) => h('section', { class: `sample ${name}` }, head, list)
+    this.samples = new Samples(text.samples)
     this.knee = h('div', {}, knee.element)
     this.taken = h('div', {}, this.layer.element, spectrum.element) // the change, taken apart
     frame.root.append(
@@ -84,7 +84,7 @@ class Lab {
       this.stepper.element,
       this.losses.element,
       frame.sentence,
-      ...frame.part('samples', h('div', { class: 'samples' }, ...this.samples.map(sample))),
+      ...frame.part('samples', this.samples.element),
       h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
       ...frame.part('guess', this.guess.element),
       h('div', { class: 'charts' }, ...frame.part('sweep', this.knee), ...frame.part('spectrum', this.taken)),
@@ -213,10 +213,7 @@ class Lab {
       base: runs.lora.base_samples,
       adapted: runs.lora.samples[runs.evaluation(runs.lora, step)],
     }
-    for (const [name, head, list] of this.samples) {
-      head.textContent = fill(text.samples[name], values)
-      list.replaceChildren(...written[name].map((sentence) => h('li', {}, sentence)))
-    }
+    this.samples.show(written, values)
     this.frame.update()
   }
 

@@ -62,10 +62,11 @@ export const button = (text, onPress, attributes = {}) =>
 /**
  * A slider with play, step and reset. `onTick(value)` follows every move, `onSettled(value)` the end of one.
  * Where the reader's system asks for less motion there is no play button; step does the same, once a press.
+ * `told(value)` says a value beside the slider and to a screen reader, where it is not the number itself.
  */
 export class Stepper {
-  constructor(words, { onTick, onSettled, buttons = true, everyMs = 350 }) {
-    Object.assign(this, { words, onTick, onSettled, everyMs, timer: null, start: 0 })
+  constructor(words, { onTick, onSettled, buttons = true, everyMs = 350, told }) {
+    Object.assign(this, { words, onTick, onSettled, everyMs, told, timer: null, start: 0 })
     const follow = () => {
       this.pause()
       onTick(this.value)
@@ -97,7 +98,8 @@ export class Stepper {
 
   show(value) {
     this.slider.value = value
-    this.output.value = `${this.value} / ${this.slider.max}`
+    this.output.value = this.told ? this.told(this.value) : `${this.value} / ${this.slider.max}`
+    if (this.told) this.slider.setAttribute('aria-valuetext', this.output.value)
   }
 
   go(value) {

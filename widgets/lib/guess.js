@@ -35,18 +35,19 @@ export class Guess {
     )
   }
 
-  /** Show where things stand for the matrix `label`, whose `truth` among 0..high the reader guesses. */
-  show(guess, { label, truth, high, tolerance }) {
+  /** Show where things stand: of `values`, which fill the words, the reader guesses `truth`, among 0..high. */
+  show(guess, values) {
+    const { truth, high } = values
     const asking = guess === 'ask'
     const turned = this.form.hidden === asking && this.element.matches(':focus-within')
     this.form.hidden = !asking
     this.again.hidden = asking
     if (turned) (asking ? this.field.input : this.again).focus() // what had the focus is hidden now
-    this.question.textContent = fill(this.words.question, { label, tolerance })
+    this.question.textContent = fill(this.words.question, values)
     this.field.input.max = high
     if (asking || guess === 'skip') return
     const off = Number(guess) - truth
     const words = off === 0 ? this.words.right : off < 0 ? this.words.tooLow : this.words.tooHigh
-    this.verdict.textContent = fill(words, { guess, truth, label, tolerance })
+    this.verdict.textContent = fill(words, { ...values, guess })
   }
 }
