@@ -6,14 +6,25 @@ from typing import Any
 import numpy as np
 
 from compute.noise import noise_band
-from compute.recorded import RECORDED_RANKS, load
+from compute.recorded import (
+    FULL_LEARNING_RATES,
+    FULL_SLOW,
+    RECORDED_RANKS,
+    WITH_EMBEDDINGS,
+    load,
+    recorded_of,
+)
+from compute.run import STRENGTHS
 from compute.spectrum import r90
+from compute.voices import NEW_VOICES, TASKS
 from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Live, Prose, Try
 from widgets.lab import Lab
+from widgets.strength import Strength
 from widgets.trainer import Trainer
 
 KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
 LARGEST = RECORDED_RANKS[-1]
+HALF, TRAINED = STRENGTHS.index(0.5), STRENGTHS.index(1)
 WIDTH = 64  # of the model: its attention matrices are square
 
 
@@ -50,6 +61,74 @@ def _wall(task: str) -> Mapping[str, Any]:
 def _forgetting(task: str) -> Mapping[str, Any]:
     lora, full = load(task, 4), load(task, "full")
     return {"r": 4, "before": lora.base_loss[0], "adapted": lora.base_loss[-1], "full": full.base_loss[-1]}
+
+
+def _embeddings() -> Mapping[str, Any]:
+    runs = [load(task, WITH_EMBEDDINGS) for task in NEW_VOICES]
+    return {
+        "r": 4,
+        "dialect": _final("dialect", WITH_EMBEDDINGS),
+        "language": _final("new language", WITH_EMBEDDINGS),
+        "above": max(_final(task, WITH_EMBEDDINGS) - _final(task, "full") for task in NEW_VOICES),
+        "trained": runs[0].trainable,
+        "rank": 16,
+        "more": load("dialect", 16).trainable,
+    }
+
+
+def _slow_known() -> Mapping[str, Any]:
+    slow = [load(task, FULL_SLOW).base_loss[-1] for task in KNOWN]
+    lora = [load(task, 4).base_loss[-1] for task in KNOWN]
+    return {
+        "slow": FULL_LEARNING_RATES[FULL_SLOW],
+        "usual": FULL_LEARNING_RATES["full"],
+        "fit": max(abs(_final(task, FULL_SLOW) - _final(task, "full")) for task in KNOWN),
+        "low": min(slow),
+        "high": max(slow),
+        "r": 4,
+        "lora_low": min(lora),
+        "lora_high": max(lora),
+    }
+
+
+def _slow_new() -> Mapping[str, Any]:
+    ends = {
+        f"{name}_{task.split()[-1]}": load(task, r).base_loss[-1]
+        for task in NEW_VOICES
+        for name, r in (("slow", FULL_SLOW), ("lora", 4))
+    }
+    gains = [min(_final(task, r) for r in RECORDED_RANKS) - _final(task, FULL_SLOW) for task in NEW_VOICES]
+    return {**ends, "r": 4, "better": min(gains)}
+
+
+def _half() -> Mapping[str, Any]:
+    kept, lost = [], []
+    for task in TASKS:
+        losses = load(task, 4).strengths
+        loss, base = losses["validation_loss"], losses["base_loss"]
+        kept.append((loss[0] - loss[HALF]) / (loss[0] - loss[TRAINED]))
+        lost.append((base[HALF] - base[0]) / (base[TRAINED] - base[0]))
+    return {"r": 4, "kept": min(kept), "lost": max(lost)}
+
+
+def _grows() -> Mapping[str, Any]:
+    runs = [load(task, r) for task in TASKS for r in recorded_of(task)]
+    rises = [run.strengths["base_loss"][: TRAINED + 1] for run in runs if run.strengths]
+    return {"runs": len(rises), "rising": sum(rise == sorted(set(rise)) for rise in rises)}
+
+
+def _best() -> Mapping[str, Any]:
+    losses = {(task, r): load(task, r).strengths["validation_loss"] for task in TASKS for r in RECORDED_RANKS}
+    best = {run: STRENGTHS[int(np.argmin(loss))] for run, loss in losses.items()}
+    known = {run: strength for run, strength in best.items() if run[0] in KNOWN}
+    return {
+        "count": len(STRENGTHS),
+        "new": {strength for run, strength in best.items() if run not in known},
+        "trained": STRENGTHS[TRAINED],
+        "low": min(known.values()),
+        "high": max(known.values()),
+        "gain": max(losses[run][TRAINED] - min(losses[run]) for run in known),
+    }
 
 
 def _ranks() -> Mapping[str, Any]:
@@ -98,6 +177,48 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda: _forgetting("new language"),
         lambda v: v["adapted"] > v["full"] > v["before"] + 1,
     ),
+    "embeddings": Claim(
+        "With r = {r} and embeddings that learn too, the loss ends at {dialect:.2f} for the dialect and at "
+        "{language:.2f} for the new language. That trains {trained:,d} numbers, fewer than r = {rank} without them "
+        "({more:,d}).",
+        _embeddings,
+        lambda v: abs(v["above"]) < 0.02 and v["trained"] < v["more"],
+    ),
+    "slow-known": Claim(
+        "At a learning rate of {slow:g} in place of {usual:g}, full finetuning learns the known voices as well, within "
+        "{fit:.3f} nats. The loss on the base's own voices then ends at {low:.2f} to {high:.2f}. LoRA at r = {r} ends "
+        "at {lora_low:.2f} to {lora_high:.2f}.",
+        _slow_known,
+        lambda v: v["fit"] < 0.01 and abs(v["low"] - v["lora_low"]) < 0.1 > abs(v["high"] - v["lora_high"]),
+    ),
+    "slow-new": Claim(
+        "For the dialect it ends at {slow_dialect:.1f} where LoRA has {lora_dialect:.1f}, for the new language at "
+        "{slow_language:.1f} where LoRA has {lora_language:.1f}. It also fits them better "
+        "than any r with frozen embeddings, by {better:.2f} nats or more.",
+        _slow_new,
+        lambda v: (
+            v["better"] > 0.05
+            and v["slow_dialect"] < v["lora_dialect"] - 1
+            and v["slow_language"] < v["lora_language"] - 1
+        ),
+    ),
+    "half": Claim(
+        "At half strength the adapters with r = {r} keep {kept:.0%} or more of what they gained on their task. Of "
+        "their forgetting {lost:.0%} or less is left.",
+        _half,
+        lambda v: v["kept"] > 0.85 and v["lost"] < 0.5,
+    ),
+    "grows": Claim(
+        "In each of the {runs} recorded LoRA runs forgetting grows with every quarter up to full strength.",
+        _grows,
+        lambda v: v["rising"] == v["runs"],
+    ),
+    "best": Claim(
+        "Of the {count} strengths measured, {trained:.0f} is the best for both new voices, at every r. For the known "
+        "ones the best lies between {low:.2f} and {high:.2f}, and gains {gain:.3f} nats at most.",
+        _best,
+        lambda v: v["new"] == {v["trained"]} and v["low"] <= v["trained"] <= v["high"] and v["gain"] < 0.005,
+    ),
     "ranks": Claim(
         "In the attention matrices of the legal run, full finetuning keeps nine tenths of the energy of its change "
         "in {low} to {high} of {width} directions. Noise of that shape needs {noise}.",
@@ -119,7 +240,7 @@ each. It has read short sentences in eight voices, mostly plain ones.
 
 We finetune it on one task at a time, twice. Once with LoRA: every matrix of the base is frozen, and only
 `lora_B` and `lora_A` learn. Once with full finetuning, where everything learns. Full finetuning is the
-control. What LoRA gives up against it, it gives up because of its rank.
+control. What LoRA gives up against it, it gives up to its rank, or to what stays frozen beside it.
 
 The *loss* is the mean surprise of the model at the next word, in nats. We measure it on sentences that no run
 has trained on. We also measure it on the base's own voices, because a model that learns something may forget
@@ -160,8 +281,8 @@ larger r buys nothing here.
 Two tasks were kept from the base. The dialect exchanges a third of all words. [[dialect]]
 
 The new language exchanges every word. [[language]] Raising r helps, and then it stops helping. Is it r that is
-missing? The embeddings of the words stay frozen too, and a new language is above all new words. A later lesson
-lets them learn.
+missing? The embeddings of the words stay frozen too, and a new language is above all new words. So we let them
+learn. [[embeddings]] The wall is gone: it was not the rank.
 
 So there is no rank that is right for all tasks. Where the curve goes flat is a question to ask of each task,
 and a sweep like the one above answers it. LoRA's authors say the same of a new language in a footnote: a
@@ -172,11 +293,38 @@ small rank may not do [@hu2021, footnote to section 7.2].
 [[forgets-less]] Here LoRA forgot less. One study of large models found the same, usually
 [@biderman2024, abstract]. Usually is not always. [[forgets-more]]
 
-Each of these runs has one learning rate, and the rate decides much of what is forgotten, for both methods. So
-read the gap as one case, not as a law.
+The rate of learning has a say in this. [[slow-known]] The gap has all but closed.
+
+For the new voices slow full finetuning even forgets less. [[slow-new]]
+
+LoRA kept its one rate in all this. So a gap in forgetting says little about two methods until the rates of both
+have been varied.
 
 The base's weights are untouched by LoRA. But the model that answers is base and adapter together, and that
 model has forgotten. Take the adapter off and the base is back.
+
+## Turned up and down
+
+An adapter keeps its change apart from the base. So the change can still be multiplied when training is over: the
+layer adds `delta_w` times a strength. Zero leaves the base, one is the adapter as it was trained, two adds the
+change twice. This asks for no training, only for another scaling.
+"""
+    )
+    yield Figure("strength", Strength)
+    yield Try(
+        """
+Turn the dial to zero and press Step until it ends. Where does the voice change, and where do the sentences
+break? Then choose “New language” and do it again.
+"""
+    )
+    yield Prose(
+        """
+[[half]] The two do not grow together. Most of the task is won on the first half of the way, and most of the
+forgetting comes on the second.
+
+[[grows]] The task is another matter. [[best]] That is no wonder: training looked for the best change at the
+strength it used. It never looked at the base's own voices. Where they matter, a weaker adapter may be the better
+one, and trying costs nothing.
 
 ## What was learned, taken apart
 
@@ -190,8 +338,10 @@ numbers.
 ## In short
 
 - LoRA freezes the base and trains a few thin matrices beside it.
-- For what the base half knows, the smallest r is enough here. For a new language no r is.
-- An adapter can make a model forget. It cannot damage the base.
+- For what the base half knows, the smallest r is enough here. For a new language no r is, until the embeddings
+  learn too.
+- An adapter can make a model forget. It cannot damage the base, and it can be turned down.
+- How much is forgotten depends on the learning rate and the strength, not on the method alone.
 """
     )
 
@@ -201,7 +351,7 @@ LESSON = Lesson(
     title="Watch it learn",
     question="How much of a finetune can a thin adapter learn, and what does it cost?",
     order=20,
-    minutes=15,
+    minutes=20,
     claims=CLAIMS,
     build=build,
 )

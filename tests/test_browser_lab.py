@@ -30,7 +30,7 @@ def test_another_run_is_loaded_when_chosen(open_page, server):
     page = open_page(f"{server}/lesson/lab.html")
     expect(page.locator("#lab.live")).to_be_visible()
     with page.expect_request("**/arrays/lab/new-language-4.js"):
-        page.get_by_label("Task", exact=True).select_option("new-language")
+        page.locator("#lab").get_by_label("Task", exact=True).select_option("new-language")
     expect(page.locator(".lora-lab .sentence")).to_have_text(Lab(task="new-language", r="4").sentence())
 
 
@@ -40,6 +40,7 @@ def test_the_knee_is_veiled_until_the_guess(open_page, server):
         "slider", name="Final loss on the task against r (nats; the axis does not start at zero)"
     )
     expect(knee).to_have_count(0)
+    expect(page.locator(".question")).to_contain_text("which of r = 1, 2, 4, 8, 16, 32 is the first")
     page.get_by_label("My guess: r =").fill("2")
     page.get_by_role("button", name="Reveal").click()
     expect(knee).to_be_visible()
@@ -50,6 +51,6 @@ def test_the_knee_is_veiled_until_the_guess(open_page, server):
 def test_the_export_has_every_recorded_run(exported, open_page):
     page = open_page(exported / "lesson" / "lab.html", offline=True)
     for task, r in (("code", "32"), ("dialect", "1")):
-        page.get_by_label("Task", exact=True).select_option(task)
-        page.get_by_label("Rank r", exact=True).select_option(r)
+        page.locator("#lab").get_by_label("Task", exact=True).select_option(task)
+        page.locator("#lab").get_by_label("Rank r", exact=True).select_option(r)
         expect(page.locator(".lora-lab .sentence")).to_have_text(Lab(task=task, r=r).sentence())

@@ -78,7 +78,7 @@ def test_every_gap_has_a_value():
         assert gaps(fill(template, figure.values(HALF))) <= browser, path
 
 
-def test_the_caption_says_which_way_forgetting_goes():
+def test_every_strength_is_shipped_and_the_first_is_the_base():
     arrays = Strength().make_arrays()
     assert arrays["base"] == sorted(arrays["base"])
     assert arrays["strengths"] == STRENGTHS

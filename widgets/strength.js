@@ -10,6 +10,7 @@ import { fill } from './lib/text.js'
 
 const EVERY_MS = 900 // while it plays: a sample can be read
 const ROOM = 1.05 // above the highest value of a curve
+const WIDE = 4 // nats: an axis this long has whole numbers
 const MOST = 200 // percent that a guess may be
 
 /** An adapter turned up and down: loss on the task and on the base's own voices, and what it writes. */
@@ -60,7 +61,7 @@ class Strength {
     )
     this.guess = new Guess(text.guess, choose('guess'))
     this.charts = Object.fromEntries(
-      Object.entries(text.charts).map(([name, words]) => [name, this.chart(words, name)]),
+      Object.entries(text.charts).map(([name, words]) => [name, this.chart(words)]),
     )
     this.note = h('p', { class: 'note' })
     this.samples = new Samples(text.samples)
@@ -81,9 +82,9 @@ class Strength {
     )
   }
 
-  chart(words, name) {
+  chart(words) {
     return new Chart(words, {
-      format: format(name === 'task' ? '.2f' : '.1f'),
+      format: format('.1f'),
       choose: (at) => this.dial.go(at),
       probe: (at) => (this.arrays ? fill(words.probe, this.values(at)) : ''),
     })
@@ -143,21 +144,42 @@ class Strength {
     this.guess.element.hidden = !asked
     this.guess.show(guess, { label, truth, high: MOST, before: before.task, after: task[trained] })
     this.task.classList.toggle('waiting', guess === 'ask')
-    const draw = (chart, values, end, kind, y, marks = []) =>
+    const draw = (chart, { values, end, kind, along, y, place, marks = [] }) =>
       chart.draw({
         k: strengths.length - 1,
         y,
-        lines: [{ values, label: text.curves.adapter, kind, along: 0.12 }],
-        rules: [{ at: { y: end }, label: text.curves.full, kind: 'control-1' }],
+        lines: [{ values, label: text.curves.adapter, kind, along }],
+        rules: [{ at: { y: end }, label: text.curves.full, kind: 'control-1', ...place }],
         marks,
         tick: (at) => (at % 2 ? '' : fill(text.tick, { strength: strengths[at] })),
       })
     const [lowest, highest] = [Math.min(full.task, ...task), Math.max(full.task, ...task)]
     const room = (highest - lowest) / 8
-    const words = asked ? fill(text.guess.truthMark, { truth }) : ''
-    const mark = { x: half, y: task[half], label: words, kind: 'truth', lift: 0.8 }
-    draw(charts.task, task, full.task, 'kept', [lowest - room, highest + room], asked ? [mark] : [])
-    draw(charts.base, base, full.base, 'lost', [0, Math.max(full.base, ...base) * ROOM])
+    charts.task.format = format(highest - lowest > WIDE ? '.0f' : '.2f')
+    const mark = () => ({
+      x: half,
+      y: task[half],
+      label: fill(text.guess.truthMark, { truth }),
+      kind: 'truth',
+    })
+    draw(charts.task, {
+      values: task,
+      end: full.task,
+      kind: 'kept',
+      along: 0.8,
+      y: [Math.max(0, lowest - room), highest],
+      place: { below: true },
+      marks: asked ? [mark()] : [],
+    })
+    const top = Math.max(full.base, ...base) * ROOM
+    draw(charts.base, {
+      values: base,
+      end: full.base,
+      kind: 'lost',
+      along: 0.55,
+      y: [0, top],
+      place: { left: true },
+    })
   }
 
   /** Follow the dial: the line in the curves, the samples, the sentence. */

@@ -34,7 +34,7 @@ WORDS: dict[str, Any] = {
     "tick": "{strength:.1f}",
     "charts": {
         "task": {
-            "title": "Loss on the task, unseen sentences (nats per token; the axis does not start at zero)",
+            "title": "Loss on the task, unseen sentences (nats per token)",
             "x": "strength: 0 without delta_w, 1 as trained",
             "probe": "strength {strength:.2f}: {loss:.3f} nats; full finetuning {full_loss:.3f}",
         },
@@ -54,10 +54,10 @@ WORDS: dict[str, Any] = {
         "reveal": "Reveal",
         "skip": "Skip",
         "again": "Guess for this run",
-        "right": "You said {guess} % for “{label}”, and {truth} % it is.",
-        "tooLow": "You said {guess} % for “{label}”. Half the strength keeps more: {truth} %.",
-        "tooHigh": "You said {guess} % for “{label}”. Half the strength keeps less: {truth} %.",
-        "truthMark": "{truth} % of the fall",
+        "right": "You said {guess}% for “{label}”, and {truth}% it is.",
+        "tooLow": "You said {guess}% for “{label}”. Half the strength keeps more: {truth}%.",
+        "tooHigh": "You said {guess}% for “{label}”. Half the strength keeps less: {truth}%.",
+        "truthMark": "{truth}% of the fall",
     },
     "tableHead": ["strength", "task", "base's own voices", "full: task", "full: base's own voices"],
     "tableRow": ["{strength:.2f}", "{loss:.3f}", "{base:.3f}", "{full_loss:.3f}", "{full_base:.3f}"],
@@ -131,9 +131,10 @@ class Strength(Instrument):
     caption = (
         "The strength is what delta_w is multiplied by before it is added to the base: 0 adds nothing, 1 is the "
         "adapter as it was trained, 2 adds it twice. Teal is the mean loss on sentences of the task that no run trains "
-        "on. Vermilion is the mean loss on the base's own voices: what it gains has been forgotten. Both are measured "
-        "at each quarter, with straight lines between. The grey lines are the control, the end of full finetuning. "
-        "The samples come from the same throws of the dice. Left out: strengths below 0 and above 2, and other seeds."
+        "on; its axis need not start at zero. Vermilion is the mean loss on the base's own voices: what it gains has "
+        "been forgotten. Both are measured at each quarter, with straight lines between. The grey lines are the "
+        "control, the end of full finetuning. The samples come from the same throws of the dice. Left out: strengths "
+        "below 0 and above 2, and other seeds."
     )
     choices = ("task", "r", "strength", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")

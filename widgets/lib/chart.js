@@ -166,7 +166,7 @@ export class Chart {
         .attr('clip-path', `url(#${this.clip}-${name})`)
   }
 
-  rule({ at, label, kind, low, left = false }) {
+  rule({ at, label, kind, low, left = false, below = false }) {
     const { svg, x, y, box, unit } = this
     const upright = at.x !== undefined
     if (upright && at.x > this.k) return
@@ -180,7 +180,7 @@ export class Chart {
       text
         .attr('x', x(at.x) + (back ? -5 : 5))
         .attr('y', low ? box.bottom - 0.5 * unit : box.top + 0.25 * unit)
-    else text.attr('x', left ? box.left + 4 : box.right).attr('y', y(at.y) - 4)
+    else text.attr('x', left ? box.left + 4 : box.right).attr('y', y(at.y) + (below ? 0.85 * unit : -4))
   }
 
   mark({ x, y, label, kind, lift = 0.5 }) {
