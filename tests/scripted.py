@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterator
 
-from compute.run import Diverged, Evaluation, Result, StepRecord, TrainConfig
+from compute.run import STRENGTHS, Diverged, Evaluation, Result, StepRecord, TrainConfig
 from streams import until
 from widgets._runner import WorkerDied
 from widgets._settings import USUAL
@@ -44,7 +44,7 @@ def records(config: TrainConfig) -> Iterator[StepRecord | Result | Diverged]:
         weights=b"weights",
         adapter_config="{}" if lora else None,
         device="cpu",
-        strengths=(),
+        strengths=tuple(evaluation(round(100 * strength), config) for strength in STRENGTHS) if lora else (),
     )
 
 

@@ -1,9 +1,13 @@
 import { button, check, integer, number, select } from './lib/controls.js'
-import { h } from './lib/dom.js'
+import { freshId, h } from './lib/dom.js'
 import { read } from './lib/frame.js'
 import { copyable, download } from './lib/share.js'
 
 const KEPT = 'lora-live-training' // where the browser keeps the settings for the reader's next visit
+
+const MOST = 4_000_000 // bytes of a file; a larger one is no adapter of this model
+
+const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 
 /** A control of one field: {element, get, set}. */
 function control({ name, label, kind, allowed, stride }) {
@@ -51,6 +55,19 @@ class Trainer {
     this.take = button(text.take, ask('take'))
     this.rows = h('div', { class: 'rows' })
     this.said = h('p', { class: 'note', role: 'status' })
+    this.files = h('input', {
+      id: freshId('files'),
+      type: 'file',
+      multiple: true,
+      accept: '.json,.safetensors',
+      change: () => this.bring(),
+    })
+    const bring = h(
+      'details',
+      {},
+      h('summary', {}, text.open),
+      h('p', { class: 'control' }, h('label', { for: this.files.id }, text.openHint), this.files),
+    )
     const script = copyable(text.script, text)
     script.set(text.script_code)
     this.away = h('details', {}, h('summary', {}, text.script), script.element)
@@ -95,6 +112,19 @@ class Trainer {
   ask(action) {
     const settings = Object.fromEntries(Object.entries(this.controls).map(([name, { get }]) => [name, get()]))
     this.model.set('asked', JSON.stringify({ action, settings: JSON.stringify(settings), at: Date.now() }))
+    this.model.save_changes()
+  }
+
+  /** Send an adapter's two files; what is missing or too large is said by Python. */
+  async bring() {
+    const files = [...this.files.files]
+    const part = async (ending) => {
+      const file = files.find(({ name }) => name.toLowerCase().endsWith(ending))
+      return file && file.size <= MOST ? base64(new Uint8Array(await file.arrayBuffer())) : ''
+    }
+    const sent = { config: await part('.json'), weights: await part('.safetensors') }
+    this.files.value = ''
+    this.model.set('brought', JSON.stringify({ ...sent, task: this.controls.task.get(), at: Date.now() }))
     this.model.save_changes()
   }
 

@@ -11,15 +11,19 @@ from panel.custom import AnyWidgetComponent
 from panel.layout import Column
 from panel.viewable import Viewable, Viewer
 
+from compute.gathered import Run
+from compute.refusal import FileRefused
 from compute.run import Result
-from widgets import _settings
+from widgets import _brought, _settings
 from widgets._instrument import WORDS as SHARED
 from widgets._instrument import esm, stylesheet
 from widgets._pair import NAMES, Sweep, live_pair
+from widgets._runs import TASKS
 from widgets._takeaway import SCRIPT, zipped
 from widgets._training import registry, warm_up
 from widgets._watched import DEVICES, Watched
 from widgets.lab import Lab
+from widgets.strength import Strength
 
 EVERY = 0.2  # seconds between two pictures of a growing run
 
@@ -32,6 +36,10 @@ WORDS = {
     "reset": "Reset",
     "sweep": "Train every r",
     "take": "Take the adapter away (.zip)",
+    "open": "Open an adapter that was trained with peft on this base",
+    "openHint": (
+        "Choose adapter_config.json and adapter_model.safetensors together. They are measured on the task above."
+    ),
     "script": "What is in it, and how to load it with the peft library",
     "intro": (
         "Train starts a run with these settings, or joins it where somebody else has started the same. Grey stays the "
@@ -45,6 +53,8 @@ WORDS = {
 READY = "Runs are computed on {device}."
 PAUSED = "The picture is paused. The run goes on; Resume shows what it did meanwhile."
 SWEPT = "The curve over r is now the one that was trained here."
+OPENING = "The adapter is being measured."
+OWN = "your adapter, r = {r}"
 NOT_SWEPT = "Not every run of the sweep went well, so the curve over r stays the recorded one."
 SWEEPING = "{name} ({number} of {count})"
 
@@ -55,6 +65,9 @@ class Form(AnyWidgetComponent):
     spec = param.String(doc="Labels and fields, as JSON for the browser.")
     asked = param.String("{}", doc="A button that was pressed and the settings at that moment, as JSON.")
     told = param.String("{}", doc="What is to be shown: progress of each run, buttons, a sentence, as JSON.")
+    brought = param.String(
+        "", doc="The two files of an adapter in base64 and the task to measure it on, as JSON."
+    )
     taken = param.Bytes(b"", doc="The archive that the reader asked for.")
 
     _esm = esm("trainer")
@@ -73,6 +86,7 @@ class Trainer(Viewer):
         super().__init__(**params)
         self.form = Form()
         self.lab = Lab(hide=["task", "guess"], visible=False)
+        self.dial = Strength(hide=["task", "guess"], visible=False)
         self._settings = _settings.USUAL
         self._watched: list[Watched] = []
         self._sweep: Sweep | None = None
@@ -80,16 +94,18 @@ class Trainer(Viewer):
         self._said, self._device, self._paused = "", "", False
         self._job: asyncio.Task | None = None  # what follows the runs
         self._warming: asyncio.Task | None = None
+        self._opening: asyncio.Task | None = None
         self.form.param.watch(self._act, "asked")
+        self.form.param.watch(self._open_adapter, "brought")
         if state.curdoc:
             state.on_session_destroyed(lambda _: self.close())
 
     def __panel__(self) -> Viewable:
-        return Column(self.form, self.lab, sizing_mode="stretch_width")
+        return Column(self.form, self.lab, self.dial, sizing_mode="stretch_width")
 
     def close(self) -> None:
         """Leave all runs: the reader is gone."""
-        for job in (self._job, self._warming):
+        for job in (self._job, self._warming, self._opening):
             if job:
                 job.cancel()
 
@@ -197,7 +213,7 @@ class Trainer(Viewer):
         """Go back to the usual settings and an empty picture."""
         self._stop()
         self._settings, self._watched, self._sweep = _settings.USUAL, [], None
-        self.lab.visible = False
+        self.lab.visible = self.dial.visible = False
         self._show()
 
     def _take(self) -> None:
@@ -205,6 +221,37 @@ class Trainer(Viewer):
         if adapter := self._adapter():
             self.form.taken = b""
             self.form.taken = zipped(adapter)
+
+    def _open_adapter(self, event: param.parameterized.Event) -> None:
+        """Show what an adapter of the reader's does; one that cannot be used changes nothing."""
+        try:
+            task, config, weights = _brought.read(event.new)
+        except FileRefused as refusal:
+            self._said = str(refusal)
+            self._show()
+            return
+        if self._opening:
+            self._opening.cancel()
+        self._opening = asyncio.ensure_future(self._measure(task, config, weights))
+
+    async def _measure(self, task: str, config: str, weights: bytes) -> None:
+        self._said = OPENING
+        self._show()
+        try:
+            run = await _brought.measure(registry(), task, config, weights)
+        except FileRefused as refusal:
+            self._said = str(refusal)
+        else:
+            if self._job:
+                self._job.cancel()
+            self._watched, self.lab.visible = [], False
+            self._turn(run)
+            self._said = _brought.said(run, TASKS[task.replace(" ", "-")][0])
+        self._show()
+
+    def _turn(self, run: Run) -> None:
+        """Put an adapter on the dial."""
+        self.dial.param.update(run=run, label=OWN.format(r=run.config["r"]), visible=True)
 
     def _adapter(self) -> Result | None:
         return next((run.result for run in self._watched if run.config.method == "lora" and run.result), None)
@@ -219,6 +266,9 @@ class Trainer(Viewer):
             if pair:
                 self.lab.pair = pair
                 self.lab.visible = True
+                self.dial.visible = False
+            if pair and pair.whole and "lora" in runs and runs["lora"].strengths:
+                self._turn(runs["lora"])
         told = {
             "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._watched],
             "busy": not whole,
