@@ -32,6 +32,9 @@ function liveParts() {
     part.querySelector('button').addEventListener('click', (event) => {
       const { theme, view } = document.documentElement.dataset
       const asked = new URLSearchParams({ ...(theme && { theme }), ...(view && { view }) })
+      const own = `${part.dataset.address.split('/').pop()}.` // what a prepared link says of this part
+      for (const [name, value] of new URL(location.href).searchParams)
+        if (name.startsWith(own)) asked.set(name.slice(own.length), value)
       const frame = document.createElement('iframe')
       frame.src = `${part.dataset.address}?${asked}`
       frame.title = part.dataset.title

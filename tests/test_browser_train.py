@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 
 import psutil
@@ -65,7 +66,7 @@ def workers(lab: Served) -> list[psutil.Process]:
     return [child for child in children if BOOT in child.cmdline()]
 
 
-def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_lab):
+def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_lab, tmp_path):
     page = open_lab()
     settings(page, Steps="200")
     press(page, "Train")
@@ -84,17 +85,47 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     expect(sentence).to_contain_text("After 200 steps on “Legal voice”, LoRA with r = 4")
     expect(sentence).to_contain_text("recorded full finetuning (300 steps)")
     assert len(points.get_attribute("d").split("L")) == 200
-    expect(page.locator(".sample.adapted li")).to_have_count(3)
+    expect(page.locator(".lora-lab .sample.adapted li")).to_have_count(3)
     expect(page.get_by_label("Steps", exact=True)).to_have_value("200")
     with page.expect_download() as archive:
         page.get_by_role("button", name="Take the adapter away").click()
-    assert archive.value.suggested_filename == "adapter.zip"
+    with zipfile.ZipFile(archive.value.path()) as files:
+        files.extractall(tmp_path)
+    page.get_by_text("Open an adapter that was trained with peft", exact=False).click()
+    names = ("adapter_config.json", "adapter_model.safetensors")
+    page.get_by_label("Choose adapter_config.json", exact=False).set_input_files(
+        [tmp_path / "adapter" / name for name in names]
+    )
+    expect(page.get_by_role("status").filter(has_text="Opened: 18 adapted layers, r = 4")).to_be_visible()
+    expect(page.locator(".lora-strength .sentence")).to_contain_text("At strength 1.00 “your adapter, r = 4”")
+    expect(page.locator(".lora-lab .sentence")).to_be_hidden()
+
+
+def test_a_prepared_link_fills_in_the_settings(open_page, lab):
+    page = open_page(
+        f"http://localhost:{lab.port}/lesson/lab.html?train.task=dialect&train.r=8&train.target_modules=q_proj"
+    )
+    page.get_by_role("button", name="Train it yourself").click()
+    frame = page.frame_locator("iframe.live-frame")
+    expect(frame.get_by_label("Task", exact=True)).to_have_value("dialect")
+    expect(frame.get_by_label("Rank r", exact=True)).to_have_value("8")
+    frame.get_by_text("More settings", exact=True).click()
+    expect(frame.get_by_role("checkbox", checked=True)).to_have_count(1)
+    frame.get_by_label("Steps", exact=True).fill("150")
+    frame.get_by_label("Steps", exact=True).blur()
+    link = frame.get_by_label("A link to these settings").input_value()
+    assert "train.task=dialect" in link
+    assert "train.steps=150" in link
+    page.goto(link)
+    page.get_by_role("button", name="Train it yourself").click()
+    expect(frame.get_by_label("Steps", exact=True)).to_have_value("150")
+    expect(frame.get_by_label("Task", exact=True)).to_have_value("dialect")
 
 
 def test_two_browsers_watch_one_run_and_one_may_leave(open_lab, lab):
     one, two, other = open_lab(), open_lab(), open_lab()
     for page in (one, two):
-        settings(page, Steps="300", Seed="7")
+        settings(page, Steps="150", Seed="7")
         press(page, "Train")
         expect(row(page)).to_contain_text("tokens a second", timeout=PATIENCE_MS)
     expect(other.get_by_label("Steps", exact=True)).to_have_value("300")

@@ -9,6 +9,9 @@ const MOST = 4_000_000 // bytes of a file; a larger one is no adapter of this mo
 
 const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 
+/** A setting as it is spelled in an address, read as a control takes it. */
+const fromText = { checks: (text) => text.split(','), check: (text) => text === 'true' }
+
 /** A control of one field: {element, get, set}. */
 function control({ name, label, kind, allowed, stride }) {
   const nothing = () => {}
@@ -44,7 +47,9 @@ class Trainer {
     const { text, fields } = read(model, 'spec')
     this.text = text
     this.controls = Object.fromEntries(fields.map((field) => [field.name, control(field)]))
-    this.fill(Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual])))
+    this.link = copyable(text.link, text)
+    const usual = Object.fromEntries(fields.map((field) => [field.name, field.default]))
+    this.fill(usual)
     const places = (first) =>
       fields.filter((field) => field.first === first).map(({ name }) => this.controls[name].element)
     const ask = (action) => () => this.ask(action)
@@ -74,6 +79,7 @@ class Trainer {
     const form = h(
       'form',
       {
+        change: () => this.share(),
         novalidate: true, // Python says in a sentence what is not possible
         submit: (event) => {
           event.preventDefault()
@@ -86,6 +92,7 @@ class Trainer {
         { class: 'more' },
         h('summary', {}, text.more),
         h('div', { class: 'controls' }, ...places(false)),
+        this.link.element,
       ),
       h(
         'div',
@@ -93,18 +100,24 @@ class Trainer {
         this.train,
         this.pause,
         this.stop,
-        button(text.reset, ask('reset')),
+        button(text.reset, () => {
+          this.fill(usual)
+          this.ask('reset')
+        }),
         this.sweep,
         this.take,
       ),
     )
     const intro = h('p', { class: 'note' }, text.intro)
-    el.replaceChildren(h('div', { class: 'lora lora-trainer' }, intro, form, this.rows, this.said, this.away))
+    el.replaceChildren(
+      h('div', { class: 'lora lora-trainer' }, intro, form, this.rows, this.said, this.away, bring),
+    )
     model.on('change:told', () => this.show())
     model.on('change:taken', () => this.save())
     this.show()
-    const kept = this.kept()
-    this.fill(kept ?? {})
+    const linked = this.linked(fields)
+    const kept = Object.keys(linked).length ? null : this.kept()
+    this.fill(kept ?? linked)
     this.ask(kept ? 'back' : 'open')
   }
 
@@ -128,8 +141,26 @@ class Trainer {
     this.model.save_changes()
   }
 
+  /** The settings in the address, in the text of a link that somebody has prepared. */
+  linked(fields) {
+    const asked = new URLSearchParams(location.search)
+    const given = fields.filter(({ name }) => asked.has(name))
+    const value = ({ name, kind }) => (fromText[kind] ?? String)(asked.get(name))
+    return Object.fromEntries(given.map((field) => [field.name, value(field)]))
+  }
+
+  /** Show a link to these settings: to the lesson around this part, or to this part where it stands alone. */
+  share() {
+    const alone = parent === window
+    const url = new URL((alone ? window : parent).location)
+    for (const [name, { get }] of Object.entries(this.controls))
+      url.searchParams.set(alone ? name : `${this.text.id}.${name}`, get())
+    this.link.set(url.href)
+  }
+
   fill(settings) {
     for (const [name, value] of Object.entries(settings)) this.controls[name]?.set(value)
+    this.share()
   }
 
   /** The settings of the run that this browser has left, if there is one. */
@@ -155,7 +186,6 @@ class Trainer {
     const accepted = JSON.stringify(settings)
     if (settings && accepted !== this.accepted) {
       this.accepted = accepted
-      this.fill(settings)
       this.keep(rows.length ? accepted : 'null')
     }
     this.pause.textContent = paused ? this.text.resume : this.text.pause

@@ -28,7 +28,9 @@ from widgets.strength import Strength
 EVERY = 0.2  # seconds between two pictures of a growing run
 
 WORDS = {
+    "id": "train",  # of the part in its lesson; its settings stand in the lesson's address under this name
     "more": "More settings",
+    "link": "A link to these settings",
     "train": "Train",
     "pause": "Pause",
     "resume": "Resume",
