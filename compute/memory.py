@@ -1,12 +1,10 @@
 """What finetuning keeps in memory: weights, gradients, optimiser states, and an estimate of the activations."""
 
-import math
 from typing import NamedTuple
 
 from compute.architectures import Architecture, linear_numbers, parameters
 
-GB = 10**9  # bytes; a card sold as 80 GB may have a few per cent more
-CARDS = (8, 12, 16, 24, 40, 48, 80)  # GB, sizes in which accelerators are sold
+GB = 10**9  # bytes
 LOGIT_BYTES = 4  # the loss is computed in 32 bits in every recipe
 
 
@@ -250,62 +248,3 @@ def activation_bytes(model: Architecture, batch: int, context: int, precision: s
         raise ValueError(f"batch and context must be at least 1, got {batch} and {context}.")
     inputs = model.n_embd * model.n_layer * PRECISIONS[precision].weights
     return batch * context * (inputs + model.vocab_size * LOGIT_BYTES)
-
-
-def smallest_card(size: float) -> int | None:
-    """Return the smallest usual card that holds so many bytes.
-
-    Parameters
-    ----------
-    size : float
-        Bytes, 0 or more.
-
-    Returns
-    -------
-    int or None
-        GB of the card, one of CARDS; None if not even the largest holds it.
-
-    Notes
-    -----
-    It leaves no room for what an estimate leaves out: a bar that ends just below a card does not fit it in
-    practice. Cost: O(1).
-
-    References
-    ----------
-    Rajbhandari et al. 2019, arXiv:1910.02054, section 3.2 (buffers and fragmentation besides).
-
-    Examples
-    --------
-    >>> smallest_card(14.1 * GB), smallest_card(108 * GB)
-    (16, None)
-    """
-    return next((card for card in CARDS if size <= card * GB), None)
-
-
-def cards_needed(size: float) -> int:
-    """Return how many of the largest usual cards hold so many bytes, were they divided without loss.
-
-    Parameters
-    ----------
-    size : float
-        Bytes, more than 0.
-
-    Returns
-    -------
-    int
-        At least 1.
-
-    Notes
-    -----
-    Cost: O(1).
-
-    References
-    ----------
-    Rajbhandari et al. 2019, arXiv:1910.02054, section 5 (states divided among devices).
-
-    Examples
-    --------
-    >>> cards_needed(1104 * GB)
-    14
-    """
-    return math.ceil(size / (CARDS[-1] * GB))

@@ -6,19 +6,17 @@ import pytest
 import torch
 
 from compute.architectures import ARCHITECTURES, linear_numbers, parameters
+from compute.cards import CARDS, cards_needed, smallest_card
 from compute.counting import lora_numbers
 from compute.memory import (
-    CARDS,
     GB,
     PRECISIONS,
     States,
     activation_bytes,
-    cards_needed,
     full_states,
     lora_states,
     nf4_bits,
     qlora_states,
-    smallest_card,
 )
 
 SMALL, LARGE = ARCHITECTURES["llama-2-7b"], ARCHITECTURES["llama-2-70b"]
