@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
+from widgets._instrument import Instrument
 from widgets._matrix import TASK_LABELS
 from widgets._text import fill
 from widgets.rank import READOUT_VALUES, Rank, case
@@ -101,7 +102,7 @@ def readouts(figure: Rank, r: int) -> dict[str, str]:
     return {name: fill(text, values) for name, text in templates.items()}
 
 
-def sentence(figure: Rank, r: int) -> str:
+def sentence(figure: Instrument, r: int) -> str:
     """Return the sentence that Python would say at rank r."""
     figure.r = r
     return figure.sentence()

@@ -15,10 +15,7 @@ from widgets._text import fill
 
 FOUND = sorted(set(every_instrument()), key=lambda cls: cls.script)
 INSTRUMENTS = pytest.mark.parametrize("cls", FOUND, ids=lambda cls: cls.script)
-# Those with a slider over the ranks of one matrix share how sentence, table and code go together.
-RANKED = pytest.mark.parametrize(
-    "cls", [cls for cls in FOUND if isinstance(cls.param["r"], param.Integer)], ids=lambda cls: cls.script
-)
+KEYED = pytest.mark.parametrize("cls", [cls for cls in FOUND if cls.keyed_by], ids=lambda cls: cls.script)
 
 # Names that the browser alone knows, by the words that use them: what the cursor points at, what was guessed, and
 # what stands among the arrays. Everything else comes from values(r).
@@ -31,6 +28,10 @@ BROWSER = {
     },
     "patterns": {"cell": CELL | {"s", "u", "v", "product", "sum", "target"}},
 }
+# Those with a slider over the ranks of one matrix share how sentence, table and code go together.
+RANKED = pytest.mark.parametrize(
+    "cls", [cls for cls in FOUND if cls.script in BROWSER], ids=lambda cls: cls.script
+)
 SHARED = {
     "embedCode": {"address", "title", "height"},
     "outOfRange": {"name", "given", "low", "high", "value"},
@@ -185,7 +186,7 @@ def test_the_table_has_each_rank_once(cls):
     assert len(set(head)) == len(head)
 
 
-@INSTRUMENTS
+@KEYED
 def test_a_key_names_the_choices_and_comes_back(cls):
     for state in states(cls):
         key = "-".join(str(state[name]) for name in cls.keyed_by)
@@ -213,7 +214,7 @@ def test_no_key_has_a_second_spelling(cls, key):
     assert figure.make_arrays()["key"] == key
 
 
-@INSTRUMENTS
+@KEYED
 def test_published_and_enclosed_keys_are_valid(cls):
     figure = cls()
     opened = "-".join(str(getattr(figure, name)) for name in cls.keyed_by)
