@@ -42,7 +42,8 @@ export class Chart {
 
   /**
    * content: {k, y: [low, high], bands: [{low, high, middle, label}], lines: [{values, at, label, kind}], bars, rules,
-   * marks, tick}. The values of a line stand at the places `at`, or at 0, 1, 2, ...; `tick(i)` names a place.
+   * marks, tick}. The values of a line stand at the places `at`, or at 0, 1, 2, ...; `tick(i)` names a place. A label
+   * stands `along` its curve and has it in its middle, or where `anchor` says.
    */
   draw(content) {
     const { k, bands = [], lines = [], bars, rules = [], marks = [] } = (this.content = content)
@@ -212,7 +213,7 @@ export class Chart {
       .sort((a, b) => a.place - b.place)
     const { box, unit } = this
     let last = -Infinity
-    for (const { label, kind, i, place } of named) {
+    for (const { label, kind, i, place, anchor } of named) {
       const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
       last = Math.max(inside, last + LABEL_GAP * unit)
       this.svg
@@ -220,7 +221,7 @@ export class Chart {
         .attr('class', `label ${kind}`)
         .attr('x', this.x(i))
         .attr('y', last)
-        .attr('text-anchor', i > 0.8 * this.k ? 'end' : 'middle')
+        .attr('text-anchor', anchor ?? (i > 0.8 * this.k ? 'end' : 'middle'))
         .text(label)
     }
   }

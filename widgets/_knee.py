@@ -1,0 +1,122 @@
+"""What the knee figure says: names, sentences by verdict, labels, and the code behind its number."""
+
+from typing import Any
+
+# As a reader of the usual story knows them; the first lesson has names of its own.
+LABELS = {
+    "few-patterns": "Few patterns",
+    "blur": "Blur",
+    "reorder": "Shift by one place",
+    "flat": "Random rotation",
+    "noise": "IID noise",
+}
+MEASURE_NAMES = {"norm": "relative error", "squared": "relative squared error"}
+
+STORES = "the factors hold {stored:,d} numbers in place of {total:,d}"
+REACHES = "The {measure} of “{label}” comes within {tolerance:.0%} at r = {knee}. There " + STORES
+OTHERS = (
+    " For the {other_measure}, {tolerance:.0%} takes r = {other}; noise of the same shape takes r = {noise}."
+)
+SENTENCES = {
+    "saves": REACHES + ", {times:.1f} times fewer." + OTHERS,
+    "costs": REACHES + ": this knee is at or above break-even and saves nothing." + OTHERS,
+    "full": "“{label}” has no knee at {tolerance:.0%}: its {measure} comes that low only when all {k} directions are "
+    "kept, where " + STORES + "." + OTHERS,
+    "flat": "“{label}” has no knee: all {k} singular values are equal, so every direction counts the same. "
+    "To bring the {measure} to {tolerance:.0%} takes r = {knee}, where " + STORES + "." + OTHERS,
+}
+
+WORDS: dict[str, Any] = {
+    "sentences": SENTENCES,
+    "measures": MEASURE_NAMES,
+    "toleranceLabel": "Tolerance",
+    "tolerance": "{tolerance:.0%}",
+    "readouts": {
+        "knee": "Knee",
+        "error": "Relative error there",
+        "squared": "Squared error there",
+        "stored": "Numbers stored there",
+    },
+    "readoutValues": {
+        "knee": {
+            "saves": "r = {knee}",
+            "costs": "r = {knee}, saves nothing",
+            "full": "none",
+            "flat": "none",
+        },
+        "error": "{error:.1%}",
+        "squared": "{squared:.1%}",
+        "stored": "{stored:,d} of {total:,d}",
+    },
+    "marks": {"saves": "knee r = {knee}", "costs": "r = {knee}", "full": "no knee", "flat": "no knee"},
+    "charts": {
+        "error": {
+            "title": "Error of the best copy",
+            "x": "rank r",
+            "norm": "relative error",
+            "squared": "squared",
+            "probe": "r = {r}: relative error {error:.1%}, squared {squared:.1%}; "
+            "noise {noise_error:.1%}, squared {noise_squared:.1%}",
+        },
+        "stored": {
+            "title": "Numbers stored",
+            "x": "rank r",
+            "curve": "lora_B and lora_A",
+            "matrix": "the matrix",
+            "probe": "r = {r}: {stored:,d} numbers; the matrix has {total:,d}",
+        },
+        "s": {
+            "title": "Singular values, over their norm",
+            "x": "rank r",
+            "noise": "noise",
+            "probe": "direction {r}: {share:.3f} of the norm; noise {noise_s:.3f}",
+        },
+    },
+    "noise": "noise",
+    "breakEven": "break-even r = {even:.0f}",
+    "guess": {
+        "question": (
+            "Guess first. “{label}”: from which r on is the relative error of the best copy {tolerance:.0%} or less?"
+        ),
+        "field": "My guess: r =",
+        "reveal": "Reveal",
+        "skip": "Skip",
+        "again": "Guess for this matrix",
+        "right": "You said r = {guess} for “{label}” at {tolerance:.0%}, and r = {truth} it is.",
+        "tooLow": "You said r = {guess} for “{label}” at {tolerance:.0%}. It takes more: r = {truth}.",
+        "tooHigh": "You said r = {guess} for “{label}” at {tolerance:.0%}. Fewer do: r = {truth}.",
+        "guessMark": "your guess: {guess}",
+    },
+    "tableHead": [
+        "r",
+        "relative error",
+        "squared",
+        "singular value",
+        "numbers stored",
+        "noise: error",
+        "noise: squared",
+    ],
+    "tableRow": [
+        "{r}",
+        "{error:.2%}",
+        "{squared:.2%}",
+        "{s:.4f}",
+        "{stored:,d}",
+        "{noise_error:.2%}",
+        "{noise_squared:.2%}",
+    ],
+    "downloads": {"curves": "Curves (CSV)", "picture": "Picture (SVG)"},
+}
+
+# By the measure: how the error comes from the shares that are lost, and what it is called.
+PRINT_KNEE = {
+    "norm": """lost = np.append(np.cumsum(s[::-1] ** 2)[::-1], 0) / (s**2).sum()
+error = np.sqrt(lost)
+knee = int(np.argmax(error <= {tolerance} * (1 + 1e-9)))
+print(f"relative error within {tolerance:.0%}: r = {knee}, {2 * n * knee} numbers in place of {n * n}")
+""",
+    "squared": """lost = np.append(np.cumsum(s[::-1] ** 2)[::-1], 0) / (s**2).sum()
+knee = int(np.argmax(lost <= {tolerance} * (1 + 1e-9)))
+print(f"relative squared error within {tolerance:.0%}: r = {knee}, {2 * n * knee} numbers in place of {n * n}")
+""",
+}

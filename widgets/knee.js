@@ -1,0 +1,274 @@
+import { format } from 'd3-format'
+import { Chart, svgOf } from './lib/chart.js'
+import { Stepper, integer, select } from './lib/controls.js'
+import { h } from './lib/dom.js'
+import { Frame, read } from './lib/frame.js'
+import { Guess } from './lib/guess.js'
+import { LevelChart } from './lib/level.js'
+import { csv, picture } from './lib/share.js'
+import { fill } from './lib/text.js'
+import { Tolerated } from './lib/tolerated.js'
+
+const CHOOSE_MATRIX = ['task', 'n', 'seed']
+const EVERY_MS = 250
+const ROOM = 1.05 // above the highest value of a curve
+
+/** Both errors of the best copy over r, the tolerance that the reader chooses, and where it is met. */
+class Knee {
+  constructor(model, el) {
+    this.model = model
+    this.frame = new Frame(model, el, {
+      sentence: () => fill(this.text.sentences[this.found[1]], this.values()),
+      table: () => this.table(),
+      snippet: () => fill(this.data.snippets[this.measure], { tolerance: this.tolerance / 100 }),
+      files: this.files(read(model, 'spec').text),
+    })
+    this.text = this.frame.spec.text
+    this.build(this.frame.spec.choices)
+    for (const name of CHOOSE_MATRIX) model.on(`change:${name}`, () => this.wait(name))
+    model.on('change:arrays', () => this.load())
+    model.on('change:measure', () => this.draw())
+    model.on('change:guess', () => this.reveal())
+    model.on(
+      'change:tolerance',
+      () => model.get('tolerance') !== this.tolerance && this.tick(model.get('tolerance')),
+    )
+    this.load()
+  }
+
+  /** In percent. */
+  get tolerance() {
+    return this.stepper.value
+  }
+
+  get measure() {
+    return this.model.get('measure')
+  }
+
+  /** [rank, verdict] at the present tolerance. */
+  get found() {
+    return this.data.found(this.measure, this.tolerance)
+  }
+
+  values() {
+    return this.data.values(this.measure, this.tolerance, this.text.measures)
+  }
+
+  choose(name, value) {
+    this.model.set(name, value)
+    this.model.save_changes()
+  }
+
+  build({ task, n, seed, measure, tolerance }) {
+    const { text, frame } = this
+    const choose = (name) => (value) => this.choose(name, value)
+    this.controls = {
+      task: select(task.label, task.options, choose('task')),
+      n: integer(n.label, n.bounds, choose('n')),
+      seed: integer(seed.label, seed.bounds, choose('seed')),
+    }
+    this.by = select(measure.label, measure.options, choose('measure'))
+    const [low, high] = tolerance.bounds
+    this.stepper = new Stepper(
+      { ...text, label: text.toleranceLabel },
+      {
+        onTick: (value) => this.tick(value),
+        onSettled: choose('tolerance'),
+        buttons: frame.shown('steps'),
+        everyMs: EVERY_MS,
+        told: (value) => fill(text.tolerance, { tolerance: value / 100 }),
+      },
+    )
+    this.stepper.set({ low, high, value: this.model.get('tolerance'), start: tolerance.default })
+    this.guess = new Guess(text.guess, choose('guess'))
+    this.note = h('p', { class: 'note' })
+    this.charts = this.makeCharts()
+    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
+    const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
+    this.said = h('div', {}, h('dl', { class: 'readouts' }, ...this.readouts.map(readout)), frame.sentence)
+    const { error, stored, s } = this.charts
+    this.drawn = h(
+      'div',
+      { class: 'charts' },
+      error.element,
+      ...frame.part('stored', stored.element),
+      ...frame.part('spectrum', s.element),
+    )
+    const chooser = [...Object.values(this.controls), this.by].map(({ element }) => element)
+    frame.root.append(
+      ...frame.part('matrix', h('div', { class: 'controls' }, ...chooser)),
+      this.note,
+      ...frame.part('guess', this.guess.element),
+      this.stepper.element,
+      this.drawn,
+      this.said,
+      frame.announced,
+      frame.drawers,
+    )
+  }
+
+  makeCharts() {
+    const chart = (kind, name, spec) =>
+      new kind(this.text.charts[name], {
+        format: format(spec),
+        choose: (r) => this.stepper.go(this.data.meeting(this.measure, r)),
+        probe: (r) => (this.data ? fill(this.text.charts[name].probe, this.data.at(r)) : ''),
+      })
+    return {
+      error: chart(LevelChart, 'error', '.0%'),
+      stored: chart(LevelChart, 'stored', ',d'),
+      s: chart(Chart, 's', '.2~f'),
+    }
+  }
+
+  /** Another matrix was chosen: show it as coming until its arrays are here. */
+  wait(name) {
+    this.controls[name].input.value = this.model.get(name)
+    this.frame.root.setAttribute('aria-busy', 'true')
+  }
+
+  load() {
+    const before = this.data
+    const data = (this.data = new Tolerated(read(this.model, 'arrays')))
+    const idle = this.frame.spec.idle[this.model.get('task')] ?? []
+    for (const name of CHOOSE_MATRIX) {
+      const { input } = this.controls[name]
+      input.disabled = idle.includes(name)
+      input.value = input.disabled ? '' : this.model.get(name) // a value that does not apply would be read as one
+    }
+    this.note.textContent = data.note
+    this.frame.root.removeAttribute('aria-busy')
+    if (before && before.key !== data.key && this.model.get('guess') !== 'ask') this.choose('guess', 'skip')
+    this.reveal()
+  }
+
+  /** Show or veil what the guess is about. */
+  reveal() {
+    const { label, k, guessed } = this.data
+    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const [truth] = this.data.found('norm', guessed)
+    this.guess.show(guess, { label, truth, high: k, tolerance: guessed / 100 })
+    for (const part of [this.said, this.drawn]) part.classList.toggle('waiting', guess === 'ask')
+    this.draw()
+  }
+
+  /** Draw what no tick changes: the curves, their control, break-even and the guess. */
+  draw() {
+    const { data, charts, text, measure } = this
+    const { k, share, noise, per, total, even, error, squared } = data
+    this.by.input.value = measure
+    const words = text.charts
+    const first = (values, level) => values.findIndex((value) => value <= level) / (k + 1) // where a name stands
+    const guess = Number(this.model.get('guess'))
+    const squares = measure === 'squared'
+    const [low, middle, high] = squares
+      ? noise.error.map((row) => row.map((value) => value ** 2))
+      : noise.error
+    const breakEven = { at: { x: even }, label: fill(text.breakEven, data), kind: 'cost' }
+    charts.error.draw({
+      k,
+      y: [0, 1],
+      bands: [{ low, middle, high, label: text.noise, kind: 'control-0', along: first(middle, 0.3) }],
+      lines: [
+        {
+          values: squared,
+          label: words.error.squared,
+          kind: 'lost squared',
+          along: first(squared, 0.12),
+          anchor: 'end',
+        },
+        {
+          values: error,
+          label: words.error.norm,
+          kind: 'lost',
+          along: first(error, 0.85),
+          anchor: 'start',
+        },
+      ],
+      rules: [breakEven],
+      marks:
+        guess <= k
+          ? [{ x: guess, y: error[guess], kind: 'guess', label: fill(text.guess.guessMark, { guess }) }]
+          : [],
+    })
+    charts.stored.draw({
+      k,
+      y: [0, k * per * ROOM],
+      lines: [{ values: error.map((_, r) => r * per), label: words.stored.curve, kind: 'cost', along: 0.78 }],
+      rules: [
+        { at: { y: total }, label: words.stored.matrix, kind: 'control-1', left: true },
+        { ...breakEven, low: true },
+      ],
+    })
+    const band = { low: noise.s[0], middle: noise.s[1], high: noise.s[2], shift: 0.5 }
+    charts.s.draw({
+      k,
+      y: [0, Math.max(share[0], noise.s[2][0]) * ROOM],
+      bands: [{ ...band, label: words.s.noise, kind: 'control-0', along: 0.75 }],
+      bars: share,
+    })
+    this.tick(this.tolerance)
+  }
+
+  /** Follow the tolerance: its line, the rank that meets it in all charts, the read-outs, the sentence. */
+  tick(tolerance) {
+    this.stepper.show(tolerance)
+    const { charts, text, measure, data } = this
+    const [rank, verdict] = this.found
+    const values = this.values()
+    const kind = verdict === 'flat' || verdict === 'full' ? 'truth absent' : 'truth'
+    const label = fill(text.marks[verdict], values)
+    charts.error.set({
+      y: values.tolerance,
+      label: fill(text.tolerance, values),
+      left: rank > data.k / 2,
+      marks: [{ x: rank, y: measure === 'norm' ? values.error : values.squared, label, kind }],
+    })
+    charts.stored.set({ marks: [{ x: rank, y: values.stored, label: '', kind: 'cost' }] })
+    for (const chart of Object.values(charts)) chart.move(rank)
+    for (const [name, place] of this.readouts) {
+      const template = text.readoutValues[name]
+      place.textContent = fill(typeof template === 'string' ? template : template[verdict], values)
+    }
+    this.frame.update()
+  }
+
+  table() {
+    const line = (_, r) => this.text.tableRow.map((cell) => fill(cell, this.data.at(r)))
+    return { head: this.text.tableHead, rows: this.data.error.map(line) }
+  }
+
+  files({ downloads }) {
+    const name = (what) => () => `${this.data.key}-knee-${what}`
+    return [
+      { label: downloads.curves, name: name('curves.csv'), type: 'text/csv', text: () => this.curvesAsCsv() },
+      {
+        label: downloads.picture,
+        name: name('picture.svg'),
+        type: 'image/svg+xml',
+        text: () => this.asPicture(),
+      },
+    ]
+  }
+
+  curvesAsCsv() {
+    const head = ['r', 'relative_error', 'squared_error', 's', 'numbers_stored', 'noise_relative_error']
+    const line = (_, r) => {
+      const { error, squared, s, stored, noise_error } = this.data.at(r)
+      return [r, error, squared, r ? s : '', stored, noise_error]
+    }
+    return csv([head, ...this.data.error.map(line)])
+  }
+
+  asPicture() {
+    const drawn = Object.values(this.charts).filter((chart) => chart.now)
+    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
+    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
+  }
+}
+
+function render({ model, el }) {
+  new Knee(model, el)
+}
+
+export default { render }
