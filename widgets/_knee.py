@@ -20,9 +20,9 @@ OTHERS = (
 SENTENCES = {
     "saves": REACHES + ", {times:.1f} times fewer." + OTHERS,
     "costs": REACHES + ": this knee is at or above break-even and saves nothing." + OTHERS,
-    "full": "“{label}” has no knee at {tolerance:.0%}: its {measure} comes that low only when all {k} directions are "
+    "full": "No knee at {tolerance:.0%}: the {measure} of “{label}” comes that low only when all {k} directions are "
     "kept, where " + STORES + "." + OTHERS,
-    "flat": "“{label}” has no knee: all {k} singular values are equal, so every direction counts the same. "
+    "flat": "No knee: all {k} singular values of “{label}” are equal, so every direction counts the same. "
     "To bring the {measure} to {tolerance:.0%} takes r = {knee}, where " + STORES + "." + OTHERS,
 }
 

@@ -164,6 +164,9 @@ class Knee {
     const [low, middle, high] = squares
       ? noise.error.map((row) => row.map((value) => value ** 2))
       : noise.error
+    // Left of its curve, below it; a curve too steep for that has its name on the right.
+    const along = first(squared, 0.45)
+    const squaredName = along > 0.3 ? { along, anchor: 'end' } : { along, anchor: 'start' }
     const breakEven = { at: { x: even }, label: fill(text.breakEven, data), kind: 'cost' }
     charts.error.draw({
       k,
@@ -174,8 +177,7 @@ class Knee {
           values: squared,
           label: words.error.squared,
           kind: 'lost squared',
-          along: first(squared, 0.12),
-          anchor: 'end',
+          ...squaredName,
         },
         {
           values: error,

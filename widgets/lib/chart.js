@@ -9,6 +9,9 @@ const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
 const HEIGHT = 14.4
 const LABEL_GAP = 0.85
 
+export const RING = 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z'
+const SHAPES = { guess: 'M0,-6L6,0L0,6L-6,0Z', embeddings: 'M-5,-5H5V5H-5Z' }
+
 const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /**
@@ -189,9 +192,7 @@ export class Chart {
       .append('g')
       .attr('class', `mark ${kind}`)
       .attr('transform', `translate(${this.x(x)},${this.y(y)})`)
-    group
-      .append('path')
-      .attr('d', kind === 'guess' ? 'M0,-6L6,0L0,6L-6,0Z' : 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z')
+    group.append('path').attr('d', SHAPES[kind] ?? RING)
     const left = x > this.k / 2
     group
       .append('text')

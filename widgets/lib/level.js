@@ -1,4 +1,4 @@
-import { Chart } from './chart.js'
+import { Chart, RING } from './chart.js'
 
 /** A chart with one level across that the reader moves, and marks that follow it: no tick draws the chart again. */
 export class LevelChart extends Chart {
@@ -6,14 +6,14 @@ export class LevelChart extends Chart {
     super.draw(content)
     this.line = null
     if (!this.now) return
-    this.line = this.svg.append('line').attr('class', 'rule lost')
+    this.line = this.svg.insert('line', ':first-child').attr('class', 'rule lost') // behind the names
     this.line.attr('x1', this.box.left).attr('x2', this.box.right)
     this.name = this.svg.append('text').attr('class', 'label lost')
     this.places = this.svg.append('g')
     if (this.given) this.set(this.given)
   }
 
-  /** given: {y, label, left, marks: [{x, y, label, kind}]}; a level without y is not drawn, its marks are. */
+  /** given: {y, label, left, marks: [{x, y, label, kind, lift}]}; a level without y is not drawn, its marks are. */
   set(given) {
     this.given = given
     if (!this.line) return
@@ -34,7 +34,7 @@ export class LevelChart extends Chart {
     const groups = places.selectAll('g').data(marks)
     groups.exit().remove()
     const added = groups.enter().append('g')
-    added.append('path').attr('d', 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z')
+    added.append('path').attr('d', RING)
     added.append('text')
     const all = added.merge(groups)
     all
@@ -44,7 +44,7 @@ export class LevelChart extends Chart {
     all
       .select('text')
       .attr('x', (mark) => (back(mark) ? -9 : 9))
-      .attr('y', -0.5 * unit)
+      .attr('y', (mark) => -(mark.lift ?? 0.5) * unit)
       .attr('text-anchor', (mark) => (back(mark) ? 'end' : 'start'))
       .text((mark) => mark.label)
   }
