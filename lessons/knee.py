@@ -236,6 +236,8 @@ def build() -> Iterator[Block]:
 Whoever uses LoRA must choose r. Too small, and the change does not fit. Too large, and nothing is saved. The hope is
 that there is a place between: a *knee*, where the error has fallen and the cost has not yet risen.
 
+## The usual story
+
 So where is it? The usual story takes three tasks from easy to hard, and plots the error against r. The easy one is a
 *shift*: each entry moves on by one place. That is said in a few words, so it should take a few patterns. The hard one
 is a rotation.
@@ -345,7 +347,7 @@ would change we did not measure. So read no order into ranks whose losses lie cl
 ## In short
 
 - A knee needs a tolerance, and a tolerance needs a named error.
-- A shift and a rotation have no knee. Their singular values are all equal.
+- A shift and a rotation of every plane have no knee. Their singular values are all equal.
 - A knee at or above break-even saves nothing. A generous tolerance finds a knee even in noise.
 - What counts is the loss on the task, beside the floor of full finetuning.
 - A flat curve above the floor is a wall, and a larger r is not always what it lacks.
