@@ -1,0 +1,86 @@
+"""Runs in random subspaces of D dimensions, read from assets. Needs no torch."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from compute.recorded import ASSETS, base_sum
+
+FILE = ASSETS / "subspace.json"
+SUBSPACE_TASKS = ("legal", "new language")  # one voice that the base knows, and one that it has never read
+DIMENSIONS = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
+SEEDS = (0, 1, 2)  # of the subspaces; spectra are kept of the first
+
+
+class SubspaceRuns(NamedTuple):
+    """Hold what finetuning with D numbers reached on one task, for each D of DIMENSIONS.
+
+    Attributes
+    ----------
+    before : float
+        Loss of the base on texts of the task that are not trained on, in nats per token.
+    loss : list of list of float
+        The same after the run, a row for each D with one number for each of SEEDS.
+    spectra : dict of str to list of list of float
+        By layer of the middle block, a row for each D: singular values of delta_w, descending, over their norm.
+    r90 : dict of str to list of int
+        By layer of every block, one for each D.
+    rank : dict of str to list of int
+        Rank of delta_w in float32, likewise.
+    weights : int
+        Numbers of the model, the largest D there could be.
+    recorded : str
+        When and on what it was computed.
+    """
+
+    before: float
+    loss: list[list[float]]
+    spectra: dict[str, list[list[float]]]
+    r90: dict[str, list[int]]
+    rank: dict[str, list[int]]
+    weights: int
+    recorded: str
+
+
+def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
+    """Return the runs in subspaces that assets/record_subspace.py recorded.
+
+    Parameters
+    ----------
+    task : str
+        One of SUBSPACE_TASKS.
+    path : Path
+        Name of the file. If left out, the one in assets.
+
+    Returns
+    -------
+    SubspaceRuns
+        Numbers rounded as the file has them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task, or the file is missing, damaged, not whole or of another base model.
+
+    Examples
+    --------
+    >>> runs = load_subspace("legal")
+    >>> len(runs.loss) == len(DIMENSIONS), {len(row) for row in runs.loss} == {len(SEEDS)}
+    (True, True)
+    """
+    if task not in SUBSPACE_TASKS:
+        raise ValueError(f"task must be one of {', '.join(SUBSPACE_TASKS)}, got {task!r}.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        fault = "" if data["base"] == base_sum() else "started from another base model"
+        runs = SubspaceRuns(**data["tasks"][task])
+        columns = [runs.loss, *runs.spectra.values(), *runs.r90.values(), *runs.rank.values()]
+        if not fault and {len(column) for column in columns} != {len(DIMENSIONS)}:
+            fault = "is not whole"
+    except FileNotFoundError:
+        fault = "is missing"
+    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
+        fault = "is damaged"
+    if fault:
+        raise ValueError(f"The file {path.name} {fault}. Run `python assets/record_subspace.py`.")
+    return runs
