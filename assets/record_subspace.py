@@ -19,22 +19,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.recorded import base_sum
-from compute.recorded_subspace import DIMENSIONS, FILE, SEEDS, SUBSPACE_TASKS, SubspaceRuns
-from compute.run import TrainConfig
+from compute.recorded_subspace import (
+    DIMENSIONS,
+    FILE,
+    SEEDS,
+    SUBSPACE_TASKS,
+    SubspaceRuns,
+    subspace_config,
+)
 from compute.spectrum import r90
 from compute.subspace import train_in_subspace
 from compute.svd import factorize
 from compute.train import evaluate, learned
 
-# One rate for every D. Final loss on 64 texts of the task, in nats per token, one run each:
-#           D = 100                D = 10,000
-#           legal  new language    legal  new language
-#   1e-3    0.578  4.394           0.532  1.324
-#   3e-3    0.582  4.045           0.528  1.236
-#   1e-2    0.581  3.925           0.537  1.235
-# A dense P of Gaussian numbers over sqrt(D), at D = 100 and 1e-2, gives 0.576 and 3.781, and the same r90 in each layer
-# up to one: what the updates look like does not hang on the kind of subspace.
-LEARNING_RATE = 3e-3
 MIDDLE = "blocks.1."
 DECIMALS = 4  # of losses, in nats, and of shares
 
@@ -52,7 +49,7 @@ def float32_rank(s: np.ndarray) -> int:
 
 def record(task: str, base: GPT, where: str) -> SubspaceRuns:
     """Train a task with every D, in every subspace."""
-    config = TrainConfig(task=task, method="full", learning_rate=LEARNING_RATE)
+    config = subspace_config(task)
     loss, spectra = [], []
     for D in DIMENSIONS:
         models = [train_in_subspace(config, D, seed, base) for seed in SEEDS]

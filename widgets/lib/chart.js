@@ -1,5 +1,5 @@
 import { axisBottom, axisLeft } from 'd3-axis'
-import { scaleLinear } from 'd3-scale'
+import { scaleLinear, scaleLog } from 'd3-scale'
 import { create, select } from 'd3-selection'
 import { area, line } from 'd3-shape'
 import { freshId } from './dom.js'
@@ -45,8 +45,9 @@ export class Chart {
 
   /**
    * content: {k, y: [low, high], bands: [{low, high, middle, label}], lines: [{values, at, label, kind}], bars, rules,
-   * marks, tick}. The values of a line stand at the places `at`, or at 0, 1, 2, ...; `tick(i)` names a place. A label
-   * stands `along` its curve and has it in its middle, or where `anchor` says.
+   * marks, tick, ticks}. The values of a line stand at the places `at`, or at 0, 1, 2, ...; `tick(i)` names a place.
+   * `ticks` makes a log axis of y and stands on it. A label stands `along` its curve and has it in its middle, or
+   * where `anchor` says.
    */
   draw(content) {
     const { k, bands = [], lines = [], bars, rules = [], marks = [] } = (this.content = content)
@@ -66,7 +67,7 @@ export class Chart {
     }
     this.k = k
     this.x = scaleLinear([0, k], [box.left, box.right])
-    this.y = scaleLinear(content.y, [box.bottom, box.top])
+    this.y = (content.ticks ? scaleLog : scaleLinear)(content.y, [box.bottom, box.top]).clamp(!!content.ticks)
     const { svg, x, y } = this
     svg
       .attr('viewBox', `0 0 ${width} ${height}`)
@@ -135,7 +136,12 @@ export class Chart {
       .append('g')
       .attr('class', 'axis')
       .attr('transform', `translate(${box.left},0)`)
-      .call(axisLeft(y).ticks(5).tickFormat(this.format).tickSizeOuter(0))
+      .call(
+        axisLeft(y)
+          .tickValues(this.content.ticks ?? y.ticks(5))
+          .tickFormat(this.format)
+          .tickSizeOuter(0),
+      )
     svg
       .append('text')
       .attr('class', 'title')

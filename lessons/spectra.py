@@ -1,0 +1,376 @@
+"""Is the change really low in rank: the reader can say what was measured, beside noise, and what was not."""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from compute.derived import load_derived
+from compute.few_directions import few_directions
+from compute.lora import break_even_rank, rank_dimension
+from compute.noise import marchenko_pastur_band, noise_band, noise_control, noise_product_band
+from compute.recorded import FULL, load
+from compute.recorded_subspace import DIMENSIONS, load_subspace
+from compute.spectrum import entropy_rank, r90, stable_rank
+from compute.svd import factorize
+from compute.voices import TASKS
+from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Prose, Try
+from widgets.spectra import Spectra
+from widgets.subspace import Subspace
+
+WIDTH = 64  # of the model: its attention matrices are square
+SQUARE, TALL = (WIDTH, WIDTH), (4 * WIDTH, WIDTH)
+PICTURE = (28, 28)  # the matrices of the usual picture
+LAYER = (4096, 4096)  # the matrices of the published measurement
+KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
+ONE = "blocks.1.attention.v_proj"
+FEW = 3  # directions: as many as the usual story speaks of
+
+
+def _of_noise(shape: tuple[int, int]) -> int:
+    return r90(noise_control(shape).s[1])
+
+
+def _picture() -> Mapping[str, Any]:
+    made = [r90(factorize(few_directions(PICTURE[0], k, 0)).s) for k in (2, 3, 4)]
+    return {
+        "n": PICTURE[0],
+        "least": min(made),
+        "most": max(made),
+        "noise": r90(noise_band(PICTURE).s[1]),
+        "even": break_even_rank(PICTURE),
+    }
+
+
+def _learned() -> Mapping[str, Any]:
+    counts = [
+        ("attention" in layer, r90(np.array(s)))
+        for task in TASKS
+        for layer, s in load(task, FULL).spectra.items()
+    ]
+    square, wide = ([count for is_square, count in counts if is_square is kind] for kind in (True, False))
+    return {
+        "tasks": len(TASKS),
+        "matrices": len(counts),
+        "width": WIDTH,
+        "low": min(square),
+        "high": max(square),
+        "noise": _of_noise(SQUARE),
+        "wide_low": min(wide),
+        "wide_high": max(wide),
+        "wide_noise": _of_noise(TALL),
+        "tiny": sum(count <= FEW for _, count in counts),
+        "few": FEW,
+    }
+
+
+def _three() -> Mapping[str, Any]:
+    s, noise = np.array(load("legal", FULL).spectra[ONE]), noise_band(SQUARE).s[1]
+    return {
+        "r90": r90(s),
+        "stable": stable_rank(s),
+        "entropy": entropy_rank(s),
+        "noise_r90": r90(noise),
+        "noise_stable": stable_rank(noise),
+        "noise_entropy": entropy_rank(noise),
+        "width": WIDTH,
+    }
+
+
+def _enough() -> Mapping[str, Any]:
+    gaps = [abs(load(task, 1).validation_loss[-1] - load(task, FULL).validation_loss[-1]) for task in KNOWN]
+    return {"r": 1, "gap": max(gaps)}
+
+
+def _large_noise() -> Mapping[str, Any]:
+    return {
+        "directions": int(np.argmax(marchenko_pastur_band(LAYER).energy[1] >= 0.9)),
+        "n": LAYER[0],
+    }
+
+
+def _real() -> Mapping[str, Any]:
+    adapters = load_derived().values()
+    layers = list(chain.from_iterable(adapter.layers.values() for adapter in adapters))
+    counts = [r90(np.array(layer.s)) for layer in layers]
+    noise = {layer.shape: r90(noise_product_band(layer.shape, len(layer.s)).s[1]) for layer in layers}
+    return {
+        "adapters": len(adapters),
+        "layers": len(layers),
+        "r": min(adapter.r for adapter in adapters),
+        "r_most": max(adapter.r for adapter in adapters),
+        "one": min(counts),
+        "few": FEW,
+        "within": sum(count <= FEW for count in counts),
+        "beyond": sum(count > FEW for count in counts),
+        "most": max(counts),
+        "of_most": sum(count == max(counts) for count in counts),
+        "noise_low": min(noise.values()),
+        "noise_high": max(noise.values()),
+    }
+
+
+def _subspace(task: str, D: int) -> Mapping[str, Any]:
+    runs, at = load_subspace(task), DIMENSIONS.index(D)
+    floor = load(task, FULL).validation_loss[-1]
+    square = [counts[at] for layer, counts in runs.r90.items() if "attention" in layer]
+    return {
+        "D": D,
+        "weights": runs.weights,
+        "before": runs.before,
+        "loss": max(runs.loss[at]),
+        "floor": floor,
+        "way": (runs.before - max(runs.loss[at])) / (runs.before - floor),
+        "layers": len(runs.rank),
+        "rank": min(ranks[at] for ranks in runs.rank.values()),
+        "width": WIDTH,
+        "low": min(square),
+        "high": max(square),
+        "noise": _of_noise(SQUARE),
+    }
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "picture": Claim(
+        "Made as it says they were, three such matrices of {n} × {n} hold nine tenths of their energy in {least} to "
+        "{most} directions, and noise of that size in {noise}.",
+        _picture,
+        lambda v: (v["least"], v["most"], v["noise"]) == (2, 3, 15),
+    ),
+    "picture-full": Claim(
+        "But {noise} is not the rank of that noise, which is {n}; and to store {noise} directions takes more numbers "
+        "than the matrix has, since it breaks even at r = {even:.0f}.",
+        _picture,
+        lambda v: v["even"] < v["noise"] < v["n"],
+    ),
+    "learned": Claim(
+        "Over {tasks} tasks the square matrices need {low} to {high} of {width} directions for nine tenths of the "
+        "energy, where noise needs {noise}. The wide ones need {wide_low} to {wide_high}, where noise needs "
+        "{wide_noise}.",
+        _learned,
+        lambda v: v["high"] < v["noise"] and v["wide_high"] < v["wide_noise"],
+    ),
+    "not-tiny": Claim(
+        "Of all {matrices} changes, {tiny} do with {few} directions or fewer.",
+        _learned,
+        lambda v: v["tiny"] == 0 and v["low"] > v["few"],
+    ),
+    "three": Claim(
+        "In the change of one matrix by the legal voice the three are {r90}, {stable:.1f} and {entropy:.1f}. In noise "
+        "of its shape they are {noise_r90}, {noise_stable:.1f} and {noise_entropy:.1f}, and its rank is {width}.",
+        _three,
+        lambda v: (
+            v["r90"] < v["noise_r90"]
+            and v["stable"] < v["noise_stable"] < v["noise_r90"]
+            and v["entropy"] < v["noise_entropy"]
+        ),
+    ),
+    "enough": Claim(
+        "For the three voices that our base half knows, LoRA with r = {r} ends within {gap:.3f} nats of full "
+        "finetuning.",
+        _enough,
+        lambda v: v["gap"] < 0.01,
+    ),
+    "large-noise": Claim(
+        "Noise of that size would need {directions:,d} of {n:,d}, by the Marchenko-Pastur law.",
+        _large_noise,
+        lambda v: v["directions"] == 2089 and v["n"] == 4096,
+    ),
+    "real": Claim(
+        "Of their {layers} layers, {within} hold nine tenths of the energy in {one} to {few} of the {r} directions "
+        "that they are allowed. {beyond} need more, and the most that any needs is {most}.",
+        _real,
+        lambda v: (
+            v["r"] == v["r_most"] and v["within"] > v["layers"] / 2 and v["most"] == 6 and v["one"] == 1
+        ),
+    ),
+    "real-noise": Claim(
+        "Two random factors of the same shapes would need {noise_low} or {noise_high} of {r}.",
+        _real,
+        lambda v: v["most"] < v["noise_low"] < v["noise_high"] == v["r"],
+    ),
+    "known": Claim(
+        "With D = {D:,d}, where the model has {weights:,d} weights, the legal voice gets at least {way:.0%} of the way "
+        "from the base to full finetuning, in each of three subspaces.",
+        lambda: _subspace("legal", 1000),
+        lambda v: 0.9 < v["way"] < 1,
+    ),
+    "full-rank": Claim(
+        "In each of the {layers} layers the change has rank {rank} of {width}. In the square ones {low} to {high} "
+        "directions hold nine tenths of the energy; in noise, {noise}.",
+        lambda: _subspace("legal", 1000),
+        lambda v: v["rank"] == v["width"] and v["low"] <= v["noise"] <= v["high"] <= v["noise"] + 1,
+    ),
+    "language": Claim(
+        "With D = {D:,d} it falls from {before:.1f} nats to {loss:.2f}, where full finetuning reaches {floor:.2f}. "
+        "Its square changes need {low} to {high} directions for nine tenths of the energy, as noise does.",
+        lambda: _subspace("new language", 10_000),
+        lambda v: v["loss"] - v["floor"] < 0.05 and v["noise"] - 1 <= v["low"] <= v["high"] <= v["noise"] + 1,
+    ),
+    "converse": Claim(
+        "All matrices of rank {r} with {n} rows and columns make a set of {free} dimensions.",
+        lambda: {"r": 1, "n": WIDTH, "free": rank_dimension(SQUARE, 1)},
+        lambda v: v["free"] == 127,
+    ),
+    "bid-model": Cited("The model Llama-2-7B", "biderman2024", "section 4.6"),
+    "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
+    "bid-base": Cited("about 2,000 of 4,096", "biderman2024", "section 4.6"),
+    "share": Cited("90 %", "biderman2024", "section 4.6"),
+    "agh": Cited("only 200", "aghajanyan2020", "abstract"),
+    "agh-level": Cited("90 %", "aghajanyan2020", "abstract"),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+## A bet
+
+LoRA gives each matrix a change of rank $r$ and no more. That works well if a change of low rank can do the job. LoRA's
+authors say so as a hypothesis [@hu2021, section 4.1].
+
+Often it is told as a finding: full finetuning was taken apart, and its changes *are* low in rank. In the LoRA paper
+you will not find that measurement. It compares the directions in the `lora_A` of different runs [@hu2021, section 7.2],
+and LoRA's change with the weight below it [@hu2021, section 7.3]. Full finetuning is not taken apart there.
+
+So let us do it. The figure below draws the singular values of a change, and beside them those of noise.
+
+## Meet the usual picture
+
+The usual picture shows four curves. Three fall steeply, and are named after tasks: legal, medical, code. The fourth is
+noise. The lesson drawn from it is that real changes look like the first three.
+
+Read its small print. The three were *synthesised* from a few patterns. [[picture]] So the counts are right. What they
+show is how the matrices were made.
+
+Its label for the noise is a slip of a kind that is easily made. It calls that count “full rank”. [[picture-full]]
+"""
+    )
+    yield Figure("spectra", Spectra)
+    yield Try(
+        """
+Guess for “Made up”. Then choose “Learned: legal voice” and press “Guess for this matrix”. Set the axis to log: where do
+the made-up values end, and where do the learned ones?
+"""
+    )
+    yield Prose(
+        """
+## What full finetuning really learned
+
+The learned changes come from the small model of the lab, with all its weights free. Nothing asked them to be low in
+rank. [[learned]]
+
+They are lower than noise, everywhere. So finetuning is no random walk. But they are not tiny. [[not-tiny]]
+*Lower than noise* is true here. *Only a few directions* is not.
+
+How can LoRA work, then? [[enough]] It does not rebuild the change that full finetuning found. It finds another one that
+does the same job. The bet is about what the *task* needs. The spectrum shows what full finetuning *used*.
+
+## Three ways to count
+
+A spectrum is a list, and people want one number. There are several, and they are often called by one name: *effective
+rank*. Here each has a name of its own. All three start from the share $p_i = s_i^2 / \\sum_j s_j^2$ of the energy that
+a direction holds.
+
+- `r90` is how many directions it takes, strongest first, to hold nine tenths of the energy. It asks how much must be
+  stored.
+- `stable_rank` is $1 / p_1$: all energy over that of the first direction [@rudelson2007, abstract]. It asks how far the
+  first one stands out.
+- `entropy_rank` is $\\exp(-\\sum_i p_i \\ln p_i)$: how many equal directions would be as spread out. Its inventors take
+  $s_i / \\sum_j s_j$ for the share, which gives more [@roy2007, section 2].
+
+[[three]] So whoever says that the effective rank is small should say which one, and what noise has.
+
+## What noise does
+
+Noise is not flat. Its first directions are stronger than its last, by chance alone. For large matrices the curve is
+known: the Marchenko-Pastur law [@marchenko1967, theorem 1]. In the figure it is the dashed line. The band is made of
+draws, and even at this size the two agree. That is why one draw of noise, the last in the list, has an `r90` far below
+its rank.
+
+## The one published measurement
+
+[[bid-model]] was trained further on code, with all weights free. The change of one matrix was taken apart. It needed
+[[bid-rank]] for [[share]] of its variance. [[large-noise]] The weight itself, before and after, needed [[bid-base]].
+
+So that change was nowhere near a few directions. This does not make it noise. One count is one point of a curve, and
+“more than” leaves open how far below the noise it lay.
+
+Its authors add three cautions [@biderman2024, sections 4.6 and 6]. This was continued pretraining, on much text. A
+finetune on instructions may be lower in rank. And the rank that rebuilds a change may be higher than the rank that the
+task needs.
+
+## Adapters that other people trained
+
+Choose one of the two real adapters in the figure. We did not train them. Their repositories state no licence, so this
+project carries no weight of them, only their shapes and singular values.
+
+[[real]] [[real-noise]] So these two use fewer directions than they were given, in most layers.
+
+Two adapters are two cases. And an adapter cannot show more directions than its r. It says how LoRA fills the room it
+has, not what full finetuning would have done.
+
+## Intrinsic dimension is not rank
+
+There is another finding that is often told as the reason for LoRA. Take a model with all its weights. Draw a random
+subspace with D dimensions, and let the weights move in it only. D numbers are trained:
+
+$$\\theta = \\theta_0 + P z, \\qquad z \\in \\mathbb{R}^D$$
+
+The smallest D that still learns a task is called its *intrinsic dimension* [@li2018, abstract]. For finetuning it can
+be small. One language model got to [[agh-level]] of its full performance on one task with [[agh]] numbers.
+
+Does that mean that the change had low rank? What do you expect of a change made with D numbers: rank D, or less, or
+more?
+"""
+    )
+    yield Figure("subspace", Subspace)
+    yield Try(
+        """
+Play it for “Legal voice”. The loss falls. What does `r90` do? Then choose “New language” and find the D that reaches
+full finetuning. Go on to the largest: when does the spectrum leave the noise?
+"""
+    )
+    yield Prose(
+        """
+[[known]] So the intrinsic dimension of this task is small beside the model. And the rank? [[full-rank]] That is noise,
+to the eye and to the count.
+
+The new language needs more numbers. [[language]] A change can do nearly all that full finetuning does, and look like
+noise.
+
+The reason is simple. Our subspace deals each weight one of the D numbers and a sign, by lot: random groups, as in
+[@chen2015, abstract]. Turn one number, and many weights all over the model move, some up and some down. In each
+matrix that is a random pattern of signs, and random patterns have full rank. D counts the *knobs*. Rank describes the
+*shape* of what a knob moves.
+
+It holds the other way round too. [[converse]] Low rank leaves many ways to move; it is not the same as few numbers.
+
+So small intrinsic dimension does not prove that changes are low in rank. What it shares with LoRA is a milder fact,
+and a useful one: a finetune can do with far fewer free numbers than the model has.
+
+One thing to keep in mind: here the embeddings of the words move as well, as they do in full finetuning. In LoRA they
+are frozen unless we free them. So do not read this curve against LoRA's losses for the new language.
+
+## In short
+
+- That changes have low rank is a bet. LoRA's authors called it a hypothesis.
+- Measured changes of full finetuning are lower than noise, and not tiny. Always ask for the noise beside them.
+- `r90`, `stable_rank` and `entropy_rank` are three numbers. Say which.
+- Two real adapters put most of their energy into a few of their eight directions, in most layers and not in all.
+- Few numbers do not mean low rank. A change made with few numbers can look like noise.
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="spectra",
+    title="Is the change really low-rank?",
+    question="LoRA bets that finetuning needs few directions. What do measured changes say?",
+    order=30,
+    minutes=15,
+    claims=CLAIMS,
+    build=build,
+)

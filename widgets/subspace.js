@@ -1,0 +1,270 @@
+import { format } from 'd3-format'
+import { Chart, svgOf } from './lib/chart.js'
+import { Stepper, select } from './lib/controls.js'
+import { h } from './lib/dom.js'
+import { Frame, read } from './lib/frame.js'
+import { csv, picture } from './lib/share.js'
+import { fill } from './lib/text.js'
+
+const EVERY_MS = 900 // while it plays: time to see three charts move
+const ROOM = 1.05 // above the highest value
+const LABEL_AT = 0.22 // of the axis
+const brief = format('~s') // 10k: nine of them fit below a chart
+
+/** Finetuning with D numbers: the loss that they reach, and the spectrum of the change that they make. */
+class View {
+  constructor(model, el) {
+    this.model = model
+    this.frame = new Frame(model, el, {
+      sentence: () => fill(this.text.sentence, this.values(this.at)),
+      table: () => this.table(),
+      snippet: () => fill(this.data.snippet, { D: this.data.dimensions[this.at], layer: this.layerName }),
+      files: this.files(read(model, 'spec').text),
+    })
+    this.text = this.frame.spec.text
+    this.build(this.frame.spec.choices)
+    model.on('change:task', () => this.wait())
+    model.on('change:arrays', () => this.load())
+    model.on('change:layer', () => this.draw())
+    model.on('change:D', () => this.index !== this.at && this.tick(this.index))
+    this.load()
+  }
+
+  choose(name, value) {
+    this.model.set(name, value)
+    this.model.save_changes()
+  }
+
+  get at() {
+    return this.stepper.value
+  }
+
+  /** Where the D of the model stands among the recorded ones. */
+  get index() {
+    return this.data.dimensions.indexOf(Number(this.model.get('D')))
+  }
+
+  get layerName() {
+    return this.model.get('layer')
+  }
+
+  build({ task, layer }) {
+    const { text, frame } = this
+    const choose = (name) => (value) => this.choose(name, value)
+    this.controls = {
+      task: select(task.label, task.options, choose('task')),
+      layer: select(layer.label, layer.options, choose('layer')),
+    }
+    this.stepper = new Stepper(
+      { ...text, label: text.sliderLabel },
+      {
+        onTick: (at) => this.tick(at),
+        onSettled: (at) => this.choose('D', String(this.data.dimensions[at])),
+        buttons: frame.shown('steps'),
+        everyMs: EVERY_MS,
+      },
+    )
+    const chart = (name, spec, values, choose) =>
+      new Chart(text.charts[name], {
+        format: format(spec),
+        choose,
+        probe: (i) => (this.data ? fill(text.charts[name].probe, values(i)) : ''),
+      })
+    const go = (at) => this.stepper.go(at)
+    this.charts = {
+      loss: chart('loss', '~g', (at) => this.values(at), go),
+      r90: chart('r90', '~g', (at) => this.values(at), go),
+      s: chart(
+        's',
+        '~g',
+        (i) => this.direction(i),
+        () => {},
+      ),
+    }
+    this.note = h('p', { class: 'note' })
+    this.readouts = Object.keys(text.readouts).map((name) => ({
+      name,
+      value: h('dd', { class: `of-${name}` }),
+      control: h('dd', { class: 'of-noise' }),
+    }))
+    const readout = ({ name, value, control }) =>
+      h('div', {}, h('dt', {}, text.readouts[name]), value, control)
+    const { loss, r90, s } = this.charts
+    frame.root.append(
+      h(
+        'div',
+        { class: 'controls' },
+        ...frame.part('task', this.controls.task.element),
+        this.controls.layer.element,
+      ),
+      this.note,
+      this.stepper.element,
+      frame.sentence,
+      h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
+      h(
+        'div',
+        { class: 'charts' },
+        ...frame.part('loss', loss.element),
+        ...frame.part('r90', r90.element),
+        ...frame.part('values', s.element),
+      ),
+      frame.announced,
+      frame.drawers,
+    )
+  }
+
+  /** Another task was chosen: show it as coming until its runs are here. */
+  wait() {
+    this.controls.task.input.value = this.model.get('task')
+    this.frame.root.setAttribute('aria-busy', 'true')
+  }
+
+  load() {
+    this.data = read(this.model, 'arrays')
+    const high = this.data.dimensions.length - 1
+    this.controls.task.input.value = this.model.get('task')
+    this.note.textContent = this.data.note
+    this.stepper.set({ low: 0, high, value: this.index, start: 0 })
+    this.frame.root.removeAttribute('aria-busy')
+    this.draw()
+  }
+
+  /** All numbers that a sentence about the at-th D may use; widgets/subspace.py makes the same. */
+  values(at) {
+    const { data, layerName } = this
+    const { label, weights, before, floor, level, dimensions } = data
+    const layer = data.layers[layerName]
+    const losses = data.loss[at]
+    return {
+      ...{ label, weights, before, floor, level },
+      D: dimensions[at],
+      loss: losses[0],
+      loss_low: Math.min(...losses),
+      loss_high: Math.max(...losses),
+      layer: layerName,
+      k: layer.full.length,
+      rank: layer.rank[at],
+      r90: layer.r90[at],
+      noise_r90: layer.noise_r90,
+      full_r90: layer.full_r90,
+    }
+  }
+
+  /** What the chart of singular values says of the i-th direction. */
+  direction(i) {
+    const layer = this.data.layers[this.layerName]
+    const last = Math.max(0, i - 1)
+    const noise_s = this.data.noise[layer.shape][1][last]
+    return { i, s: layer.spectra[this.at][last], noise_s, full_s: layer.full[last] }
+  }
+
+  /** Draw what does not change with D. */
+  draw() {
+    const { data, charts, text } = this
+    this.controls.layer.input.value = this.layerName
+    const k = data.dimensions.length - 1
+    const every = data.dimensions.map((_, at) => this.values(at))
+    const of = (name) => every.map((values) => values[name])
+    const { noise_r90, full_r90, k: directions } = every[0]
+    const tick = (at) => brief(data.dimensions[at])
+    const curve = { label: text.curve, kind: 'kept', along: 0.75 }
+    const [low, high] = [of('loss_low'), of('loss_high')]
+    const { before, floor } = data
+    const room = (Math.max(before, ...high) - floor) / 8
+    charts.loss.draw({
+      k,
+      tick,
+      y: [floor - room, Math.max(before, ...high) + room],
+      bands: [{ low, high, middle: of('loss'), kind: 'kept' }],
+      lines: [{ values: of('loss'), ...curve }],
+      rules: [
+        { at: { y: before }, label: text.base, kind: 'control-0' },
+        { at: { y: floor }, label: text.full, kind: 'control-1', left: true },
+      ],
+    })
+    charts.r90.draw({
+      k,
+      tick,
+      y: [0, directions],
+      lines: [{ values: of('r90'), ...curve, along: 0.15 }],
+      rules: [
+        { at: { y: noise_r90 }, label: text.noise, kind: 'control-0' },
+        { at: { y: full_r90 }, label: text.full, kind: 'control-1', left: true },
+      ],
+    })
+    this.tick(this.at)
+  }
+
+  /** Follow the slider: the line in the curves, the singular values, the numbers. */
+  tick(at) {
+    const { data, charts, text, stepper } = this
+    const values = this.values(at)
+    stepper.show(at)
+    stepper.output.value = fill(text.shown, values)
+    stepper.slider.setAttribute('aria-valuetext', fill(text.shown, values))
+    for (const name of ['loss', 'r90']) charts[name].move(at)
+    const layer = data.layers[this.layerName]
+    const share = layer.spectra[at]
+    const [low, middle, high] = data.noise[layer.shape]
+    charts.s.draw({
+      k: share.length,
+      y: [0, Math.max(layer.full[0], high[0], ...data.layers[this.layerName].spectra.map(([s]) => s)) * ROOM],
+      bands: [{ low, middle, high, label: text.noise, kind: 'control-0', shift: 0.5, along: 0.7 }],
+      lines: [
+        { values: layer.full, at: layer.full.map((_, i) => i + 0.5), kind: 'control-1', dot: 0 },
+        // One point, for its label: beside the curve, where no bar is.
+        {
+          values: [layer.full[1]],
+          at: [LABEL_AT * share.length],
+          label: text.full,
+          kind: 'control-1',
+          dot: 0,
+        },
+      ],
+      bars: share,
+    })
+    charts.s.move(values.r90)
+    for (const { name, value, control } of this.readouts) {
+      value.textContent = fill(text.readoutValues[name], values)
+      control.textContent = fill(text.readoutControls[name], values)
+    }
+    this.frame.update()
+  }
+
+  table() {
+    const { data, text } = this
+    const line = (_, at) => text.tableRow.map((cell) => fill(cell, this.values(at)))
+    return { head: text.tableHead, rows: data.dimensions.map(line) }
+  }
+
+  files({ downloads }) {
+    const name = (what) => () => `subspace-${this.data.key}-${what}`
+    return [
+      { label: downloads.curves, name: name('curves.csv'), type: 'text/csv', text: () => this.asCsv() },
+      {
+        label: downloads.picture,
+        name: name('picture.svg'),
+        type: 'image/svg+xml',
+        text: () => this.asPicture(),
+      },
+    ]
+  }
+
+  asCsv() {
+    const head = ['D', 'loss', 'loss_low', 'loss_high', 'rank', 'r90']
+    const line = (_, at) => head.map((name) => this.values(at)[name])
+    return csv([head, ...this.data.dimensions.map(line)])
+  }
+
+  asPicture() {
+    const drawn = Object.values(this.charts).filter((chart) => chart.now)
+    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
+    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
+  }
+}
+
+function render({ model, el }) {
+  new View(model, el)
+}
+
+export default { render }
