@@ -131,7 +131,7 @@ def export(folder: Path) -> None:
 def serve(address: str, port: int, origins: list[str]) -> None:
     """Serve published pages and live parts until interrupted."""
     site = Site(live=True)
-    files = r"/(|index\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
+    files = r"/(|index\.html|corrections\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
     names = {address, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}
     try:
         server = pn.serve(

@@ -64,6 +64,15 @@ class Live:
     kind = "live"
 
 
+@dataclass(frozen=True)
+class Correction:
+    """What is often told, what is so instead, and the figure that shows it. Markdown with marks, as in Prose."""
+
+    story: str
+    truth: str
+    figure: str
+
+
 Block = Prose | Try | Figure | Live
 
 
@@ -78,6 +87,7 @@ class Lesson:
     minutes: int
     claims: Mapping[str, Claim | Cited]
     build: Callable[[], Iterator[Block]]
+    corrections: tuple[Correction, ...] = ()
 
     def texts(self) -> list[str]:
         """Return the Markdown of the lesson."""

@@ -21,6 +21,8 @@ from widgets._instrument import (
 START_FIGURE = ("rank", "rank")  # lesson and figure that the start page opens on
 # What the start page leaves to the lesson: it opens on a slider and its pictures.
 START_HIDES = ["matrix", "guess", "factors", "table", "code", "share"]
+# What a small picture of a figure leaves out besides.
+SMALL_HIDES = [*START_HIDES, "task", "model", "steps", "samples"]
 
 
 class Site:
@@ -41,6 +43,7 @@ class Site:
         """Return the maker of each page and file by path."""
         paths: dict[str, Callable[[], str]] = {
             "index.html": self._start,
+            "corrections.html": self._corrections,
             "embed.js": lambda: (ASSETS / "embed.js").read_text(encoding="utf-8"),
             "assets/lora.css": lambda: stylesheet("theme", "figure", "page", "instrument"),
             "assets/page.js": lambda: bundle("page"),
@@ -132,7 +135,36 @@ class Site:
             lead="Low-rank adaptation, taken apart: every figure is an instrument, every number is computed or cited.",
             block=placed,
             scripts=scripts_of([placed]),
-            lessons=self.lessons,
+            lessons=[(lesson, _small(lesson)) for lesson in self.lessons],
+            minutes=sum(lesson.minutes for lesson in self.lessons),
+        )
+
+    def _corrections(self) -> str:
+        listed = [
+            {
+                "story": to_html(each.story, lesson.claims),
+                "truth": to_html(each.truth, lesson.claims),
+                "lesson": lesson,
+                "figure": each.figure,
+            }
+            for lesson in self.lessons
+            for each in lesson.corrections
+        ]
+        cited = {
+            source["key"]: source
+            for lesson in self.lessons
+            for each in lesson.corrections
+            for source in sources_of((each.story, each.truth), lesson.claims)
+        }
+        return self._render(
+            "corrections.html",
+            depth=0,
+            title="What we corrected · LoRA, live",
+            heading="What we corrected",
+            lead="Things that are often told of LoRA, what is so instead, and the figure in which you can see it.",
+            corrections=listed,
+            scripts=[],
+            sources=list(cited.values()),
         )
 
     def _embed(self, lesson: Lesson, block: Figure) -> str:
@@ -144,6 +176,13 @@ class Site:
     @staticmethod
     def _file(block: Figure) -> str:
         return self_contained(block.make())
+
+
+def _small(lesson: Lesson) -> str:
+    """Return the address of a small picture of a lesson: its first figure, alive, without its controls."""
+    block = next(iter(lesson.figures().values()))
+    hide = [part for part in block.make().parts if part in SMALL_HIDES]
+    return f"embed/{lesson.slug}/{block.id}.html?hide={','.join(hide)}"
 
 
 def scripts_of(blocks: list[dict[str, Any]]) -> list[str]:

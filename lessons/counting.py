@@ -7,16 +7,8 @@ from compute.architectures import ARCHITECTURES, TARGETS, block_matrices, linear
 from compute.cards import CARDS
 from compute.counting import lora_numbers, model_break_even_rank
 from compute.lora import stored_numbers
-from compute.memory import (
-    GB,
-    PRECISIONS,
-    activation_bytes,
-    full_states,
-    lora_states,
-    nf4_bits,
-    qlora_states,
-)
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Prose, Try
+from compute.memory import GB, PRECISIONS, activation_bytes, full_states, lora_states, nf4_bits, qlora_states
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
 from widgets.counting import Counting
 
 SMALL, LARGE, GPT3 = (ARCHITECTURES[name] for name in ("llama-2-7b", "llama-2-70b", "gpt3"))
@@ -394,4 +386,8 @@ LESSON = Lesson(
     minutes=12,
     claims=CLAIMS,
     build=build,
+    corrections=(
+        Correction("One telling's sum for adapters on all matrices.", "[[telling]] [[block]]", "counting"),
+        Correction("Far fewer numbers, so as much less memory.", "[[gap]] [[less]]", "counting"),
+    ),
 )

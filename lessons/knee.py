@@ -13,7 +13,7 @@ from compute.spectrum import flat_error, relative_error
 from compute.svd import factorize
 from compute.tasks import make_task
 from compute.voices import NEW_VOICES
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Prose, Try
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
 from widgets.knee import Knee
 from widgets.wall import Wall
 
@@ -363,4 +363,21 @@ LESSON = Lesson(
     minutes=15,
     claims=CLAIMS,
     build=build,
+    corrections=(
+        Correction(
+            "The shift is an easy task with a knee at a small r.",
+            "[[shift]] [[half]]",
+            "knee",
+        ),
+        Correction(
+            "Nine tenths of the energy, or more, is nearly all of the matrix.",
+            "[[energy]]",
+            "knee",
+        ),
+        Correction(
+            "If LoRA does not reach full finetuning, a larger r will.",
+            "Not always. [[language]] [[embeddings]]",
+            "wall",
+        ),
+    ),
 )

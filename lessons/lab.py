@@ -17,7 +17,7 @@ from compute.recorded import (
 from compute.run import STRENGTHS
 from compute.spectrum import r90
 from compute.voices import NEW_VOICES, TASKS
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Live, Prose, Try
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Live, Prose, Try
 from widgets.lab import Lab
 from widgets.strength import Strength
 from widgets.trainer import Trainer
@@ -354,4 +354,17 @@ LESSON = Lesson(
     minutes=20,
     claims=CLAIMS,
     build=build,
+    corrections=(
+        Correction(
+            "LoRA leaves the base as it is, so the model forgets nothing.",
+            "The base's weights stay. The model that answers is base and adapter together. [[forgets-less]] "
+            "[[forgets-more]]",
+            "lab",
+        ),
+        Correction(
+            "LoRA forgets less than full finetuning.",
+            "Often, at one rate each. [[slow-known]] [[slow-new]]",
+            "lab",
+        ),
+    ),
 )

@@ -12,7 +12,7 @@ from compute.recorded import FULL, RECORDED_RANKS, load
 from compute.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
 from compute.svd import factorize
 from compute.tasks import make_task
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Live, Prose, Try
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Live, Prose, Try
 from widgets.own_matrix import OwnMatrix
 from widgets.patterns import Patterns
 from widgets.rank import Rank
@@ -388,4 +388,8 @@ LESSON = Lesson(
     minutes=15,
     claims=CLAIMS,
     build=build,
+    corrections=(
+        Correction("To move every entry on by one is a small change.", "[[reorder]]", "rank"),
+        Correction("In a published figure a small r rebuilds nearly all.", "[[usual]] [[worst]]", "rank"),
+    ),
 )

@@ -15,7 +15,7 @@ from compute.recorded_subspace import DIMENSIONS, load_subspace
 from compute.spectrum import entropy_rank, r90, stable_rank
 from compute.svd import factorize
 from compute.voices import TASKS
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Prose, Try
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace
 
@@ -373,4 +373,16 @@ LESSON = Lesson(
     minutes=15,
     claims=CLAIMS,
     build=build,
+    corrections=(
+        Correction(
+            "What finetuning really changes is of rank two or three, like the matrices in the picture.",
+            "Those were made that way. [[not-tiny]] [[learned]]",
+            "spectra",
+        ),
+        Correction(
+            "Few numbers to train means few directions: a small intrinsic dimension is a low rank.",
+            "[[known]] [[full-rank]]",
+            "subspace",
+        ),
+    ),
 )

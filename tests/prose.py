@@ -128,8 +128,11 @@ def shown_markup(html: str) -> list[str]:
 
 
 def markdown(lesson: Lesson) -> list[str]:
-    """Return all Markdown of a lesson, also what a copy without Python says."""
-    return lesson.texts() + [part.without for part in lesson.live_parts().values()]
+    """Return all Markdown of a lesson, also what a copy without Python says, and what it corrects."""
+    without = [part.without for part in lesson.live_parts().values()]
+    return (
+        lesson.texts() + without + [text for each in lesson.corrections for text in (each.story, each.truth)]
+    )
 
 
 def plain(lesson: Lesson) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 
 import app
 from lessons import load_all
+from lessons._prose import MARK
 from lessons._site import START_HIDES, Site
 from lessons._sources import SOURCES
 from prose import Page
@@ -93,7 +94,8 @@ def test_a_page_needs_no_inline_script_and_no_inline_style(path, live):
         assert not [name for name in attributes if name.startswith("on")]
         if tag == "script":
             assert attributes.get("type") == "application/json" or "src" in attributes
-    assert not read.all("style", "base", "object", "embed", "form", "iframe")
+    assert not read.all("style", "base", "object", "embed", "form")
+    assert all(frame["src"].startswith("embed/") for frame in read.all("iframe"))
     inline = [text for tag, text in read.texts if tag == "script" and text.strip()]
     assert len(configs(read)) == len(inline)
 
@@ -258,3 +260,23 @@ def test_the_export_writes_the_same_bytes_and_nothing_else(tmp_path, capsys):
     assert written == set(SITES[False].paths)
     for path in written:
         assert (folder / path).read_bytes() == SITES[False].read(path), path
+
+
+def test_each_correction_leads_to_a_figure_that_is_there():
+    page = Page(Site(live=False).read("corrections.html").decode())
+    links = [a["href"] for a in page.all("a") if a["href"].startswith("lesson/")]
+    told = [(lesson, each) for lesson in load_all() for each in lesson.corrections]
+    assert len(told) >= len(load_all()), "every lesson has something to put right"
+    assert links == [f"lesson/{lesson.slug}.html#{each.figure}" for lesson, each in told]
+    for lesson, each in told:
+        assert each.figure in lesson.figures()
+        assert MARK.search(each.truth), "what is so is a claim, and tested"
+
+
+def test_the_start_page_has_a_small_picture_of_every_lesson():
+    page = Page(Site(live=False).read("index.html").decode())
+    small = [frame["src"] for frame in page.all("iframe")]
+    assert [address.split("/")[1] for address in small] == [lesson.slug for lesson in load_all()]
+    site = Site(live=False)
+    for address in small:
+        assert site.read(address.partition("?")[0]) is not None
