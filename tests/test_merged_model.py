@@ -1,0 +1,87 @@
+"""The merged model is the adapted one up to rounding, and each precision rounds the stored weights and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from compute.adapter import inject, lora_layers, merge
+from compute.batches import windows
+from compute.checkpoint import load_base
+from compute.merged_model import beside, layer_input, merged_losses, with_weights
+
+TASKS = ("legal", "code")
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# Two losses of one model computed on two paths in float32, a mean of 2,048 terms of size 1: some units of 2**-24.
+SAME_LOSS = 1e-5
+
+
+@pytest.fixture(scope="module")
+def adapted():
+    """Give the base and two adapters that do something, drawn by chance."""
+    base = load_base()
+    models = {}
+    for seed, task in enumerate(TASKS):
+        draw = torch.Generator().manual_seed(seed)
+        models[task] = inject(base, ["v_proj", "up_proj"], 4, 1, "alpha/r", "both random", draw)
+    return base, models
+
+
+@torch.no_grad()
+def loss(model, task: str) -> float:
+    return model.loss(windows(task, "validation", 32)).item()
+
+
+def test_in_fp32_merging_changes_no_loss(adapted):
+    base, models = adapted
+    losses = merged_losses(base, models, TASKS, "fp32", 1.0)
+    assert losses["base"] == loss(base, "legal")
+    assert losses["unmerged"] == loss(models["legal"], "legal") != losses["base"]
+    assert losses["merged"] == pytest.approx(losses["unmerged"], abs=SAME_LOSS)
+    assert losses["second_alone"] == pytest.approx(loss(models["code"], "code"), abs=SAME_LOSS)
+    assert losses["restored"] == pytest.approx(losses["base"], abs=SAME_LOSS)
+    assert losses["second_peeled"] == pytest.approx(losses["second_alone"], abs=SAME_LOSS)
+    assert abs(losses["stacked"] - losses["merged"]) > 100 * SAME_LOSS, "the second adapter does something"
+
+
+@pytest.mark.parametrize("precision", DTYPES)
+def test_half_precision_rounds_the_adapted_layers_as_torch_does(adapted, precision):
+    base, models = adapted
+    losses = merged_losses(base, models, TASKS, precision, 0.5)
+    plain = merge(models["legal"], 0)  # a copy of the base
+    for name, _ in lora_layers(models["legal"]):
+        weight = plain.get_submodule(name).weight
+        with torch.no_grad():
+            weight.copy_(weight.to(DTYPES[precision]).float())
+        assert torch.equal(weight, beside(models["legal"], precision, 1).get_submodule(name).base.weight)
+    assert losses["base"] == loss(plain, "legal") != loss(base, "legal")
+
+
+def test_strength_scales_what_the_adapter_adds(adapted):
+    base, models = adapted
+    assert loss(beside(models["code"], "fp32", 0), "code") == loss(base, "code")
+    half = loss(merge(models["code"], 0.5), "code")
+    assert loss(beside(models["code"], "fp32", 0.5), "code") == pytest.approx(half, abs=SAME_LOSS)
+    assert all(layer.scaling == 0.25 for _, layer in lora_layers(models["code"])), (
+        "the model itself is untouched"
+    )
+
+
+def test_a_layer_is_given_what_it_is_given(adapted):
+    base, _ = adapted
+    name, tokens = "blocks.1.attention.v_proj", windows("legal", "validation", 32)[:2, :-1]
+    given = layer_input(base, name, tokens)
+    assert given.shape == (64, 64)
+    block = base.blocks[1]
+    with torch.no_grad():
+        x = base.embed_tokens(tokens) + base.embed_positions(torch.arange(32))
+        assert torch.equal(given, block.norm_1(base.blocks[0](x)).flatten(0, 1))
+    assert not base.get_submodule(name)._forward_pre_hooks, "nothing is left hanging on the model"
+
+
+def test_the_model_is_not_touched(adapted):
+    base, _ = adapted
+    name = "blocks.1.attention.v_proj"
+    before = base.get_submodule(name).weight.clone()
+    with_weights(base, {name: 0 * before.detach().numpy()})
+    assert torch.equal(base.get_submodule(name).weight, before)
