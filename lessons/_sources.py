@@ -151,4 +151,20 @@ SOURCES = {
         "arXiv 1504.04788, ICML 2015.",
         "https://arxiv.org/abs/1504.04788",
     ),
+    "chen2023": Source(
+        "Chen et al. 2023",
+        "Chen, Ye, Wu, Zhuo, Ceze, Krishnamurthy",
+        2023,
+        "Punica: Multi-Tenant LoRA Serving",
+        "arXiv 2310.18547, MLSys 2024.",
+        "https://arxiv.org/abs/2310.18547",
+    ),
+    "sheng2023": Source(
+        "Sheng et al. 2023",
+        "Sheng et al.",
+        2023,
+        "S-LoRA: Serving Thousands of Concurrent LoRA Adapters",
+        "arXiv 2311.03285, MLSys 2024.",
+        "https://arxiv.org/abs/2311.03285",
+    ),
 }

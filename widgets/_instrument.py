@@ -3,6 +3,7 @@
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -50,8 +51,10 @@ def bundle(name: str) -> str:
 
 @cache
 def stylesheet(*names: str) -> str:
-    """Return style sheets of assets/css, one after the other."""
-    return "\n".join((ASSETS / "css" / f"{name}.css").read_text(encoding="utf-8") for name in names)
+    """Return style sheets of assets/css, one after the other, without comments and spare blanks."""
+    text = "\n".join((ASSETS / "css" / f"{name}.css").read_text(encoding="utf-8") for name in names)
+    text = " ".join(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).split())
+    return re.sub(r" ?([{};,]) ?", r"\1", text)
 
 
 @cache

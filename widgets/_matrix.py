@@ -210,7 +210,7 @@ def _ordinal(number: int) -> str:
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
-def _packed(values: np.ndarray, kind: str) -> dict[str, str]:
+def packed(values: np.ndarray, kind: str) -> dict[str, str]:
     """Encode an array for the browser: little-endian bytes in base64 (decoded by widgets/lib/arrays.js)."""
     data = np.ascontiguousarray(values, dtype=f"<{kind}").tobytes()
     return {"kind": kind, "data": base64.b64encode(data).decode("ascii")}
@@ -228,18 +228,18 @@ def to_arrays(matrix: Matrix) -> dict[str, Any]:
         "steps": [down, across],
         "k": len(s),
         "drawn": [len(U[::down]), Vh[:, ::across].shape[1]],
-        "U": _packed(U[::down], "f4"),
-        "s": _packed(s, "f8"),
-        "Vh": _packed(Vh[:, ::across], "f4"),
-        "error": _packed(relative_error(s), "f8"),
-        "energy": _packed(energy(s), "f8"),
+        "U": packed(U[::down], "f4"),
+        "s": packed(s, "f8"),
+        "Vh": packed(Vh[:, ::across], "f4"),
+        "error": packed(relative_error(s), "f8"),
+        "energy": packed(energy(s), "f8"),
         "knee": knee_rank(s, TOLERANCE),
         "tolerance": TOLERANCE,
         "break_even": break_even_rank(matrix.svd.shape),
         "snippet": matrix.code,
         "controls": [
             {"label": label, "name": name, "k": band.s.shape[1]}
-            | {rows: _packed(getattr(band, rows), "f8") for rows in Band._fields}
+            | {rows: packed(getattr(band, rows), "f8") for rows in Band._fields}
             for label, name, band in matrix.controls
         ],
     }

@@ -1,0 +1,375 @@
+"""Merge it, and take it back: the reader can say what merging saves, what rounding takes, and when not to merge."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from compute.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
+from compute.merge_error import relative_change
+from compute.merge_record import CYCLES, R, Record, load_record, state_key
+from compute.precision import PRECISIONS
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from widgets.merging import Merging
+
+LARGE, LARGE_RANK = (4096, 4096), 16  # an attention matrix of a mid-size model, and a usual rank
+FULL, SMALL, TINY = 1.0, 0.01, 0.001  # strengths
+ONE, MANY = "1", "32"  # texts at once
+TASK = "legal"
+
+
+def _record() -> Record:
+    return load_record()
+
+
+def _state(precision: str, strength: float) -> Mapping[str, Any]:
+    return _record().states[state_key(TASK, precision, strength)]
+
+
+def _gain(state: Mapping[str, Any]) -> float:
+    return (state["base"] - state["merged"]) / (state["base"] - state["unmerged"])
+
+
+def _counts() -> Mapping[str, Any]:
+    shape = _record().layers[TASK].W.shape
+    merged, unmerged = merged_macs(shape), unmerged_macs(shape, R)
+    return {
+        "out": shape[0],
+        "in": shape[1],
+        "r": R,
+        "merged": merged,
+        "unmerged": unmerged,
+        "more": unmerged / merged - 1,
+        "flops": FLOPS_PER_MAC * unmerged,
+    }
+
+
+def _large() -> Mapping[str, Any]:
+    more = unmerged_macs(LARGE, LARGE_RANK) / merged_macs(LARGE) - 1
+    return {
+        "out": LARGE[0],
+        "in": LARGE[1],
+        "r": LARGE_RANK,
+        "more": more,
+        "once": merging_macs(LARGE, LARGE_RANK) / 1e6,
+    }
+
+
+def _times() -> Mapping[str, Any]:
+    def ratio(what: str, texts: str) -> float:
+        seconds = _record().times[what][texts]
+        return seconds["unmerged"] / seconds["merged"]
+
+    return {
+        "layer": ratio("layer", ONE),
+        "layer_many": ratio("layer", MANY),
+        "model": ratio("model", ONE),
+        "model_many": ratio("model", MANY),
+        "one": int(ONE),
+        "many": int(MANY),
+    }
+
+
+def _exact() -> Mapping[str, Any]:
+    state = _state("fp32", FULL)
+    return {
+        "precision": "fp32",
+        "difference": 1e6 * state["difference"],
+        "beside": state["unmerged"],
+        "merged": state["merged"],
+    }
+
+
+def _strong() -> Mapping[str, Any]:
+    state, layer = _state("bf16", FULL), _record().layers[TASK]
+    return {
+        "size": relative_change(layer.W, layer.W + layer.delta_w),
+        "precision": "bf16",
+        "error": state["error"],
+        "beside": state["unmerged"],
+        "merged": state["merged"],
+    }
+
+
+def _weak(precision: str, strength: float) -> Mapping[str, Any]:
+    state = _state(precision, strength)
+    return {"precision": precision, "strength": strength, "gain": _gain(state), **state}
+
+
+def _format() -> Mapping[str, Any]:
+    return {
+        "precision": "bf16",
+        "bits": PRECISIONS["bf16"].bits,
+        "half": PRECISIONS["fp16"].bits,
+        "other": "fp16",
+        "single": PRECISIONS["fp32"].bits,
+        "third": "fp32",
+    }
+
+
+def _back() -> Mapping[str, Any]:
+    single, half = _state("fp32", FULL), _state("bf16", FULL)
+    return {
+        "single": single["changed_back"],
+        "half": half["changed_back"],
+        "single_off": 1e6 * single["off_back"],
+        "half_off": 1e6 * half["off_back"],
+        "precision": "fp32",
+        "other": "bf16",
+    }
+
+
+def _same() -> Mapping[str, Any]:
+    drifts = [_state(precision, FULL)["same"] for precision in PRECISIONS]
+    return {"cycles": CYCLES[-1], "worst": max(drift[-1] / drift[0] for drift in drifts)}
+
+
+def _different() -> Mapping[str, Any]:
+    drift = _state("bf16", FULL)["different"]
+    return {
+        "precision": "bf16",
+        "cycles": CYCLES[-1],
+        "first": drift[0],
+        "last": drift[-1],
+        "times": drift[-1] / drift[0],
+    }
+
+
+def _stacked() -> Mapping[str, Any]:
+    state = _state("fp32", FULL)
+    return {name: state[name] for name in ("merged", "stacked", "base", "second_alone", "second_stacked")}
+
+
+def _peeled() -> Mapping[str, Any]:
+    state = _state("bf16", FULL)
+    return {
+        "precision": "bf16",
+        "changed": state["changed_peeled"],
+        "off": state["off_peeled"],
+        "alone": state["second_alone"],
+        "peeled": state["second_peeled"],
+    }
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "counts": Claim(
+        "For a layer of {out} × {in} and r = {r} a token takes {unmerged:,d} multiply-accumulates with the adapter "
+        "beside W and {merged:,d} with it merged: {more:.1%} more.",
+        _counts,
+        lambda v: v["unmerged"] - v["merged"] == v["r"] * (v["out"] + v["in"]),
+    ),
+    "flops": Claim(
+        "The {unmerged:,d} are {flops:,d} FLOPs.", _counts, lambda v: v["flops"] == 2 * v["unmerged"]
+    ),
+    "large": Claim(
+        "For {out:,d} × {in:,d} and r = {r} it is {more:.2%} more.",
+        _large,
+        lambda v: 0 < v["more"] < 0.01,
+    ),
+    "once": Claim(
+        "Multiplying the factors out takes {once:.0f} million multiply-accumulates there, once.",
+        _large,
+        lambda v: v["once"] > 1,
+    ),
+    "times": Claim(
+        "When we recorded it, the layer with its adapter beside it took {layer:.1f} times as long for {one} text and "
+        "{layer_many:.1f} times for {many}; the whole model took {model:.1f} and {model_many:.1f} times.",
+        _times,
+        lambda v: min(v["layer"], v["layer_many"]) > 1.2 and min(v["model"], v["model_many"]) > 1.1,
+    ),
+    "latency": Cited("20.7 % and 30.3 % more time", "hu2021", "Table 1"),
+    "exact": Claim(
+        "In {precision} the outputs of both paths differ by {difference:.2f} millionths at most, and the loss is "
+        "{beside:.4f} beside and {merged:.4f} merged.",
+        _exact,
+        lambda v: v["difference"] < 1 and abs(v["beside"] - v["merged"]) < 1e-5,
+    ),
+    "strong": Claim(
+        "At full strength, where delta_w is {size:.0%} as large as W, {precision} does no harm either: a rounding "
+        "error of {error:.1%} of delta_w, and a loss of {merged:.4f} merged, {beside:.4f} beside.",
+        _strong,
+        lambda v: v["error"] < 0.01 and abs(v["beside"] - v["merged"]) < 1e-4,
+    ),
+    "bits": Claim(
+        "{precision} keeps {bits} binary digits, {other} keeps {half}, {third} {single}.",
+        _format,
+        lambda v: v["bits"] < v["half"] < v["single"],
+    ),
+    "small": Claim(
+        "At strength {strength}, {unchanged:.0%} of the entries in {precision} do not move, and the rounding error is "
+        "{error:.0%} of delta_w. Yet {arrived:.0%} of delta_w arrives, and {gain:.0%} of what it takes off the loss.",
+        lambda: _weak("bf16", SMALL),
+        lambda v: v["unchanged"] > 0.5 and v["error"] > 0.3 and min(v["arrived"], v["gain"]) > 0.9,
+    ),
+    "tiny": Claim(
+        "At strength {strength}, {unchanged:.0%} do not move; {arrived:.0%} of delta_w arrives and {gain:.0%} of what "
+        "it takes off the loss.",
+        lambda: _weak("bf16", TINY),
+        lambda v: v["unchanged"] > 0.9 and max(v["arrived"], v["gain"]) < 0.4,
+    ),
+    "tiny-half": Claim(
+        "In {precision}, at the same strength, {arrived:.0%} of delta_w arrives and {gain:.0%} of what it takes off "
+        "the loss.",
+        lambda: _weak("fp16", TINY),
+        lambda v: min(v["arrived"], v["gain"]) > 0.8,
+    ),
+    "back": Claim(
+        "After merging and unmerging in {precision}, {single:.0%} of the entries are not what they were; in {other}, "
+        "{half:.0%}. The share is alike, the size is not: W is off by {single_off:.2f} millionths of its norm in one "
+        "and by {half_off:,.0f} in the other.",
+        _back,
+        lambda v: abs(v["single"] - v["half"]) < 0.03 and v["half_off"] > 10_000 * v["single_off"],
+    ),
+    "back-tiny": Claim(
+        "At strength {strength} in {precision} only {changed_back:.1%} do not come back.",
+        lambda: _weak("bf16", TINY),
+        lambda v: v["changed_back"] < 0.01,
+    ),
+    "same": Claim(
+        "After {cycles} rounds with the same adapter W is {worst:.2f} times as far off as after the first, in every "
+        "precision.",
+        _same,
+        lambda v: abs(v["worst"] - 1) < 0.005,
+    ),
+    "different": Claim(
+        "With {cycles} different ones in {precision} it ends {times:.1f} times as far: {last:.2%} of its norm, from "
+        "{first:.2%}.",
+        _different,
+        lambda v: 4 < v["times"] < 12,
+    ),
+    "stacked": Claim(
+        "The legal voice is at {merged:.2f} with its own adapter and at {stacked:.2f} with both; the base is at "
+        "{base:.2f}. The code voice goes from {second_alone:.2f} to {second_stacked:.2f}.",
+        _stacked,
+        lambda v: (
+            v["base"] > v["stacked"] > v["merged"] + 0.05 and v["second_stacked"] > v["second_alone"] + 0.03
+        ),
+    ),
+    "peeled": Claim(
+        "In {precision}, {changed:.0%} of the entries are not what the second adapter alone would give, by {off:.2%} "
+        "of the norm. The loss notices nothing: {peeled:.4f} against {alone:.4f}.",
+        _peeled,
+        lambda v: v["changed"] > 0.1 and v["off"] < 0.01 and abs(v["peeled"] - v["alone"]) < 1e-3,
+    ),
+    "punica": Cited("12 times the throughput", "chen2023", "abstract"),
+    "slora": Cited("thousands of adapters", "sheng2023", "abstract"),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+## Two paths, or one
+
+A trained adapter is a second path beside W. Each token goes through both, and the results are added. But both
+paths are linear. So the factors can be multiplied out once and added to the weight.
+
+$$W' = W + \\Delta W$$
+
+Then the model is a plain model again. It has the base's shape and the base's speed. To get the base back, subtract.
+This is how LoRA's authors present it: no additional latency, and tasks are switched by subtracting one adapter and
+adding another [@hu2021, section 4.1].
+
+In exact arithmetic every word of it is right. A computer rounds. Does that matter? Here is a real layer of our
+model, with an adapter trained on it. Guess, then merge.
+"""
+    )
+    yield Figure("merging", Merging)
+    yield Try(
+        """
+Walk through the six steps in `fp32`. Then choose `bf16`, stay at the second step, and turn the strength down, one
+choice after the other. From where on do you see the picture of `delta_w` again in the picture of what rounding did?
+"""
+    )
+    yield Prose(
+        """
+## What the second path costs
+
+[[counts]] One multiply-accumulate is a multiplication and an addition, so two FLOPs. [[flops]] Counts that call one
+the other are wrong by a factor of two.
+
+The larger the matrix, the smaller the share. [[large]] [[once]]
+
+A count is not a time. [[times]] The two thin products are little work, but each is a call of its own, and a small
+model spends much of its time on calls. Only the ratio means anything, and another machine has another one. It is the
+reason to merge: small requests feel the calls most. LoRA's authors make the same point about adapter layers that
+cannot be merged: with one short text at a time, two designs took [[latency]].
+
+## The same answer
+
+[[exact]] That is the rounding of the format itself. [[strong]] So for an adapter that can be seen beside W the usual
+story holds.
+
+## What rounding takes
+
+[[bits]] A number has neighbours, and between them there is nothing. The fewer digits, the further apart they stand.
+An entry of `delta_w` that is smaller than half that distance vanishes: W plus a little is stored as W.
+
+[[small]] Error and loss are two numbers. Rounding goes up as often as down. The entries that do move, move too far,
+and on the whole they make up for those that do not.
+
+That ends where hardly any entry is large enough. [[tiny]] [[tiny-half]] So it is not the adapter that is too small. It
+is too small for the format that it is folded into. Beside W it would have worked in full.
+
+## Taking it out again
+
+Subtracting gives W back almost. [[back]] As a rule an entry comes back exactly if the sum needs no coarser steps
+than W did. Where adding carried it past the next power of two, its last digit may be gone.
+
+A small adapter is the easiest to take out. [[back-tiny]] That is no merit of subtraction: most of it never
+went in.
+
+## Again and again
+
+[[same]] What the first round left behind adds and subtracts without further loss. A server that swaps one adapter in
+and out need not fear it.
+
+[[different]] Each adapter rounds other entries, up or down by chance. So W wanders off: roughly like the square root
+of their number.
+
+There is a cure, and it costs one copy: keep the original W, and start each merge from it.
+
+## Stacked, and peeled off
+
+Two adapters can be merged one after the other. In the weights this is plain addition. In what the model can do it is
+not. [[stacked]] Each was trained without the other in the way, and the layers between them are not linear.
+
+Then take the first one out from under the second. [[peeled]]
+
+## When not to merge
+
+A merged model serves one task. A batch in which each text wants another adapter needs W and the adapters apart; the
+authors name this as a limit of merging [@hu2021, section 4.2]. Servers for many adapters therefore leave them beside W
+and gather the thin products of all requests into one call. One such server reports [[punica]] of those it was compared
+with; another is built for [[slora]].
+
+## In short
+
+- Merging makes the second path disappear. What it saves in time is more than a count of multiplications says.
+- An adapter that is small beside the steps of the format is rounded away. Error is not loss: look at both.
+- Subtracting gives W back almost. Keep the original.
+- Merge for one task. Leave adapters apart for many.
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="merging",
+    title="Merge it, and take it back",
+    question="What does folding an adapter into the weights save, and does taking it out give the base back?",
+    order=60,
+    minutes=15,
+    claims=CLAIMS,
+    build=build,
+    corrections=(
+        Correction(
+            "Unmerging gives the base back.",
+            "Almost: a computer rounds. [[back]]",
+            "merging",
+        ),
+        Correction(
+            "Merging changes nothing but the speed.",
+            "For an adapter that can be seen beside W. A small one is rounded away. [[tiny]]",
+            "merging",
+        ),
+    ),
+)
