@@ -21,8 +21,6 @@ from widgets._instrument import (
 START_FIGURE = ("rank", "rank")  # lesson and figure that the start page opens on
 # What the start page leaves to the lesson: it opens on a slider and its pictures.
 START_HIDES = ["matrix", "guess", "factors", "table", "code", "share"]
-# What a small picture of a figure leaves out besides.
-SMALL_HIDES = [*START_HIDES, "task", "model", "steps", "samples"]
 
 
 class Site:
@@ -179,10 +177,8 @@ class Site:
 
 
 def _small(lesson: Lesson) -> str:
-    """Return the address of a small picture of a lesson: its first figure, alive, without its controls."""
-    block = next(iter(lesson.figures().values()))
-    hide = [part for part in block.make().parts if part in SMALL_HIDES]
-    return f"embed/{lesson.slug}/{block.id}.html?hide={','.join(hide)}"
+    """Return the address of a small picture of a lesson: its first figure, alive, and nothing but its pictures."""
+    return f"embed/{lesson.slug}/{next(iter(lesson.figures()))}.html?view=small"
 
 
 def scripts_of(blocks: list[dict[str, Any]]) -> list[str]:
