@@ -90,6 +90,15 @@ class Grammar:
         """Words of one sentence with its full stop, on average."""
         return self._mean(START, lambda rule: 0.0, lambda word: 1.0)
 
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest sentence with its full stop."""
+        return self._longest(START)
+
+    def _longest(self, name: str) -> int:
+        rule = self.rules.get(name)
+        return 1 if rule is None else max(sum(map(self._longest, choice)) for choice in rule)
+
     def _mean(self, name, of_choice, of_word) -> float:
         rule = self.rules.get(name)
         if rule is None:

@@ -1,12 +1,13 @@
 """What a model writes, and in whose voice."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 
 from compute.gpt import GPT, generate
 from compute.tokenizer import decode, encode, readable
-from compute.voices import NO_VOICE, STOP, VOICES, voice_of
+from compute.voices import NO_VOICE, STOP, VOICES, longest_sentence, voice_of
 
 
 def write_sentences(
@@ -78,7 +79,8 @@ def voice_shares(model: GPT, number: int, seed: int) -> dict[str, float]:
 
     Notes
     -----
-    The standard error of a share p is sqrt(p * (1 - p) / number): 0.035 at most for 200 sentences.
+    The standard error of a share p is sqrt(p * (1 - p) / number): 0.035 at most for 200 sentences. What has no full
+    stop after the length of the longest sentence of any voice is "none", so that no more is written.
 
     Examples
     --------
@@ -87,7 +89,9 @@ def voice_shares(model: GPT, number: int, seed: int) -> dict[str, float]:
     >>> max(shares, key=shares.get)
     'plain'
     """
-    counted = Counter(voice_of(words) for words in write_sentences(model, number, seed))
+    enough = min(model.config.block_size, 1 + longest_sentence())  # a begin token, and the words
+    sentences = write_sentences(model, number, seed, length=enough)
+    counted = Counter(voice_of(words) for words in sentences)
     return {voice: counted[voice] / number for voice in (*VOICES, NO_VOICE)}
 
 
@@ -117,5 +121,25 @@ def samples(model: GPT, number: int, seed: int, prompt: str = "") -> tuple[str, 
     True
     """
     length = min(model.config.block_size, 20 + len(encode(prompt)))
-    sentences = write_sentences(model, number, seed, prompt, length=length)
-    return tuple(readable(words) + " …" * (words[-1:] != [STOP]) for words in sentences)
+    return tuple(map(as_text, write_sentences(model, number, seed, prompt, length=length)))
+
+
+def as_text(words: Sequence[str]) -> str:
+    """Return a sentence of a model, ready to be shown.
+
+    Parameters
+    ----------
+    words : sequence of str
+        As `write_sentences` gives them.
+
+    Returns
+    -------
+    str
+        One text; an ellipsis ends what has no full stop.
+
+    Examples
+    --------
+    >>> as_text(["the", "old", "dog", "runs", "to"])
+    'the old dog runs to …'
+    """
+    return readable(words) + " …" * (words[-1:] != [STOP])

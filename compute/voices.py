@@ -221,6 +221,23 @@ def voice_of(sentence: Sequence[str]) -> str:
     return next(makers, NO_VOICE)
 
 
+@cache
+def longest_sentence() -> int:
+    """Return how long a sentence of any voice can be.
+
+    Returns
+    -------
+    int
+        Words, the full stop included. What is longer is in no voice.
+
+    Examples
+    --------
+    >>> longest_sentence()
+    15
+    """
+    return max(grammar(voice).longest for voice in VOICES)
+
+
 def write(voice: str, length: int, rng: np.random.Generator) -> list[str]:
     """Return the start of a text in one voice.
 

@@ -8,7 +8,7 @@ from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.sampling import samples, voice_shares, write_sentences
 from compute.tokenizer import UnknownWord
-from compute.voices import VOICES, grammar, voice_of
+from compute.voices import VOICES, grammar, longest_sentence, voice_of
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 
@@ -21,9 +21,16 @@ def base() -> GPT:
 def test_shares_are_those_of_a_model_that_writes_only_listed_sentences(base, monkeypatch):
     rng = np.random.default_rng(0)
     written = [grammar(voice).sample(rng) for voice in VOICES for _ in range(4)] + [["the", "dog"]] * 10
-    monkeypatch.setattr("compute.sampling.write_sentences", lambda *_: written)
+    monkeypatch.setattr("compute.sampling.write_sentences", lambda *_, **__: written)
     shares = voice_shares(base, len(written), seed=0)
     assert shares == {**dict.fromkeys(VOICES, 0.08), "none": 0.2}
+
+
+def test_shares_need_no_more_words_than_the_longest_sentence_has(base):
+    assert longest_sentence() == max(len(words) for voice in VOICES for words in grammar(voice).sentences())
+    whole = [voice_of(words) for words in write_sentences(base, 100, seed=3)]
+    shares = voice_shares(base, 100, seed=3)
+    assert shares == {voice: whole.count(voice) / 100 for voice in shares}
 
 
 def test_sentences_end_with_the_first_full_stop_after_the_prompt(base):
