@@ -47,7 +47,8 @@ class _Computed:
         self.value = value
 
     def __format__(self, spec: str) -> str:
-        return f'<span class="claim">{html.escape(format(self.value, spec))}</span>'
+        text = fill(f"{{value:{spec}}}", {"value": self.value})  # so that a tie is rounded as in the figures
+        return f'<span class="claim">{html.escape(text)}</span>'
 
 
 def said(mark: Claim | Cited) -> str:

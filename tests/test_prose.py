@@ -11,7 +11,7 @@ from bokeh.document import Document
 import app
 import lessons
 from lessons import load_all
-from lessons._blocks import Lesson
+from lessons._blocks import Claim, Lesson
 from lessons._panel import lesson_page, live_apps
 from lessons._prose import to_html
 from lessons._site import Site
@@ -154,6 +154,14 @@ def test_html_in_markdown_is_noticed_and_does_not_reach_the_page(plant):
     html = to_html("Some <b>bold</b> <script>alert(1)</script> `<i>`", {})
     assert shown_markup(html) == ["<b>", "</b>", "<script>", "</script>"]
     assert {tag for tag, _ in Page(html).elements} == {"p", "code"}
+
+
+def test_a_claim_rounds_a_tie_as_the_figures_do():
+    # A lesson said 22.2 % of 89 in 400 where its figure said 22.3 %.
+    claim = Claim(
+        "{share:.1%} of {count:,d}, {name}", lambda: {"share": 89 / 400, "count": 4000, "name": "x"}, bool
+    )
+    assert Page(to_html("[[c]]", {"c": claim})).text() == "22.3% of 4,000, x"
 
 
 def test_markup_that_does_not_close_is_noticed():
