@@ -68,7 +68,7 @@ HAND_OUT = """async (root, [label, ranks]) => {
 def instrument(page, name: str = "rank") -> Locator:
     """Return the figure of an instrument once it can be played with."""
     root = page.locator(f".lora-{name}").first  # a Panel page holds a second one, for the reader's own matrix
-    expect(root.locator("input[type=range]")).to_be_enabled()
+    expect(root.locator("input[type=range]").first).to_be_enabled()  # the mixer has two
     return root
 
 
