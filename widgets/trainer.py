@@ -25,6 +25,7 @@ from widgets._watched import DEVICES, Watched
 from widgets.lab import Lab
 from widgets.strength import Strength
 
+APART = (32, 0, 0, 0)  # pixels above a figure
 EVERY = 0.2  # seconds between two pictures of a growing run
 
 WORDS = {
@@ -87,8 +88,8 @@ class Trainer(Viewer):
     def __init__(self, **params: Any):
         super().__init__(**params)
         self.form = Form()
-        self.lab = Lab(hide=["task", "guess"], visible=False)
-        self.dial = Strength(hide=["task", "guess"], visible=False)
+        self.lab = Lab(hide=["task", "guess"], visible=False, margin=APART)
+        self.dial = Strength(hide=["task", "guess"], visible=False, margin=APART)
         self._settings = _settings.USUAL
         self._watched: list[Watched] = []
         self._sweep: Sweep | None = None

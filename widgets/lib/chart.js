@@ -223,13 +223,10 @@ export class Chart {
     for (const { label, kind, i, place, anchor } of named) {
       const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
       last = Math.max(inside, last + LABEL_GAP * unit)
-      this.svg
-        .append('text')
-        .attr('class', `label ${kind}`)
-        .attr('x', this.x(i))
-        .attr('y', last)
-        .attr('text-anchor', anchor ?? (i > 0.8 * this.k ? 'end' : 'middle'))
-        .text(label)
+      const text = this.svg.append('text').attr('class', `label ${kind}`).attr('y', last).text(label)
+      const side = anchor ?? (i > 0.8 * this.k ? 'end' : 'middle')
+      const half = side === 'middle' ? text.node().getComputedTextLength() / 2 : 0 // a long one stays inside
+      text.attr('text-anchor', side).attr('x', Math.min(this.x(i), box.right - half))
     }
   }
 
@@ -240,16 +237,8 @@ export class Chart {
     const at = this.x(r)
     this.now.attr('transform', `translate(${at},0)`)
     this.content.lines?.forEach(({ values, at: places }, i) => {
-      const value =
-        values[
-          places
-            ? Math.max(
-                0,
-                places.findLastIndex((place) => place <= r),
-              )
-            : r
-        ]
-      this.dots[i].attr('transform', `translate(${at},${this.y(value)})`)
+      const last = places ? places.findLastIndex((place) => place <= r) : r
+      this.dots[i].attr('transform', `translate(${at},${this.y(values[Math.max(0, last)])})`)
     })
     if (this.content.bars) {
       this.kept.attr('width', at)
