@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from compute.gpt import GPT
+from compute.inits import start
 
 SCALING_RULES: dict[str, Callable[[float, int], float]] = {
     "alpha/r": lambda alpha, r: alpha / r,
@@ -73,35 +74,6 @@ class LoRALinear(nn.Module):
         return self.base(x) + self.scaling * F.linear(inner, self.lora_B)
 
 
-def _kaiming(factor: torch.Tensor, generator: torch.Generator) -> None:
-    nn.init.kaiming_uniform_(factor, a=math.sqrt(5), generator=generator)
-
-
-def _b_zero(layer: LoRALinear, generator: torch.Generator) -> None:
-    _kaiming(layer.lora_A, generator)
-
-
-def _a_zero(layer: LoRALinear, generator: torch.Generator) -> None:
-    _kaiming(layer.lora_B, generator)
-
-
-def _both_zero(layer: LoRALinear, generator: torch.Generator) -> None:
-    pass
-
-
-def _both_random(layer: LoRALinear, generator: torch.Generator) -> None:
-    _kaiming(layer.lora_A, generator)
-    _kaiming(layer.lora_B, generator)
-
-
-INITS: dict[str, Callable[[LoRALinear, torch.Generator], None]] = {
-    "B=0": _b_zero,
-    "A=0": _a_zero,
-    "both zero": _both_zero,
-    "both random": _both_random,
-}
-
-
 def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None:
     """Give the factors of a new layer, both still zero, the numbers that training starts from.
 
@@ -110,25 +82,18 @@ def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None
     layer : LoRALinear
         A layer as it was made.
     init : str
-        A key of INITS: which factors are zero. The others are drawn.
+        A key of `compute.inits.INITS`.
     generator : torch.Generator
         Where they are drawn from, on the CPU.
 
     Raises
     ------
     ValueError
-        If there is no such init.
+        If there is no such init, or it cannot have this r.
 
     Notes
     -----
-    What is drawn is uniform within 1 / sqrt(fan_in), fan_in being in for lora_A and r for lora_B: Kaiming's rule
-    with a = sqrt(5), which loralib and PEFT use for lora_A. With "B=0" (their default) and "A=0" the model starts
-    as it was and one factor learns in the first step; with "both zero" none ever does; with "both random" both
-    do, but the model does not start as it was.
-
-    References
-    ----------
-    He et al. 2015, arXiv:1502.01852, section 2.2; microsoft/LoRA, loralib/layers.py at 0771c1e.
+    "PiSSA" changes the weight of the layer beneath, too: it moves a part of it into the factors.
 
     Examples
     --------
@@ -137,10 +102,11 @@ def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None
     >>> bool(layer.lora_A.abs().max() <= 1 / math.sqrt(6)), bool(layer.lora_B.any())
     (True, False)
     """
-    if init not in INITS:
-        raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}.")
+    lora_A, lora_B, W = start(init, layer.base.weight, layer.r, layer.scaling, generator)
     with torch.no_grad():
-        INITS[init](layer, generator)
+        layer.lora_A.copy_(lora_A)
+        layer.lora_B.copy_(lora_B)
+        layer.base.weight.copy_(W)
 
 
 def inject(
@@ -167,7 +133,7 @@ def inject(
     scaling_rule : str
         "alpha/r" or "alpha/sqrt(r)".
     init : str
-        A key of INITS.
+        A key of `compute.inits.INITS`.
     generator : torch.Generator
         Where the factors are drawn from, on the CPU.
 

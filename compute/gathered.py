@@ -43,8 +43,8 @@ class Run(NamedTuple):
     tokens_per_second : float
         Trained on, without the time for evaluations.
     spectra : dict of str to list of float
-        Singular values of each delta_w, descending, by the name of its layer; r of an adapter, since what follows
-        is rounding. Empty until the run is finished.
+        Singular values of each delta_w, descending, by the name of its layer; r of an adapter, 2 r of PiSSA's,
+        since what follows is rounding. Empty until the run is finished.
     strengths : dict of str to list
         What the adapter does at each of `compute.run.STRENGTHS`: "validation_loss", "base_loss" and "samples", as
         above. Empty until the run is finished, and after full finetuning.
@@ -124,7 +124,9 @@ class Collector:
                 run.gradient_norms.setdefault(kind, []).append(norm)
             self._run = run._replace(seconds=record.seconds, tokens_per_second=record.tokens_per_second)
             return
-        kept = run.config["r"] if run.config["method"] == "lora" else None
+        kept = None
+        if run.config["method"] == "lora":  # PiSSA's change has its start in it too
+            kept = run.config["r"] * (2 if run.config["init"] == "PiSSA" else 1)
         self._run = run._replace(
             base_samples=record.base_evaluation.samples,
             trainable=record.trainable,

@@ -1,5 +1,7 @@
 """What an adapter costs: numbers stored, and the rank at which it saves nothing any more."""
 
+import math
+
 
 def stored_numbers(shape: tuple[int, int], r: int) -> int:
     """Return how many numbers lora_A and lora_B hold together.
@@ -151,6 +153,55 @@ def times_smaller(shape: tuple[int, int], r: int) -> float:
     if r < 1:
         raise ValueError(f"r must be at least 1, got {r}.")
     return break_even_rank(shape) / r
+
+
+def first_step_ratio(shape: tuple[int, int], r: int, optimizer: str) -> float:
+    """Return how many times as far the first step of training goes with lora_A = 0 as with lora_B = 0.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Shape (out, in) of the layer, both at least 1.
+    r : int
+        Rank of the adapter, at least 1 and well below out and in.
+    optimizer : str
+        "sgd" or "adamw".
+
+    Returns
+    -------
+    float
+        Ratio of the Frobenius norms of the changes of delta_w, at the same learning rate.
+
+    Raises
+    ------
+    ValueError
+        If a side is below 1, or the optimiser is neither of the two.
+
+    Notes
+    -----
+    What is drawn is uniform within 1 / sqrt(fan_in). With G = dL/dW the step of gradient descent is
+    -lr * scaling**2 * G @ lora_A.T @ lora_A for lora_B = 0, where lora_A.T @ lora_A has r eigenvalues near 1/3; for
+    lora_A = 0 it is -lr * scaling**2 * lora_B @ lora_B.T @ G, and those of lora_B @ lora_B.T are near out / (3 r).
+    A G without preferred directions makes the ratio sqrt(out * in) / r. AdamW's first step has the same size in
+    every entry of the factor that learns, whatever its gradient: sqrt(in / r).
+
+    References
+    ----------
+    Hayou, Ghosh, Yu 2024, arXiv:2406.08447 (what the two starts do as the width grows).
+
+    Examples
+    --------
+    >>> first_step_ratio((4096, 4096), 8, "sgd")
+    512.0
+    >>> round(first_step_ratio((4096, 4096), 8, "adamw"), 1)
+    22.6
+    """
+    out_size, in_size = _sides(shape)
+    if optimizer == "sgd":
+        return math.sqrt(out_size * in_size) / r
+    if optimizer == "adamw":
+        return math.sqrt(in_size / r)
+    raise ValueError(f"optimizer must be sgd or adamw, got {optimizer!r}.")
 
 
 def _sides(shape: tuple[int, int]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from compute.adapter import LoRALinear, lora_layers
+from compute.adapter import SCALING_RULES, LoRALinear, delta_w, lora_layers
 from compute.gpt import GPT
 from compute.refusal import FileRefused, quote
 
@@ -125,6 +125,55 @@ def save_adapter(model: GPT) -> AdapterFiles:
         "inference_mode": True,
     }
     return AdapterFiles(save(tensors, metadata={"format": "pt"}), json.dumps(config, indent=2) + "\n")
+
+
+@torch.no_grad()
+def on_base(model: GPT, base: GPT) -> GPT:
+    """Return the same model as adapters on the base that it came from.
+
+    Parameters
+    ----------
+    model : GPT
+        A model with adapters on changed weights, as PiSSA leaves them. It is not touched.
+    base : GPT
+        The plain model that was adapted, on the CPU.
+
+    Returns
+    -------
+    GPT
+        A copy whose adapters have twice the rank, or that of the layer if it is less, and the same scaling.
+
+    Notes
+    -----
+    What changed is scaling * (lora_B @ lora_A - the product at the start), a matrix of rank 2 r at most; its thin
+    SVD gives the factors. The answers are equal up to rounding.
+
+    References
+    ----------
+    huggingface/peft 0.21.2, tuners/lora/model.py (subtract_mutated_init): the same conversion when it saves.
+
+    Examples
+    --------
+    >>> from compute.adapter import inject
+    >>> from compute.checkpoint import load_base
+    >>> base = load_base()
+    >>> model = on_base(inject(base, ["q_proj"], 4, 8, "alpha/r", "PiSSA", torch.Generator()), base)
+    >>> [layer.r for _, layer in lora_layers(model)]
+    [8, 8, 8]
+    """
+    moved = copy.deepcopy(model)
+    for name, layer in list(lora_layers(moved)):
+        W = base.get_submodule(name).weight.to(layer.base.weight)
+        U, s, Vh = torch.linalg.svd(layer.base.weight + delta_w(layer) - W, full_matrices=False)
+        layer.base.weight.copy_(W)
+        r = min(2 * layer.r, len(s))
+        alpha = layer.scaling / SCALING_RULES[layer.scaling_rule](1, r)
+        new = LoRALinear(layer.base, r, alpha, layer.scaling_rule)
+        root = (s[:r] / new.scaling).sqrt()
+        new.lora_A.copy_(root[:, None] * Vh[:r])
+        new.lora_B.copy_(U[:, :r] * root)
+        moved.set_submodule(name, new)
+    return moved
 
 
 def load_adapter(base: GPT, files: AdapterFiles) -> GPT:

@@ -11,7 +11,9 @@ from compute.voices import TASKS
 METHODS = ("lora", "full")
 SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-INITS = ("B=0", "A=0", "both zero", "both random")
+INITS = ("B=0", "A=0", "both zero", "both random", "mixed", "orthogonal", "PiSSA")
+AWAY_FROM_BASE = ("both random",)  # with these the model does not start as it was
+EVEN_RANK = "orthogonal"  # pairs directions, so that r must be even
 OPTIMIZERS = ("adamw", "sgd")
 EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
@@ -52,7 +54,7 @@ class TrainConfig:
     target_modules : tuple of str
         Which of TARGET_MODULES have an adapter, at least one.
     init : str
-        Which factors start at zero, one of INITS.
+        How the factors start, one of INITS; "orthogonal" needs an even r.
     learning_rate : float
         Step size of the optimiser. LoRA wants about ten times that of full finetuning.
     optimizer : str
@@ -104,6 +106,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}, got {value!r}.")
+        if self.init == EVEN_RANK and self.r % 2:
+            raise ValueError(f"init {EVEN_RANK} needs an even r, got {self.r}.")
         if not isinstance(self.train_embeddings, bool):
             raise ValueError(f"train_embeddings must be True or False, got {self.train_embeddings!r}.")
         modules = self.target_modules

@@ -12,7 +12,7 @@ from compute.adapter import delta_w, inject, lora_layers, merge
 from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
-from compute.peft_format import EMBEDDINGS, save_adapter
+from compute.peft_format import EMBEDDINGS, on_base, save_adapter
 from compute.run import (
     EVALUATE_EVERY,
     STRENGTHS,
@@ -239,7 +239,7 @@ def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) 
     spectra = {
         name: factorize(matrix.double().numpy()).s.tolist() for name, matrix in learned(model, base).items()
     }
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    trainable, total = _sizes(model)
     weights, text = files
     return Result(
         step=0,
@@ -247,8 +247,8 @@ def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) 
         evaluation=evaluation,
         base_evaluation=evaluate(base, task),
         strengths=evaluations,
-        trainable=sum(size for size, learns in sizes if learns),
-        total=sum(size for size, _ in sizes),
+        trainable=trainable,
+        total=total,
         spectra=spectra,
         weights=weights,
         adapter_config=text,
@@ -265,10 +265,19 @@ def _gradient_norms(learning: dict[str, torch.nn.Parameter]) -> dict[str, float]
     return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))
 
 
+def _sizes(model: GPT) -> tuple[int, int]:
+    """Return how many numbers can learn, and how many there are."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(size for size, learns in sizes if learns), sum(size for size, _ in sizes)
+
+
 def _result(
     config: TrainConfig, base: GPT, model: GPT, last_loss: float | None, start: float
 ) -> Result | Diverged:
     files: tuple[bytes, str | None]
+    trainable, total = _sizes(model)
+    if config.method == "lora" and config.init == "PiSSA":
+        model = on_base(model, base)  # from here on, what was learned is a change of the base
     if config.method == "lora":
         files = save_adapter(model)
     else:
@@ -277,4 +286,4 @@ def _result(
     result = measured(model, base, config.task, files)
     if result is None:
         return Diverged(config.steps, None, last_loss)
-    return result._replace(step=config.steps, seconds=seconds)
+    return result._replace(step=config.steps, seconds=seconds, trainable=trainable, total=total)

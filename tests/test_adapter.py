@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from compute.adapter import (
-    INITS,
     SCALING_RULES,
     LoRALinear,
     delta_w,
@@ -20,10 +19,11 @@ from compute.adapter import (
 )
 from compute.checkpoint import load_base
 from compute.gpt import GPT
+from compute.inits import INITS
 from compute.lora import stored_numbers
+from compute.run import AWAY_FROM_BASE, TARGET_MODULES
 from compute.run import INITS as NAMES_OF_INITS
 from compute.run import SCALING_RULES as NAMES_OF_RULES
-from compute.run import TARGET_MODULES
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 
@@ -81,27 +81,8 @@ def test_names_are_the_same_with_and_without_torch():
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_an_init_draws_what_its_name_says(init):
-    layer = make(300, 200, 25, init)
-    for factor, fan_in, random in (
-        (layer.lora_A, 200, init in ("B=0", "both random")),
-        (layer.lora_B, 25, init in ("A=0", "both random")),
-    ):
-        values = factor.detach().flatten()
-        assert values.any() == random
-        if random:
-            bound = 1 / math.sqrt(fan_in)
-            assert values.abs().max() <= bound
-            # Uniform: variance bound**2 / 3, mean 0; five standard errors of either from n values.
-            n = len(values)
-            assert values.mean().abs() < 5 * bound / math.sqrt(3 * n)
-            assert values.square().mean().item() == pytest.approx(bound**2 / 3, rel=5 * math.sqrt(0.8 / n))
-    assert delta_w(layer).any() == (init == "both random")
-
-
-@pytest.mark.parametrize("init", INITS)
 def test_gradients_of_the_first_step_are_the_closed_forms(init):
-    layer = make(7, 9, 3, init)
+    layer = make(7, 9, 4, init)
     W = layer.base.weight.detach().clone()
     merged = (W + delta_w(layer)).requires_grad_()
     x = torch.randn(20, 9, generator=torch.Generator().manual_seed(2))
@@ -118,16 +99,18 @@ def test_gradients_of_the_first_step_are_the_closed_forms(init):
         "B=0": (False, True),
         "A=0": (True, False),
         "both zero": (False, False),
-        "both random": (True, True),
     }
-    assert (bool(layer.lora_A.grad.any()), bool(layer.lora_B.grad.any())) == live[init]
+    assert (bool(layer.lora_A.grad.any()), bool(layer.lora_B.grad.any())) == live.get(init, (True, True))
 
 
 @pytest.mark.parametrize("init", INITS)
 def test_the_model_starts_as_the_base_unless_both_are_random(init, base):
     tokens = torch.randint(100, (2, 12), generator=torch.Generator().manual_seed(0))
-    same = torch.equal(injected(base, init)(tokens), base(tokens))
-    assert same == (init != "both random")
+    off = (injected(base, init)(tokens) - base(tokens)).abs().max().item()
+    # An orthogonal or PiSSA start is the base up to rounding: logits of size 10, three blocks of float32 sums.
+    allowed = {"orthogonal": 1e-4, "PiSSA": 1e-4, "both random": math.inf}.get(init, 0.0)
+    assert off <= allowed
+    assert (off > 0.1) == (init == "both random") == (init in AWAY_FROM_BASE)
 
 
 @pytest.mark.parametrize("init", ["B=0", "both random"])

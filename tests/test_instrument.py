@@ -69,7 +69,7 @@ HOSTILE = [
 
 
 def test_there_are_instruments():
-    assert {"rank", "patterns"} <= {cls.script for cls in FOUND}
+    assert {"rank", "patterns", "inits"} <= {cls.script for cls in FOUND}
     assert len({cls.script for cls in FOUND}) == len(FOUND)
 
 

@@ -8,6 +8,7 @@ import pytest
 from compute.noise import noise_control
 from compute.recorded import RECORDED_RANKS, load
 from instruments import gaps, numbers, printed_by, templates
+from widgets._pair import shipped
 from widgets._runs import TASKS
 from widgets._text import fill
 from widgets.lab import CLOSE, LAYERS, Lab
@@ -78,3 +79,12 @@ def test_its_code_trains_the_run_again():
     figure = Lab(task="legal", r="1")
     ((value, _, _),) = numbers(printed_by(figure.snippet()).split(": ", 1)[1])
     assert value == pytest.approx(load("legal", 1).validation_loss[-1], abs=AGAIN)
+
+
+def test_a_model_that_starts_elsewhere_does_not_write_for_the_base():
+    run = load("legal", 4)
+    unfinished = run._replace(base_samples=())
+    assert shipped(unfinished, False)["base_samples"] == run.samples[0]
+    elsewhere = unfinished._replace(config=run.config | {"init": "both random"})
+    assert shipped(elsewhere, False)["base_samples"] == ()
+    assert shipped(elsewhere._replace(base_samples=("a",)), True)["base_samples"] == ("a",)

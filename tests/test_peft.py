@@ -15,7 +15,7 @@ from compute.gpt import GPT
 from compute.peft_format import AdapterFiles, load_adapter, save_adapter
 from compute.refusal import FileRefused
 from compute.run import TARGET_MODULES, TrainConfig
-from compute.train import prepare, train
+from compute.train import evaluate, prepare, train
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours
@@ -70,6 +70,25 @@ def test_our_adapter_opens_in_peft(choices, base, tokens, tmp_path):
     torch.testing.assert_close(theirs(tokens), ours(tokens), atol=LOGITS, rtol=0)
     assert (ours(tokens) - base(tokens)).abs().max() > 0.1  # the adapter says something
     assert theirs.peft_config["default"].r == choices["r"]
+
+
+@pytest.mark.parametrize(
+    "choices", [{"r": 4}, {"r": 40, "scaling_rule": "alpha/sqrt(r)"}], ids=["2r", "whole"]
+)
+def test_a_pissa_adapter_opens_in_peft_on_the_base_as_it_was(choices, base, tokens, tmp_path):
+    config = TrainConfig(init="PiSSA", learning_rate=1e-2, steps=2, batch_size=4, **choices)
+    *_, result = train(config, base)
+    files = AdapterFiles(result.weights, result.adapter_config)
+    theirs = peft.PeftModel.from_pretrained(copy.deepcopy(base), in_folder(files, tmp_path))
+    ours = load_adapter(base, files)
+    torch.testing.assert_close(theirs(tokens), ours(tokens), atol=LOGITS, rtol=0)
+    assert theirs.peft_config["default"].r == min(2 * config.r, 64)  # no layer has more directions than 64
+    # The run itself had other weights beneath: equal up to the rounding of an SVD, carried through three blocks.
+    assert evaluate(ours, "legal").validation_loss == pytest.approx(
+        result.evaluation.validation_loss, abs=1e-4
+    )
+    assert result.strengths[0] == result.base_evaluation  # at strength 0 the base is back
+    assert result.trainable == sum(p.numel() for p in prepare(config, base).parameters() if p.requires_grad)
 
 
 def test_peft_merges_our_adapter_as_we_do(base, tmp_path):

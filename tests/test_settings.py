@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute.recorded import RECORDED_RANKS, load
-from compute.run import TARGET_MODULES, TrainConfig
+from compute.run import INITS, TARGET_MODULES, TrainConfig
 from widgets._settings import FIELDS, USUAL, configs, describe, read, same_but_r, sweep
 
 JSON = st.recursive(
@@ -33,10 +33,7 @@ def test_the_usual_settings_are_the_recorded_runs():
 
 
 def test_the_form_has_a_field_for_every_part_of_a_config_that_it_may_change():
-    left_out = {
-        "init",
-        "batch_size",
-    }  # the init is a lesson of its own; the batch makes a run slow, not different
+    left_out = {"batch_size"}  # it makes a run slow, not different
     assert {field.name for field in FIELDS} - {"full_learning_rate"} == set(
         TrainConfig.__dataclass_fields__
     ) - left_out
@@ -54,7 +51,11 @@ def test_any_value_gives_configs_or_a_sentence(name, value):
         assert said.endswith(".")
         return
     assert configs(settings)
-    assert len(sweep(settings)) == len(RECORDED_RANKS) + 1
+    *loras, full = sweep(settings)
+    assert full.method == "full"
+    assert [run.r for run in loras] == [
+        r for r in RECORDED_RANKS if settings["init"] != "orthogonal" or r > 1
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,11 @@ def test_what_is_no_settings_is_refused(text):
         ({"steps": 60}, "Steps = 60 is not possible: a whole number from 50 to 2,000, in steps of 50."),
         ({"learning_rate": None}, "Learning rate, LoRA = None is not possible: from 1e-06 to 10."),
         ({"learning_rate": float("nan")}, "Learning rate, LoRA = nan is not possible: from 1e-06 to 10."),
+        (
+            {"init": "orthogonal", "r": 3},
+            "The orthogonal start pairs directions, so r must be even: r = 3 is not possible.",
+        ),
+        ({"init": "C=0"}, "These settings cannot be read."),
         ({"target_modules": []}, "LoRA needs at least one of the matrices to adapt. Tick one."),
     ],
 )
@@ -84,7 +90,9 @@ def test_a_refusal_names_what_is_possible(changed, told):
 def test_full_finetuning_is_one_run_whatever_lora_is_set_to():
     one = configs(asked())["full"]
     other = configs(
-        asked(r=8, alpha=2.0, learning_rate=0.1, target_modules=["q_proj"], train_embeddings=True)
+        asked(
+            r=8, alpha=2.0, init="PiSSA", learning_rate=0.1, target_modules=["q_proj"], train_embeddings=True
+        )
     )["full"]
     assert one == other
     assert one != configs(asked(full_learning_rate=3e-4))["full"]
@@ -103,6 +111,12 @@ def test_the_order_of_ticked_matrices_makes_no_other_run():
 def test_a_whole_number_that_a_browser_sends_without_a_point_is_the_same_run():
     assert configs(asked(alpha=8)) == configs(asked(alpha=8.0))
     assert isinstance(configs(asked(alpha=8))["lora"].alpha, float)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_every_init_can_be_asked_for(init):
+    assert configs(asked(init=init))["lora"].init == init
+    assert dict(next(field for field in FIELDS if field.name == "init").allowed)[init]
 
 
 def test_a_curve_over_r_holds_for_other_ranks_only():

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from compute.gathered import Run
 from compute.recorded import FULL, RECORDED_RANKS
+from compute.run import AWAY_FROM_BASE
 from widgets._runs import runs_of
 
 NAMES = {"lora": "LoRA", "full": "full finetuning"}
@@ -93,7 +94,8 @@ def shipped(run: Run, whole: bool) -> dict[str, Any]:
         "validation_loss": _short(run.validation_loss),
         "base_loss": _short(run.base_loss),
         "samples": run.samples,
-        "base_samples": run.base_samples or run.samples[0],  # an adapter that is still zero changes nothing
+        # A model that starts as the base writes as the base does; what another one's base writes is known at the end.
+        "base_samples": run.base_samples or (() if run.config["init"] in AWAY_FROM_BASE else run.samples[0]),
         "trainable": run.trainable,
         "bytes": run.bytes,
         "seconds": run.seconds,

@@ -5,14 +5,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from compute.recorded import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
-from compute.run import OPTIMIZERS, SCALING_RULES, TARGET_MODULES, TrainConfig
+from compute.run import EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TARGET_MODULES, TrainConfig
 from widgets._runs import TASKS
 
 METHODS = {"both": "LoRA and full finetuning", "lora": "LoRA", "full": "Full finetuning"}
+INIT_LABELS = {
+    "B=0": "lora_B = 0 (usual)",
+    "A=0": "lora_A = 0",
+    "both zero": "both zero",
+    "both random": "both random",
+    "mixed": "mixed",
+    "orthogonal": "orthogonal",
+    "PiSSA": "PiSSA",
+}
 STEPS = (50, 2000)  # a run of the most steps takes about a minute; an evaluation comes every 50
 
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
+ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
 NO_TARGET = "LoRA needs at least one of the matrices to adapt. Tick one."
 
 
@@ -67,6 +77,7 @@ FIELDS = [
     Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATES[FULL], (1e-6, 10)),
     Field("alpha", "alpha", "number", 8.0, (0.01, 1024)),
     Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
+    Field("init", "The factors start with", "select", "B=0", [[init, INIT_LABELS[init]] for init in INITS]),
     Field(
         "optimizer",
         "Optimiser",
@@ -93,6 +104,8 @@ def read(text: str) -> dict[str, Any]:
     for field in FIELDS:
         if refusal := field.refusal(values[field.name]):
             raise ValueError(refusal)
+    if values["init"] == EVEN_RANK and values["r"] % 2:
+        raise ValueError(ODD_RANK.format(r=values["r"]))
     return values
 
 
@@ -107,7 +120,7 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
     common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer")}
     if method == "full":
         return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
-    names = ("r", "scaling_rule", "train_embeddings")
+    names = ("r", "scaling_rule", "init", "train_embeddings")
     return TrainConfig(
         **common,
         **{name: settings[name] for name in names},
@@ -119,8 +132,9 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
 
 
 def sweep(settings: dict[str, Any]) -> list[TrainConfig]:
-    """Return the runs of a sweep over r with these settings, full finetuning last."""
-    return [config(settings | {"r": r}, "lora") for r in RECORDED_RANKS] + [config(settings, "full")]
+    """Return the runs of a sweep over each r that the init can have, full finetuning last."""
+    ranks = [r for r in RECORDED_RANKS if r % 2 == 0 or settings["init"] != EVEN_RANK]
+    return [config(settings | {"r": r}, "lora") for r in ranks] + [config(settings, "full")]
 
 
 def same_but_r(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -1,15 +1,17 @@
-import { button, integer } from './controls.js'
+import { button, integer, select } from './controls.js'
 import { h } from './dom.js'
 import { fill } from './text.js'
 
 /**
- * A guess before the reveal: a question, a number, and a way round it. `guess` is 'ask', 'skip' or the number;
- * `answer(guess)` is told what the reader did. The verdict stays, also when she goes on to another matrix.
+ * A guess before the reveal: a question, a number or one of `words.options`, and a way round it. `guess` is 'ask',
+ * 'skip' or what was guessed; `answer(guess)` is told what the reader did. The verdict stays, also when she goes on to
+ * another matrix.
  */
 export class Guess {
   constructor(words, answer) {
     this.words = words
-    this.field = integer(words.field, [0, 1], () => {})
+    const { options } = words
+    this.field = options ? select(words.field, options, () => {}) : integer(words.field, [0, 1], () => {})
     this.field.input.required = true // an empty field is no guess
     this.question = h('p', { class: 'question' })
     this.form = h(
@@ -17,7 +19,8 @@ export class Guess {
       {
         submit: (event) => {
           event.preventDefault()
-          answer(String(this.field.input.valueAsNumber || 0))
+          const { value, valueAsNumber } = this.field.input
+          answer(options ? value : String(valueAsNumber || 0))
         },
       },
       this.question,
@@ -35,7 +38,7 @@ export class Guess {
     )
   }
 
-  /** Show where things stand: of `values`, which fill the words, the reader guesses `truth`, among 0..high. */
+  /** Show where things stand: of `values`, which fill the words, the reader guesses `truth`, an option or a number of 0..high. */
   show(guess, values) {
     const { truth, high } = values
     const asking = guess === 'ask'
@@ -44,10 +47,20 @@ export class Guess {
     this.again.hidden = asking
     if (turned) (asking ? this.field.input : this.again).focus() // what had the focus is hidden now
     this.question.textContent = fill(this.words.question, values)
-    this.field.input.max = high
+    if (!this.words.options) this.field.input.max = high
     if (asking || guess === 'skip') return
+    const named = { guess: this.named(guess), truth: this.named(truth) }
+    this.verdict.textContent = fill(this.judged(guess, truth), { ...values, ...named })
+  }
+
+  judged(guess, truth) {
+    const { options, right, wrong, tooLow, tooHigh } = this.words
+    if (options) return guess === truth ? right : wrong
     const off = Number(guess) - truth
-    const words = off === 0 ? this.words.right : off < 0 ? this.words.tooLow : this.words.tooHigh
-    this.verdict.textContent = fill(words, { ...values, guess })
+    return off === 0 ? right : off < 0 ? tooLow : tooHigh
+  }
+
+  named(value) {
+    return this.words.options?.find(([each]) => each === value)[1] ?? value
   }
 }

@@ -1,0 +1,62 @@
+"""The inits figure in a real browser: it says what Python says, and the gradients are veiled until the guess."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from widgets.inits import Inits
+
+TITLE = "Norm of the gradients of both factors"
+
+
+def test_the_replay_says_what_python_says(open_page, server):
+    page = open_page(f"{server}/embed/init/inits.html?init=mixed&guess=skip&rate=1")
+    sentence = page.locator(".lora-inits .sentence")
+    step = page.get_by_role("button", name="Step", exact=True)
+    for at in range(3):
+        expect(sentence).to_have_text(Inits(init="mixed", rate=1, step=at, guess="skip").sentence())
+        step.click()
+
+
+def test_a_run_that_was_given_up_says_so(open_page, server):
+    page = open_page(f"{server}/embed/init/inits.html?init=a-zero&guess=skip&rate=3&step=50")
+    said = Inits(init="a-zero", rate=3, step=50, guess="skip").sentence()
+    assert "given up" in said
+    expect(page.locator(".lora-inits .sentence")).to_have_text(said)
+    expect(page.locator(".readouts")).to_contain_text("given up")
+
+
+def test_the_gradients_are_veiled_until_the_guess(open_page, server):
+    page = open_page(f"{server}/embed/init/inits.html")
+    gradients = page.get_by_role("slider", name=TITLE)
+    sentence = page.locator(".lora-inits .sentence")
+    expect(gradients).to_have_count(0)
+    expect(sentence).to_have_text(Inits().sentence())
+    page.get_by_label("My guess:").select_option("both")
+    page.get_by_role("button", name="Reveal").click()
+    expect(gradients).to_be_visible()
+    expect(page.locator(".verdict")).to_have_text("You said both factors. With lora_B = 0 it is only lora_B.")
+    expect(sentence).to_have_text(Inits(guess="both").sentence())
+    page.get_by_label("The factors start with").select_option("a-zero")  # no new question asks itself
+    expect(gradients).to_be_visible()
+    expect(sentence).to_have_text(Inits(init="a-zero", guess="skip").sentence())
+
+
+def test_a_click_in_the_last_chart_chooses_the_learning_rate(open_page, server):
+    page = open_page(f"{server}/embed/init/inits.html?guess=skip")
+    sweep = page.get_by_role("slider", name="Loss after the last step against the learning rate")
+    sweep.focus()
+    sweep.press("ArrowRight")
+    sweep.press("Enter")
+    expect(page.get_by_label("Learning rate", exact=True)).to_have_value("3")
+    expect(page.locator(".lora-inits .sentence")).to_have_text(Inits(rate=3, guess="skip").sentence())
+
+
+def test_another_problem_is_loaded_when_chosen(open_page, server):
+    page = open_page(f"{server}/lesson/init.html")
+    expect(page.locator("#inits.live")).to_be_visible()
+    with page.expect_request("**/arrays/inits/new-language-adamw.js"):
+        page.get_by_label("What learns").select_option("new-language")
+        page.get_by_label("Optimiser", exact=True).select_option("adamw")
+    expected = Inits(problem="new-language", optimizer="adamw").sentence()
+    expect(page.locator(".lora-inits .sentence")).to_have_text(expected)

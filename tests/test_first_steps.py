@@ -1,0 +1,183 @@
+"""The first steps against closed forms in NumPy, and against the training loop of the lessons."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from compute.adapter import lora_layers
+from compute.checkpoint import load_base
+from compute.first_steps import EXAMPLES, MISSING, RUINED, model_steps, small_problem, small_steps
+from compute.gpt import GPT
+from compute.inits import INITS, start
+from compute.lora import first_step_ratio
+from compute.peft_format import on_base
+from compute.run import TrainConfig
+from compute.train import learned, prepare, train
+
+torch.set_num_threads(1)
+
+ROUNDING = 1e-4  # relative: float32 against float64, sums of some thousand products
+
+
+@pytest.fixture(scope="module")
+def base() -> GPT:
+    return load_base()
+
+
+def config(init: str, **changed) -> TrainConfig:
+    usual = {"optimizer": "sgd", "learning_rate": 0.02, "steps": 5}
+    return TrainConfig(init=init, **usual | changed)
+
+
+def in_numpy(asked: TrainConfig) -> list[dict[str, float]]:
+    """Return the steps of gradient descent on the small layer, with the gradients in closed form."""
+    problem, scaling = small_problem(), asked.alpha / asked.r
+    W0 = problem.layer.weight.detach()
+    began = start(asked.init, W0, asked.r, scaling, torch.Generator().manual_seed(asked.seed))
+    lora_A, lora_B, W = (each.double().numpy().copy() for each in began)
+    x, y = problem.x.double().numpy(), problem.y.double().numpy()
+    steps = []
+    for _ in range(asked.steps + 1):
+        now = W + scaling * lora_B @ lora_A
+        missed = x @ now.T - y  # (EXAMPLES, SIZE)
+        grad_W = missed.T @ x / EXAMPLES
+        grad_lora_A = scaling * lora_B.T @ grad_W
+        grad_lora_B = scaling * grad_W @ lora_A.T
+        steps.append(
+            {
+                "loss": (missed**2).sum(1).mean() / 2,
+                "lora_A": np.linalg.norm(grad_lora_A),
+                "lora_B": np.linalg.norm(grad_lora_B),
+                "distance": np.linalg.norm(now - W0.double().numpy()),
+            }
+        )
+        lora_A -= asked.learning_rate * grad_lora_A
+        lora_B -= asked.learning_rate * grad_lora_B
+    return steps
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_gradient_descent_in_closed_form_takes_the_same_steps(init):
+    # Both random starts far away: a smaller rate, so that rounding is not amplified.
+    asked = config(init, learning_rate=0.002 if init == "both random" else 0.02)
+    ours, expected = small_steps(asked), in_numpy(asked)
+    for name in ("loss", "lora_A", "lora_B", "distance"):
+        wanted = [step[name] for step in expected]
+        assert getattr(ours, name) == pytest.approx(wanted, rel=ROUNDING, abs=1e-5), name
+    assert ours.final == ours.loss[-1]
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_a_factor_gets_a_gradient_if_the_other_one_is_not_zero(init, base):
+    silent = {"B=0": ["lora_A"], "A=0": ["lora_B"], "both zero": ["lora_A", "lora_B"]}.get(init, [])
+    for steps in (
+        small_steps(config(init, steps=1)),
+        model_steps(config(init, steps=1, batch_size=4), base),
+    ):
+        zero = [name for name in ("lora_A", "lora_B") if getattr(steps, name)[0] == 0]
+        assert zero == silent  # exactly zero, not small
+        later = [name for name in ("lora_A", "lora_B") if getattr(steps, name)[1] == 0]
+        assert later == (silent if init == "both zero" else [])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_two_zeros_never_move(optimizer, base):
+    asked = config("both zero", optimizer=optimizer, learning_rate=0.1, batch_size=4)
+    for steps in (small_steps(asked), model_steps(asked, base)):
+        assert {*steps.lora_A, *steps.lora_B, *steps.distance, steps.moved} == {0.0}
+
+
+def test_the_gradient_of_the_small_layer_is_nearly_what_is_missing():
+    problem = small_problem()
+    problem.loss(problem.layer).backward()
+    D = torch.linalg.lstsq(problem.x, problem.y).solution.T - problem.layer.weight.detach()
+    s = torch.linalg.svdvals(D)
+    torch.testing.assert_close(s[:MISSING], torch.ones(MISSING), rtol=1e-3, atol=1e-3)
+    assert s[MISSING] < 1e-3
+    C = problem.x.T @ problem.x / EXAMPLES
+    torch.testing.assert_close(problem.layer.weight.grad, -D @ C, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_the_model_takes_the_steps_of_the_training_loop(optimizer, base):
+    asked = config("mixed", optimizer=optimizer, learning_rate=0.01, batch_size=4, steps=3)
+    ours = model_steps(asked, base)
+    records = [*islice(train(TrainConfig(**{**vars(asked), "steps": 4}), base), 4)]
+    assert ours.loss == [record.loss for record in records]  # bit for bit
+    for name in ("lora_A", "lora_B"):
+        wanted = [record.gradient_norms[name] for record in records]
+        assert getattr(ours, name) == pytest.approx(wanted, rel=1e-5)
+    *_, result = train(asked, base)
+    assert ours.final == result.evaluation.validation_loss
+    norms = [np.linalg.norm(s) for s in result.spectra.values()]
+    assert ours.distance[-1] == pytest.approx(np.linalg.norm(norms), rel=ROUNDING)
+
+
+def test_a_pissa_start_is_the_base_and_its_distance_is_measured_from_there(base):
+    asked = config("PiSSA", optimizer="adamw", learning_rate=0.01, batch_size=4, steps=2)
+    steps = model_steps(asked, base)
+    assert steps.distance[0] < 1e-4  # rounding
+    assert steps.distance[1] == pytest.approx(steps.moved, rel=1e-3)
+    changes = learned(on_base(prepare(asked, base), base), base)
+    assert max(change.norm().item() for change in changes.values()) < 1e-4
+    assert {layer.r for _, layer in lora_layers(on_base(prepare(asked, base), base))} == {2 * asked.r}
+
+
+def test_the_first_step_of_gradient_descent_is_that_of_the_formula():
+    problem = small_problem()
+    problem.loss(problem.layer).backward()
+    G = problem.layer.weight.grad
+    for init in ("B=0", "A=0"):
+        asked = config(init)
+        lora_A, lora_B, _ = start(init, problem.layer.weight, 4, 2.0, torch.Generator().manual_seed(0))
+        change = G @ lora_A.T @ lora_A if init == "B=0" else lora_B @ lora_B.T @ G
+        expected = (asked.learning_rate * 4 * change).norm().item()
+        assert small_steps(asked).moved == pytest.approx(expected, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("shape", [(512, 512), (256, 1024)])
+def test_the_ratio_of_the_first_steps_is_that_of_the_formula(optimizer, shape):
+    out_size, in_size = shape
+    r, scaling, generator = 8, 1.0, torch.Generator().manual_seed(0)
+    G = torch.randn(out_size, in_size, generator=generator)
+    sizes = []
+    for init in ("B=0", "A=0"):
+        lora_A, lora_B, _ = start(init, torch.zeros(shape), r, scaling, generator)
+        grad_A, grad_B = scaling * lora_B.T @ G, scaling * G @ lora_A.T
+        if optimizer == "adamw":  # its first step is the sign of the gradient, but for eps and weight decay
+            grad_A, grad_B = grad_A.sign(), grad_B.sign()
+        sizes.append((scaling * (grad_B @ lora_A + lora_B @ grad_A)).norm().item())
+    # One draw of 8 directions; their lengths vary by some hundredths at this width.
+    assert sizes[1] / sizes[0] == pytest.approx(first_step_ratio(shape, r, optimizer), rel=0.1)
+
+
+def test_a_run_that_leaves_for_good_is_given_up():
+    steps = small_steps(config("A=0", learning_rate=0.5))
+    assert steps.final is None
+    assert 1 <= len(steps.loss) < 6
+    assert len({len(values) for values in steps[:4]}) == 1
+    assert max(steps.loss) <= RUINED * steps.loss[0]
+    assert steps.moved > 0
+    assert math.isfinite(steps.moved)
+
+
+def test_pissa_has_no_room_for_what_the_small_layer_lacks():
+    """Its product would have to hold its own four directions and the two missing ones: four is all it can."""
+    problem, r = small_problem(), 4
+    W = problem.layer.weight.detach()
+    rest = start("PiSSA", W, r, 2.0, torch.Generator()).W
+    root = torch.linalg.cholesky(
+        problem.x.T @ problem.x / EXAMPLES
+    )  # the loss counts directions as x has them
+    wanted = torch.linalg.lstsq(problem.x, problem.y).solution.T - rest
+    best = torch.linalg.svdvals(wanted @ root)[r:].square().sum().item() / 2
+    start_loss = problem.loss(problem.layer).item()
+    assert best > 0.8 * start_loss
+    end = small_steps(config("PiSSA", optimizer="adamw", learning_rate=0.003, steps=200)).final
+    assert best < end < 1.05 * best

@@ -1,0 +1,156 @@
+"""What the inits instrument says: names of the starts and the problems, templates, code."""
+
+from typing import Any
+
+# Label of the choice, name in a sentence, what it is.
+INIT_WORDS = {
+    "B=0": (
+        "lora_B = 0 (usual)",
+        "lora_B = 0",
+        "lora_A is drawn, lora_B starts at zero: the default of loralib and PEFT for linear layers.",
+    ),
+    "A=0": (
+        "lora_A = 0",
+        "lora_A = 0",
+        "lora_B is drawn, lora_A starts at zero: so loralib and PEFT start an adapted embedding.",
+    ),
+    "both zero": ("both zero", "both zero", "Both factors start at zero."),
+    "both random": (
+        "both random",
+        "both random",
+        "Both factors are drawn, so that the model does not start as the base.",
+    ),
+    "mixed": (
+        "mixed",
+        "a mixed start",
+        "Half of the directions start with lora_A = 0, the other half with lora_B = 0. The product is exactly zero.",
+    ),
+    "orthogonal": (
+        "orthogonal (PEFT)",
+        "the orthogonal start",
+        "Both factors are drawn at right angles to each other, so that their product is zero. PEFT has it as "
+        "init_lora_weights='orthogonal'.",
+    ),
+    "PiSSA": (
+        "PiSSA",
+        "PiSSA",
+        "Both factors are made of the largest singular directions of the weight, which are taken out of it: together "
+        "they are the base as it was.",
+    ),
+}
+# Label of the choice, name in a sentence, what it is.
+PROBLEM_WORDS = {
+    "small layer": (
+        "One small layer",
+        "on the small layer",
+        "A layer of 64 × 64 numbers that lacks two directions of strength 1; r = 4, alpha = 8.",
+    ),
+    "new language": (
+        "The mini-model, on a new language",
+        "on the new language",
+        "The mini-model, all 18 layers adapted, 32 texts a step; r = 4, alpha = 8. It has never read this language.",
+    ),
+}
+OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
+
+WORDS: dict[str, Any] = {
+    "sentence": (
+        "Step {step} with {init}, {problem}, by {optimizer} at learning rate {rate}: {flow} The loss is {loss:.3f}, "
+        "that of the unchanged base {base:.3f}. The weights are {distance:.3f} away from the base's."
+    ),
+    "flows": {
+        "veiled": "which factor gets a gradient?",
+        "both": "both factors get a gradient, lora_A one of norm {grad_A:.4f}, lora_B one of {grad_B:.4f}.",
+        "lora_A": "only lora_A gets a gradient, of norm {grad_A:.4f}; that of lora_B is exactly zero.",
+        "lora_B": "only lora_B gets a gradient, of norm {grad_B:.4f}; that of lora_A is exactly zero.",
+        "none": "neither factor gets a gradient. Both are exactly zero.",
+    },
+    "givenUp": "Here the run was given up: the next loss is more than three times the first, or no number.",
+    "rateLabel": "Learning rate",
+    "readouts": {
+        "moved": "First step moves the weights by",
+        "times": "That step, against lora_B = 0",
+        "final": "Loss after the last step",
+        "best": "Best of all rates, at {best_rate}",
+    },
+    "readoutValues": {
+        "moved": "{moved:.4f}",
+        "times": "{times:.1f} × as far",
+        "final": "{final:.4g}",
+        "best": "{best:.4g}",
+    },
+    "noFinal": "given up",
+    "factors": {"lora_A": "lora_A", "lora_B": "lora_B"},
+    "baseName": "base unchanged",
+    "charts": {
+        "gradients": {
+            "title": "Norm of the gradients of both factors",
+            "x": "step",
+            "probe": "step {step}: lora_A {grad_A:.4f}, lora_B {grad_B:.4f}",
+        },
+        "loss": {
+            "title": "Loss on the examples of each step",
+            "x": "step",
+            "probe": "step {step}: {loss:.3f}, base unchanged {base:.3f}",
+        },
+        "distance": {
+            "title": "Distance from the base",
+            "x": "step",
+            "probe": "step {step}: {distance:.3f}",
+        },
+        "sweep": {
+            "title": "Loss after the last step against the learning rate",
+            "x": "learning rate",
+            "probe": "{sweep_init}, rate {sweep_rate}: {sweep_final}; lora_B = 0: {sweep_usual}",
+        },
+    },
+    "guess": {
+        "question": "Guess first. Before the first step, with {init}: which of the factors gets a gradient?",
+        "field": "My guess:",
+        "options": [
+            ["both", "both factors"],
+            ["lora_B", "only lora_B"],
+            ["lora_A", "only lora_A"],
+            ["none", "neither of them"],
+        ],
+        "reveal": "Reveal",
+        "skip": "Skip",
+        "again": "Guess for this start",
+        "right": "You said {guess} with {init}, and so it is.",
+        "wrong": "You said {guess}. With {init} it is {truth}.",
+    },
+    "tableHead": ["step", "loss", "gradient of lora_A", "gradient of lora_B", "distance from the base"],
+    "tableRow": ["{step}", "{loss:.4f}", "{grad_A:.4f}", "{grad_B:.4f}", "{distance:.4f}"],
+    "downloads": {
+        "steps": "Steps (CSV)",
+        "sweep": "Losses against the rate (CSV)",
+        "picture": "Picture (SVG)",
+    },
+}
+
+SNIPPETS = {
+    "small": """import torch
+
+from compute.adapter import LoRALinear, initialize
+from compute.first_steps import small_problem
+
+problem = small_problem()
+model = LoRALinear(problem.layer, r=4, alpha=8, scaling_rule="alpha/r")
+initialize(model, "{code}", torch.Generator().manual_seed(0))
+problem.loss(model).backward()
+print(f"step 0, gradient of lora_A: {model.lora_A.grad.norm():.4f}")
+print(f"step 0, gradient of lora_B: {model.lora_B.grad.norm():.4f}")
+""",
+    "model": """from compute.run import TrainConfig
+from compute.train import train
+
+first = next(train(TrainConfig(task="{task}", init="{code}")))
+for factor, size in first.gradient_norms.items():
+    print(f"step 0, gradient of {factor}: {size:.4f}")
+""",
+}
+
+
+def slug(name: str) -> str:
+    """Return a name of compute as an address spells it."""
+    return name.replace("=0", "-zero").replace(" ", "-").lower()
