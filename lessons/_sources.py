@@ -150,6 +150,7 @@ SOURCES = {
         "Compressing Neural Networks with the Hashing Trick",
         "arXiv 1504.04788, ICML 2015.",
         "https://arxiv.org/abs/1504.04788",
+    ),
     "hayou2024": Source(
         "Hayou et al. 2024",
         "Hayou, Ghosh, Yu",

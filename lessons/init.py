@@ -7,7 +7,7 @@ from typing import Any
 from compute.lora import first_step_ratio
 from compute.recorded_inits import PROBLEMS, RATES, SMALL, STEPS, InitRun, load_inits
 from compute.tokenizer import vocab_size
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Prose, Try
+from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
 from widgets.inits import Inits
 
 WIDE = (4096, 4096)  # one attention matrix of a mid-size model
@@ -317,4 +317,17 @@ LESSON = Lesson(
     minutes=12,
     claims=CLAIMS,
     build=build,
+    corrections=(
+        Correction(
+            "Zeroing `lora_B` and drawing `lora_A` is the only start that lets both factors learn at once and still "
+            "begins at the base.",
+            "It lets one of them learn. [[mirror]] Other starts let both. [[mixed]]",
+            "inits",
+        ),
+        Correction(
+            "The two factors are not alike, so swapping their starts would break training.",
+            "The gradients are mirror images. What differs is the length of the first step. [[first-step]]",
+            "inits",
+        ),
+    ),
 )
