@@ -224,8 +224,9 @@ starts from the base and still lets both factors learn at once. It sounds right.
 
 Let $G$ be the gradient of the loss for the whole weight, and $s$ the scaling. Then
 
-$$\\text{grad_lora_B} = s \\, G \\, \\text{lora_A}^{\\top}
-\\qquad \\text{grad_lora_A} = s \\, \\text{lora_B}^{\\top} G$$
+$$\\text{grad_lora_B} = s \\, G \\, \\text{lora_A}^{\\top}$$
+
+$$\\text{grad_lora_A} = s \\, \\text{lora_B}^{\\top} G$$
 
 Each factor hears of the loss through the other one. What does a factor hear if the other is zero? Make your
 guess below, then step.
