@@ -239,12 +239,4 @@ SOURCES = {
         "Apple Machine Learning Research, June 2024.",
         "https://machinelearning.apple.com/research/introducing-apple-foundation-models",
     ),
-    "peft": Source(
-        "PEFT",
-        "Mangrulkar et al. (Hugging Face)",
-        2022,
-        "PEFT: State-of-the-art Parameter-Efficient Fine-Tuning methods",
-        "Software and its issues, read at version 0.21.2.",
-        "https://github.com/huggingface/peft",
-    ),
 }

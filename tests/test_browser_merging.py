@@ -85,7 +85,8 @@ def test_a_teacher_hides_parts(open_page, server):
         expect(root.locator(selector)).to_have_count(0)
 
 
-def test_the_single_file_has_both_adapters(exported, open_page):
+def test_the_single_file_has_one_adapter_and_says_so(exported, open_page):
     page = open_page(exported / "file" / "merging-merging.html", offline=True)
     page.get_by_label("Adapter", exact=True).select_option("code")
-    expect(page.locator(".lora-merging .sentence")).to_have_text(Merging(task="code").sentence())
+    expect(page.get_by_role("alert")).to_contain_text("the adapter “legal”; the lesson has both")
+    expect(page.locator(".lora-merging .sentence")).to_have_text(Merging().sentence())

@@ -93,13 +93,9 @@ class Merging(Instrument):
         """Say which adapters are recorded."""
         return ", ".join(TASKS)
 
-    def enclosed(self) -> list[str]:
-        """Return the key of the other adapter."""
-        return [other_task(self.task)]
-
     def enclosed_words(self) -> str:
-        """Say which adapters the single file carries."""
-        return ", ".join(TASKS)
+        """Say which adapter the single file carries."""
+        return f"the adapter “{self.task}”; the lesson has both"
 
     def words(self) -> dict[str, Any]:
         """Return labels and templates."""
