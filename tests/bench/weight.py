@@ -22,8 +22,8 @@ from tests.bench.table import KB, Row, at_most, percentile
 OPENINGS = 5
 
 
-def transferred(browser: Browser, address: str) -> dict[str, int]:
-    """Return the bytes of each answer that a browser with an empty cache gets for the lesson, as sent."""
+def transferred(browser: Browser, address: str, path: str = LESSON) -> dict[str, int]:
+    """Return the bytes of each answer that a browser with an empty cache gets for a lesson, as sent."""
     context = browser.new_context()
     page = context.new_page()
     devtools = context.new_cdp_session(page)
@@ -32,7 +32,7 @@ def transferred(browser: Browser, address: str) -> dict[str, int]:
     devtools.on("Network.responseReceived", lambda e: names.update({e["requestId"]: e["response"]["url"]}))
     devtools.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}))
     devtools.send("Network.enable")
-    page.goto(address + LESSON, wait_until="networkidle")
+    page.goto(address + path, wait_until="networkidle")
     context.close()
     sent = {names[key]: size for key, size in sizes.items() if key in names}
     return {url: size for url, size in sent.items() if url.startswith(address)}
