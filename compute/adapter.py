@@ -70,8 +70,8 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's answer (..., out) to x (..., in)."""
-        inner = F.linear(x, self.lora_A)  # (..., r)
-        return self.base(x) + self.scaling * F.linear(inner, self.lora_B)
+        inner = self.scaling * F.linear(x, self.lora_A)  # (..., r): the fewest numbers to scale
+        return self.base(x) + F.linear(inner, self.lora_B)
 
 
 def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None:

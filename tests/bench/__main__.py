@@ -1,9 +1,12 @@
-"""Measure everything, print one table, and end with 1 when a limit is missed."""
+"""Measure what the app promises about speed, weight and training; end with 1 when a limit is missed."""
 
+import argparse
+import contextlib
 import os
 import platform
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from time import perf_counter
 
@@ -12,55 +15,74 @@ from playwright.sync_api import sync_playwright
 
 import find_browser
 from conftest import FLAGS, serve
-from tests.bench import numbers, pages, ticks, weight
-from tests.bench.table import Row, render
+from tests.bench import numbers, pages, ticks, training, watching, weight
+from tests.bench.table import Row, line
 
+GROUPS = ["numbers", "training", "pages", "weight", "ticks", "watching"]
 BUSY = 0.5  # of all cores at work for others: more spoils what is measured
 
 
-def machine(version: str, load: float) -> str:
+def machine(load: float) -> str:
     """Say where and when this was measured, and what else the machine had to do."""
     cores = os.cpu_count() or 1
     facts = (
         f"{datetime.now():%Y-%m-%d %H:%M}, {cores} cores ({platform.machine()}), "
-        f"Python {platform.python_version()}, Chromium {version}, headless, load before the start {load:.1f}"
+        f"Python {platform.python_version()}, headless Chromium, load before the start {load:.1f}"
     )
     return facts + (" (other programs were at work: times are too long)" if load > BUSY * cores else "")
 
 
-def measure() -> tuple[str, dict[str, list[Row]]]:
-    """Return the facts of the machine and all lines, by section."""
-    path = find_browser.installed()
-    if path is None:
-        sys.exit(f"{find_browser.MISSING} `make bench` installs one where it can.")
-    load = os.getloadavg()[0]
-    sections = {"Numbers": numbers.measure()}  # first, while nothing else runs
-    start = perf_counter()
-    with serve() as address:
-        start_up = perf_counter() - start
-        sections["Pages"] = pages.measure(address, start_up)
-        with sync_playwright() as playwright:
+def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
+    """Yield the lines of the chosen groups with their titles; a line comes as soon as it is measured."""
+    if "numbers" in groups:  # first, while nothing else runs
+        yield "Numbers", numbers.measure()
+    if "training" in groups:
+        yield "Training", training.measure()
+    with contextlib.ExitStack() as stack:
+        if groups & {"pages", "weight", "ticks"}:
+            start = perf_counter()
+            address = stack.enter_context(serve())
+            start_up = perf_counter() - start
+        if "pages" in groups:
+            yield "Pages", pages.measure(address, start_up)
+        if groups & {"weight", "ticks", "watching"}:
+            playwright = stack.enter_context(sync_playwright())
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-            facts = machine(browser.version, load)
-            sections["Weight"] = weight.measure(browser, address)
-            sections["From a move of the slider to the painted frame"] = ticks.measure(browser, address)
-            browser.close()
-    return facts, sections
+            stack.callback(browser.close)
+        if "weight" in groups:
+            yield "Weight", weight.measure(browser, address)
+        if "ticks" in groups:
+            yield "From a move of the slider to the painted frame", ticks.measure(browser, address)
+        if "watching" in groups:
+            yield "Readers of the live lab, and those beside them", watching.measure(browser)
 
 
 def main() -> int:
     """Run the benchmark."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ended from outside: end what was started
-    start = perf_counter()
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all, if left out"
+    )
+    chosen = parser.parse_args().groups or GROUPS
+    if unknown := set(chosen) - {*GROUPS}:
+        parser.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}.")
+    path = find_browser.installed()
+    if path is None:
+        sys.exit(f"{find_browser.MISSING} `make bench` installs one where it can.")
+    start, missed = perf_counter(), []
+    print(machine(os.getloadavg()[0]))
+    print(line(Row("", "measured", "limit")), "verdict")
     try:
-        facts, sections = measure()
+        for title, rows in measure({*chosen}, path):
+            print("", title, sep="\n", flush=True)
+            for row in rows:
+                print(line(row), flush=True)
+                missed += [row.what] * (row.met is False)
     except pytest.fail.Exception as failed:  # how `serve` says that a server did not start
         sys.exit(str(failed))
-    missed = [row.what for rows in sections.values() for row in rows if row.met is False]
-    print(facts, render(sections), "", sep="\n")
-    print(f"Measured in {perf_counter() - start:.0f} s.", "Every limit is met." if not missed else "")
-    if missed:
-        print(f"Missed: {'; '.join(missed)}.")
+    print("", f"Measured in {perf_counter() - start:.0f} s.", sep="\n")
+    print(f"Missed: {'; '.join(missed)}." if missed else "Every limit is met.")
     return 1 if missed else 0
 
 

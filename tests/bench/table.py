@@ -1,4 +1,4 @@
-"""The table that the benchmark prints: what, measured, limit, verdict."""
+"""The lines that the benchmark prints: what, measured, limit, verdict."""
 
 import math
 from collections.abc import Iterable
@@ -36,14 +36,6 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def render(sections: dict[str, list[Row]]) -> str:
-    """Return all sections as text in columns."""
-    rows = [row for section in sections.values() for row in section]
-    what, measured, limit = (max(len(row[i]) for row in rows) for i in range(3))
-    lines = [f"{'':{what}}  {'measured':{measured}}  {'limit':{limit}}  verdict"]
-    for title, section in sections.items():
-        lines += ["", title]
-        for row in section:
-            line = f"{row.what:{what}}  {row.measured:{measured}}  {row.limit:{limit}}  {row.verdict}"
-            lines.append(line.rstrip())
-    return "\n".join(lines)
+def line(row: Row) -> str:
+    """Return one line in columns."""
+    return f"  {row.what:64}  {row.measured:44}  {row.limit:9}  {row.verdict}".rstrip()

@@ -1,0 +1,166 @@
+"""What readers of the live lab wait for and cost, and what the readers of a lesson notice of them."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from time import perf_counter, sleep
+from typing import Any
+
+import psutil
+from playwright.sync_api import Browser, Page, expect
+
+from conftest import serve
+from tests.bench import HERE, pages, ticks
+from tests.bench.pages import LESSON, MB
+from tests.bench.reader import LAB, Reader, loop
+from tests.bench.table import Row, at_most, percentile
+from tests.bench.training import READERS, spent, workers
+
+OPENINGS = 5
+TURNS = 3  # without and with training, one after the other
+BLOCKS = 4  # of ticks in a turn
+LOADS = 200  # in a turn
+STILL = 0.5  # seconds without work, after which the workers are idle
+PATIENCE_MS = 60_000
+
+Wait = Callable[[Any], Any]
+
+
+def loads_torch(process: psutil.Process) -> bool:
+    """Say whether a process has torch in its memory. Only Linux tells."""
+    return any("libtorch" in part.path for part in process.memory_maps())
+
+
+def first_point(page: Page, seed: int) -> float:
+    """Press Train; return the seconds until the first point of a curve is painted."""
+    expect(page.get_by_text("Runs are computed on")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_text("More settings", exact=True).click()
+    page.get_by_label("Seed", exact=True).fill(str(seed))
+    page.evaluate("watchFirstPoint()")
+    page.get_by_role("button", name="Train", exact=True).click()
+    taken = page.evaluate("benchFirstPoint") / 1000
+    page.get_by_role("button", name="Stop", exact=True).click()
+    return taken
+
+
+def first_points(browser: Browser, address: str) -> Row:
+    """Return the line about the first point. The server has been asked for the lab, so that it is warm."""
+    taken = []
+    for seed in range(1, OPENINGS + 1):
+        context = browser.new_context()
+        page = context.new_page()
+        page.add_init_script(path=HERE / "first_point.js")
+        page.goto(address + LAB)
+        taken.append(first_point(page, seed))
+        context.close()
+    told = ", ".join(f"{each:.2f}" for each in taken)
+    return at_most(
+        "from Train to the first painted point, warm",
+        percentile(taken, 0.5),
+        1,
+        "{:.2f} s",
+        f" (each: {told})",
+    )
+
+
+def crowd(address: str, wait: Wait, readers: int, seed: int) -> tuple[list[Reader], float]:
+    """Have readers watch one run to its end; return them, still there, and how long it took."""
+
+    async def watch() -> list[Reader]:
+        there = [await Reader.open(address) for _ in range(readers)]
+        for each in there:
+            await each.press("train", method="lora", seed=seed)
+        for each in there:
+            await each.hears("finished:")
+        return there
+
+    start = perf_counter()
+    return wait(watch()), perf_counter() - start
+
+
+def memory(address: str, process: psutil.Process, wait: Wait) -> Iterator[Row]:
+    """Yield the lines about what a reader who watches costs the server."""
+    there, alone = crowd(address, wait, 1, READERS)
+    for each in there:
+        wait(each.leave())
+    before, busy = process.memory_info().rss, spent(process)
+    there, together = crowd(address, wait, READERS, READERS + 1)
+    grown = (process.memory_info().rss - before) / READERS
+    busy = (spent(process) - busy) / READERS
+    for each in there:
+        wait(each.leave())
+    yield at_most(f"memory for each of {READERS} readers of one run", grown / MB, 2, "{:.2f} MB")
+    yield Row(
+        f"from opening the lab to the end of the run, {READERS} readers",
+        f"{together:.1f} s (one reader: {alone:.1f} s), {busy:.2f} s of the server's processor time a reader",
+    )
+
+
+def rest(process: psutil.Process) -> None:
+    """Wait until no worker computes."""
+    before = -1.0
+    while (now := spent(*workers(process))) > before:
+        before = now
+        sleep(STILL)
+
+
+def quiet(browser: Browser, address: str, process: psutil.Process, wait: Wait) -> Iterator[Row]:
+    """Yield the lines about a reader of a lesson while four runs are trained: two readers, two methods each."""
+    figure = ticks.watch(browser, "ours", f"{address}/embed/rank/rank.html?guess=skip", 32)
+    there = [wait(Reader.open(address)) for _ in range(2)]
+    seeds = count(100)
+    taken: dict[bool, list[float]] = {False: [], True: []}  # by whether four runs are trained
+    loads: dict[bool, list[float]] = {False: [], True: []}
+    with pages.client(address) as connection:
+        pages.per_second(connection, LESSON, LOADS)
+        for training in [False, True] * TURNS:
+            rest(process)
+            for each in there if training else ():
+                wait(each.press("train", steps=2000, seed=next(seeds)))
+                wait(each.hears("tokens a second" if each is there[0] else "waiting"))
+            figure.taken.clear()
+            for _ in range(BLOCKS):
+                ticks.take(figure)
+            taken[training] += figure.taken
+            loads[training].append(1000 / pages.per_second(connection, LESSON, LOADS))
+            for each in there if training else ():
+                wait(each.press("stop"))
+    figure.page.context.close()
+    for each in there:
+        wait(each.leave())
+    median = {training: percentile(values, 0.5) for training, values in taken.items()}
+    load = {training: percentile(values, 0.5) for training, values in loads.items()}
+    yield at_most(
+        "slider tick while four runs train / idle, median",
+        median[True] / median[False],
+        1.5,
+        "{:.2f} ×",
+        f" ({median[True]:.1f} ms, idle {median[False]:.1f} ms)",
+    )
+    yield at_most(
+        "load of a lesson page while four runs train / idle",
+        load[True] / load[False],
+        2,
+        "{:.2f} ×",
+        f" ({load[True]:.1f} ms, idle {load[False]:.1f} ms)",
+    )
+
+
+def measure(browser: Browser) -> Iterator[Row]:
+    """Yield the lines about readers, from a server of their own that nobody has asked for a run."""
+    with serve() as address, loop() as wait:
+        process = pages.server_process(address)
+        page = browser.new_page()
+        page.goto(address + LESSON, wait_until="networkidle")
+        page.close()
+        torch = [loads_torch(process)]
+        yield first_points(browser, address)
+        yield from memory(address, process, wait)
+        yield from quiet(browser, address, process, wait)
+        torch.append(loads_torch(process))
+        told = ["yes" if each else "no" for each in torch]
+        yield Row(
+            "torch in the server's memory",
+            f"after a lesson page: {told[0]}, after many runs: {told[1]}",
+            "no",
+            not any(torch),
+        )
