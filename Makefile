@@ -23,7 +23,7 @@ test: $(VENV)/.installed-test browser ## check everything: format, lint, types, 
 	@echo "mypy"; $(VENV)/bin/mypy
 	@echo "pytest"; $(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/.installed-test browser ## measure ticks, page loads, weight and factoring against their limits
+bench: $(VENV)/.installed-test browser ## measure speed, weight and training against their limits (ARGS="training ticks")
 	@exec $(PY) -m tests.bench $(ARGS)
 
 export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=site)

@@ -69,7 +69,12 @@ def made() -> float:
     port, start = _free_port(), perf_counter()
     command = ["make", "--old-file=.venv/.installed-app", "serve", f"ARGS=--port {port}"]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             if not any(f":{port}/" in said for said in process.stdout):

@@ -15,7 +15,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from widgets._settings import USUAL
 
 LAB = "/live/lab/train"
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds
 
 
 class Reader:
@@ -46,19 +46,17 @@ class Reader:
         await reader._patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready})
         return reader
 
-    async def press(self, action: str, **settings: Any) -> None:
-        """Press a button of the form."""
+    async def press(self, action: str, until: str = "", **settings: Any) -> None:
+        """Press a button of the form, and wait until the server says something that holds these words."""
         self._pressed += 1
+        self._waits_for = until
+        self._heard.clear()
         asked = {"action": action, "settings": json.dumps(USUAL | settings), "at": self._pressed}
         new = {"model": {"id": self._form}, "attr": "asked", "new": json.dumps(asked)}
         await self._patch({"kind": "ModelChanged", **new})
-
-    async def hears(self, words: str) -> None:
-        """Wait until the server says something that holds these words."""
-        self._waits_for = words
-        self._heard.clear()
-        async with asyncio.timeout(PATIENCE):
-            await self._heard.wait()
+        if until:
+            async with asyncio.timeout(PATIENCE):
+                await self._heard.wait()
 
     async def leave(self) -> None:
         """Close the page."""
