@@ -9,12 +9,12 @@ from typing import Any
 
 import psutil
 
+from compute.recorded import FULL, FULL_LEARNING_RATES
 from compute.run import EVALUATE_EVERY, StepRecord, TrainConfig
 from tests.bench.loops import bare_loop
 from tests.bench.table import Row, at_least, at_most, percentile
 from widgets._registry import Registry
 from widgets._runner import BOOT, LocalRunner
-from widgets._settings import FULL_LEARNING_RATE
 from widgets._watched import Watched
 from widgets.trainer import EVERY
 
@@ -189,7 +189,7 @@ async def whole() -> list[Row]:
 
     for seed in range(WHOLE + 1):
         lora = TrainConfig(seed=seed)
-        full = TrainConfig(seed=seed, method="full", learning_rate=FULL_LEARNING_RATE)
+        full = TrainConfig(seed=seed, method="full", learning_rate=FULL_LEARNING_RATES[FULL])
         again = replace(lora, seed=WHOLE + 1 + seed)
         await watch("beside", again, full)
         before = spent(*workers(psutil.Process()))
