@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import asdict, replace
 from time import perf_counter
@@ -18,8 +19,9 @@ from widgets._runner import BOOT, LocalRunner
 from widgets._watched import Watched
 from widgets.trainer import EVERY
 
-ROUNDS = 9  # the loops take turns, so that a slow spell of the machine meets them all
+ROUNDS = 13  # the loops take turns, so that a slow spell of the machine meets them all
 STEPS = EVALUATE_EVERY - 1  # after the first one, and before the second evaluation
+SPELL = 7  # steps; they divide STEPS
 READERS = 30
 CLASSES = 3  # runs with one reader and with thirty, in turns
 WHOLE = 3  # runs from the first step to the end
@@ -51,7 +53,7 @@ class Noting(Registry):
     def __init__(self, runner: LocalRunner):
         super().__init__(runner, most_at_once=1)
         self.marks: list[tuple[float, float]] = []
-        self._workers: list[psutil.Process] = []
+        self._workers = workers(psutil.Process())  # not at a step: to find them takes as long as a step
 
     async def watch(
         self, key: str, fn: Callable[..., Iterator], /, **kwargs: Any
@@ -59,13 +61,8 @@ class Noting(Registry):
         async with contextlib.aclosing(super().watch(key, fn, **kwargs)) as records:
             async for record in records:
                 if isinstance(record, StepRecord):
-                    self._workers = self._workers or workers(psutil.Process())
                     self.marks.append((perf_counter(), spent(*self._workers)))
                 yield record
-
-    def between(self, first: int, last: int) -> list[float]:
-        """Return the seconds from one step to another, by the clock and of processor time."""
-        return [later - earlier for earlier, later in zip(self.marks[first], self.marks[last], strict=True)]
 
 
 async def look(reader: Watched) -> None:
@@ -75,8 +72,8 @@ async def look(reader: Watched) -> None:
         _ = reader.run
 
 
-async def ours(runner: LocalRunner, seed: int) -> tuple[list[float], list[float]]:
-    """Watch a run; return the seconds of STEPS steps, and of one more with the evaluation before it."""
+async def ours(runner: LocalRunner, seed: int) -> list[tuple[float, float]]:
+    """Watch the steps of a run as far as the second evaluation; return when each came."""
     registry = Noting(runner)
     reader = Watched("LoRA", TrainConfig(seed=seed))
     following = asyncio.gather(reader.follow(registry), look(reader))
@@ -84,15 +81,26 @@ async def ours(runner: LocalRunner, seed: int) -> tuple[list[float], list[float]
         await asyncio.sleep(EVERY / 4)
     registry.stop(reader.key)
     await following
-    return registry.between(0, STEPS), registry.between(0, EVALUATE_EVERY)
+    return registry.marks
 
 
-async def bare(runner: LocalRunner, seed: int, layers: str) -> tuple[float, float]:
-    """Return the seconds of STEPS steps of a bare loop in the same worker."""
-    job = {"config": asdict(TrainConfig(seed=seed)), "layers": layers, "steps": STEPS + 1}
+async def bare(runner: LocalRunner, seed: int, layers: str) -> list[tuple[float, float]]:
+    """Return when each step of a bare loop in the same worker ended."""
+    job = {"config": asdict(TrainConfig(seed=seed)), "layers": layers, "steps": EVALUATE_EVERY}
     async with contextlib.aclosing(runner.stream(bare_loop, **job)) as said:
-        [seconds] = [item async for item in said]
-        return seconds
+        [marks] = [item async for item in said]
+        return marks
+
+
+def undisturbed(runs: list[list[tuple[float, float]]]) -> float:
+    """Return the seconds of a step by the clock: the lower quartile of short spells, which others disturb least."""
+    spells = [(run[i + SPELL][0] - run[i][0]) / SPELL for run in runs for i in range(0, STEPS, SPELL)]
+    return percentile(spells, 0.25)
+
+
+def processor(run: list[tuple[float, float]], last: int = STEPS) -> float:
+    """Return the processor time from the first step to another."""
+    return run[last][1] - run[0][1]
 
 
 async def speeds() -> list[Row]:
@@ -104,29 +112,30 @@ async def speeds() -> list[Row]:
         "peft": lambda seed: bare(runner, seed, "peft"),
     }
     taken: dict[str, list] = {name: [] for name in sides}
+    rng = random.Random(0)
     for seed in range(ROUNDS + 1):
-        for place in range(len(sides)):  # each is first, second and last as often
-            name = [*sides][(place + seed) % len(sides)]
+        for name in rng.sample(
+            [*sides], len(sides)
+        ):  # what runs before leaves its traces in memory and caches
             taken[name].append(await sides[name](seed))
     runner.close()
-    rounds = [dict(zip(taken, each, strict=True)) for each in zip(*taken.values(), strict=True)][1:]
+    taken = {name: runs[1:] for name, runs in taken.items()}  # in the first round the worker imports
+    step = {name: undisturbed(runs) for name, runs in taken.items()}
 
-    def ratio(other: str, kind: int) -> float:
-        return percentile([each[other][kind] / each["ours"][0][kind] for each in rounds], 0.5)
+    def ratio(name: str, last: int = STEPS) -> float:
+        """Return other / ours of processor time a step, the median over rounds."""
+        pairs = zip(taken[name], taken["ours"], strict=True)
+        return percentile([processor(one) / STEPS * last / processor(own, last) for one, own in pairs], 0.5)
 
-    def with_evaluation(each: dict) -> float:
-        return each["bare"][1] / STEPS * EVALUATE_EVERY / each["ours"][1][1]
-
-    a_second = STEPS / percentile([each["ours"][0][0] for each in rounds], 0.5)
     return [
-        Row("steps a second, one reader watching", f"{a_second:.1f}"),
+        Row("steps a second, one reader watching", f"{1 / step['ours']:.1f}"),
         *(
             at_least(
-                f"ours / {words}",
-                ratio(name, 1),
+                f"steps a second, ours / {words}",
+                ratio(name),
                 limit,
                 "{:.3f} ×",
-                f" of processor time ({ratio(name, 0):.3f} × by the clock)",
+                f" by processor time ({step[name] / step['ours']:.3f} × by the clock)",
             )
             for name, words, limit in [
                 ("bare", "bare torch loop on the same layers", 0.95),
@@ -135,7 +144,7 @@ async def speeds() -> list[Row]:
         ),
         Row(
             "ours with its evaluations / bare torch loop",
-            f"{percentile(map(with_evaluation, rounds), 0.5):.3f} × of processor time",
+            f"{ratio('bare', EVALUATE_EVERY):.3f} × by processor time",
         ),
     ]
 
@@ -163,12 +172,12 @@ async def classes() -> list[Row]:
         pairs.append([many / one for one, many in zip(took[1], took[READERS], strict=True)])
     begun = runner.begun - CLASSES
     runner.close()
-    clock, processor = (percentile([pair[kind] for pair in pairs], 0.5) for kind in (0, 1))
+    clock, work = (percentile([pair[kind] for pair in pairs], 0.5) for kind in (0, 1))
     return [
         at_most(f"runs begun for {READERS} readers of the same", begun / CLASSES, 1, "{:.0f}"),
         at_most(
             f"what {READERS} readers cost / what one costs",
-            processor,
+            work,
             1.5,
             "{:.2f} ×",
             f" of processor time ({clock:.2f} × by the clock)",
