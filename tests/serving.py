@@ -77,7 +77,7 @@ class Served:
     def interrupt(self) -> int:
         """Press Ctrl-C and return how the program ended."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20)
+        return self.process.wait(SECONDS)
 
 
 @contextlib.contextmanager

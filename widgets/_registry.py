@@ -150,6 +150,12 @@ class Registry:
             self._queue.remove(key)
             self._start_next()
 
+    def leave(self, key: str) -> None:
+        """Stop a run at once, without grace, if nobody watches it: its last watcher said that she is done with it."""
+        run = self._runs.get(key)
+        if run:
+            self._abandon(key, run)
+
     def put(self, key: str, records: Iterable[Any]) -> None:
         """Put in a recorded run. It is replayed at once, never started and never forgotten."""
         run = _Run(lambda: iter(()), {})

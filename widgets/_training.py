@@ -1,5 +1,6 @@
 """The runs of this server: one registry for all its readers, with workers on this machine or in a Dask cluster."""
 
+import asyncio
 import contextlib
 from functools import cache
 
@@ -25,8 +26,12 @@ def registry() -> Registry:
 
 
 async def warm_up() -> str:
-    """Have a worker import torch before a reader presses Train, once; return what runs are computed on."""
-    async with contextlib.aclosing(registry().watch("warm", warm)) as said:
+    """Have two workers import torch before a reader presses Train, once; return what runs are computed on."""
+    return (await asyncio.gather(_warm("warm LoRA"), _warm("warm its control")))[0]
+
+
+async def _warm(key: str) -> str:
+    async with contextlib.aclosing(registry().watch(key, warm)) as said:
         async for record in said:
             if isinstance(record, str):
                 return record

@@ -43,6 +43,7 @@ class Watched:
         self.done = 0.0  # share of the steps, 0..1
         self._collector = Collector(config)
         self._started = 0.0
+        self._left = False
 
     @property
     def run(self) -> Run:
@@ -64,12 +65,14 @@ class Watched:
             logging.getLogger(__name__).exception("a run failed: %s", self.config)
             self.said = WORDS["failed"]
         finally:
+            if self._left:
+                registry.leave(self.key)
             self.ended = True
 
     def stop(self) -> None:
-        """Say that the run was left before its end."""
+        """Say that the run was left before its end; whoever follows is to be cancelled next."""
         if not self.ended:
-            self.ended = True
+            self.ended = self._left = True
             self.said = fill(WORDS["stopped"], {"step": round(self.done * self.config.steps)})
 
     def _take(self, record: Waiting | StepRecord | Result | Diverged) -> None:

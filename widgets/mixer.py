@@ -22,6 +22,9 @@ from widgets._instrument import Instrument, esm
 from widgets._mixer_words import METHOD_LABELS, METHODS_SAID, NONE, SNIPPET, VOICE_LABELS, WORDS
 from widgets._text import fill
 
+DECIMALS = (
+    9  # of what is multiplied out here: the last digits differ from one start of the program to the next
+)
 STRIDE = 25  # between two settings of a weight, in hundredths
 SETTINGS = (0.0, *WEIGHTS)
 HALF = 2  # the setting that is guessed
@@ -223,7 +226,7 @@ def _rank(method: str) -> int:
 
 @cache
 def _cosine(first: str, second: str) -> float:
-    return cosine(load_factors(first), load_factors(second))
+    return round(cosine(load_factors(first), load_factors(second)), DECIMALS)
 
 
 @cache
@@ -232,7 +235,7 @@ def _differences(first: str, second: str) -> dict[tuple[str, int, int], float]:
     pair = [load_factors(first), load_factors(second)]
     places = range(1, len(SETTINGS))
     return {
-        (method, i, j): difference(pair, [SETTINGS[i], SETTINGS[j]], method)
+        (method, i, j): round(difference(pair, [SETTINGS[i], SETTINGS[j]], method), DECIMALS)
         for method in MEASURED_METHODS[1:]
         for i in places
         for j in places

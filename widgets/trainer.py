@@ -205,10 +205,10 @@ class Trainer(Viewer):
         self._show()
 
     def _stop(self) -> None:
-        if self._job:
-            self._job.cancel()
         for run in self._watched:
             run.stop()
+        if self._job:
+            self._job.cancel()
         self._paused = False
         self._show()
 
