@@ -15,10 +15,10 @@ from playwright.sync_api import sync_playwright
 
 import find_browser
 from conftest import FLAGS, serve
-from tests.bench import numbers, pages, ticks, training, watching, weight
+from tests.bench import figures, numbers, pages, ticks, training, watching, weight
 from tests.bench.table import Row, line
 
-GROUPS = ["numbers", "training", "pages", "weight", "ticks", "watching"]
+GROUPS = ["numbers", "training", "pages", "weight", "ticks", "figures", "watching"]
 BUSY = 0.5  # of all cores at work for others: more spoils what is measured
 
 
@@ -39,13 +39,13 @@ def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
     if "training" in groups:
         yield "Training", training.measure()
     with contextlib.ExitStack() as stack:
-        if groups & {"pages", "weight", "ticks"}:
+        if groups & {"pages", "weight", "ticks", "figures"}:
             start = perf_counter()
             address = stack.enter_context(serve())
             start_up = perf_counter() - start
         if "pages" in groups:
             yield "Pages", pages.measure(address, start_up)
-        if groups & {"weight", "ticks", "watching"}:
+        if groups & {"weight", "ticks", "figures", "watching"}:
             playwright = stack.enter_context(sync_playwright())
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             stack.callback(browser.close)
@@ -53,6 +53,8 @@ def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
             yield "Weight", weight.measure(browser, address)
         if "ticks" in groups:
             yield "From a move of the slider to the painted frame", ticks.measure(browser, address)
+        if "figures" in groups:
+            yield "Every lesson's page, and every figure's slider", figures.measure(browser, address)
         if "watching" in groups:
             yield "Readers of the live lab, and those beside them", watching.measure(browser)
 
