@@ -1,11 +1,12 @@
 import { Bars } from './lib/bars.js'
-import { Chart, svgOf } from './lib/chart.js'
-import { Stepper, select } from './lib/controls.js'
+import { Chart } from './lib/chart.js'
 import { Cost } from './lib/cost.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
-import { csv, picture } from './lib/share.js'
+import { Instrument, rendering } from './lib/instrument.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 120 // while it plays
@@ -20,20 +21,10 @@ const power = (exponent) =>
   Number.isInteger(exponent) ? `10${[...String(exponent)].map((digit) => RAISED[digit]).join('')}` : ''
 
 /** What full finetuning, LoRA and QLoRA train and keep in memory, for published models. */
-class Counting {
+class Counting extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.cost = new Cost(read(model, 'arrays'))
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentence, this.values),
-      table: () => this.table(),
-      snippet: () => fill(this.cost.arrays.snippet, this.cost.code(this.state)),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
+    super(model, el)
     for (const name of SELECTS) model.on(`change:${name}`, () => this.tick(this.r))
-    model.on('change:r', () => model.get('r') !== this.r && this.tick(model.get('r')))
     model.on('change:guess', () => this.reveal())
     const { k } = this.cost.arrays
     this.stepper.set({ low: 1, high: k, value: Math.min(model.get('r'), k), start: 1 })
@@ -45,32 +36,17 @@ class Counting {
     return this.stepper.value
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ r, ...rules }) {
+  build({ r }) {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    const control = (name) => [name, select(rules[name].label, rules[name].options, choose(name))]
-    this.controls = Object.fromEntries(SELECTS.map(control))
+    this.cost = new Cost(read(this.model, 'arrays'))
+    this.controls = this.choosers(...SELECTS)
     const row = (...names) =>
       h('div', { class: 'controls' }, ...names.map((name) => this.controls[name].element))
     this.note = h('p', { class: 'note' })
-    this.stepper = new Stepper(
-      { ...text, label: r.label },
-      {
-        onTick: (value) => this.tick(value),
-        onSettled: choose('r'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-      },
-    )
-    this.guess = new Guess(text.guess, choose('guess'))
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
-    const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
-    this.said = h('div', {}, h('dl', { class: 'readouts' }, ...this.readouts.map(readout)), frame.sentence)
+    this.stepper = this.slider('r', r.label, { everyMs: EVERY_MS })
+    this.guess = new Guess(text.guess, this.choosing('guess'))
+    this.readouts = new Readouts(text)
+    this.said = h('div', {}, this.readouts.element, frame.sentence)
     this.bars = new Bars(text.bars)
     this.memory = h('div', { class: 'memory' }, this.bars.element, row('batch', 'context', 'scale'))
     this.chart = new Chart(text.chart, {
@@ -86,8 +62,6 @@ class Counting {
       this.said,
       ...frame.part('memory', this.memory),
       ...frame.part('numbers', this.chart.element),
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -113,9 +87,7 @@ class Counting {
     this.values = cost.values(state)
     this.rows = cost.bars(state, text.methods)
     this.note.textContent = state.model.note + (state.cut ? fill(text.shorter, this.values) : '')
-    for (const [name, value] of this.readouts) {
-      value.textContent = fill(text.readoutValues[name], this.values)
-    }
+    this.readouts.show(this.values)
     this.drawBars()
     if (before?.target !== state.target) this.drawNumbers()
     this.chart.move(Math.log2(r))
@@ -170,9 +142,17 @@ class Counting {
 
   /** Show or veil what the guess is about. */
   reveal() {
-    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const guess = this.guessed
     this.guess.show(guess, { ...this.values, truth: Math.round(this.values.less), high: MOST })
     for (const part of [this.said, this.memory]) part.classList.toggle('waiting', guess === 'ask')
+  }
+
+  sentence() {
+    return fill(this.text.sentence, this.values)
+  }
+
+  snippet() {
+    return fill(this.cost.arrays.snippet, this.cost.code(this.state))
   }
 
   table() {
@@ -181,14 +161,19 @@ class Counting {
     return { head: tableHead, rows: this.rows.map(line) }
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.model.get('model')}-${this.model.get('targets')}-r${this.r}-${what}`
-    const file = (label, what, type, text) => ({ label, name: name(what), type, text })
-    return [
-      file(downloads.memory, 'memory.csv', 'text/csv', () => this.memoryAsCsv()),
-      file(downloads.numbers, 'numbers.csv', 'text/csv', () => this.numbersAsCsv()),
-      file(downloads.picture, 'picture.svg', 'image/svg+xml', () => this.asPicture()),
-    ]
+  get stem() {
+    return `${this.model.get('model')}-${this.model.get('targets')}-r${this.r}`
+  }
+
+  saves() {
+    return {
+      memory: () => ['memory.csv', this.memoryAsCsv()],
+      numbers: () => ['numbers.csv', this.numbersAsCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture([this.bars, this.chart])
   }
 
   /** In bytes. */
@@ -211,16 +196,6 @@ class Counting {
     const line = (_, i) => [i + 1, (i + 1) * target.per_rank, (i + 1) * target.per_rank * weights]
     return csv([['r', 'trained', 'adapter_bytes'], ...Array.from({ length: this.cost.arrays.k }, line)])
   }
-
-  asPicture() {
-    const drawn = [this.bars, this.chart].filter(({ element }) => element.clientWidth)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new Counting(model, el)
-}
-
-export default { render }
+export default rendering(Counting)

@@ -1,8 +1,10 @@
-import { Stepper, select } from './lib/controls.js'
+import { abreast, select } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
-import { csv, picture } from './lib/share.js'
+import { Instrument, rendering } from './lib/instrument.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { StartCharts } from './lib/start_charts.js'
 import { Starts } from './lib/starts.js'
 import { fill } from './lib/text.js'
@@ -10,22 +12,12 @@ import { fill } from './lib/text.js'
 const EVERY_MS = 250 // while it plays: fifty steps in some twelve seconds
 
 /** The first steps of a run from a start that the reader chooses: what each factor is told, and where the run goes. */
-class Inits {
+class Inits extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => this.sentence(),
-      table: () => this.table(),
-      snippet: () => fill(this.starts.snippet, this.starts.values(0)),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    for (const name of ['problem', 'optimizer']) model.on(`change:${name}`, () => this.wait(name))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits('problem', 'optimizer')
     for (const name of ['init', 'rate']) model.on(`change:${name}`, () => this.draw())
     model.on('change:guess', () => this.reveal())
-    model.on('change:step', () => model.get('step') !== this.step && this.tick(model.get('step')))
     this.load()
   }
 
@@ -33,64 +25,33 @@ class Inits {
     return this.stepper.value
   }
 
-  get guessed() {
-    return this.frame.shown('guess') ? this.model.get('guess') : 'skip'
-  }
-
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ problem, optimizer, init, step }) {
+  build({ step }) {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
     this.controls = {
-      problem: select(problem.label, problem.options, choose('problem')),
-      optimizer: select(optimizer.label, optimizer.options, choose('optimizer')),
-      init: select(init.label, init.options, choose('init')),
+      ...this.choosers('problem', 'optimizer', 'init'),
       rate: select(text.rateLabel, [], (value) => this.choose('rate', Number(value))),
     }
-    this.stepper = new Stepper(
-      { ...text, label: step.label },
-      {
-        onTick: (value) => this.tick(value),
-        onSettled: choose('step'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-      },
-    )
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.stepper = this.slider('step', step.label, { everyMs: EVERY_MS })
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.charts = new StartCharts(text, {
       go: (value) => this.stepper.go(value),
       rate: (i) => frame.shown('choices') && this.choose('rate', i),
     })
     this.note = h('p', { class: 'note' })
     this.about = h('p', { class: 'note' })
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dt', {}), h('dd', {})])
-    const readout = ([, term, value]) => h('div', {}, term, value)
+    this.readouts = new Readouts(text)
+    for (const { value } of this.readouts.rows) value.removeAttribute('class') // its `times` is no cost
     const { steps, sweep } = this.charts
     frame.root.append(
-      ...frame.part(
-        'choices',
-        h('div', { class: 'controls' }, ...Object.values(this.controls).map(({ element }) => element)),
-      ),
+      ...frame.part('choices', abreast(this.controls)),
       this.note,
       ...frame.part('guess', this.guess.element),
       this.stepper.element,
       h('div', { class: 'charts' }, ...steps, ...frame.part('sweep', sweep)),
       frame.sentence,
-      ...frame.part('readouts', h('dl', { class: 'readouts' }, ...this.readouts.map(readout))),
+      ...frame.part('readouts', this.readouts.element),
       this.about,
-      frame.announced,
-      frame.drawers,
     )
-  }
-
-  /** Other runs were chosen: show them as coming until their arrays are here. */
-  wait(name) {
-    this.controls[name].input.value = this.model.get(name)
-    this.frame.root.setAttribute('aria-busy', 'true')
   }
 
   load() {
@@ -98,7 +59,6 @@ class Inits {
     const { rates, about } = this.starts
     this.controls.rate.input.replaceChildren(...rates.map((rate, i) => h('option', { value: i }, rate)))
     this.about.textContent = about
-    this.frame.root.removeAttribute('aria-busy')
     this.draw()
   }
 
@@ -113,7 +73,7 @@ class Inits {
     this.stepper.set({ low: 0, high: starts.steps, value: model.get('step'), start: 0 })
     this.charts.draw(starts)
     this.says()
-    if (before && before !== starts.init && model.get('guess') !== 'ask') this.choose('guess', 'skip')
+    if (before && before !== starts.init) this.goOn()
     this.reveal()
   }
 
@@ -129,10 +89,7 @@ class Inits {
   says() {
     const { text, starts } = this
     const values = starts.values(0)
-    for (const [name, term, value] of this.readouts) {
-      term.textContent = fill(text.readouts[name], values)
-      value.textContent = values[name] === null ? text.noFinal : fill(text.readoutValues[name], values)
-    }
+    this.readouts.show(values, (template, name) => (values[name] === null ? text.noFinal : template))
   }
 
   /** Follow the slider: the line in the curves and the sentence. */
@@ -150,33 +107,27 @@ class Inits {
     return !starts.whole && step >= starts.last ? `${said} ${fill(text.givenUp, values)}` : said
   }
 
-  table() {
-    const line = (_, step) => this.text.tableRow.map((cell) => fill(cell, this.starts.values(step)))
-    return { head: this.text.tableHead, rows: this.starts.run.loss.map(line) }
+  snippet() {
+    return fill(this.starts.snippet, this.starts.values(0))
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.starts.key}-${what}`
-    return [
-      {
-        label: downloads.steps,
-        name: () => `${this.starts.key}-${this.starts.init}-steps.csv`,
-        type: 'text/csv',
-        text: () => this.stepsAsCsv(),
-      },
-      {
-        label: downloads.sweep,
-        name: name('rates.csv'),
-        type: 'text/csv',
-        text: () => this.sweepAsCsv(),
-      },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => picture(this.frame.root, this.sentence(), [], this.charts.pictures()),
-      },
-    ]
+  table() {
+    return this.tableOf(this.starts.run.loss.map((_, step) => this.starts.values(step)))
+  }
+
+  get stem() {
+    return this.starts.key
+  }
+
+  saves() {
+    return {
+      steps: () => [`${this.starts.init}-steps.csv`, this.stepsAsCsv()],
+      sweep: () => ['rates.csv', this.sweepAsCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture(this.charts.charts)
   }
 
   stepsAsCsv() {
@@ -194,8 +145,4 @@ class Inits {
   }
 }
 
-function render({ model, el }) {
-  new Inits(model, el)
-}
-
-export default { render }
+export default rendering(Inits)

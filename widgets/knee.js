@@ -1,11 +1,13 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './lib/chart.js'
-import { Stepper, integer, select } from './lib/controls.js'
+import { Chart } from './lib/chart.js'
+import { abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { LevelChart } from './lib/level.js'
-import { csv, picture } from './lib/share.js'
+import { Readouts, inCase } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 import { Tolerated } from './lib/tolerated.js'
 
@@ -14,25 +16,12 @@ const EVERY_MS = 250
 const ROOM = 1.05 // above the highest value of a curve
 
 /** Both errors of the best copy over r, the tolerance that the reader chooses, and where it is met. */
-class Knee {
+class Knee extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentences[this.found[1]], this.values()),
-      table: () => this.table(),
-      snippet: () => fill(this.data.snippets[this.measure], { tolerance: this.tolerance / 100 }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    for (const name of CHOOSE_MATRIX) model.on(`change:${name}`, () => this.wait(name))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits(...CHOOSE_MATRIX)
     model.on('change:measure', () => this.draw())
     model.on('change:guess', () => this.reveal())
-    model.on(
-      'change:tolerance',
-      () => model.get('tolerance') !== this.tolerance && this.tick(model.get('tolerance')),
-    )
     this.load()
   }
 
@@ -54,38 +43,20 @@ class Knee {
     return this.data.values(this.measure, this.tolerance, this.text.measures)
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ task, n, seed, measure, tolerance }) {
+  build({ tolerance }) {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    this.controls = {
-      task: select(task.label, task.options, choose('task')),
-      n: integer(n.label, n.bounds, choose('n')),
-      seed: integer(seed.label, seed.bounds, choose('seed')),
-    }
-    this.by = select(measure.label, measure.options, choose('measure'))
+    this.controls = this.choosers(...CHOOSE_MATRIX, 'measure')
     const [low, high] = tolerance.bounds
-    this.stepper = new Stepper(
-      { ...text, label: text.toleranceLabel },
-      {
-        onTick: (value) => this.tick(value),
-        onSettled: choose('tolerance'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-        told: (value) => fill(text.tolerance, { tolerance: value / 100 }),
-      },
-    )
+    this.stepper = this.slider('tolerance', text.toleranceLabel, {
+      everyMs: EVERY_MS,
+      told: (value) => fill(text.tolerance, { tolerance: value / 100 }),
+    })
     this.stepper.set({ low, high, value: this.model.get('tolerance'), start: tolerance.default })
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.note = h('p', { class: 'note' })
     this.charts = this.makeCharts()
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
-    const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
-    this.said = h('div', {}, h('dl', { class: 'readouts' }, ...this.readouts.map(readout)), frame.sentence)
+    this.readouts = new Readouts(text)
+    this.said = h('div', {}, this.readouts.element, frame.sentence)
     const { error, stored, s } = this.charts
     this.drawn = h(
       'div',
@@ -94,16 +65,13 @@ class Knee {
       ...frame.part('stored', stored.element),
       ...frame.part('spectrum', s.element),
     )
-    const chooser = [...Object.values(this.controls), this.by].map(({ element }) => element)
     frame.root.append(
-      ...frame.part('matrix', h('div', { class: 'controls' }, ...chooser)),
+      ...frame.part('matrix', abreast(this.controls)),
       this.note,
       ...frame.part('guess', this.guess.element),
       this.stepper.element,
       this.drawn,
       this.said,
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -121,12 +89,6 @@ class Knee {
     }
   }
 
-  /** Another matrix was chosen: show it as coming until its arrays are here. */
-  wait(name) {
-    this.controls[name].input.value = this.model.get(name)
-    this.frame.root.setAttribute('aria-busy', 'true')
-  }
-
   load() {
     const before = this.data
     const data = (this.data = new Tolerated(read(this.model, 'arrays')))
@@ -137,15 +99,14 @@ class Knee {
       input.value = input.disabled ? '' : this.model.get(name) // a value that does not apply would be read as one
     }
     this.note.textContent = data.note
-    this.frame.root.removeAttribute('aria-busy')
-    if (before && before.key !== data.key && this.model.get('guess') !== 'ask') this.choose('guess', 'skip')
+    if (before && before.key !== data.key) this.goOn()
     this.reveal()
   }
 
   /** Show or veil what the guess is about. */
   reveal() {
     const { label, k, guessed } = this.data
-    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const guess = this.guessed
     const [truth] = this.data.found('norm', guessed)
     this.guess.show(guess, { label, truth, high: k, tolerance: guessed / 100 })
     for (const part of [this.said, this.drawn]) part.classList.toggle('waiting', guess === 'ask')
@@ -156,7 +117,7 @@ class Knee {
   draw() {
     const { data, charts, text, measure } = this
     const { k, share, noise, per, total, even, error, squared } = data
-    this.by.input.value = measure
+    this.controls.measure.input.value = measure
     const words = text.charts
     const first = (values, level) => values.findIndex((value) => value <= level) / (k + 1) // where a name stands
     const guess = Number(this.model.get('guess'))
@@ -228,29 +189,30 @@ class Knee {
     })
     charts.stored.set({ marks: [{ x: rank, y: values.stored, label: '', kind: 'cost' }] })
     for (const chart of Object.values(charts)) chart.move(rank)
-    for (const [name, place] of this.readouts) {
-      const template = text.readoutValues[name]
-      place.textContent = fill(typeof template === 'string' ? template : template[verdict], values)
-    }
+    this.readouts.show(values, inCase(verdict))
     this.frame.update()
   }
 
-  table() {
-    const line = (_, r) => this.text.tableRow.map((cell) => fill(cell, this.data.at(r)))
-    return { head: this.text.tableHead, rows: this.data.error.map(line) }
+  sentence() {
+    return fill(this.text.sentences[this.found[1]], this.values())
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.data.key}-knee-${what}`
-    return [
-      { label: downloads.curves, name: name('curves.csv'), type: 'text/csv', text: () => this.curvesAsCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  snippet() {
+    return fill(this.data.snippets[this.measure], { tolerance: this.tolerance / 100 })
+  }
+
+  table() {
+    return this.tableOf(this.data.error.map((_, r) => this.data.at(r)))
+  }
+
+  get stem() {
+    return `${this.data.key}-knee`
+  }
+
+  saves() {
+    return {
+      curves: () => ['curves.csv', this.curvesAsCsv()],
+    }
   }
 
   curvesAsCsv() {
@@ -261,16 +223,6 @@ class Knee {
     }
     return csv([head, ...this.data.error.map(line)])
   }
-
-  asPicture() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new Knee(model, el)
-}
-
-export default { render }
+export default rendering(Knee)

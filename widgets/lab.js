@@ -1,13 +1,15 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './lib/chart.js'
-import { Stepper, select } from './lib/controls.js'
+import { Chart } from './lib/chart.js'
+import { abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { Losses } from './lib/losses.js'
 import { Runs } from './lib/run.js'
 import { Samples } from './lib/samples.js'
-import { csv, picture } from './lib/share.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 700 // while it plays: a sample can be read
@@ -16,22 +18,12 @@ const NEEDS = { trainable: 'trainable', full: 'full_trainable', file: 'kilobytes
 const LEAST_SPREAD = 0.04 // nats: a difference smaller than this shall not look like one
 
 /** A LoRA run beside a full finetuning of the same task: curves over the steps, samples, the knee, the spectrum. */
-class Lab {
+class Lab extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentence, this.runs.values(this.step)),
-      table: () => this.table(),
-      snippet: () => this.runs.snippet,
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    for (const name of ['task', 'r']) model.on(`change:${name}`, () => this.wait(name))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits('task', 'r')
     model.on('change:guess', () => this.reveal())
     model.on('change:layer', () => this.spectrum())
-    model.on('change:step', () => model.get('step') !== this.step && this.tick(model.get('step')))
     this.load()
   }
 
@@ -39,57 +31,30 @@ class Lab {
     return this.stepper.value
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ task, r, layer }) {
+  build() {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    this.controls = {
-      task: select(task.label, task.options, choose('task')),
-      r: select(r.label, r.options, choose('r')),
-    }
-    this.layer = select(layer.label, layer.options, choose('layer'))
-    this.stepper = new Stepper(
-      { ...text, label: text.stepLabel },
-      {
-        onTick: (step) => this.tick(step),
-        onSettled: choose('step'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-      },
-    )
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.controls = this.choosers('task', 'r')
+    this.layer = this.choosers('layer').layer
+    this.stepper = this.slider('step', text.stepLabel, { everyMs: EVERY_MS })
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.losses = new Losses(text.charts, (step) => this.stepper.go(step))
     this.charts = this.makeCharts()
     this.note = h('p', { class: 'note' })
-    this.readouts = Object.keys(text.readouts).map((name) => [
-      name,
-      h('dt', {}),
-      h('dd', { class: `of-${name}` }),
-    ])
-    const readout = ([, term, value]) => h('div', {}, term, value)
+    this.readouts = new Readouts(text)
     const { knee, spectrum } = this.charts
     this.samples = new Samples(text.samples)
     this.knee = h('div', {}, knee.element)
     this.taken = h('div', {}, this.layer.element, spectrum.element) // the change, taken apart
     frame.root.append(
-      ...frame.part(
-        'task',
-        h('div', { class: 'controls' }, ...Object.values(this.controls).map((c) => c.element)),
-      ),
+      ...frame.part('task', abreast(this.controls)),
       this.note,
       this.stepper.element,
       this.losses.element,
       frame.sentence,
       ...frame.part('samples', this.samples.element),
-      h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
+      this.readouts.element,
       ...frame.part('guess', this.guess.element),
       h('div', { class: 'charts' }, ...frame.part('sweep', this.knee), ...frame.part('spectrum', this.taken)),
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -123,12 +88,6 @@ class Lab {
     }
   }
 
-  /** Another run was chosen: show it as coming until its arrays are here. */
-  wait(name) {
-    this.controls[name].input.value = this.model.get(name)
-    this.frame.root.setAttribute('aria-busy', 'true')
-  }
-
   load() {
     const before = this.runs
     const runs = (this.runs = new Runs(read(this.model, 'arrays')))
@@ -136,9 +95,7 @@ class Lab {
     this.note.textContent = runs.note
     const value = Math.min(this.model.get('step'), runs.reached)
     this.stepper.set({ low: 0, high: runs.reached, value, start: 0, stride: runs.every })
-    this.frame.root.removeAttribute('aria-busy')
-    if (before && before.label !== runs.label && this.model.get('guess') !== 'ask')
-      this.choose('guess', 'skip')
+    if (before && before.label !== runs.label) this.goOn()
     this.losses.draw(runs)
     this.spectrum()
     this.reveal()
@@ -148,7 +105,7 @@ class Lab {
   /** The final loss against r, full finetuning as the floor. */
   reveal() {
     const { runs, text, charts } = this
-    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const guess = this.guessed
     const { ranks, sweep, knee, label, tolerance } = runs
     this.guess.show(guess, { label, truth: knee, high: ranks.at(-1), tolerance, ranks: ranks.join(', ') })
     this.knee.classList.toggle('waiting', guess === 'ask')
@@ -205,10 +162,7 @@ class Lab {
     const { runs, text } = this
     this.losses.move(step)
     const values = runs.values(step)
-    for (const [name, term, value] of this.readouts) {
-      term.textContent = fill(text.readouts[name], values)
-      value.textContent = values[NEEDS[name]] === 0 ? text.notYet : fill(text.readoutValues[name], values)
-    }
+    this.readouts.show(values, (template, name) => (values[NEEDS[name]] === 0 ? text.notYet : template))
     const written = {
       base: runs.lora.base_samples,
       adapted: runs.lora.samples[runs.evaluation(runs.lora, step)],
@@ -217,23 +171,31 @@ class Lab {
     this.frame.update()
   }
 
-  table() {
-    const line = (step) => this.text.tableRow.map((cell) => fill(cell, this.runs.values(step)))
-    return { head: this.text.tableHead, rows: this.runs.stops.map(line) }
+  sentence() {
+    return fill(this.text.sentence, this.runs.values(this.step))
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.runs.key}-${what}`.replaceAll(' ', '-')
-    return [
-      { label: downloads.curves, name: name('curves.csv'), type: 'text/csv', text: () => this.curvesAsCsv() },
-      { label: downloads.sweep, name: name('ranks.csv'), type: 'text/csv', text: () => this.sweepAsCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  snippet() {
+    return this.runs.snippet
+  }
+
+  table() {
+    return this.tableOf(this.runs.stops.map((step) => this.runs.values(step)))
+  }
+
+  get stem() {
+    return this.runs.key.replaceAll(' ', '-')
+  }
+
+  saves() {
+    return {
+      curves: () => ['curves.csv', this.curvesAsCsv()],
+      sweep: () => ['ranks.csv', this.sweepAsCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture({ ...this.losses.charts, ...this.charts })
   }
 
   curvesAsCsv() {
@@ -253,14 +215,6 @@ class Lab {
     const line = (r, i) => [r, sweep.validation[i], sweep.base[i], sweep.trainable[i]]
     return csv([['r', 'task', 'base_voices', 'trainable'], ...ranks.map(line)])
   }
-
-  asPicture() {
-    const drawn = [...Object.values(this.losses.charts), ...Object.values(this.charts)].filter(
-      (chart) => chart.now,
-    )
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
 /** Singular values over their norm; of a matrix that was not changed there are none. */
@@ -270,8 +224,4 @@ function share(s) {
   return s.map((value) => value / norm)
 }
 
-function render({ model, el }) {
-  new Lab(model, el)
-}
-
-export default { render }
+export default rendering(Lab)

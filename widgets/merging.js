@@ -1,13 +1,15 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './lib/chart.js'
+import { Chart } from './lib/chart.js'
 import { divergingScale, onColours } from './lib/colour.js'
-import { Stepper, select } from './lib/controls.js'
+import { abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { Merge } from './lib/merge.js'
 import { Stages } from './lib/stages.js'
-import { csv, picture } from './lib/share.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 3000 // while it plays: time to look at four pictures
@@ -18,22 +20,12 @@ const SMALLEST = 1e-12 // drawn in place of nothing at all, which has no logarit
 const raised = (power) => String(power).replace(/./g, (c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)])
 
 /** An adapter merged, deployed, taken out, stacked and peeled off, step by step, and what precision does to it. */
-class Merging {
+class Merging extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentences[this.step - 1], this.values),
-      table: () => this.table(),
-      snippet: () => fill(this.merge.snippet, this.values),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    model.on('change:task', () => this.frame.root.setAttribute('aria-busy', 'true'))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits('task')
     for (const name of ['precision', 'strength']) model.on(`change:${name}`, () => this.compute())
     model.on('change:guess', () => this.reveal())
-    model.on('change:step', () => model.get('step') !== this.step && this.tick(model.get('step')))
     this.stop = onColours(() => this.colour())
     this.load()
   }
@@ -47,54 +39,34 @@ class Merging {
     return this.merge.values(this.model.get('precision'), this.model.get('strength'))
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
   build(choices) {
     const { text, frame } = this
-    const control = (name) => {
-      const { label, options } = choices[name]
-      return [name, select(label, options, (value) => this.choose(name, value))]
-    }
-    this.controls = Object.fromEntries(CHOICES.map(control))
+    this.controls = this.choosers(...CHOICES)
     this.strengths = choices.strength.options.map(([value]) => value).reverse() // an axis grows to the right
-    this.stepper = new Stepper(
-      { ...text, label: choices.step.label },
-      {
-        onTick: (step) => this.tick(step),
-        onSettled: (step) => this.choose('step', step),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-        told: (step) => text.steps[step - 1],
-      },
-    )
+    this.stepper = this.slider('step', choices.step.label, {
+      everyMs: EVERY_MS,
+      told: (step) => text.steps[step - 1],
+    })
     const [low, high] = choices.step.bounds
     this.stepper.set({ low, high, value: this.model.get('step'), start: low })
     this.stage = h('h3', { class: 'stage' })
     this.stages = new Stages(text)
-    this.guess = new Guess(text.guess, (guess) => this.choose('guess', guess))
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.charts = this.makeCharts()
     this.charts.drift.element.classList.add('drift')
     this.unchanged = h('div', {}, this.charts.unchanged.element)
     this.note = h('p', { class: 'note' })
-    const readout = (name) => [name, h('dt', {}, text.readouts[name]), h('dd', { class: `of-${name}` })]
-    this.readouts = Object.keys(text.readouts).map(readout)
-    const line = ([, term, value]) => h('div', {}, term, value)
-    const inputs = Object.values(this.controls).map(({ element }) => element)
+    this.readouts = new Readouts(text)
     frame.root.append(
-      ...frame.part('choices', h('div', { class: 'controls' }, ...inputs)),
+      ...frame.part('choices', abreast(this.controls)),
       this.stepper.element,
       this.stage,
       ...frame.part('maps', this.stages.element, this.stages.aside),
       frame.sentence,
-      h('dl', { class: 'readouts' }, ...this.readouts.map(line)),
+      this.readouts.element,
       this.note,
       ...frame.part('guess', this.guess.element),
       ...frame.part('charts', h('div', { class: 'charts' }, this.charts.drift.element, this.unchanged)),
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -128,9 +100,7 @@ class Merging {
     const before = this.merge
     this.merge = new Merge(read(this.model, 'arrays'))
     this.note.textContent = this.merge.note
-    this.frame.root.removeAttribute('aria-busy')
-    if (before && before.key !== this.merge.key && this.model.get('guess') !== 'ask')
-      this.choose('guess', 'skip')
+    if (before && before.key !== this.merge.key) this.goOn()
     this.compute()
   }
 
@@ -139,8 +109,7 @@ class Merging {
     const [precision, strength] = ['precision', 'strength'].map((name) => this.model.get(name))
     for (const name of CHOICES) this.controls[name].input.value = this.model.get(name)
     this.shown = this.merge.at(precision, strength)
-    for (const [name, , value] of this.readouts)
-      value.textContent = fill(this.text.readoutValues[name], this.values)
+    this.readouts.show(this.values)
     this.drift()
     this.reveal()
     this.colour()
@@ -168,7 +137,7 @@ class Merging {
   /** The share of entries that merging leaves alone, against the strength; unseen until the reader has guessed. */
   reveal() {
     const { merge, strengths, charts, text } = this
-    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const guess = this.guessed
     const { asked } = merge
     const { label } = merge.common
     const truth = Math.round(100 * merge.values(asked.precision, asked.strength).unchanged)
@@ -222,22 +191,31 @@ class Merging {
     this.charts.drift.move(last)
   }
 
+  sentence() {
+    return fill(this.text.sentences[this.step - 1], this.values)
+  }
+
+  snippet() {
+    return fill(this.merge.snippet, this.values)
+  }
+
   table() {
-    const line = (values) => this.text.tableRow.map((cell) => fill(cell, values))
-    return { head: this.text.tableHead, rows: Object.values(this.merge.states).map(line) }
+    return this.tableOf(Object.values(this.merge.states))
   }
 
-  files({ downloads }) {
-    const file = (label, what, type, text) => ({ label, name: () => `${this.name()}-${what}`, type, text })
-    return [
-      file(downloads.numbers, 'numbers.csv', 'text/csv', () => this.numbersAsCsv()),
-      file(downloads.merged, 'merged.csv', 'text/csv', () => this.mergedAsCsv()),
-      file(downloads.picture, 'picture.svg', 'image/svg+xml', () => this.asPicture()),
-    ]
-  }
-
-  name() {
+  get stem() {
     return CHOICES.map((name) => this.model.get(name)).join('-')
+  }
+
+  saves() {
+    return {
+      numbers: () => ['numbers.csv', this.numbersAsCsv()],
+      merged: () => ['merged.csv', this.mergedAsCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture(this.charts, this.stages.pictures())
   }
 
   numbersAsCsv() {
@@ -256,17 +234,6 @@ class Merging {
     const { result } = this.shown[1]
     return csv(Array.from({ length: rows }, (_, y) => [...result.subarray(y * columns, (y + 1) * columns)]))
   }
-
-  asPicture() {
-    const drawn = Object.values(this.charts).filter(({ now }) => now)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, this.stages.pictures(), charts)
-  }
 }
 
-function render({ model, el }) {
-  const view = new Merging(model, el)
-  return () => view.stop()
-}
-
-export default { render }
+export default rendering(Merging)

@@ -1,10 +1,11 @@
-import { svgOf } from './lib/chart.js'
-import { Stepper, select } from './lib/controls.js'
+import { Stepper, abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { Mixes } from './lib/mixes.js'
-import { csv, picture } from './lib/share.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { Shares } from './lib/shares.js'
 import { table } from './lib/table.js'
 import { fill } from './lib/text.js'
@@ -15,19 +16,10 @@ const SELECTS = [...KEYED, 'method']
 const WEIGHTS = ['w1', 'w2']
 
 /** Two adapters in one model, and the voices in which that model was measured to write. */
-class Mixer {
+class Mixer extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentence[this.mixes.kind], this.values),
-      table: () => this.table(),
-      snippet: () => fill(this.mixes.snippet, this.mixes.code(this.model.get('method'), this.place)),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    for (const name of KEYED) model.on(`change:${name}`, () => this.wait(name))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits(...KEYED)
     model.on('change:method', () => this.tick())
     for (const name of WEIGHTS)
       model.on(`change:${name}`, () => {
@@ -39,33 +31,21 @@ class Mixer {
     this.load()
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
   build(rules) {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    const control = (name) => [name, select(rules[name].label, rules[name].options, choose(name))]
-    this.controls = Object.fromEntries(SELECTS.map(control))
+    this.controls = this.choosers(...SELECTS)
     this.note = h('p', { class: 'note' })
     const stepper = (name) => [
       name,
       new Stepper(
         { ...text, label: rules[name].label },
-        { onTick: () => this.tick(), onSettled: choose(name), buttons: false },
+        { onTick: () => this.tick(), onSettled: this.choosing(name), buttons: false },
       ),
     ]
     this.weights = Object.fromEntries(WEIGHTS.map(stepper))
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.shares = new Shares()
-    this.readouts = Object.keys(text.readouts).map((name) => [
-      name,
-      h('dt', {}),
-      h('dd', { class: `of-${name}` }),
-    ])
-    const readout = ([, term, value]) => h('div', {}, term, value)
+    this.readouts = new Readouts(text)
     this.ways = h('div', { class: 'table', tabindex: 0, role: 'region', 'aria-label': text.ways.title })
     this.compared = h(
       'div',
@@ -80,7 +60,7 @@ class Mixer {
       { class: 'measured' },
       ...frame.part('shares', this.shares.element),
       frame.sentence,
-      h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
+      this.readouts.element,
       ...frame.part('ways', this.compared),
       ...frame.part(
         'samples',
@@ -88,29 +68,18 @@ class Mixer {
       ),
     )
     frame.root.append(
-      ...frame.part(
-        'task',
-        h('div', { class: 'controls' }, ...Object.values(this.controls).map(({ element }) => element)),
-      ),
+      ...frame.part('task', abreast(this.controls)),
       this.note,
       ...Object.values(this.weights).map(({ element }) => element),
       ...frame.part('guess', this.guess.element),
       this.said,
-      frame.announced,
-      frame.drawers,
     )
-  }
-
-  /** Other adapters were chosen: show them as coming until their arrays are here. */
-  wait(name) {
-    this.controls[name].input.value = this.model.get(name)
-    this.frame.root.setAttribute('aria-busy', 'true')
   }
 
   load() {
     const before = this.mixes
     const mixes = (this.mixes = new Mixes(read(this.model, 'arrays')))
-    const { weights, text, note, compared } = this
+    const { weights, note, compared } = this
     for (const name of KEYED) this.controls[name].input.value = this.model.get(name)
     note.textContent = mixes.note
     for (const name of WEIGHTS)
@@ -124,10 +93,8 @@ class Mixer {
     weights.w2.element.hidden = mixes.kind === 'alone'
     compared.hidden = mixes.kind === 'alone'
     this.controls.method.element.hidden = mixes.kind === 'alone'
-    this.frame.root.removeAttribute('aria-busy')
     const pair = ({ first, second }) => `${first} ${second}`
-    if (before && pair(before) !== pair(mixes) && this.model.get('guess') !== 'ask')
-      this.choose('guess', 'skip')
+    if (before && pair(before) !== pair(mixes)) this.goOn()
     this.lay()
     this.reveal()
     this.tick()
@@ -146,13 +113,8 @@ class Mixer {
     for (const stepper of Object.values(weights)) stepper.show(stepper.value)
     const values = (this.values = mixes.values(method, place))
     this.shares.move(this.bars(method))
-    for (const [name, term, value] of this.readouts) {
-      const known = name === 'forgotten' || mixes.kind === 'pair'
-      term.parentElement.hidden = !known
-      if (!known) continue
-      term.textContent = fill(text.readouts[name], values)
-      value.textContent = fill(text.readoutValues[name], values)
-    }
+    const known = (name) => name === 'forgotten' || mixes.kind === 'pair'
+    this.readouts.show(values, (template, name) => (known(name) ? template : null))
     if (mixes.kind === 'pair') this.compare(method)
     const item = ([voice, sentence]) =>
       h(
@@ -220,7 +182,7 @@ class Mixer {
 
   /** Show or veil what the guess is about. */
   reveal() {
-    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const guess = this.guessed
     const told = this.mixes.guessed(this.text.guess)
     const { others, low_others: low, high_others: high } = told
     const said = Number(guess) / ALL
@@ -229,24 +191,32 @@ class Mixer {
     this.said.classList.toggle('waiting', guess === 'ask')
   }
 
+  sentence() {
+    return fill(this.text.sentence[this.mixes.kind], this.values)
+  }
+
+  snippet() {
+    return fill(this.mixes.snippet, this.mixes.code(this.model.get('method'), this.place))
+  }
+
   table() {
     const { mixes, text, place } = this
     const row = mixes.rows_at(this.model.get('method'), place, text.voices)
-    const line = (voice) => text.tableRow.map((cell) => fill(cell, row(voice)))
-    return { head: text.tableHead, rows: mixes.voices.map(line) }
+    return this.tableOf(mixes.voices.map(row))
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.mixes.key}-${what}`
-    return [
-      { label: downloads.shares, name: name('mixes.csv'), type: 'text/csv', text: () => this.asCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  get stem() {
+    return this.mixes.key
+  }
+
+  saves() {
+    return {
+      shares: () => ['mixes.csv', this.asCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture([this.shares])
   }
 
   /** Every setting of every method that was measured: counts, and losses in nats. */
@@ -268,16 +238,6 @@ class Mixer {
     )
     return csv([head, ...lines])
   }
-
-  asPicture() {
-    const drawn = [this.shares].filter(({ element }) => element.clientWidth)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new Mixer(model, el)
-}
-
-export default { render }
+export default rendering(Mixer)

@@ -1,31 +1,21 @@
 import { divergingScale, onColours } from './lib/colour.js'
-import { Stepper, select } from './lib/controls.js'
+import { abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Heatmap } from './lib/heatmap.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { Matrix } from './lib/matrix.js'
-import { csv, picture } from './lib/share.js'
+import { csv } from './lib/share.js'
 import { fill, short } from './lib/text.js'
 
 const MATRICES = ['pattern', 'sum', 'target']
 const EVERY_MS = 1200 // while it plays: time enough to see what a pattern adds
 
 /** A matrix built up one pattern at a time: a column times a row, and the sum of the patterns so far. */
-class Patterns {
+class Patterns extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => this.sentence(),
-      table: () => this.table(),
-      snippet: () => fill(this.matrix.snippet, { r: this.r }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.at = null
-    this.build(this.frame.spec.choices)
-    model.on('change:task', () => this.frame.root.setAttribute('aria-busy', 'true'))
-    model.on('change:arrays', () => this.load())
-    model.on('change:r', () => model.get('r') !== this.r && this.tick(model.get('r')))
+    super(model, el)
+    this.awaits('task')
     this.stop = onColours(() => this.colour())
     this.load()
   }
@@ -34,22 +24,11 @@ class Patterns {
     return this.stepper.value
   }
 
-  build({ task, r }) {
-    const { frame, text, model } = this
-    const choose = (name) => (value) => {
-      model.set(name, value)
-      model.save_changes()
-    }
-    this.task = select(task.label, task.options, choose('task'))
-    this.stepper = new Stepper(
-      { ...text, label: r.label },
-      {
-        onTick: (value) => this.tick(value),
-        onSettled: choose('r'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-      },
-    )
+  build({ r }) {
+    const { frame } = this
+    this.at = null
+    this.controls = this.choosers('task')
+    this.stepper = this.slider('r', r.label, { everyMs: EVERY_MS })
     const make = (name) => [name, new Heatmap(name, (y, x) => this.point(y, x))]
     this.maps = Object.fromEntries(['row', 'column', ...MATRICES].map(make))
     const { row, column, pattern, sum, target } = this.maps
@@ -58,25 +37,22 @@ class Patterns {
     const product = h('div', { class: 'product' }, row.element, column.element, pattern.element)
     this.said = h('p', { class: 'cell', role: 'status' })
     frame.root.append(
-      ...frame.part('matrix', h('div', { class: 'controls' }, this.task.element)),
+      ...frame.part('matrix', abreast(this.controls)),
       this.stepper.element,
       h('div', { class: 'build' }, product, this.plus, sum.element, arrow, target.element),
       this.said,
       frame.sentence,
-      frame.announced,
-      frame.drawers,
     )
   }
 
   load() {
     const matrix = (this.matrix = new Matrix(read(this.model, 'arrays')))
     const [rows, columns] = matrix.drawn
-    this.task.input.value = this.model.get('task')
+    this.controls.task.input.value = this.model.get('task')
     this.stepper.set({ low: 1, high: matrix.k, value: Math.min(this.model.get('r'), matrix.k), start: 1 })
     this.maps.column.resize(rows, 1)
     this.maps.row.resize(1, columns)
     for (const name of MATRICES) this.maps[name].resize(rows, columns)
-    this.frame.root.removeAttribute('aria-busy')
     this.colour()
   }
 
@@ -146,22 +122,28 @@ class Patterns {
     })
   }
 
-  table() {
-    const line = (_, i) => this.text.tableRow.map((cell) => fill(cell, this.matrix.values(i + 1)))
-    return { head: this.text.tableHead, rows: Array.from(this.matrix.s, line) }
+  snippet() {
+    return fill(this.matrix.snippet, { r: this.r })
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.matrix.key}-${this.r}-${what}`
-    return [
-      { label: downloads.patterns, name: name('patterns.csv'), type: 'text/csv', text: () => this.asCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  table() {
+    return this.tableOf(Array.from(this.matrix.s, (_, i) => this.matrix.values(i + 1)))
+  }
+
+  get stem() {
+    return `${this.matrix.key}-${this.r}`
+  }
+
+  saves() {
+    return {
+      patterns: () => ['patterns.csv', this.asCsv()],
+    }
+  }
+
+  asPicture() {
+    const shown = MATRICES.map((name) => this.maps[name])
+    const heatmaps = shown.map(({ title, canvas }) => ({ title: title.textContent, canvas }))
+    return super.asPicture([], heatmaps)
   }
 
   asCsv() {
@@ -171,17 +153,6 @@ class Patterns {
       ...Array.from(s, (value, i) => [i + 1, value, energy[i + 1]]),
     ])
   }
-
-  asPicture() {
-    const shown = MATRICES.map((name) => this.maps[name])
-    const pictures = shown.map(({ title, canvas }) => ({ title: title.textContent, canvas }))
-    return picture(this.frame.root, this.sentence(), pictures, [])
-  }
 }
 
-function render({ model, el }) {
-  const view = new Patterns(model, el)
-  return () => view.stop()
-}
-
-export default { render }
+export default rendering(Patterns)

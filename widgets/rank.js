@@ -1,32 +1,24 @@
 import { divergingScale, onColours } from './lib/colour.js'
-import { Stepper, integer, select } from './lib/controls.js'
+import { abreast } from './lib/controls.js'
 import { Curves } from './lib/curves.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { Maps } from './lib/maps.js'
 import { Matrix, savingCase } from './lib/matrix.js'
-import { csv, picture } from './lib/share.js'
+import { Readouts, inCase } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const CHOOSE_MATRIX = ['task', 'n', 'seed']
 
 /** A matrix, its best rank-r copy, what the copy misses, the two factors, and the curves over r beside noise. */
-class Rank {
+class Rank extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => this.sentence(),
-      table: () => this.table(),
-      snippet: () => fill(this.matrix.snippet, { r: this.r }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    for (const name of CHOOSE_MATRIX) model.on(`change:${name}`, () => this.wait(name))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits(...CHOOSE_MATRIX)
     model.on('change:guess', () => this.reveal())
-    model.on('change:r', () => model.get('r') !== this.r && this.tick(model.get('r')))
     this.stop = onColours(() => this.colour())
     this.load()
   }
@@ -35,34 +27,18 @@ class Rank {
     return this.stepper.value
   }
 
-  /** Make a choice for the reader. */
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ task, n, seed, r }) {
+  build({ r }) {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    this.controls = {
-      task: select(task.label, task.options, choose('task')),
-      n: integer(n.label, n.bounds, choose('n')),
-      seed: integer(seed.label, seed.bounds, choose('seed')),
-    }
-    this.stepper = new Stepper(
-      { ...text, label: r.label },
-      { onTick: (value) => this.tick(value), onSettled: choose('r'), buttons: frame.shown('steps') },
-    )
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.controls = this.choosers(...CHOOSE_MATRIX)
+    this.stepper = this.slider('r', r.label)
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.maps = new Maps(text, frame.shown('factors'))
     this.curves = new Curves(text, (value) => this.stepper.go(value))
     this.note = h('p', { class: 'note' })
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
-    const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
-    this.said = h('div', {}, h('dl', { class: 'readouts' }, ...this.readouts.map(readout)), frame.sentence)
-    const chooser = h('div', { class: 'controls' }, ...Object.values(this.controls).map((c) => c.element))
+    this.readouts = new Readouts(text)
+    this.said = h('div', {}, this.readouts.element, frame.sentence)
     frame.root.append(
-      ...frame.part('matrix', chooser),
+      ...frame.part('matrix', abreast(this.controls)),
       this.note,
       this.stepper.element,
       ...frame.part('guess', this.guess.element),
@@ -70,15 +46,7 @@ class Rank {
       this.maps.element,
       this.maps.aside,
       ...frame.part('charts', this.curves.element),
-      frame.announced,
-      frame.drawers,
     )
-  }
-
-  /** Another matrix was chosen: show it as coming until its arrays are here. */
-  wait(name) {
-    this.controls[name].input.value = this.model.get(name)
-    this.frame.root.setAttribute('aria-busy', 'true')
   }
 
   /** Take over the matrix that Python made. */
@@ -96,9 +64,7 @@ class Rank {
     this.note.hidden = !matrix.note
     const start = Math.min(this.frame.spec.choices.r.default, k)
     this.stepper.set({ low: 0, high: k, value: Math.min(this.model.get('r'), k), start })
-    this.frame.root.removeAttribute('aria-busy')
-    // One guess is asked for; after it the reader is free, and may guess again.
-    if (before && before.key !== matrix.key && this.model.get('guess') !== 'ask') this.choose('guess', 'skip')
+    if (before && before.key !== matrix.key) this.goOn()
     this.colour()
     this.reveal()
   }
@@ -111,7 +77,7 @@ class Rank {
 
   /** Show or veil what the guess is about. */
   reveal() {
-    const guess = this.frame.shown('guess') ? this.model.get('guess') : 'skip'
+    const guess = this.guessed
     const { label, knee, tolerance, k } = this.matrix
     this.guess.show(guess, { label, tolerance, truth: knee, high: k })
     for (const part of [this.said, this.curves.element]) part.classList.toggle('waiting', guess === 'ask')
@@ -125,13 +91,8 @@ class Rank {
     this.maps.move(r)
     this.curves.move(r)
     const values = this.matrix.values(r)
-    for (const [name, place] of this.readouts) place.textContent = this.readout(name, values)
+    this.readouts.show(values, inCase(savingCase(values)))
     this.frame.update()
-  }
-
-  readout(name, values) {
-    const template = this.text.readoutValues[name]
-    return fill(typeof template === 'string' ? template : template[savingCase(values)], values)
   }
 
   sentence() {
@@ -139,26 +100,27 @@ class Rank {
     return fill(this.text.sentences[savingCase(values)], values)
   }
 
-  table() {
-    const rows = Array.from(this.matrix.error, (_, r) => {
-      const values = this.matrix.values(r)
-      return this.text.tableRow.map((template) => fill(template, values))
-    })
-    return { head: this.text.tableHead, rows }
+  snippet() {
+    return fill(this.matrix.snippet, { r: this.r })
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.matrix.key}-r${this.r}-${what}`
-    return [
-      { label: downloads.curves, name: name('curves.csv'), type: 'text/csv', text: () => this.curvesAsCsv() },
-      { label: downloads.copy, name: name('copy.csv'), type: 'text/csv', text: () => this.copyAsCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  table() {
+    return this.tableOf(Array.from(this.matrix.error, (_, r) => this.matrix.values(r)))
+  }
+
+  get stem() {
+    return `${this.matrix.key}-r${this.r}`
+  }
+
+  saves() {
+    return {
+      curves: () => ['curves.csv', this.curvesAsCsv()],
+      copy: () => ['copy.csv', this.copyAsCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture(this.curves.charts, this.maps.pictures())
   }
 
   curvesAsCsv() {
@@ -180,15 +142,6 @@ class Rank {
     const { copy, rows, columns } = this.matrix.lowrank
     return csv(Array.from({ length: rows }, (_, y) => copy.subarray(y * columns, (y + 1) * columns)))
   }
-
-  asPicture() {
-    return picture(this.frame.root, this.sentence(), this.maps.pictures(), this.curves.pictures())
-  }
 }
 
-function render({ model, el }) {
-  const view = new Rank(model, el)
-  return () => view.stop()
-}
-
-export default { render }
+export default rendering(Rank)

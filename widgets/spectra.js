@@ -1,10 +1,12 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './lib/chart.js'
+import { Chart } from './lib/chart.js'
 import { select } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
-import { csv, picture } from './lib/share.js'
+import { Instrument, rendering } from './lib/instrument.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { Spectra } from './lib/spectrum.js'
 import { fill } from './lib/text.js'
 
@@ -15,38 +17,23 @@ const HEIGHT_REM = 11 // of the charts' inside
 const short = (value) => format(value && value < 0.01 ? '.0e' : '~g')(value)
 
 /** The singular values of a change beside those of noise, and the energy of its first directions. */
-class View {
+class View extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => this.sentence(),
-      table: () => this.table(),
-      snippet: () => fill(this.spectra.snippet, { layer: this.spectra.layer.name }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    model.on('change:source', () => this.wait())
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits('source')
     for (const name of ['layer', 'scale']) model.on(`change:${name}`, () => this.show())
     model.on('change:guess', () => this.show())
     this.load()
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ source, layer, scale }) {
+  build({ layer }) {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
     this.controls = {
-      source: select(source.label, source.options, choose('source')),
-      layer: select(layer.label, [], choose('layer')),
-      scale: select(scale.label, scale.options, choose('scale')),
+      ...this.choosers('source'),
+      layer: select(layer.label, [], this.choosing('layer')), // of the source, so not known yet
+      ...this.choosers('scale'),
     }
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     const chart = (name, format) =>
       new Chart(text.charts[name], {
         format,
@@ -55,37 +42,22 @@ class View {
       })
     this.charts = { s: chart('s', short), energy: chart('energy', format('.0%')) }
     this.note = h('p', { class: 'note' })
-    this.readouts = Object.keys(text.readouts).map((name) => ({
-      name,
-      term: h('dt', {}),
-      value: h('dd', { class: `of-${name}` }),
-      noise: h('dd', { class: 'of-noise' }),
-    }))
-    const readout = ({ term, value, noise }) => h('div', {}, term, value, noise)
-    this.said = h('dl', { class: 'readouts' }, ...this.readouts.map(readout))
+    this.readouts = new Readouts(text, text.readoutNoise)
     this.energy = h('div', {}, this.charts.energy.element)
-    const { source: from, layer: of, scale: axis } = this.controls
+    const { source, layer: of, scale } = this.controls
     frame.root.append(
-      h('div', { class: 'controls' }, ...frame.part('source', from.element, of.element), axis.element),
+      h('div', { class: 'controls' }, ...frame.part('source', source.element, of.element), scale.element),
       this.note,
       ...frame.part('guess', this.guess.element),
       frame.sentence,
-      this.said,
+      this.readouts.element,
       h(
         'div',
         { class: 'charts' },
         ...frame.part('values', this.charts.s.element),
         ...frame.part('energy', this.energy),
       ),
-      frame.announced,
-      frame.drawers,
     )
-  }
-
-  /** Another source was chosen: show it as coming until its spectra are here. */
-  wait() {
-    this.controls.source.input.value = this.model.get('source')
-    this.frame.root.setAttribute('aria-busy', 'true')
   }
 
   load() {
@@ -100,14 +72,12 @@ class View {
     controls.layer.element.hidden = spectra.layers.length === 1
     controls.source.input.value = model.get('source')
     this.note.textContent = spectra.note
-    frame.root.removeAttribute('aria-busy')
     if (!before && shown !== asked && asked !== frame.spec.choices.layer.default) {
       const allowed = spectra.layers.map(({ name }) => name).join(', ')
       const { label: name } = frame.spec.choices.layer
       frame.say(fill(text.notAChoice, { name, given: asked.slice(0, 40), allowed, value: shown }))
     }
-    // One guess is asked for; after it the reader is free, and may guess again.
-    if (before && before.key !== spectra.key && model.get('guess') !== 'ask') this.choose('guess', 'skip')
+    if (before && before.key !== spectra.key) this.goOn()
     if (shown !== asked) this.choose('layer', shown)
     this.show()
   }
@@ -119,21 +89,17 @@ class View {
 
   /** Draw the layer that is chosen, as far as the reader may see it. */
   show() {
-    const { model, spectra, controls, text } = this
+    const { model, spectra, controls } = this
     controls.layer.input.value = spectra.show(model.get('layer'))
     controls.scale.input.value = model.get('scale')
     const values = spectra.values(0)
-    const guess = this.frame.shown('guess') ? model.get('guess') : 'skip'
+    const guess = this.guessed
     this.guess.show(guess, { ...values, truth: values.r90, high: values.k })
-    for (const part of [this.said, this.energy]) part.classList.toggle('waiting', this.asking)
+    for (const part of [this.readouts.element, this.energy]) part.classList.toggle('waiting', this.asking)
     this.drawValues()
     this.drawEnergy(guess)
     for (const chart of Object.values(this.charts)) chart.move(this.asking ? spectra.k : values.r90)
-    for (const { name, term, value, noise } of this.readouts) {
-      term.textContent = fill(text.readouts[name], values)
-      value.textContent = fill(text.readoutValues[name], values)
-      noise.textContent = fill(text.readoutNoise[name], values)
-    }
+    this.readouts.show(values)
     this.frame.update()
   }
 
@@ -202,6 +168,10 @@ class View {
     return fill(text.sentences[this.asking ? 'ask' : spectra.case], spectra.values(0))
   }
 
+  snippet() {
+    return fill(this.spectra.snippet, { layer: this.spectra.layer.name })
+  }
+
   table() {
     const { spectra, text } = this
     const cells = [...text.tableRow, spectra.band.law ? text.tableLaw : text.tableLawless]
@@ -209,22 +179,14 @@ class View {
     return { head: text.tableHead, rows: spectra.share.map(line) }
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.spectra.key}-${this.spectra.layer.name}-${what}`
-    return [
-      {
-        label: downloads.spectrum,
-        name: name('spectrum.csv'),
-        type: 'text/csv',
-        text: () => this.asCsv(),
-      },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  get stem() {
+    return `${this.spectra.key}-${this.spectra.layer.name}`
+  }
+
+  saves() {
+    return {
+      spectrum: () => ['spectrum.csv', this.asCsv()],
+    }
   }
 
   asCsv() {
@@ -236,16 +198,6 @@ class View {
     }
     return csv([head, ...spectra.layer.s.map(line)])
   }
-
-  asPicture() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new View(model, el)
-}
-
-export default { render }
+export default rendering(View)

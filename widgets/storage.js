@@ -1,8 +1,9 @@
-import { Chart, svgOf } from './lib/chart.js'
-import { Stepper, integer, select } from './lib/controls.js'
-import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
-import { csv, picture } from './lib/share.js'
+import { Chart } from './lib/chart.js'
+import { abreast } from './lib/controls.js'
+import { read } from './lib/frame.js'
+import { Instrument, rendering } from './lib/instrument.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const GB = 1e9
@@ -20,20 +21,10 @@ const power = (exponent) =>
     : ''
 
 /** One base and an adapter for each task, against a whole model for each. */
-class Storage {
+class Storage extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.arrays = read(model, 'arrays')
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentence, this.values(this.tasks)),
-      table: () => this.table(),
-      snippet: () => this.snippet(),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
+    super(model, el)
     for (const name of CHOSEN) model.on(`change:${name}`, () => this.load())
-    model.on('change:tasks', () => model.get('tasks') !== this.tasks && this.tick(model.get('tasks')))
     this.stepper.set({ low: 1, high: this.arrays.most, value: model.get('tasks'), start: 1 })
     this.load()
   }
@@ -42,43 +33,23 @@ class Storage {
     return this.stepper.value
   }
 
-  build({ tasks, ...rules }) {
+  build({ tasks }) {
     const { text, frame } = this
-    const choose = (name) => (value) => {
-      this.model.set(name, value)
-      this.model.save_changes()
-    }
-    const control = (name) => select(rules[name].label, rules[name].options, choose(name))
-    this.controls = {
-      model: control('model'),
-      targets: control('targets'),
-      r: integer(rules.r.label, rules.r.bounds, choose('r')),
-    }
-    this.stepper = new Stepper(
-      { ...text, label: tasks.label },
-      {
-        onTick: (value) => this.tick(value),
-        onSettled: choose('tasks'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-      },
-    )
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
-    const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
+    this.arrays = read(this.model, 'arrays')
+    this.controls = this.choosers(...CHOSEN)
+    this.stepper = this.slider('tasks', tasks.label, { everyMs: EVERY_MS })
+    this.readouts = new Readouts(text)
     this.chart = new Chart(text.chart, {
       format: power,
       probe: (i) => (this.state ? fill(text.chart.probe, this.probed(this.tasksAt(i))) : ''),
       choose: (i) => this.stepper.go(this.tasksAt(i)),
     })
-    const controls = Object.values(this.controls).map(({ element }) => element)
     frame.root.append(
-      ...frame.part('model', h('div', { class: 'controls' }, ...controls)),
+      ...frame.part('model', abreast(this.controls)),
       this.stepper.element,
-      h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
+      this.readouts.element,
       frame.sentence,
       ...frame.part('chart', this.chart.element),
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -148,17 +119,18 @@ class Storage {
   tick(tasks) {
     this.stepper.show(tasks)
     const values = this.values(tasks)
-    for (const [name, value] of this.readouts) {
-      value.textContent = fill(this.text.readoutValues[name], values)
-    }
+    this.readouts.show(values)
     this.chart.move(10 * Math.log10(tasks))
     this.frame.update()
   }
 
+  sentence() {
+    return fill(this.text.sentence, this.values(this.tasks))
+  }
+
   table() {
     const stops = [...new Set([...this.arrays.stops, this.tasks])].sort((a, b) => a - b)
-    const line = (tasks) => this.text.tableRow.map((cell) => fill(cell, this.probed(tasks)))
-    return { head: this.text.tableHead, rows: stops.map(line) }
+    return this.tableOf(stops.map((tasks) => this.probed(tasks)))
   }
 
   snippet() {
@@ -168,18 +140,19 @@ class Storage {
     return fill(snippet, { layers, n_layer: model.n_layer, total: model.total, tasks: this.tasks, r, bytes })
   }
 
-  files({ downloads }) {
-    const chosen = (name) => this.model.get(name)
-    const name = (what) => () => `${chosen('model')}-${chosen('targets')}-r${chosen('r')}-${what}`
-    return [
-      { label: downloads.storage, name: name('storage.csv'), type: 'text/csv', text: () => this.asCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  get stem() {
+    const [model, targets, r] = CHOSEN.map((name) => this.model.get(name))
+    return `${model}-${targets}-r${r}`
+  }
+
+  saves() {
+    return {
+      storage: () => ['storage.csv', this.asCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture([this.chart])
   }
 
   /** In bytes, for every number of tasks. */
@@ -189,16 +162,6 @@ class Storage {
     const line = (_, i) => [i + 1, (i + 1) * model.total * bytes, (model.total + (i + 1) * each) * bytes]
     return csv([['tasks', 'copies_bytes', 'adapters_bytes'], ...Array.from({ length: most }, line)])
   }
-
-  asPicture() {
-    const drawn = [this.chart].filter(({ element }) => element.clientWidth)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new Storage(model, el)
-}
-
-export default { render }
+export default rendering(Storage)

@@ -1,11 +1,12 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './lib/chart.js'
-import { Stepper, select } from './lib/controls.js'
+import { Chart } from './lib/chart.js'
+import { abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
 import { Guess } from './lib/guess.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { Samples } from './lib/samples.js'
-import { csv, picture } from './lib/share.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 900 // while it plays: a sample can be read
@@ -14,21 +15,11 @@ const WIDE = 4 // nats: an axis this long has whole numbers
 const MOST = 200 // percent that a guess may be
 
 /** An adapter turned up and down: loss on the task and on the base's own voices, and what it writes. */
-class Strength {
+class Strength extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => this.sentence(),
-      table: () => this.table(),
-      snippet: () => fill(this.arrays.snippet, { strength: this.arrays.strengths[this.at] }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    for (const name of ['task', 'r']) model.on(`change:${name}`, () => this.wait(name))
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits('task', 'r')
     model.on('change:guess', () => this.reveal())
-    model.on('change:strength', () => model.get('strength') !== this.at && this.tick(model.get('strength')))
     this.load()
   }
 
@@ -37,29 +28,14 @@ class Strength {
     return this.dial.value
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ task, r }) {
+  build() {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    this.controls = {
-      task: select(task.label, task.options, choose('task')),
-      r: select(r.label, r.options, choose('r')),
-    }
-    this.dial = new Stepper(
-      { ...text, label: text.dialLabel },
-      {
-        onTick: (at) => this.tick(at),
-        onSettled: choose('strength'),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-        told: (at) => fill(text.dial, this.values(at)),
-      },
-    )
-    this.guess = new Guess(text.guess, choose('guess'))
+    this.controls = this.choosers('task', 'r')
+    this.dial = this.slider('strength', text.dialLabel, {
+      everyMs: EVERY_MS,
+      told: (at) => fill(text.dial, this.values(at)),
+    })
+    this.guess = new Guess(text.guess, this.choosing('guess'))
     this.charts = Object.fromEntries(
       Object.entries(text.charts).map(([name, words]) => [name, this.chart(words)]),
     )
@@ -67,18 +43,13 @@ class Strength {
     this.samples = new Samples(text.samples)
     this.task = h('div', {}, this.charts.task.element)
     frame.root.append(
-      ...frame.part(
-        'task',
-        h('div', { class: 'controls' }, ...Object.values(this.controls).map((c) => c.element)),
-      ),
+      ...frame.part('task', abreast(this.controls)),
       this.note,
       ...frame.part('guess', this.guess.element),
       this.dial.element,
       h('div', { class: 'charts' }, this.task, this.charts.base.element),
       frame.sentence,
       ...frame.part('samples', this.samples.element),
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -115,12 +86,6 @@ class Strength {
     return fill(values.kept === null || values.lost === null ? losses : shares, values)
   }
 
-  /** Another run was chosen: show it as coming until its arrays are here. */
-  wait(name) {
-    this.controls[name].input.value = this.model.get(name)
-    this.frame.root.setAttribute('aria-busy', 'true')
-  }
-
   load() {
     const before = this.arrays
     const arrays = (this.arrays = read(this.model, 'arrays'))
@@ -128,9 +93,7 @@ class Strength {
     this.note.textContent = arrays.note
     const high = arrays.strengths.length - 1
     this.dial.set({ low: 0, high, value: this.model.get('strength'), start: arrays.trained })
-    this.frame.root.removeAttribute('aria-busy')
-    if (before && before.label !== arrays.label && this.model.get('guess') !== 'ask')
-      this.choose('guess', 'skip')
+    if (before && before.label !== arrays.label) this.goOn()
     this.reveal()
     this.tick(this.at)
   }
@@ -140,7 +103,7 @@ class Strength {
     const { arrays, text, charts } = this
     const { truth, half, label, task, base, full, before, trained, strengths } = arrays
     const asked = this.frame.shown('guess') && truth !== null
-    const guess = asked ? this.model.get('guess') : 'skip'
+    const guess = asked ? this.guessed : 'skip'
     this.guess.element.hidden = !asked
     this.guess.show(guess, { label, truth, high: MOST, before: before.task, after: task[trained] })
     this.task.classList.toggle('waiting', guess === 'ask')
@@ -191,27 +154,23 @@ class Strength {
     this.frame.update()
   }
 
-  table() {
-    const line = (_, at) => this.text.tableRow.map((cell) => fill(cell, this.values(at)))
-    return { head: this.text.tableHead, rows: this.arrays.strengths.map(line) }
+  snippet() {
+    return fill(this.arrays.snippet, { strength: this.arrays.strengths[this.at] })
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `${this.arrays.key}-${what}`
-    return [
-      {
-        label: downloads.curves,
-        name: name('strengths.csv'),
-        type: 'text/csv',
-        text: () => this.curvesAsCsv(),
-      },
-      {
-        label: downloads.picture,
-        name: name('strengths.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  table() {
+    return this.tableOf(this.arrays.strengths.map((_, at) => this.values(at)))
+  }
+
+  get stem() {
+    return this.arrays.key
+  }
+
+  saves() {
+    return {
+      curves: () => ['strengths.csv', this.curvesAsCsv()],
+      picture: () => ['strengths.svg', this.asPicture()],
+    }
   }
 
   curvesAsCsv() {
@@ -219,16 +178,6 @@ class Strength {
     const line = (strength, at) => [strength, task[at], base[at]]
     return csv([['strength', 'task', 'base_voices'], ...strengths.map(line)])
   }
-
-  asPicture() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new Strength(model, el)
-}
-
-export default { render }
+export default rendering(Strength)

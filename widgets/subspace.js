@@ -1,9 +1,11 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './lib/chart.js'
-import { Stepper, select } from './lib/controls.js'
+import { Chart } from './lib/chart.js'
+import { Stepper } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
-import { csv, picture } from './lib/share.js'
+import { read } from './lib/frame.js'
+import { Instrument, rendering } from './lib/instrument.js'
+import { Readouts } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 900 // while it plays: time to see three charts move
@@ -12,27 +14,13 @@ const LABEL_AT = 0.22 // of the axis
 const brief = format('~s') // 10k: nine of them fit below a chart
 
 /** Finetuning with D numbers: the loss that they reach, and the spectrum of the change that they make. */
-class View {
+class View extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => fill(this.text.sentence, this.values(this.at)),
-      table: () => this.table(),
-      snippet: () => fill(this.data.snippet, { D: this.data.dimensions[this.at], layer: this.layerName }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    model.on('change:task', () => this.wait())
-    model.on('change:arrays', () => this.load())
+    super(model, el)
+    this.awaits('task')
     model.on('change:layer', () => this.draw())
     model.on('change:D', () => this.index !== this.at && this.tick(this.index))
     this.load()
-  }
-
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
   }
 
   get at() {
@@ -48,13 +36,9 @@ class View {
     return this.model.get('layer')
   }
 
-  build({ task, layer }) {
+  build() {
     const { text, frame } = this
-    const choose = (name) => (value) => this.choose(name, value)
-    this.controls = {
-      task: select(task.label, task.options, choose('task')),
-      layer: select(layer.label, layer.options, choose('layer')),
-    }
+    this.controls = this.choosers('task', 'layer')
     this.stepper = new Stepper(
       { ...text, label: text.sliderLabel },
       {
@@ -82,13 +66,7 @@ class View {
       ),
     }
     this.note = h('p', { class: 'note' })
-    this.readouts = Object.keys(text.readouts).map((name) => ({
-      name,
-      value: h('dd', { class: `of-${name}` }),
-      control: h('dd', { class: 'of-noise' }),
-    }))
-    const readout = ({ name, value, control }) =>
-      h('div', {}, h('dt', {}, text.readouts[name]), value, control)
+    this.readouts = new Readouts(text, text.readoutControls)
     const { loss, r90, s } = this.charts
     frame.root.append(
       h(
@@ -100,7 +78,7 @@ class View {
       this.note,
       this.stepper.element,
       frame.sentence,
-      h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
+      this.readouts.element,
       h(
         'div',
         { class: 'charts' },
@@ -108,15 +86,7 @@ class View {
         ...frame.part('r90', r90.element),
         ...frame.part('values', s.element),
       ),
-      frame.announced,
-      frame.drawers,
     )
-  }
-
-  /** Another task was chosen: show it as coming until its runs are here. */
-  wait() {
-    this.controls.task.input.value = this.model.get('task')
-    this.frame.root.setAttribute('aria-busy', 'true')
   }
 
   load() {
@@ -125,7 +95,6 @@ class View {
     this.controls.task.input.value = this.model.get('task')
     this.note.textContent = this.data.note
     this.stepper.set({ low: 0, high, value: this.index, start: 0 })
-    this.frame.root.removeAttribute('aria-busy')
     this.draw()
   }
 
@@ -224,30 +193,30 @@ class View {
       bars: share,
     })
     charts.s.move(values.r90)
-    for (const { name, value, control } of this.readouts) {
-      value.textContent = fill(text.readoutValues[name], values)
-      control.textContent = fill(text.readoutControls[name], values)
-    }
+    this.readouts.show(values)
     this.frame.update()
   }
 
-  table() {
-    const { data, text } = this
-    const line = (_, at) => text.tableRow.map((cell) => fill(cell, this.values(at)))
-    return { head: text.tableHead, rows: data.dimensions.map(line) }
+  sentence() {
+    return fill(this.text.sentence, this.values(this.at))
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `subspace-${this.data.key}-${what}`
-    return [
-      { label: downloads.curves, name: name('curves.csv'), type: 'text/csv', text: () => this.asCsv() },
-      {
-        label: downloads.picture,
-        name: name('picture.svg'),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  snippet() {
+    return fill(this.data.snippet, { D: this.data.dimensions[this.at], layer: this.layerName })
+  }
+
+  table() {
+    return this.tableOf(this.data.dimensions.map((_, at) => this.values(at)))
+  }
+
+  get stem() {
+    return `subspace-${this.data.key}`
+  }
+
+  saves() {
+    return {
+      curves: () => ['curves.csv', this.asCsv()],
+    }
   }
 
   asCsv() {
@@ -255,16 +224,6 @@ class View {
     const line = (_, at) => head.map((name) => this.values(at)[name])
     return csv([head, ...this.data.dimensions.map(line)])
   }
-
-  asPicture() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new View(model, el)
-}
-
-export default { render }
+export default rendering(View)

@@ -1,10 +1,11 @@
 import { format } from 'd3-format'
-import { svgOf } from './lib/chart.js'
-import { Stepper, select } from './lib/controls.js'
+import { abreast } from './lib/controls.js'
 import { h } from './lib/dom.js'
-import { Frame, read } from './lib/frame.js'
+import { read } from './lib/frame.js'
+import { Instrument, rendering } from './lib/instrument.js'
 import { LevelChart } from './lib/level.js'
-import { csv, picture } from './lib/share.js'
+import { Readouts, inCase } from './lib/readouts.js'
+import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const EVERY_MS = 250
@@ -12,23 +13,10 @@ const ROOM = 1.08 // above the highest value of a curve
 const BELOW = -0.14 // of the highest value: room for names under the floor
 
 /** How far LoRA's final loss stays above that of full finetuning, over r and for all tasks. */
-class Wall {
+class Wall extends Instrument {
   constructor(model, el) {
-    this.model = model
-    this.frame = new Frame(model, el, {
-      sentence: () => this.sentence(),
-      table: () => ({ head: this.text.tableHead, rows: this.arrays.rows }),
-      snippet: () => fill(this.arrays.snippet, { tolerance: this.tolerance / 100 }),
-      files: this.files(read(model, 'spec').text),
-    })
-    this.text = this.frame.spec.text
-    this.build(this.frame.spec.choices)
-    model.on('change:task', () => this.wait())
-    model.on('change:arrays', () => this.load())
-    model.on(
-      'change:tolerance',
-      () => model.get('tolerance') !== this.tolerance && this.tick(model.get('tolerance')),
-    )
+    super(model, el)
+    this.awaits('task')
     this.load()
   }
 
@@ -37,25 +25,14 @@ class Wall {
     return this.stepper.value
   }
 
-  choose(name, value) {
-    this.model.set(name, value)
-    this.model.save_changes()
-  }
-
-  build({ task, tolerance }) {
+  build({ tolerance }) {
     const { text, frame } = this
-    this.task = select(task.label, task.options, (value) => this.choose('task', value))
+    this.controls = this.choosers('task')
     const [low, high] = tolerance.bounds
-    this.stepper = new Stepper(
-      { ...text, label: text.toleranceLabel },
-      {
-        onTick: (value) => this.tick(value),
-        onSettled: (value) => this.choose('tolerance', value),
-        buttons: frame.shown('steps'),
-        everyMs: EVERY_MS,
-        told: (value) => fill(text.tolerance, { tolerance: value / 100 }),
-      },
-    )
+    this.stepper = this.slider('tolerance', text.toleranceLabel, {
+      everyMs: EVERY_MS,
+      told: (value) => fill(text.tolerance, { tolerance: value / 100 }),
+    })
     this.stepper.set({ low, high, value: this.model.get('tolerance'), start: tolerance.default })
     this.note = h('p', { class: 'note' })
     const chart = (name, spec) =>
@@ -65,10 +42,9 @@ class Wall {
         probe: (i) => (this.arrays ? fill(text.charts[name].probe, this.at(i)) : ''),
       })
     this.charts = { gap: chart('gap', '.1f'), cost: chart('cost', '~s') }
-    this.readouts = Object.keys(text.readouts).map((name) => [name, h('dd', { class: `of-${name}` })])
-    const readout = ([name, value]) => h('div', {}, h('dt', {}, text.readouts[name]), value)
+    this.readouts = new Readouts(text)
     frame.root.append(
-      ...frame.part('task', h('div', { class: 'controls' }, this.task.element)),
+      ...frame.part('task', abreast(this.controls)),
       this.note,
       this.stepper.element,
       h(
@@ -77,10 +53,8 @@ class Wall {
         this.charts.gap.element,
         ...frame.part('cost', this.charts.cost.element),
       ),
-      h('dl', { class: 'readouts' }, ...this.readouts.map(readout)),
+      this.readouts.element,
       frame.sentence,
-      frame.announced,
-      frame.drawers,
     )
   }
 
@@ -133,20 +107,13 @@ class Wall {
     return fill(sentences[this.verdict] + more, this.values())
   }
 
-  /** Another task was chosen: show it as coming until its arrays are here. */
-  wait() {
-    this.task.input.value = this.model.get('task')
-    this.frame.root.setAttribute('aria-busy', 'true')
-  }
-
   /** Draw what no tick changes: the curves, the floor, the runs whose embeddings learned too. */
   load() {
     const arrays = (this.arrays = read(this.model, 'arrays'))
     const { charts, text } = this
     const { key, ranks, losses, full, trainable, full_trainable, with: learned } = arrays
-    this.task.input.value = this.model.get('task')
+    this.controls.task.input.value = this.model.get('task')
     this.note.textContent = arrays.note
-    this.frame.root.removeAttribute('aria-busy')
     const k = ranks.length - 1
     const tick = (i) => ranks[i]
     const gaps = Object.entries(losses).map(([task, values]) => [
@@ -217,24 +184,27 @@ class Wall {
     charts.gap.set({ y: values.tolerance, label: fill(text.tolerance, values), left: true, marks })
     charts.cost.set({ marks: [{ x: place, y: values.trainable, label: '', kind: 'cost' }] })
     for (const chart of Object.values(charts)) chart.move(place)
-    for (const [name, shown] of this.readouts) {
-      const template = text.readoutValues[name]
-      shown.textContent = fill(typeof template === 'string' ? template : template[verdict], values)
-    }
+    this.readouts.show(values, inCase(verdict))
     this.frame.update()
   }
 
-  files({ downloads }) {
-    const name = (what) => () => `real-knee-${what}`
-    return [
-      { label: downloads.curves, name: name('losses.csv'), type: 'text/csv', text: () => this.asCsv() },
-      {
-        label: downloads.picture,
-        name: name(`${this.model.get('task')}.svg`),
-        type: 'image/svg+xml',
-        text: () => this.asPicture(),
-      },
-    ]
+  snippet() {
+    return fill(this.arrays.snippet, { tolerance: this.tolerance / 100 })
+  }
+
+  table() {
+    return { head: this.text.tableHead, rows: this.arrays.rows }
+  }
+
+  get stem() {
+    return 'real-knee'
+  }
+
+  saves() {
+    return {
+      curves: () => ['losses.csv', this.asCsv()],
+      picture: () => [`${this.model.get('task')}.svg`, this.asPicture()],
+    }
   }
 
   asCsv() {
@@ -247,16 +217,6 @@ class Wall {
       ['full', full_trainable, ...tasks.map((task) => full[task])],
     ])
   }
-
-  asPicture() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    const charts = drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
-    return picture(this.frame.root, this.frame.sentence.textContent, [], charts)
-  }
 }
 
-function render({ model, el }) {
-  new Wall(model, el)
-}
-
-export default { render }
+export default rendering(Wall)

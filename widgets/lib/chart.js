@@ -1,6 +1,6 @@
 import { axisBottom, axisLeft } from 'd3-axis'
 import { scaleLinear, scaleLog } from 'd3-scale'
-import { create, select } from 'd3-selection'
+import { create } from 'd3-selection'
 import { area, line } from 'd3-shape'
 import { freshId } from './dom.js'
 
@@ -283,5 +283,3 @@ export class Chart {
     event.preventDefault()
   }
 }
-
-export const svgOf = (chart) => select(chart.element).select('svg').node()

@@ -55,6 +55,10 @@ export function check(label, onChange) {
   return { element: h('div', { class: 'control check' }, input, h('label', { for: input.id }, label)), input }
 }
 
+/** Controls in a row: {name: {element}}. */
+export const abreast = (controls) =>
+  h('div', { class: 'controls' }, ...Object.values(controls).map(({ element }) => element))
+
 /** A button that says what it does. */
 export const button = (text, onPress, attributes = {}) =>
   h('button', { type: 'button', click: onPress, ...attributes }, text)

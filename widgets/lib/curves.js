@@ -1,5 +1,5 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './chart.js'
+import { Chart } from './chart.js'
 import { h } from './dom.js'
 import { fill } from './text.js'
 
@@ -71,11 +71,5 @@ export class Curves {
 
   move(r) {
     for (const chart of Object.values(this.charts)) chart.move(r)
-  }
-
-  /** The charts that have been drawn, for a picture of them all. */
-  pictures() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    return drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
   }
 }

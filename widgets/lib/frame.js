@@ -1,6 +1,6 @@
 import { button } from './controls.js'
 import { h, settle } from './dom.js'
-import { copyable, download } from './share.js'
+import { copyable } from './share.js'
 import { table } from './table.js'
 
 const QUIET_MS = 600 // a screen reader hears the sentence when the slider has come to rest
@@ -14,8 +14,8 @@ export function read(model, name) {
 
 /**
  * What stands around the pictures of every instrument: the notice, the live sentence, and drawers with the numbers,
- * the code and the sharing. The instrument gives `table()` -> {head, rows}, `snippet()`, `sentence()` and
- * `files` -> [{label, name(), type, text()}].
+ * the code and the sharing. The instrument gives `table()` -> {head, rows}, `snippet()`, `sentence()` and `save(what)`,
+ * where `what` names a download.
  */
 export class Frame {
   constructor(model, el, instrument) {
@@ -60,9 +60,8 @@ export class Frame {
   }
 
   downloads() {
-    const save = ({ name, type, text }) => download(name(), type, text())
-    const buttons = this.instrument.files.map((file) => button(file.label, () => save(file)))
-    return h('p', { class: 'buttons' }, ...buttons)
+    const save = ([what, label]) => button(label, () => this.instrument.save(what))
+    return h('p', { class: 'buttons' }, ...Object.entries(this.spec.text.downloads).map(save))
   }
 
   say(words) {

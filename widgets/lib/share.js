@@ -66,9 +66,12 @@ function standalone(svg) {
 
 /**
  * One SVG picture of heatmaps and charts below a sentence that says what it shows.
- * heatmaps: [{title, canvas}], charts: [{title, svg}].
+ * heatmaps: [{title, canvas}], charts: [{words: {title}, element}].
  */
 export function picture(element, sentence, heatmaps, charts) {
+  const drawn = charts
+    .filter((chart) => chart.element.clientWidth) // what is not laid out is not drawn
+    .map((chart) => ({ title: chart.words.title, svg: chart.element.querySelector('svg') }))
   const NS = 'http://www.w3.org/2000/svg'
   const make = (tag, attributes, text) => {
     const node = document.createElementNS(NS, tag)
@@ -80,7 +83,7 @@ export function picture(element, sentence, heatmaps, charts) {
   const type = { 'font-family': 'sans-serif', 'font-size': 13, fill: style.color }
   const cell = 200,
     gap = 16
-  const widest = Math.max(0, ...charts.map(({ svg }) => svg.viewBox.baseVal.width))
+  const widest = Math.max(0, ...drawn.map(({ svg }) => svg.viewBox.baseVal.width))
   const width = Math.max(heatmaps.length * (cell + gap) + gap, widest + 2 * gap)
   const root = make('svg', { xmlns: NS, width })
   const back = make('rect', { width: '100%', height: '100%', fill: style.backgroundColor })
@@ -107,7 +110,7 @@ export function picture(element, sentence, heatmaps, charts) {
     )
   })
   y += cell + 44
-  for (const { title, svg } of charts) {
+  for (const { title, svg } of drawn) {
     const copy = standalone(svg)
     const { width: wide, height: high } = svg.viewBox.baseVal
     root.append(make('text', { x: gap, y, ...type }, title))

@@ -1,5 +1,5 @@
 import { format } from 'd3-format'
-import { Chart, svgOf } from './chart.js'
+import { Chart } from './chart.js'
 import { h } from './dom.js'
 import { fill } from './text.js'
 
@@ -142,11 +142,5 @@ export class StartCharts {
   move(step) {
     const { gradients, loss, distance } = this.charts
     for (const chart of [gradients, loss, distance]) chart.move(step)
-  }
-
-  /** The charts that have been drawn, for a picture of them all. */
-  pictures() {
-    const drawn = Object.values(this.charts).filter((chart) => chart.now)
-    return drawn.map((chart) => ({ title: chart.words.title, svg: svgOf(chart) }))
   }
 }
