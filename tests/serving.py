@@ -91,7 +91,7 @@ def program(log: Path, *command: str, port: int | None = None, cwd: Path = ROOT)
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            arguments, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, env=environment
+            arguments, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, env=environment, preexec_fn=_hear_ctrl_c
         ) as process,
     ):
         served = Served(port, process, log)
@@ -108,6 +108,11 @@ def program(log: Path, *command: str, port: int | None = None, cwd: Path = ROOT)
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _hear_ctrl_c() -> None:
+    """Let a program hear Ctrl-C also where the tests run in the background of a shell, which makes them deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _listens(port: int) -> bool:
