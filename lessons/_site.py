@@ -178,7 +178,11 @@ class Site:
 
 def _small(lesson: Lesson) -> str:
     """Return the address of a small picture of a lesson: its first figure, alive, and nothing but its pictures."""
-    return f"embed/{lesson.slug}/{next(iter(lesson.figures()))}.html?view=small"
+    block = next(iter(lesson.figures().values()))
+    shown = (
+        "&guess=skip" if "guess" in block.make().choices else ""
+    )  # before the guess there is little to see
+    return f"embed/{lesson.slug}/{block.id}.html?view=small{shown}"
 
 
 def scripts_of(blocks: list[dict[str, Any]]) -> list[str]:
