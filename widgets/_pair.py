@@ -8,6 +8,7 @@ from compute.recorded import FULL, RECORDED_RANKS
 from compute.run import AWAY_FROM_BASE
 from widgets._runs import runs_of
 
+MOST_STEPS = 2000  # of a live run: it takes about a minute
 NAMES = {"lora": "LoRA", "full": "full finetuning"}
 OTHER_LENGTH = "{name} ({steps} steps)"
 RECORDED = "recorded {name}"

@@ -1,6 +1,9 @@
 """Recorded runs as the instruments know them: their tasks in words, read once."""
 
 from functools import cache
+from typing import ClassVar
+
+import param
 
 from compute.gathered import Run
 from compute.recorded import FULL, RECORDED_RANKS, load
@@ -26,3 +29,32 @@ TASKS = {
 def runs_of(task: str) -> dict[str, Run]:
     """Return the recorded runs of a task by rank, "full" among them."""
     return {str(r): load(task.replace("-", " "), r) for r in (*RECORDED_RANKS, FULL)}
+
+
+class OfRecordedRun(param.Parameterized):
+    """The choices of an instrument that shows one recorded LoRA run, and the copies of it that are published."""
+
+    task = param.Selector(
+        default="legal",
+        objects={label: task for task, (label, _) in TASKS.items()},
+        label="Task",
+        doc="What the base is finetuned on.",
+    )
+    r = param.Selector(
+        default="4",
+        objects={str(r): str(r) for r in RECORDED_RANKS},
+        label="Rank r",
+        doc="Rank of the adapter.",
+    )
+
+    keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the recorded runs."""
+        return [f"{task}-{r}" for task in TASKS for r in RECORDED_RANKS]
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which runs are recorded."""
+        return f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"

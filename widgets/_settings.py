@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from compute.recorded import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
-from compute.run import EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TARGET_MODULES, TrainConfig
+from compute.run import (
+    EVALUATE_EVERY,
+    EVEN_RANK,
+    INITS,
+    OPTIMIZERS,
+    SCALING_RULES,
+    TARGET_MODULES,
+    TrainConfig,
+)
+from widgets._pair import MOST_STEPS
 from widgets._runs import TASKS
 
 METHODS = {"both": "LoRA and full finetuning", "lora": "LoRA", "full": "Full finetuning"}
@@ -18,7 +27,8 @@ INIT_LABELS = {
     "orthogonal": "orthogonal",
     "PiSSA": "PiSSA",
 }
-STEPS = (50, 2000)  # a run of the most steps takes about a minute; an evaluation comes every 50
+STEPS = (EVALUATE_EVERY, MOST_STEPS)
+DEFAULT = TrainConfig()
 
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
@@ -71,11 +81,11 @@ FIELDS = [
         first=True,
     ),
     Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),
-    Field("r", "Rank r", "integer", 4, (1, 64), first=True),
-    Field("steps", "Steps", "integer", 300, STEPS, stride=50, first=True),
+    Field("r", "Rank r", "integer", DEFAULT.r, (1, 64), first=True),
+    Field("steps", "Steps", "integer", DEFAULT.steps, STEPS, stride=EVALUATE_EVERY, first=True),
     Field("learning_rate", "Learning rate, LoRA", "number", LORA_LEARNING_RATE, (1e-6, 10)),
     Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATES[FULL], (1e-6, 10)),
-    Field("alpha", "alpha", "number", 8.0, (0.01, 1024)),
+    Field("alpha", "alpha", "number", DEFAULT.alpha, (0.01, 1024)),
     Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
     Field("init", "The factors start with", "select", "B=0", [[init, INIT_LABELS[init]] for init in INITS]),
     Field(

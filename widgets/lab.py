@@ -1,21 +1,18 @@
 """The lab instrument: watch LoRA and full finetuning learn the same task from the same base, side by side."""
 
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
-from compute.recorded import RECORDED_RANKS
 from compute.run import EVALUATE_EVERY, TrainConfig
 from widgets._instrument import Instrument, esm
 from widgets._layers import LAYERS, SHAPES, noise_by_shape
-from widgets._pair import Pair, recorded_pair, shipped
-from widgets._runs import TASKS
+from widgets._pair import MOST_STEPS, Pair, recorded_pair, shipped
+from widgets._runs import TASKS, OfRecordedRun
 from widgets._text import fill
 
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
-STEPS = 300  # of the recorded runs
-MOST_STEPS = 2000  # of a live one
 WORDS: dict[str, Any] = {
     "sentence": (
         "After {step} steps on “{label}”, {lora_name} with r = {r} is at {lora_loss:.2f} nats per token on sentences "
@@ -93,7 +90,7 @@ print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats p
 """
 
 
-class Lab(Instrument):
+class Lab(OfRecordedRun, Instrument):
     """Replay a LoRA run beside a full finetuning of the same task.
 
     Three curves over the steps: loss on the task, on the sentences trained on, on the base's own voices. Teal is
@@ -101,20 +98,8 @@ class Lab(Instrument):
     learned beside those of noise. Left out: other learning rates, which the live part has.
     """
 
-    task = param.Selector(
-        default="legal",
-        objects={label: task for task, (label, _) in TASKS.items()},
-        label="Task",
-        doc="What the base is finetuned on.",
-    )
-    r = param.Selector(
-        default="4",
-        objects={str(r): str(r) for r in RECORDED_RANKS},
-        label="Rank r",
-        doc="Rank of the adapter.",
-    )
     step = param.Integer(
-        default=STEPS, bounds=(0, MOST_STEPS), label="Step", doc="How far the run is replayed."
+        default=TrainConfig().steps, bounds=(0, MOST_STEPS), label="Step", doc="How far the run is replayed."
     )
     layer = param.Selector(
         default="blocks.1.mlp.up_proj",
@@ -141,20 +126,9 @@ class Lab(Instrument):
         "grey band for noise of the same shape. Left out: other learning rates, and what a larger model would do."
     )
     choices = ("task", "r", "step", "layer", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")
     parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
 
     _esm = esm("lab")
-
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded runs."""
-        return [f"{task}-{r}" for task in TASKS for r in RECORDED_RANKS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which runs are recorded."""
-        return f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
 
     def enclosed_words(self) -> str:
         """Say which runs the single file carries."""

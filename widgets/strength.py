@@ -1,14 +1,14 @@
 """The strength instrument: turn an adapter up and down, and watch what it knows and what it forgets."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import param
 
 from compute.gathered import Run
-from compute.recorded import FULL, RECORDED_RANKS
+from compute.recorded import FULL
 from compute.run import STRENGTHS, TrainConfig
 from widgets._instrument import Instrument, esm
-from widgets._runs import TASKS, runs_of
+from widgets._runs import TASKS, OfRecordedRun, runs_of
 from widgets._text import fill
 
 TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
@@ -88,7 +88,7 @@ files = AdapterFiles(weights, Path("adapter_config.json").read_text())
 """
 
 
-class Strength(Instrument):
+class Strength(OfRecordedRun, Instrument):
     """Multiply what an adapter adds by 0 to 2, and show what the model then knows, forgets and writes.
 
     Two curves over the strength: loss on the task in teal, loss on the base's own voices in vermilion. Grey is the
@@ -97,18 +97,6 @@ class Strength(Instrument):
     `Strength()` offers the recorded runs; `Strength.of(run)` shows another one, such as the reader's own.
     """
 
-    task = param.Selector(
-        default="legal",
-        objects={label: task for task, (label, _) in TASKS.items()},
-        label="Task",
-        doc="What the adapter was trained on.",
-    )
-    r = param.Selector(
-        default="4",
-        objects={str(r): str(r) for r in RECORDED_RANKS},
-        label="Rank r",
-        doc="Rank of the adapter.",
-    )
     strength = param.Integer(
         default=TRAINED,
         bounds=(0, len(STRENGTHS) - 1),
@@ -137,7 +125,6 @@ class Strength(Instrument):
         "below 0 and above 2, and other seeds."
     )
     choices = ("task", "r", "strength", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")
     parts = ("task", "steps", "guess", "samples", "table", "code", "share")
 
     _esm = esm("strength")
@@ -147,23 +134,13 @@ class Strength(Instrument):
         """Return the instrument for another finished LoRA run; its config says the task."""
         return cls(run=run, label=label, hide=["task", *params.pop("hide", [])], **params)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded runs."""
-        return [f"{task}-{r}" for task in TASKS for r in RECORDED_RANKS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which runs are recorded."""
-        return f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
-
     def enclosed(self) -> list[str]:
         """Return all recorded runs; a figure of the reader's own run has no others."""
         return [] if self.run else self.published()
 
     def enclosed_words(self) -> str:
         """Say which runs the single file carries."""
-        return f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
+        return self.published_words()
 
     @param.depends("run", "label", watch=True)
     def _show_run(self) -> None:
