@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from lessons import load_all
 from tests.bench import HERE
 from tests.bench.table import KB, Row, at_most, percentile
-from tests.bench.ticks import FRAME, READY, SCREEN, Watched, take, watch
+from tests.bench.ticks import FRAME, Watched, opened, take, warmed, watch
 from tests.bench.weight import transferred
 
 BLOCKS = 4  # figure and bare canvas take turns
@@ -27,24 +27,13 @@ def moves(page: Page) -> Iterator[tuple[float, float]]:
         yield at, rng.uniform(0, FRAME)
 
 
-def opened(browser: Browser, address: str) -> Watched | None:
+def ready(browser: Browser, address: str) -> Watched | None:
     """Open a figure and warm it up; None if it has no slider."""
-    page = browser.new_context(viewport=SCREEN).new_page()
-    page.add_init_script(path=HERE / "harness.js")
-    page.goto(address)
-    page.wait_for_function(READY["ours"])
-    page.wait_for_timeout(300)
-    slider = page.locator("input[type=range]").first
-    if not slider.count():
+    page = opened(browser, "ours", address)
+    if not page.locator("input[type=range]").count():
         page.context.close()
         return None
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Performance.enable")
-    watched = Watched(page, devtools, moves(page), [], [])
-    take(watched, WARM_UP)
-    watched.taken.clear()
-    watched.work.clear()
-    return watched
+    return warmed(page, moves(page), WARM_UP)
 
 
 def measure(browser: Browser, address: str) -> Iterator[Row]:
@@ -57,7 +46,7 @@ def measure(browser: Browser, address: str) -> Iterator[Row]:
             f"lesson “{lesson.title}”, with all it loads", sum(sent.values()) / KB, 150, "{:.0f} kB"
         )
         for name in lesson.figures():
-            figure = opened(browser, f"{address}/embed/{lesson.slug}/{name}.html?guess=skip")
+            figure = ready(browser, f"{address}/embed/{lesson.slug}/{name}.html?guess=skip")
             if figure is None:
                 yield Row(f"{lesson.slug}/{name}", "no slider")
                 continue

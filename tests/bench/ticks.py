@@ -23,7 +23,7 @@ READY = {
 }
 
 
-def moves(high: int) -> Iterator[tuple[int, float]]:
+def moves(high: int) -> Iterator[tuple[float, float]]:
     """Yield ranks by single steps back and forth and by jumps, and pauses that end anywhere within a frame."""
     rng = random.Random(0)
     r = 1
@@ -39,13 +39,13 @@ class Watched(NamedTuple):
 
     page: Page
     devtools: CDPSession
-    moves: Iterator[tuple[int, float]]
+    moves: Iterator[tuple[float, float]]
     taken: list[float]
     work: list[float]
 
 
-def watch(browser: Browser, name: str, address: str, high: int) -> Watched:
-    """Open a page, make it ready to be measured and warm it up."""
+def opened(browser: Browser, name: str, address: str) -> Page:
+    """Open a page and wait until it can be moved."""
     page = browser.new_context(viewport=SCREEN).new_page()
     page.add_init_script(path=HERE / "harness.js")
     page.add_init_script(path=HERE / "panel_driver.js")
@@ -54,13 +54,23 @@ def watch(browser: Browser, name: str, address: str, high: int) -> Watched:
     page.wait_for_timeout(300)
     if name == "panel":
         page.evaluate("drivePanel()")
+    return page
+
+
+def warmed(page: Page, places: Iterator[tuple[float, float]], ticks: int) -> Watched:
+    """Make an open page ready to be measured."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
-    watched = Watched(page, devtools, moves(high), [], [])
-    take(watched, WARM_UP)
+    watched = Watched(page, devtools, places, [], [])
+    take(watched, ticks)
     watched.taken.clear()
     watched.work.clear()
     return watched
+
+
+def watch(browser: Browser, name: str, address: str, high: int) -> Watched:
+    """Open a page, make it ready to be measured and warm it up."""
+    return warmed(opened(browser, name, address), moves(high), WARM_UP)
 
 
 def busy(devtools: CDPSession) -> float:
