@@ -6,10 +6,8 @@ mini-model of about two seconds each. To record only some, name their files: pyt
 The same machine gives the same numbers; only the date differs.
 """
 
-import json
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import torch
@@ -19,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is
 from compute.checkpoint import load_base
 from compute.first_steps import FirstSteps, model_steps, small_steps
 from compute.gpt import GPT
-from compute.recorded import base_sum
 from compute.recorded_inits import FOLDER, PROBLEMS, RATES, SEEDS, SMALL, InitRun, config_of, file_of
+from compute.records import recorded_here, write_record
 from compute.run import INITS, OPTIMIZERS
 
 DIGITS = 4  # significant ones
@@ -75,17 +73,15 @@ def main() -> None:
     for name in wanted:
         start = time.perf_counter()
         runs = record(names[name], base)
-        recorded = f"{date.today()}, torch {torch.__version__.partition('+')[0]}"
         data = {
-            "recorded": recorded,
-            "base": base_sum(),
+            "recorded": recorded_here(),
             "runs": {
                 optimizer: {init: [run._asdict() for run in over] for init, over in inits.items()}
                 for optimizer, inits in runs.items()
             },
         }
         path = file_of(names[name])
-        path.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+        write_record(path, data)
         print(f"{name}: {time.perf_counter() - start:.0f} s, {path.stat().st_size:,} bytes", flush=True)
 
 

@@ -10,7 +10,6 @@ import itertools
 import statistics
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import torch
@@ -28,6 +27,7 @@ from compute.merged_model import layer_input, merged_losses
 from compute.peft_format import AdapterFiles, load_adapter
 from compute.precision import PRECISIONS
 from compute.recorded import load
+from compute.records import recorded_here
 from compute.run import Result, TrainConfig
 from compute.train import train
 
@@ -105,11 +105,9 @@ def main() -> None:
         key = state_key(task, precision, strength)
         states[key] = {name: rounded(value) for name, value in {**numbers, **losses}.items()}
         print(f"{key}: {losses['unmerged']:.4f} beside, {losses['merged']:.4f} merged", flush=True)
-    version = torch.__version__.partition("+")[0]
-    where = f"{date.today()}, on one thread of a CPU, torch {version}"
     measured = times(adapted[TASKS[0]])
     print(measured)
-    save_record(FILE, Record(layers, states, measured, where))
+    save_record(FILE, Record(layers, states, measured, recorded_here()))
     size = sum(path.stat().st_size for path in (FILE, FILE.with_suffix(".json")))
     print(f"{size:,} bytes in {time.perf_counter() - start:.0f} s")
 

@@ -5,11 +5,8 @@ recorded runs with r = 4 again, about 10 seconds each, and refuses an adapter wh
 Then it measures 157 models, each on 400 sentences of its own, which takes about two minutes on one thread.
 """
 
-import json
-import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import torch
@@ -20,7 +17,8 @@ from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.mixed import measure, mixed_model
 from compute.mixtures import FOLDER, VOICES_MIXED, adapter_sums, every_mix, load_factors
-from compute.recorded import base_sum, load
+from compute.recorded import load
+from compute.records import recorded_here, write_record
 from compute.run import Result, TrainConfig
 from compute.train import train
 
@@ -65,14 +63,12 @@ def main() -> None:
     about = {
         "sentences": SENTENCES,
         "seed": SEED,
-        "recorded": f"{date.today()}, on one thread of a CPU with {os.cpu_count()} cores, torch "
-        + torch.__version__.partition("+")[0],
-        "base": base_sum(),
+        "recorded": recorded_here(),
         "adapters": adapter_sums(),
+        "mixes": rows,
     }
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     path = FOLDER / "measured.json"
-    path.write_text(f'{json.dumps(about)[:-1]}, "mixes": [\n{lines}\n]}}\n', encoding="utf-8")
+    write_record(path, about)
     took, processor = time.perf_counter() - start, time.process_time()
     print(f"{path.stat().st_size:,} bytes, {took:.0f} s, {processor:.0f} s of one core")
 

@@ -7,11 +7,8 @@ machine gives the same numbers; only the date and the times differ. A time is pr
 core of its own.
 """
 
-import json
-import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is
 import compute.train
 from compute.checkpoint import load_base
 from compute.gathered import Run, collect
-from compute.recorded import RUNS, base_sum, config_of, file_of, recorded_of
+from compute.recorded import RUNS, config_of, file_of, recorded_of
+from compute.records import recorded_here, write_record
 from compute.voices import TASKS
 
 DECIMALS = 4  # of losses, in nats
@@ -65,11 +63,7 @@ def main() -> None:
         run = rounded(collect(config, compute.train.train(config, base)))
         if not run.finished:
             sys.exit(f"{path.stem} diverged: {run.diverged}")
-        where = f"one thread of a CPU with {os.cpu_count()} cores" if run.device == "cpu" else run.device
-        recorded = f"{date.today()}, on {where}, torch {torch.__version__.partition('+')[0]}"
-        data = {**run._replace(recorded=recorded)._asdict(), "base": base_sum()}
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        path.write_text(text + "\n", encoding="utf-8")
+        write_record(path, run._replace(recorded=recorded_here(run.device))._asdict())
         told = f"validation loss {run.validation_loss[-1]:.3f}, base loss {run.base_loss[-1]:.3f}"
         print(f"{path.stem}: {told}, {run.seconds:.1f} s, {path.stat().st_size:,} bytes", flush=True)
     size = sum(path.stat().st_size for path in RUNS.glob("*.json"))

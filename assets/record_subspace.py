@@ -4,11 +4,8 @@ Run it from the root of the repository: python assets/record_subspace.py. It tra
 each in three subspaces: 54 runs of about 9 seconds on one thread. It tells each loss, and how long all of them took.
 """
 
-import json
-import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is
 
 from compute.checkpoint import load_base
 from compute.gpt import GPT
-from compute.recorded import base_sum
 from compute.recorded_subspace import (
     DIMENSIONS,
     FILE,
@@ -27,6 +23,7 @@ from compute.recorded_subspace import (
     SubspaceRuns,
     subspace_config,
 )
+from compute.records import recorded_here, write_record
 from compute.spectrum import r90
 from compute.subspace import train_in_subspace
 from compute.svd import factorize
@@ -74,11 +71,8 @@ def main() -> None:
     """Train and write, telling how long it takes."""
     torch.set_num_threads(1)
     start, base = time.process_time(), load_base()
-    version = torch.__version__.partition("+")[0]
-    where = f"{date.today()}, on one thread of a CPU with {os.cpu_count()} cores, torch {version}"
-    tasks = {task: record(task, base, where)._asdict() for task in SUBSPACE_TASKS}
-    text = json.dumps({"base": base_sum(), "tasks": tasks}, separators=(",", ":"))
-    FILE.write_text(text + "\n", encoding="utf-8")
+    tasks = {task: record(task, base, recorded_here())._asdict() for task in SUBSPACE_TASKS}
+    write_record(FILE, {"tasks": tasks})
     print(f"{time.process_time() - start:.0f} s of processor time, {FILE.stat().st_size:,} bytes")
 
 

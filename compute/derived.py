@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from compute.files import read_adapter
-from compute.recorded import ASSETS
+from compute.records import ASSETS
 from compute.svd import factorize_product
 
 FILE = ASSETS / "adapters.json"

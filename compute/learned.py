@@ -1,16 +1,12 @@
 """Matrices that the mini-model really learned in full finetuning, read from assets. Needs no torch."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from compute.recorded import ASSETS, base_sum
+from compute.records import ASSETS, NotWhole, read_arrays, write_arrays
 
 FILE = ASSETS / "learned.safetensors"
 
@@ -65,11 +61,8 @@ def save_learned(path: Path, matrices: Mapping[str, np.ndarray], notes: Mapping[
     ...     load_learned("legal-v_proj", path).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    data = save(dict(matrices))
     origins = {name: LEARNED[name]._asdict() for name in matrices}
-    about = {"matrices": origins, **notes, "base": base_sum(), "sha256": _sum(data)}
-    path.write_bytes(data)
-    path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    write_arrays(path, matrices, {"matrices": origins, **notes})
 
 
 def load_learned(name: str, path: Path = FILE) -> np.ndarray:
@@ -103,24 +96,10 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
     """
     if name not in LEARNED:
         raise ValueError(f"name must be one of {', '.join(LEARNED)}, got {name!r}.")
-    try:
-        data = path.read_bytes()
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        fault = ""
-        if _sum(data) != about["sha256"]:
-            fault = "is damaged"
-        elif about["base"] != base_sum():
-            fault = "started from another base model"
-        elif name not in (matrices := load(data)) or about["matrices"][name] != LEARNED[name]._asdict():
-            fault = f"has no {name}"
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, KeyError, SafetensorError):  # no JSON, or JSON of something else
-        fault = "is damaged"
-    if fault:
-        raise ValueError(f"The file {path.name} {fault}. Run `python assets/record_learned.py`.")
-    return matrices[name].astype(np.float64)
 
+    def build(matrices: dict[str, np.ndarray], about: dict[str, Any]) -> np.ndarray:
+        if name not in matrices or about["matrices"][name] != LEARNED[name]._asdict():
+            raise NotWhole(f"has no {name}")
+        return matrices[name].astype(np.float64)
 
-def _sum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return read_arrays(path, "record_learned.py", build)

@@ -3,17 +3,13 @@
 Needs no torch.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from compute.recorded import ASSETS, base_sum
+from compute.records import ASSETS, read_arrays, write_arrays
 
 FILE = ASSETS / "merging.safetensors"
 TASKS = ("legal", "code")  # each is the second adapter of the other
@@ -124,22 +120,18 @@ def save_record(path: Path, record: Record) -> None:
     True
     """
     arrays = {
-        f"{task}.{name}": np.ascontiguousarray(value)
+        f"{task}.{name}": value
         for task, layer in record.layers.items()
         for name, value in layer._asdict().items()
         if isinstance(value, np.ndarray)
     }
-    data = save(arrays)
     about = {
         "recorded": record.recorded,
         "scaling": {task: layer.scaling for task, layer in record.layers.items()},
         "times": record.times,
         "states": record.states,
-        "base": base_sum(),
-        "sha256": _sum(data),
     }
-    path.write_bytes(data)
-    path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_arrays(path, arrays, about)
 
 
 def load_record(path: Path = FILE) -> Record:
@@ -170,35 +162,16 @@ def load_record(path: Path = FILE) -> Record:
     >>> layer.W.shape, layer.lora_A.shape, layer.lora_B.shape, layer.x.shape
     ((64, 64), (4, 64), (64, 4), (32, 64))
     """
-    try:
-        data = path.read_bytes()
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        fault = ""
-        if _sum(data) != about["sha256"]:
-            fault = "is damaged"
-        elif about["base"] != base_sum():
-            fault = "started from another base model"
-        else:
-            arrays = load(data)
-            layers = {
-                task: Layer(
-                    scaling=scaling,
-                    **{name: arrays[f"{task}.{name}"] for name in Layer._fields if name != "scaling"},
-                )
-                for task, scaling in about["scaling"].items()
-            }
-            return Record(layers, about["states"], about["times"], about["recorded"])
-    except FileNotFoundError:
-        fault = "is missing"
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        SafetensorError,
-    ):  # no JSON, or of something else
-        fault = "is damaged"
-    raise ValueError(f"The file {path.name} {fault}. Run `python assets/record_merging.py`.")
+
+    def build(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> Record:
+        names = [name for name in Layer._fields if name != "scaling"]
+        layers = {
+            task: Layer(scaling=scaling, **{name: arrays[f"{task}.{name}"] for name in names})
+            for task, scaling in about["scaling"].items()
+        }
+        return Record(layers, about["states"], about["times"], about["recorded"])
+
+    return read_arrays(path, "record_merging.py", build)
 
 
 def load_layer(task: str) -> Layer:
@@ -227,7 +200,3 @@ def load_layer(task: str) -> Layer:
     if task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
     return load_record().layers[task]
-
-
-def _sum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from compute.files import FileRefused, read_adapter
 from compute.mixing import METHODS, Factors, Layers
-from compute.recorded import ASSETS, base_sum
+from compute.records import ASSETS, NotWhole, read_record
 from compute.voices import NO_VOICE, VOICES
 
 FOLDER = ASSETS / "mixing"
@@ -172,10 +172,12 @@ def load_factors(voice: str, folder: Path = FOLDER) -> Layers:
         scaling = config["lora_alpha"] / config["r"]
         layers = read_adapter((folder / voice / "adapter_model.safetensors").read_bytes()).layers
     except FileNotFoundError:
-        raise ValueError(_fault(f"adapter {voice}", "is missing")) from None
+        fault = "is missing"
     except (ValueError, TypeError, KeyError, FileRefused):
-        raise ValueError(_fault(f"adapter {voice}", "is damaged")) from None
-    return {name: Factors(layer.lora_B, layer.lora_A, scaling) for name, layer in layers.items()}
+        fault = "is damaged"
+    else:
+        return {name: Factors(layer.lora_B, layer.lora_A, scaling) for name, layer in layers.items()}
+    raise ValueError(f"The adapter {voice} {fault}. Run `python assets/record_mixing.py`.")
 
 
 def adapter_sums(folder: Path = FOLDER) -> dict[str, str]:
@@ -227,24 +229,19 @@ def load_record(folder: Path = FOLDER) -> Record:
     >>> sum(record.mixes[mix_of({"legal": 1}, "products")].counts.values()) == record.sentences
     True
     """
-    try:
-        data = json.loads((folder / "measured.json").read_text(encoding="utf-8"), parse_constant=_no_number)
+
+    def build(data: dict[str, Any]) -> Record:
+        if data["adapters"] != adapter_sums(folder):
+            raise NotWhole("was measured with other adapters")
         mixes = dict(map(_read, data["mixes"]))
         record = Record(data["sentences"], data["seed"], data["recorded"], mixes)
-        fault = ""
-        if data["base"] != base_sum() or data["adapters"] != adapter_sums(folder):
-            fault = "was measured with another base model or other adapters"
-        elif mixes.keys() != set(every_mix()) or not all(
+        if mixes.keys() != set(every_mix()) or not all(
             _is_whole(each, record.sentences) for each in mixes.values()
         ):
-            fault = "is not whole"
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
-        fault = "is damaged"
-    if fault:
-        raise ValueError(_fault("file measured.json", fault))
-    return record
+            raise NotWhole
+        return record
+
+    return read_record(folder / "measured.json", "record_mixing.py", build)
 
 
 def _read(row: dict[str, Any]) -> tuple[Mix, Measured]:
@@ -265,11 +262,3 @@ def _is_whole(measured: Measured, sentences: int) -> bool:
         and len(samples) > 0
         and all(voice in counts and isinstance(text, str) and text for voice, text in samples)
     )
-
-
-def _fault(what: str, fault: str) -> str:
-    return f"The {what} {fault}. Run `python assets/record_mixing.py`."
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number.")

@@ -1,10 +1,11 @@
 """Runs that assets/record_runs.py recorded: which there are, and how they are read. Needs no torch."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from compute.gathered import Run
+from compute.records import ASSETS, NotWhole, read_record
 from compute.run import STRENGTHS, Evaluation, TrainConfig
 from compute.voices import NEW_VOICES, TASKS
 
@@ -13,7 +14,6 @@ RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
 FULL = "full"
 FULL_SLOW = "full-slow"  # at a third of the learning rate
 WITH_EMBEDDINGS = "r4-embeddings"  # LoRA whose embeddings learn too
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 RUNS = ASSETS / "runs"
 
 # Final loss on 128 texts of the task, in nats per token, one run each; in brackets that on the base's own voices:
@@ -142,41 +142,14 @@ def load(task: str, r: int | str) -> Run:
     ('legal', 4, True)
     """
     path = file_of(task, r)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-        base = data.pop("base")
+
+    def build(data: dict[str, Any]) -> Run:
         run = _with_tuples(Run(**data))
-        fault = ""
         if run.config != asdict(config_of(task, r)) or not _is_whole(run):
-            fault = "is not the whole of the run that its name says"
-        elif base != base_sum():
-            fault = "started from another base model"
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
-        fault = "is damaged"
-    if fault:
-        raise ValueError(
-            f"The recorded run {path.name} {fault}. Run `python assets/record_runs.py {path.stem}`."
-        )
-    return run
+            raise NotWhole("is not the whole of the run that its name says")
+        return run
 
-
-def base_sum() -> str:
-    """Return which base model is in assets.
-
-    Returns
-    -------
-    str
-        SHA-256 of its weights, as base.json states it; it is not computed again.
-
-    Examples
-    --------
-    >>> len(base_sum())
-    64
-    """
-    about = json.loads((ASSETS / "base.json").read_text(encoding="utf-8"))
-    return about["sha256"]
+    return read_record(path, f"record_runs.py {path.stem}", build)
 
 
 def _with_tuples(run: Run) -> Run:
@@ -203,7 +176,3 @@ def _is_whole(run: Run) -> bool:
         and set(run.strengths) == set(Evaluation._fields if adapted else ())
         and all(len(values) == len(STRENGTHS) for values in run.strengths.values())
     )
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number.")

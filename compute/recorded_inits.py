@@ -1,11 +1,10 @@
 """The first steps of runs from every start, read from assets. Needs no torch."""
 
-import json
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from compute.recorded import ASSETS, base_sum
+from compute.records import ASSETS, NotWhole, read_record
 from compute.run import INITS, OPTIMIZERS, TrainConfig
 
 FOLDER = ASSETS / "inits"
@@ -193,28 +192,19 @@ def read_inits(problem: str, path: Path) -> Recorded:
     --------
     >>> read_inits("new language", Path("nothing.json"))
     Traceback (most recent call last):
-    ValueError: The recorded runs nothing.json are missing. Run `python assets/record_inits.py nothing`.
+    ValueError: The file nothing.json is missing. Run `python assets/record_inits.py nothing`.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+
+    def build(data: dict[str, Any]) -> Recorded:
         runs = {
             optimizer: {init: [InitRun(**run) for run in over] for init, over in inits.items()}
             for optimizer, inits in data["runs"].items()
         }
-        fault = ""
-        if data["base"] != base_sum():
-            fault = "started from another base model"
-        elif not _complete(problem, runs):
-            fault = "are not complete"
-        recorded = data["recorded"]
-    except FileNotFoundError:
-        fault = "are missing"
-    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
-        fault = "are damaged"
-    if fault:
-        told = f"Run `python assets/record_inits.py {path.stem}`."
-        raise ValueError(f"The recorded runs {path.name} {fault}. {told}")
-    return Recorded(recorded, runs)
+        if not _complete(problem, runs):
+            raise NotWhole
+        return Recorded(data["recorded"], runs)
+
+    return read_record(path, f"record_inits.py {path.stem}", build)
 
 
 def _complete(problem: str, runs: dict[str, dict[str, list[InitRun]]]) -> bool:
@@ -232,7 +222,3 @@ def _complete(problem: str, runs: dict[str, dict[str, list[InitRun]]]) -> bool:
 def _is_run(run: InitRun) -> bool:
     lengths = {len(values) for values in (run.loss, run.lora_A, run.lora_B, run.distance)}
     return len(lengths) == 1 and 1 <= len(run.loss) <= STEPS + 1 and len(run.finals) == len(SEEDS)
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number.")

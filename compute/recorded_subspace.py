@@ -1,10 +1,9 @@
 """Runs in random subspaces of D dimensions, read from assets. Needs no torch."""
 
-import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from compute.recorded import ASSETS, base_sum
+from compute.records import ASSETS, NotWhole, read_record
 from compute.run import TrainConfig
 
 FILE = ASSETS / "subspace.json"
@@ -102,17 +101,12 @@ def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
     """
     if task not in SUBSPACE_TASKS:
         raise ValueError(f"task must be one of {', '.join(SUBSPACE_TASKS)}, got {task!r}.")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        fault = "" if data["base"] == base_sum() else "started from another base model"
+
+    def build(data: dict[str, Any]) -> SubspaceRuns:
         runs = SubspaceRuns(**data["tasks"][task])
         columns: list[list] = [runs.loss, *runs.spectra.values(), *runs.r90.values(), *runs.rank.values()]
-        if not fault and {len(column) for column in columns} != {len(DIMENSIONS)}:
-            fault = "is not whole"
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
-        fault = "is damaged"
-    if fault:
-        raise ValueError(f"The file {path.name} {fault}. Run `python assets/record_subspace.py`.")
-    return runs
+        if {len(column) for column in columns} != {len(DIMENSIONS)}:
+            raise NotWhole
+        return runs
+
+    return read_record(path, "record_subspace.py", build)

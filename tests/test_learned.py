@@ -13,7 +13,8 @@ import pytest
 
 from compute.learned import FILE, LEARNED, load_learned, save_learned
 from compute.noise import noise_control
-from compute.recorded import FULL, base_sum, load
+from compute.recorded import FULL, load
+from compute.records import base_sum
 from compute.spectrum import r90
 from compute.svd import factorize
 from compute.tasks import TASKS

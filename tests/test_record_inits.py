@@ -103,10 +103,10 @@ def test_what_is_recorded_has_four_digits_and_no_rounding_of_nothing(script):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "are damaged"),
-        ("[]", "are damaged"),
+        ("", "is damaged"),
+        ("[]", "is damaged"),
         ('{"base": "", "recorded": "", "runs": {}}', "started from another base model"),
-        (None, "are not complete"),
+        (None, "is not whole"),
     ],
 )
 def test_a_file_that_is_not_as_it_should_be_is_refused(text, told, tmp_path):
@@ -123,7 +123,7 @@ def test_a_file_that_is_not_as_it_should_be_is_refused(text, told, tmp_path):
 def test_a_number_that_is_none_is_damage(tmp_path):
     path = tmp_path / "new-language.json"
     path.write_text('{"base": NaN}', encoding="utf-8")
-    with pytest.raises(ValueError, match="are damaged"):
+    with pytest.raises(ValueError, match="is damaged"):
         read_inits("new language", path)
 
 

@@ -20,12 +20,12 @@ from compute.recorded import (
     RECORDED_RANKS,
     RUNS,
     WITH_EMBEDDINGS,
-    base_sum,
     config_of,
     file_of,
     load,
     recorded_of,
 )
+from compute.records import base_sum
 from compute.run import STRENGTHS, TrainConfig
 from compute.spectrum import energy, r90
 from compute.train import EVALUATE_EVERY, train

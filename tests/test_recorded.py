@@ -39,7 +39,7 @@ def test_a_run_that_nobody_records_is_refused(task, r, told):
         ("", "medical-r2.json is missing. Run `python assets/record_runs.py medical-r2`."),
         ("half", "medical-r2.json is damaged"),
         ("[]", "medical-r2.json is damaged"),
-        ('{"base": "x"}', "medical-r2.json is damaged"),
+        ('{"base": "x"}', "medical-r2.json started from another base model"),
         ({"more": 1}, "is damaged"),
         ({"loss": [math.nan] * 300}, "is damaged"),
         ({"config": {"r": 3}}, "is damaged"),

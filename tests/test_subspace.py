@@ -15,7 +15,7 @@ from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import LINEAR_LAYERS
 from compute.noise import noise_control
-from compute.recorded import FULL, base_sum, load
+from compute.recorded import FULL, load
 from compute.recorded_subspace import (
     DIMENSIONS,
     FILE,
@@ -23,6 +23,7 @@ from compute.recorded_subspace import (
     SUBSPACE_TASKS,
     load_subspace,
 )
+from compute.records import base_sum
 from compute.run import TrainConfig
 from compute.spectrum import r90
 from compute.subspace import Subspace, train_in_subspace
@@ -154,7 +155,7 @@ def test_up_to_ten_thousand_numbers_the_change_is_like_noise(task):
         (None, "is missing"),
         ("{", "is damaged"),
         ("[]", "is damaged"),
-        (json.dumps({"base": "", "tasks": {}}), "is damaged"),
+        (json.dumps({"base": base_sum(), "tasks": {}}), "is damaged"),
     ],
 )
 def test_a_file_that_is_not_the_record_is_refused(tmp_path, text, fault):

@@ -8,7 +8,7 @@ import logging
 
 from compute.gathered import Run, opened
 from compute.jobs import open_run
-from compute.recorded import base_sum
+from compute.records import base_sum
 from compute.refusal import FileRefused, count
 from compute.run import Result
 from compute.voices import TASKS

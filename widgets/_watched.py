@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from compute.gathered import Collector, Run
 from compute.jobs import train_run
-from compute.recorded import base_sum
+from compute.records import base_sum
 from compute.run import Diverged, Result, StepRecord, TrainConfig
 from widgets._registry import Registry, RunStopped, Waiting, run_key
 from widgets._runner import WorkerDied
