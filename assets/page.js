@@ -3,6 +3,7 @@
 
 import { settle } from '../widgets/lib/dom.js'
 import { Figure } from './figure.js'
+import { recall } from './recall.js'
 import { viewControls } from './view.js'
 
 const ADDRESS_MS = 250 // browsers refuse more than about a hundred address changes in half a minute
@@ -65,6 +66,7 @@ function start() {
   const elements = [...document.querySelectorAll('figure.instrument:has(> script)')]
   follow(elements.map((element) => new Figure(element, address)))
   liveParts()
+  recall()
   heights()
 }
 

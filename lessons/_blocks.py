@@ -73,7 +73,30 @@ class Correction:
     figure: str
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One answer to a question, and why it is right or where it goes wrong. Markdown with marks, as in Prose."""
+
+    text: str
+    why: str
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something to recall when the lesson is over: one of the answers is right, and each is explained."""
+
+    ask: str
+    answers: tuple[Answer, ...]
+
+    def texts(self) -> list[str]:
+        """Return its Markdown."""
+        return [self.ask, *(text for answer in self.answers for text in (answer.text, answer.why))]
+
+
 Block = Prose | Try | Figure | Live
+
+PARTS = ("How it works", "How to set it up", "How to use it", "What it costs", "How far it goes")
 
 
 @dataclass(frozen=True)
@@ -83,15 +106,18 @@ class Lesson:
     slug: str
     title: str
     question: str
-    order: int  # in tens, so that a lesson can be put between two others
+    part: str  # one of PARTS
+    order: int  # with gaps, so that a lesson can be put between two others
     minutes: int
     claims: Mapping[str, Claim | Cited]
     build: Callable[[], Iterator[Block]]
+    questions: tuple[Question, ...]
     corrections: tuple[Correction, ...] = ()
 
     def texts(self) -> list[str]:
-        """Return the Markdown of the lesson."""
-        return [block.text for block in self.build() if isinstance(block, Prose | Try)]
+        """Return the Markdown of the lesson: its blocks, then its questions."""
+        asked = [text for question in self.questions for text in question.texts()]
+        return [block.text for block in self.build() if isinstance(block, Prose | Try)] + asked
 
     def figures(self) -> dict[str, Figure]:
         """Return the figures by id."""

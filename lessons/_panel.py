@@ -10,6 +10,7 @@ from panel.viewable import Viewable
 from lessons import load_all
 from lessons._blocks import Figure, Lesson, Live
 from lessons._prose import sources_of, to_html
+from lessons._site import asked
 from widgets._instrument import WORDS, Instrument, bundle, render, stylesheet
 from widgets._text import fill
 
@@ -33,7 +34,17 @@ def lesson_page(lesson: Lesson) -> Template:
         else:
             blocks.append({"kind": block.kind, "html": to_html(block.text, lesson.claims)})
     sources = sources_of(lesson.texts(), lesson.claims)
-    return _page(blocks, roots, title=lesson.title, body="", lead=lesson.question, sources=sources)
+    questions = [asked(question, lesson) for question in lesson.questions]
+    return _page(
+        blocks,
+        roots,
+        title=lesson.title,
+        body="",
+        lead=lesson.question,
+        slug=lesson.slug,
+        questions=questions,
+        sources=sources,
+    )
 
 
 def _keep_in_address(figure: Instrument, prefix: str) -> None:

@@ -61,7 +61,15 @@ def said(mark: Claim | Cited) -> str:
 
 def to_html(text: str, claims: Mapping[str, Claim | Cited]) -> str:
     """Render a lesson's Markdown."""
-    page = _markdown().render(text)
+    return _filled(_markdown().render(text), claims)
+
+
+def to_inline(text: str, claims: Mapping[str, Claim | Cited]) -> str:
+    """Render a line of Markdown that stands within a sentence or a heading: no paragraph around it."""
+    return _filled(_markdown().renderInline(text), claims)
+
+
+def _filled(page: str, claims: Mapping[str, Claim | Cited]) -> str:
     page = MARK.sub(lambda mark: said(claims[mark[1]]), page)
     return CITATION.sub(lambda mark: cite(mark[1], mark[2]), page)
 

@@ -5,8 +5,8 @@ from functools import cache, partial
 from typing import Any
 
 from lessons import load_all
-from lessons._blocks import Block, Figure, Lesson, Live
-from lessons._prose import sources_of, to_html
+from lessons._blocks import PARTS, Block, Figure, Lesson, Live, Question
+from lessons._prose import sources_of, to_html, to_inline
 from widgets._instrument import (
     ASSETS,
     Instrument,
@@ -116,10 +116,18 @@ class Site:
             title=f"{lesson.title} · LoRA, live",
             heading=lesson.title,
             lead=lesson.question,
+            slug=lesson.slug,
             blocks=placed,
+            questions=[asked(question, lesson) for question in lesson.questions],
+            after=self._after(lesson),
             scripts=scripts_of(placed),
             sources=sources_of(lesson.texts(), lesson.claims),
         )
+
+    def _after(self, lesson: Lesson) -> Lesson | None:
+        """Return the lesson that follows, None after the last."""
+        follows = self.lessons.index(lesson) + 1
+        return self.lessons[follows] if follows < len(self.lessons) else None
 
     def _start(self) -> str:
         slug, figure = START_FIGURE
@@ -133,7 +141,10 @@ class Site:
             lead="Low-rank adaptation, taken apart: every figure is an instrument, every number is computed or cited.",
             block=placed,
             scripts=scripts_of([placed]),
-            lessons=[(lesson, _small(lesson)) for lesson in self.lessons],
+            parts=[
+                (part, [(lesson, _small(lesson)) for lesson in self.lessons if lesson.part == part])
+                for part in PARTS
+            ],
             minutes=sum(lesson.minutes for lesson in self.lessons),
         )
 
@@ -174,6 +185,19 @@ class Site:
     @staticmethod
     def _file(block: Figure) -> str:
         return self_contained(block.make())
+
+
+def asked(question: Question, lesson: Lesson) -> dict[str, Any]:
+    """Return what a template needs to ask a question."""
+    answers = [
+        {
+            "text": to_inline(answer.text, lesson.claims),
+            "why": to_html(answer.why, lesson.claims),
+            "right": answer.right,
+        }
+        for answer in question.answers
+    ]
+    return {"ask": to_inline(question.ask, lesson.claims), "answers": answers}
 
 
 def _small(lesson: Lesson) -> str:

@@ -8,7 +8,7 @@ from compute.cards import CARDS
 from compute.counting import lora_numbers, model_break_even_rank
 from compute.lora import stored_numbers
 from compute.memory import GB, PRECISIONS, activation_bytes, full_states, lora_states, nf4_bits, qlora_states
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.counting import Counting
 
 SMALL, LARGE, GPT3 = (ARCHITECTURES[name] for name in ("llama-2-7b", "llama-2-70b", "gpt3"))
@@ -382,10 +382,38 @@ LESSON = Lesson(
     slug="counting",
     title="What it costs, counted",
     question="LoRA trains far fewer numbers than the model has. Why is so much memory still needed?",
+    part="What it costs",
     order=80,
     minutes=12,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "LoRA trains far fewer numbers than the model has. Why does memory shrink so much less?",
+            (
+                Answer(
+                    "Adam keeps more for each number with LoRA",
+                    "It keeps the same for each trained number, and far fewer are trained.",
+                ),
+                Answer(
+                    "Activations grow", "They hardly change. The input still flows through the whole model."
+                ),
+                Answer(
+                    "The frozen base must stay in memory",
+                    "It is what remains. [[states]] [[less]]",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "What does QLoRA shrink that LoRA does not?",
+            (
+                Answer("The frozen weights", "They are stored in four bits. [[bits]]", right=True),
+                Answer("The optimiser states", "LoRA has already taken most of those away. [[states]]"),
+                Answer("The adapter", "The adapter keeps its bits. It was small before. [[files]]"),
+            ),
+        ),
+    ),
     corrections=(
         Correction("One telling's sum for adapters on all matrices.", "[[telling]] [[block]]", "counting"),
         Correction("Far fewer numbers, so as much less memory.", "[[gap]] [[less]]", "counting"),

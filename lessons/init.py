@@ -7,7 +7,7 @@ from typing import Any
 from compute.lora import first_step_ratio
 from compute.recorded_inits import PROBLEMS, RATES, SMALL, STEPS, InitRun, load_inits
 from compute.tokenizer import vocab_size
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.inits import Inits
 
 WIDE = (4096, 4096)  # one attention matrix of a mid-size model
@@ -314,10 +314,42 @@ LESSON = Lesson(
     slug="init",
     title="Where the factors start",
     question="One factor starts at zero. Does it matter which?",
+    part="How to set it up",
     order=50,
     minutes=12,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "`lora_B` starts at zero. Which factor moves in the first step of SGD?",
+            (
+                Answer(
+                    "Both", "Each hears of the loss through the other, and one hears nothing yet. [[mirror]]"
+                ),
+                Answer(
+                    "Only `lora_B`",
+                    "It hears of the loss through `lora_A`, which is not zero. [[mirror]] [[next]]",
+                    right=True,
+                ),
+                Answer(
+                    "Only `lora_A`",
+                    "It is the other way round: `lora_A` hears through `lora_B`, which is zero. [[mirror]]",
+                ),
+            ),
+        ),
+        Question(
+            "You swap the start: now `lora_A` is zero. What must you look at again?",
+            (
+                Answer(
+                    "The learning rate",
+                    "The first step is of another length. [[first-step]] [[rates]]",
+                    right=True,
+                ),
+                Answer("Whether it learns at all", "It does: the two starts are mirror images. [[mirror]]"),
+                Answer("Whether it begins at the base", "It does, as the product is zero either way."),
+            ),
+        ),
+    ),
     corrections=(
         Correction(
             "Zeroing `lora_B` and drawing `lora_A` is the only start that lets both factors learn at once and still "

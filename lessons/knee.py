@@ -13,7 +13,7 @@ from compute.spectrum import flat_error, relative_error
 from compute.svd import factorize
 from compute.tasks import make_task
 from compute.voices import NEW_VOICES
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.knee import Knee
 from widgets.wall import Wall
 
@@ -359,10 +359,40 @@ LESSON = Lesson(
     slug="knee",
     title="How far can it be compressed?",
     question="How small may r be before a copy, or a task, breaks?",
+    part="How it works",
     order=40,
     minutes=15,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "Two papers report a knee for the same matrix, at different r. Who is wrong?",
+            (
+                Answer("The one with the larger r", "Perhaps it only accepts less error. [[tolerance]]"),
+                Answer("The one with the smaller r", "Perhaps it squares the error. [[blur]]"),
+                Answer(
+                    "Perhaps nobody",
+                    "A knee belongs to a tolerance and to an error. [[tolerance]] [[blur]]",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "The loss stops falling as r grows. What do you know?",
+            (
+                Answer(
+                    "That r is large enough for what is being adapted",
+                    "Whether the task is done, only the floor tells. [[language]]",
+                    right=True,
+                ),
+                Answer("That the task is learned", "It may have met a wall. [[language]]"),
+                Answer(
+                    "That a still larger r would help",
+                    "Here it did not. Something else had to learn. [[embeddings]]",
+                ),
+            ),
+        ),
+    ),
     corrections=(
         Correction(
             "The shift is an easy task with a knee at a small r.",

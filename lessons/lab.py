@@ -17,7 +17,19 @@ from compute.recorded import (
 from compute.run import STRENGTHS
 from compute.spectrum import r90
 from compute.voices import NEW_VOICES, TASKS
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Live, Prose, Try
+from lessons._blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Live,
+    Prose,
+    Question,
+    Try,
+)
 from widgets.lab import Lab
 from widgets.strength import Strength
 from widgets.trainer import Trainer
@@ -350,10 +362,43 @@ LESSON = Lesson(
     slug="lab",
     title="Watch it learn",
     question="How much of a finetune can a thin adapter learn, and what does it cost?",
+    part="How it works",
     order=20,
     minutes=20,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "LoRA learns the new language and stops above full finetuning, at every r. What helped?",
+            (
+                Answer("A larger r", "It helped little beyond the first few. [[language]]"),
+                Answer("More strength", "Full strength was the best there. [[best]]"),
+                Answer(
+                    "Embeddings that learn too",
+                    "The words were new, so rank was not what it lacked. [[embeddings]]",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "The base is frozen. Can the adapted model forget what the base knew?",
+            (
+                Answer(
+                    "Yes, and its strength can be turned down",
+                    "The model that answers is base and adapter together. [[forgets-more]] [[half]]",
+                    right=True,
+                ),
+                Answer(
+                    "No, its weights are still there",
+                    "They are. But another answer comes out. [[forgets-less]]",
+                ),
+                Answer(
+                    "Yes, and always less than full finetuning",
+                    "Not always: the learning rate matters. [[slow-new]]",
+                ),
+            ),
+        ),
+    ),
     corrections=(
         Correction(
             "LoRA leaves the base as it is, so the model forgets nothing.",

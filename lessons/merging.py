@@ -7,7 +7,7 @@ from compute.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
 from compute.merge_error import relative_change
 from compute.merge_record import CYCLES, R, Record, load_record, state_key
 from compute.precision import PRECISIONS
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.merging import Merging
 
 LARGE, LARGE_RANK = (4096, 4096), 16  # an attention matrix of a mid-size model, and a usual rank
@@ -356,10 +356,37 @@ LESSON = Lesson(
     slug="merging",
     title="Merge it, and take it back",
     question="What does folding an adapter into the weights save, and does taking it out give the base back?",
+    part="How to use it",
     order=60,
     minutes=15,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "You merge a very weak adapter into weights of few bits. What can happen?",
+            (
+                Answer(
+                    "Nothing, addition is exact", "A computer rounds each sum to the digits it has. [[bits]]"
+                ),
+                Answer("Most entries do not move, and part of the adapter is lost", "[[tiny]]", right=True),
+                Answer("As much is lost as the rounding error says", "The errors mostly cancel. [[small]]"),
+            ),
+        ),
+        Question(
+            "When is it better not to merge?",
+            (
+                Answer(
+                    "When one batch serves many tasks",
+                    "A merged model can do one task. Apart, each request has its own adapter.",
+                    right=True,
+                ),
+                Answer("When answers must be fast", "Merging is what makes them fast. [[times]]"),
+                Answer(
+                    "When r is large", "Then the second path costs most, and merging saves most. [[counts]]"
+                ),
+            ),
+        ),
+    ),
     corrections=(
         Correction(
             "Unmerging gives the base back.",

@@ -13,7 +13,7 @@ from compute.mixtures import VOICES_MIXED, Measured, load_factors, load_record, 
 from compute.recorded import load
 from compute.storing import adapters_bytes, copies_bytes, most_saved
 from compute.voices import NO_VOICE
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.mixer import Mixer
 from widgets.storage import Storage
 
@@ -385,10 +385,36 @@ LESSON = Lesson(
     slug="mixing",
     title="Mix them, swap them, store them",
     question="Two adapters in one model: what does it write, and what do many of them cost?",
+    part="How to use it",
     order=70,
     minutes=14,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "To add two adapters, what must be added?",
+            (
+                Answer(
+                    "The products",
+                    "Each product is what an adapter does to the weight. [[twice]]",
+                    right=True,
+                ),
+                Answer("The factors", "Then each factor also meets its neighbour. [[off]]"),
+                Answer("Either, if the weights sum to one", "Cross terms do not go away for that. [[off]]"),
+            ),
+        ),
+        Question(
+            "Two adapters hardly overlap in the weights. Do they leave each other alone?",
+            (
+                Answer(
+                    "Yes, a cosine near zero says so",
+                    "Between the layers stands much that is not linear. [[cosines]] [[losses]]",
+                ),
+                Answer("Not always: measure the loss", "[[cosines]] [[losses]]", right=True),
+                Answer("No, every mix destroys both", "Many sentences still come out whole. [[half]]"),
+            ),
+        ),
+    ),
     corrections=(
         Correction("To mix two adapters, add up their factors.", "[[off]] [[tilted]]", "mixer"),
         Correction("A mixed model blends the voices, as the weights say.", "[[half]] [[quarter]]", "mixer"),

@@ -12,7 +12,19 @@ from compute.recorded import FULL, RECORDED_RANKS, load
 from compute.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
 from compute.svd import factorize
 from compute.tasks import make_task
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Live, Prose, Try
+from lessons._blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Live,
+    Prose,
+    Question,
+    Try,
+)
 from widgets.own_matrix import OwnMatrix
 from widgets.patterns import Patterns
 from widgets.rank import Rank
@@ -384,10 +396,44 @@ LESSON = Lesson(
     slug="rank",
     title="What low rank means",
     question="A finetune changes a matrix. How many numbers does the change need?",
+    part="How it works",
     order=10,
     minutes=15,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "A matrix looks like a mess. What does its rank tell you?",
+            (
+                Answer(
+                    "How large its numbers are",
+                    "Rank says nothing of size. Multiply a matrix by any number but zero, and its rank stays.",
+                ),
+                Answer(
+                    "How many patterns, a column times a row each, add up to it",
+                    "A mess for the eye can be a short sum. [[three]]",
+                    right=True,
+                ),
+                Answer(
+                    "How hard its rule is to say in words",
+                    "Words and rank are different things. [[reorder]]",
+                ),
+            ),
+        ),
+        Question(
+            "A copy of rank r keeps most of the energy of a matrix. When does it also save numbers?",
+            (
+                Answer("Always", "Two thin matrices can hold more numbers than a thick one. [[break-even]]"),
+                Answer(
+                    "When the residual is blank",
+                    "A blank residual says that the copy is good, not that it is small.",
+                ),
+                Answer(
+                    "When r is below the break-even rank", "That is all it takes. [[break-even]]", right=True
+                ),
+            ),
+        ),
+    ),
     corrections=(
         Correction("To move every entry on by one is a small change.", "[[reorder]]", "rank"),
         Correction("In a published figure a small r rebuilds nearly all.", "[[usual]] [[worst]]", "rank"),

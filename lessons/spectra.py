@@ -15,7 +15,7 @@ from compute.recorded_subspace import DIMENSIONS, load_subspace
 from compute.spectrum import entropy_rank, r90, stable_rank
 from compute.svd import factorize
 from compute.voices import TASKS
-from lessons._blocks import Block, Cited, Claim, Correction, Figure, Lesson, Prose, Try
+from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace
 
@@ -369,10 +369,42 @@ LESSON = Lesson(
     slug="spectra",
     title="Is the change really low-rank?",
     question="LoRA bets that finetuning needs few directions. What do measured changes say?",
+    part="How it works",
     order=30,
     minutes=15,
     claims=CLAIMS,
     build=build,
+    questions=(
+        Question(
+            "Nine tenths of the energy of a change lie in a third of its directions. Is it low in rank?",
+            (
+                Answer("Yes, two thirds are left over", "Noise leaves many over as well. [[picture]]"),
+                Answer(
+                    "Ask first how many noise of that shape needs",
+                    "Only the gap to noise means something. [[learned]]",
+                    right=True,
+                ),
+                Answer(
+                    "No, its rank is full",
+                    "In a computer nearly every rank is full, so that alone tells nothing.",
+                ),
+            ),
+        ),
+        Question(
+            "A task can be learned with few free numbers. What does that say about the rank of the change?",
+            (
+                Answer("Nothing by itself", "[[known]] [[full-rank]]", right=True),
+                Answer(
+                    "It is at most that number",
+                    "In one matrix it can be far more: each number moves weights everywhere. [[full-rank]]",
+                ),
+                Answer(
+                    "It is small",
+                    "That is the usual story. Run it: the spectrum looks like noise. [[full-rank]]",
+                ),
+            ),
+        ),
+    ),
     corrections=(
         Correction(
             "What finetuning really changes is of rank two or three, like the matrices in the picture.",

@@ -58,7 +58,7 @@ RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
         ("app.py", f"'''Doc.'''\nx = '{URL}'"),
     ],
     no_path_of_one_machine: [("docs/a.md", "run it in /" + "home/ada/lora"), ("Makefile", "cd /" + "work/x")],
-    files_are_short: [("compute/a.py", "x = 1\n" * 301), ("lessons/a.py", "x = 1\n" * 401)],
+    files_are_short: [("compute/a.py", "x = 1\n" * 301), ("lessons/a.py", "x = 1\n" * 451)],
 }
 FINE = {
     "compute/a.py": "def f(seed):\n    return np.random.default_rng(seed)",

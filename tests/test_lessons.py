@@ -10,7 +10,7 @@ import pytest
 from bokeh.document import Document
 
 from lessons import load_all
-from lessons._blocks import Claim, Figure, Live, Prose, Try
+from lessons._blocks import PARTS, Claim, Figure, Live, Prose, Try
 from lessons._panel import lesson_page
 from lessons._prose import CITATION, MARK, to_html
 from lessons._site import Site
@@ -41,7 +41,6 @@ def test_the_file_is_named_as_the_lesson_and_says_what_it_teaches(lesson):
     assert module.LESSON is lesson
     assert re.fullmatch(r"[^\n]+\.", module.__doc__.strip())
     assert re.fullmatch(r"[a-z][a-z0-9-]*", lesson.slug)
-    assert lesson.order % 10 == 0
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -76,6 +75,32 @@ def test_every_claim_and_source_is_on_the_page(lesson):
         assert Page(to_html("[[c]]", {"c": claim})).text() in read.text()
     assert not MARK.search(page)
     assert not CITATION.search(page)
+
+
+@LESSONS
+def test_it_closes_with_two_or_three_questions_that_have_one_right_answer(lesson):
+    assert 2 <= len(lesson.questions) <= 3
+    for question in lesson.questions:
+        assert [answer.right for answer in question.answers].count(True) == 1
+        assert len({answer.text for answer in question.answers}) == len(question.answers) == 3
+        assert all(answer.why.strip() for answer in question.answers)
+    places = [answer.right for question in lesson.questions for answer in question.answers]
+    page = Page(Site(live=False).read(f"lesson/{lesson.slug}.html").decode())
+    shown = [
+        "data-right" in each for each in page.all("details") if each.get("name", "").startswith("recall")
+    ]
+    assert shown == places
+
+
+def test_the_right_answer_is_not_always_in_the_same_place():
+    asked = [question for lesson in load_all() for question in lesson.questions]
+    places = [[answer.right for answer in question.answers].index(True) for question in asked]
+    assert all(places.count(place) >= len(asked) / 6 for place in range(3)), "a third each, give or take"
+
+
+def test_every_lesson_is_in_a_part_and_the_parts_follow_each_other():
+    parts = [PARTS.index(lesson.part) for lesson in load_all()]
+    assert parts == sorted(parts)
 
 
 @LESSONS

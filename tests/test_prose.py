@@ -76,7 +76,7 @@ def test_the_spellings_of_the_house_pass():
 PLANTED = '''"""Says nothing that is true."""
 
 from compute.spectrum import flat_error
-from lessons._blocks import Cited, Claim, Figure, Lesson, Live, Prose, Try
+from lessons._blocks import Answer, Cited, Claim, Figure, Lesson, Live, Prose, Question, Try
 from widgets.own_matrix import OwnMatrix
 from widgets.patterns import Patterns
 
@@ -92,6 +92,7 @@ LESSON = Lesson(
     slug="planted",
     title="A planted lesson",
     question="Is one file enough?",
+    part="How far it goes",
     order=990,
     minutes=1,
     claims={{
@@ -99,6 +100,7 @@ LESSON = Lesson(
         "cited": Cited("a tenth", "hu2021", "section 4.1"),
     }},
     build=build,
+    questions=(Question("Is it?", (Answer("Yes", "It is.", right=True), Answer("No", "It is."))),) * 2,
 )
 '''
 GOOD = "One sentence. [[flat]] Elsewhere it was [[cited]]."
