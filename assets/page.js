@@ -40,6 +40,7 @@ function liveParts() {
       frame.src = `${part.dataset.address}?${asked}`
       frame.title = part.dataset.title
       frame.className = 'live-frame'
+      part.classList.add('wide')
       event.currentTarget.replaceWith(frame)
       frame.focus()
     })
