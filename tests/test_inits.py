@@ -123,7 +123,7 @@ def test_the_usual_start_is_that_of_peft(W):
     assert not ours.lora_B.any()
 
 
-@pytest.mark.parametrize("init", set(INITS) - {"both zero", "PiSSA"})
+@pytest.mark.parametrize("init", sorted(set(INITS) - {"both zero", "PiSSA"}))
 def test_the_seed_decides(init, W):
     one, same, other = (started(init, W, seed=seed) for seed in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
