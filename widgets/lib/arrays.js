@@ -1,4 +1,4 @@
-const KINDS = { f4: Float32Array, f8: Float64Array }
+const KINDS = { f4: Float32Array, f8: Float64Array, i1: Int8Array, i2: Int16Array }
 
 /** Decode {kind, data} (base64, little endian, as NumPy's tobytes gives it) into a typed array. */
 export function decode({ kind, data }) {
