@@ -15,6 +15,8 @@ INITS = ("B=0", "A=0", "both zero", "both random", "mixed", "orthogonal", "PiSSA
 AWAY_FROM_BASE = ("both random",)  # with these the model does not start as it was
 EVEN_RANK = "orthogonal"  # pairs directions, so that r must be even
 OPTIMIZERS = ("adamw", "sgd")
+FLOAT32 = "float32"
+BASE_FORMATS = (FLOAT32, "nf4", "int4", "fp4", "int3", "int2")  # of `compute.quantising.LEVELS`, but the first
 EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
@@ -23,6 +25,7 @@ _CHOICES = {
     "scaling_rule": SCALING_RULES,
     "init": INITS,
     "optimizer": OPTIMIZERS,
+    "base_format": BASE_FORMATS,
 }
 _RANGES = {
     "r": (1, 64),  # 64 is the width of the model: no delta_w has a higher rank
@@ -44,7 +47,7 @@ class TrainConfig:
         Voice to learn, one of TASKS.
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
-        scaling_rule, target_modules, init and train_embeddings.
+        scaling_rule, target_modules, init, train_embeddings and base_format.
     r : int
         Rank of each adapter, 1 to 64.
     alpha : float
@@ -67,6 +70,8 @@ class TrainConfig:
         Seed of the factors' start and of the order of the texts.
     train_embeddings : bool
         Whether the embeddings of the words and lm_head learn beside the adapter, whole.
+    base_format : str
+        What the frozen linear layers are stored in, one of BASE_FORMATS: in blocks of 64 where it is not "float32".
 
     Raises
     ------
@@ -93,6 +98,7 @@ class TrainConfig:
     batch_size: int = 32
     seed: int = 0
     train_embeddings: bool = False
+    base_format: str = FLOAT32
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():

@@ -13,6 +13,7 @@ from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.peft_format import EMBEDDINGS, on_base, save_adapter
+from compute.quantised_model import quantised_model
 from compute.run import (
     EVALUATE_EVERY,
     STRENGTHS,
@@ -118,6 +119,8 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
     """
     start = time.perf_counter()
     base = load_base() if base is None else base
+    if config.method == "lora":
+        base = quantised_model(base, config.base_format)
     model = prepare(config, base).to(device())
     texts = windows(config.task, "training", base.config.block_size)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}

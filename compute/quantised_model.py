@@ -1,0 +1,60 @@
+"""The mini-model as QLoRA keeps it: its linear layers stored in a few bits, and turned back to compute with."""
+
+import copy
+
+import torch
+
+from compute.gpt import GPT
+from compute.quantising import BLOCK, in_few_bits
+from compute.run import FLOAT32, TARGET_MODULES
+
+
+@torch.no_grad()
+def quantised_model(model: GPT, base_format: str, block: int = BLOCK) -> GPT:
+    """Return a model whose linear layers have been stored in a format and read again.
+
+    Parameters
+    ----------
+    model : GPT
+        A plain model on the CPU. It is not touched.
+    base_format : str
+        "float32", or a key of `compute.quantising.LEVELS`.
+    block : int
+        Numbers that share a scale; must divide the size of each layer.
+
+    Returns
+    -------
+    GPT
+        A copy, in float32: its weights are numbers that the format has. Embeddings, lm_head and norms stay as they
+        were. With "float32" the model itself.
+
+    Raises
+    ------
+    ValueError
+        If there is no such format, or the blocks do not fill a layer.
+
+    Notes
+    -----
+    QLoRA turns the codes back each time a layer computes. The result is the same as here, where it is done once: the
+    frozen weights never change. What is saved is memory, and in a model this small there is none to save. Scales are
+    float32 and not quantised themselves.
+
+    References
+    ----------
+    Dettmers et al. 2023, arXiv:2305.14314, section 3, equations 5 and 6.
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> base = load_base()
+    >>> weight = quantised_model(base, "nf4").blocks[0].attention.q_proj.weight
+    >>> max(len(row.unique()) for row in weight)  # a row is one block here: at most sixteen levels
+    16
+    """
+    if base_format == FLOAT32:
+        return model
+    stored = copy.deepcopy(model)
+    for name, weight in stored.named_parameters():
+        if name.removesuffix(".weight").endswith(TARGET_MODULES):
+            weight.copy_(torch.from_numpy(in_few_bits(weight.numpy(), base_format, block)))
+    return stored
