@@ -240,9 +240,12 @@ def double_quantised(absmax: np.ndarray, block: int = SCALE_BLOCK) -> np.ndarray
         raise ValueError(f"block must be at least 1, got {block}.")
     absmax = np.asarray(absmax, dtype=np.float64)
     middle = absmax.mean()
-    parts = [absmax[i : i + block] - middle for i in range(0, len(absmax), block)]
-    tops = [np.abs(part).max() or 1.0 for part in parts]
-    return np.concatenate([np.rint(part / top * 127) / 127 * top for part, top in zip(parts, tops)]) + middle
+    stored = []
+    for i in range(0, len(absmax), block):
+        part = absmax[i : i + block] - middle
+        step = (np.abs(part).max() or 1.0) / 127
+        stored.append(np.rint(part / step) * step)
+    return np.concatenate(stored) + middle
 
 
 def bits_per_number(format: str, block: int = BLOCK, double: bool = False) -> float:

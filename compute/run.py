@@ -16,7 +16,14 @@ AWAY_FROM_BASE = ("both random",)  # with these the model does not start as it w
 EVEN_RANK = "orthogonal"  # pairs directions, so that r must be even
 OPTIMIZERS = ("adamw", "sgd")
 FLOAT32 = "float32"
-BASE_FORMATS = (FLOAT32, "nf4", "int4", "fp4", "int3", "int2")  # of `compute.quantising.LEVELS`, but the first
+BASE_FORMATS = (
+    FLOAT32,
+    "nf4",
+    "int4",
+    "fp4",
+    "int3",
+    "int2",
+)  # of `compute.quantising.LEVELS`, but the first
 EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {

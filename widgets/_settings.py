@@ -8,6 +8,7 @@ from compute.recorded import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECO
 from compute.run import (
     EVALUATE_EVERY,
     EVEN_RANK,
+    FLOAT32,
     INITS,
     OPTIMIZERS,
     SCALING_RULES,
@@ -26,6 +27,14 @@ INIT_LABELS = {
     "mixed": "mixed",
     "orthogonal": "orthogonal",
     "PiSSA": "PiSSA",
+}
+BASE_LABELS = {
+    "float32": "float32 (usual)",
+    "nf4": "NF4, four bits",
+    "int4": "int4, four bits",
+    "fp4": "FP4, four bits",
+    "int3": "int3, seven levels",
+    "int2": "int2, three levels",
 }
 STEPS = (EVALUATE_EVERY, MOST_STEPS)
 DEFAULT = TrainConfig()
@@ -98,6 +107,13 @@ FIELDS = [
     Field("seed", "Seed", "integer", 0, (0, 2**32 - 1)),
     Field("target_modules", "Adapted matrices", "checks", [*TARGET_MODULES], _pairs(TARGET_MODULES)),
     Field("train_embeddings", "Embeddings learn too", "check", False),
+    Field(
+        "base_format",
+        "LoRA's base is stored in",
+        "select",
+        FLOAT32,
+        [[*pair] for pair in BASE_LABELS.items()],
+    ),
 ]
 
 
@@ -130,7 +146,7 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
     common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer")}
     if method == "full":
         return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
-    names = ("r", "scaling_rule", "init", "train_embeddings")
+    names = ("r", "scaling_rule", "init", "train_embeddings", "base_format")
     return TrainConfig(
         **common,
         **{name: settings[name] for name in names},

@@ -4,10 +4,22 @@ import io
 import zipfile
 from pathlib import Path
 
-from compute.run import Result
+from compute.run import FLOAT32, Result
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ("__init__", "gpt", "checkpoint", "refusal", "tokenizer", "grammar", "voices", "sampling")
+CODE = (
+    "__init__",
+    "gpt",
+    "checkpoint",
+    "refusal",
+    "tokenizer",
+    "grammar",
+    "voices",
+    "sampling",
+    "run",
+    "quantising",
+    "quantised_model",
+)
 FILES = (*(f"compute/{name}.py" for name in CODE), "assets/base.safetensors", "assets/base.json", "LICENSE")
 
 SCRIPT = '''"""Load the adapter with the peft library, on the base that it was trained on, and let it write.
@@ -20,22 +32,24 @@ In a folder with everything from this archive:
 from peft import PeftModel
 
 from compute.checkpoint import load_base
+from compute.quantised_model import quantised_model
 from compute.sampling import samples
 
-model = PeftModel.from_pretrained(load_base(), "adapter").get_base_model()
+base = quantised_model(load_base(), "float32")  # what the base was stored in when the adapter was trained
+model = PeftModel.from_pretrained(base, "adapter").get_base_model()
 for sentence in samples(model, number=3, seed=1):  # the same sentences as in the lab
     print(sentence)
 '''
 
 
-def zipped(result: Result) -> bytes:
-    """Return an archive with the adapter of a finished LoRA run and all that it takes to use it."""
+def zipped(result: Result, base_format: str = FLOAT32) -> bytes:
+    """Return an archive with the adapter of a finished LoRA run on a base in this format, and all that uses it."""
     assert result.adapter_config is not None, "full finetuning leaves no adapter"
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as files:
         files.writestr("adapter/adapter_config.json", result.adapter_config)
         files.writestr("adapter/adapter_model.safetensors", result.weights)
-        files.writestr("use_adapter.py", SCRIPT)
+        files.writestr("use_adapter.py", SCRIPT.replace(FLOAT32, base_format))
         for name in FILES:
             files.write(ROOT / name, name)
     return archive.getvalue()

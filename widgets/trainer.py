@@ -13,7 +13,6 @@ from panel.viewable import Viewable, Viewer
 
 from compute.gathered import Run
 from compute.refusal import FileRefused
-from compute.run import Result
 from widgets import _brought, _settings
 from widgets._instrument import WORDS as SHARED
 from widgets._instrument import esm, stylesheet
@@ -221,9 +220,10 @@ class Trainer(Viewer):
 
     def _take(self) -> None:
         """Hand out the adapter; emptied first, else the same one a second time would be no news."""
-        if adapter := self._adapter():
+        if run := self._adapted():
+            assert run.result
             self.form.taken = b""
-            self.form.taken = zipped(adapter)
+            self.form.taken = zipped(run.result, run.config.base_format)
 
     def _open_adapter(self, event: param.parameterized.Event) -> None:
         """Show what an adapter of the reader's does; one that cannot be used changes nothing."""
@@ -256,8 +256,8 @@ class Trainer(Viewer):
         """Put an adapter on the dial."""
         self.dial.param.update(run=run, label=OWN.format(r=run.config["r"]), visible=True)
 
-    def _adapter(self) -> Result | None:
-        return next((run.result for run in self._watched if run.config.method == "lora" and run.result), None)
+    def _adapted(self) -> Watched | None:
+        return next((run for run in self._watched if run.config.method == "lora" and run.result), None)
 
     def _show(self) -> None:
         """Bring the picture and the form up to date."""
@@ -276,7 +276,7 @@ class Trainer(Viewer):
             "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._watched],
             "busy": not whole,
             "paused": self._paused,
-            "adapter": bool(self._adapter()),
+            "adapter": bool(self._adapted()),
             "said": self._said or (READY.format(device=self._device) if self._device else ""),
             "settings": self._settings,
         }

@@ -1,0 +1,89 @@
+"""Finetune the mini-model on a base that is stored in a few bits, and write what comes of it to assets/qlora.json.
+
+Run it from the root of the repository: python assets/record_qlora.py. It measures the unchanged base in each format
+with blocks of six sizes, then trains the lab's usual run on two tasks, six formats and three seeds: 36 runs of about
+ten seconds each. The same machine gives the same numbers; only date and seconds differ.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
+
+from compute.adapter import merge
+from compute.checkpoint import load_base
+from compute.gpt import GPT
+from compute.peft_format import AdapterFiles, load_adapter
+from compute.quantised_model import quantised_model
+from compute.recorded_qlora import BLOCKS, FILE, LEARNED_TASKS, SEEDS, QuantisedRun, config_of
+from compute.records import recorded_here, write_record
+from compute.run import BASE_FORMATS, FLOAT32, Result, StepRecord, TrainConfig
+from compute.train import evaluate, train
+
+DECIMALS = 4  # of losses
+
+
+def loss_of(model: GPT, task: str) -> float:
+    """Return the loss on texts of a task."""
+    return round(evaluate(model, task).validation_loss, DECIMALS)
+
+
+def finetune(config: TrainConfig, base: GPT, plain: AdapterFiles | None) -> tuple[QuantisedRun, AdapterFiles]:
+    """Return a run and its adapter; `plain` is the one that was trained on the base as it is, None in that run."""
+    evaluations = []
+    for record in train(config, base):
+        if isinstance(record, StepRecord | Result) and record.evaluation:
+            evaluations.append(record.evaluation)
+    assert isinstance(record, Result), f"{config} diverged"
+    files = AdapterFiles(record.weights, str(record.adapter_config))
+    stored = quantised_model(base, config.base_format)
+    merged = merge(load_adapter(stored, files))
+    run = QuantisedRun(
+        [round(each.validation_loss, DECIMALS) for each in evaluations],
+        [round(each.base_loss, DECIMALS) for each in evaluations],
+        loss_of(quantised_model(merged, config.base_format), config.task),
+        loss_of(load_adapter(stored, plain or files), config.task),
+    )
+    return run, files
+
+
+def record(base: GPT, steps: int, seeds: tuple[int, ...]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return all runs by task and format, one for each seed."""
+    runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for task in LEARNED_TASKS:
+        plain: dict[int, AdapterFiles] = {}
+        for base_format in BASE_FORMATS:
+            for seed in seeds:
+                config = config_of(task, base_format, seed)
+                config = TrainConfig(**{**vars(config), "steps": steps})
+                run, files = finetune(config, base, plain.get(seed))
+                if base_format == FLOAT32:
+                    plain[seed] = files
+                runs.setdefault(task, {}).setdefault(base_format, []).append(run._asdict())
+                print(f"{task}, {base_format}, seed {seed}: {run}", flush=True)
+    return runs
+
+
+def main() -> None:
+    """Measure, train, write, and tell how long it took."""
+    torch.set_num_threads(1)  # matrices this small gain nothing from a second thread
+    base = load_base()
+    stored = {
+        base_format: [
+            round(evaluate(quantised_model(base, base_format, block), "legal").base_loss, DECIMALS)
+            for block in BLOCKS
+        ]
+        for base_format in BASE_FORMATS
+    }
+    runs = record(base, TrainConfig.steps, SEEDS)
+    seconds = round(time.process_time())
+    write_record(FILE, {"recorded": recorded_here(), "seconds": seconds, "stored": stored, "runs": runs})
+    print(f"{FILE.stat().st_size:,} bytes, {seconds} s of one core")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What the quantised-base figure says: names of formats, templates, code."""
+
+from typing import Any
+
+# Name on an axis, name in a sentence.
+BASE_NAMES = {
+    "float32": ("32 bits", "float32"),
+    "nf4": ("NF4", "NF4"),
+    "int4": ("int4", "int4"),
+    "fp4": ("FP4", "FP4"),
+    "int3": ("int3", "int3, seven levels"),
+    "int2": ("int2", "int2, three levels"),
+}
+
+WORDS: dict[str, Any] = {
+    "names": {name: axis for name, (axis, _) in BASE_NAMES.items()},
+    "formatLabel": "The frozen layers are stored in",
+    "sentence": (
+        "Stored in {name}, {bits} bits a number, the unchanged base has a loss of {stored:.3f} on its own voices, in "
+        "float32 {plain_stored:.3f}. On “{label}” it begins at {before:.3f}, and LoRA on top of it ends at {final:.3f} "
+        "(seeds {low:.3f} to {high:.3f}); on the float32 base at {plain_final:.3f} ({plain_low:.3f} to "
+        "{plain_high:.3f})."
+    ),
+    "readouts": {
+        "stored": "Base as stored, own voices",
+        "final": "LoRA on it, at the end",
+        "requantised": "Merged and stored again",
+        "moved": "Adapter from the float32 base",
+    },
+    "readoutValues": {
+        "stored": "{stored:.3f}",
+        "final": "{final:.3f}",
+        "requantised": "{requantised:.3f}",
+        "moved": "{moved:.3f}",
+    },
+    "charts": {
+        "stored": {
+            "title": "Base as stored: loss on its own voices",
+            "x": "weights that share a scale",
+            "plain": "float32",
+            "probe": "{blocks:,d} weights a scale: {name} {stored:.3f}, float32 {plain_stored:.3f}",
+        },
+        "learning": {
+            "title": "LoRA on it: loss on the task",
+            "x": "step",
+            "plain": "on float32",
+            "probe": "step {step}: {name} {loss:.3f}, float32 {plain_loss:.3f}",
+        },
+        "after": {
+            "title": "After the last step: loss on the task",
+            "x": "what the frozen layers are stored in",
+            "final": "adapter beside the base",
+            "requantised": "merged, stored again",
+            "full": "full finetuning",
+            "probe": "{name}: {final:.3f}, from {low:.3f} to {high:.3f}; merged and stored again {requantised:.3f}",
+        },
+    },
+    "guess": {
+        "question": (
+            "Guess first. The base's loss on its own voices is {plain_stored:.2f} nats per token. Now all 18 linear "
+            "layers are stored in NF4, four bits in place of 32, and nothing is trained. By how many hundredths of a "
+            "nat does the loss rise?"
+        ),
+        "field": "My guess:",
+        "reveal": "Reveal",
+        "skip": "Skip",
+        "again": "Guess again",
+        "right": "You said {guess}, and so it is, to the nearest hundredth.",
+        "tooLow": "You said {guess}. It is more: {truth}.",
+        "tooHigh": "You said {guess}. It is less: {truth}, to the nearest hundredth.",
+    },
+    "tableHead": [
+        "stored in",
+        "bits",
+        "base, own voices",
+        "task before",
+        "task after (middle seed)",
+        "least",
+        "most",
+        "merged, stored again",
+        "adapter from float32",
+    ],
+    "tableRow": [
+        "{name}",
+        "{bits}",
+        "{stored:.4f}",
+        "{before:.4f}",
+        "{final:.4f}",
+        "{low:.4f}",
+        "{high:.4f}",
+        "{requantised:.4f}",
+        "{moved:.4f}",
+    ],
+    "downloads": {"losses": "Losses (CSV)", "picture": "Picture (SVG)"},
+}
+
+SNIPPET = """# Run it in the folder of this project; a run takes some ten seconds.
+from compute.checkpoint import load_base
+from compute.quantised_model import quantised_model
+from compute.run import TrainConfig
+from compute.train import evaluate, train
+
+base = quantised_model(load_base(), "{base_format}")
+print(f"the base as stored, on its own voices: {evaluate(base, '{task}').base_loss:.3f}")
+# To finetune on it:
+# *_, result = train(TrainConfig(task="{task}", base_format="{base_format}"))
+# print(result.evaluation.validation_loss)
+"""
