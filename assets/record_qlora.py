@@ -18,7 +18,7 @@ from compute.adapter import merge
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.peft_format import AdapterFiles, load_adapter
-from compute.quantised_model import quantised_model
+from compute.quantised_model import noisy_model, quantised_model
 from compute.recorded_qlora import BLOCKS, FILE, LEARNED_TASKS, SEEDS, QuantisedRun, config_of
 from compute.records import recorded_here, write_record
 from compute.run import BASE_FORMATS, FLOAT32, Result, StepRecord, TrainConfig
@@ -68,20 +68,32 @@ def record(base: GPT, steps: int, seeds: tuple[int, ...]) -> dict[str, dict[str,
     return runs
 
 
+def own_loss(model: GPT) -> float:
+    """Return the loss on texts of the base's own voices."""
+    return round(evaluate(model, LEARNED_TASKS[0]).base_loss, DECIMALS)
+
+
+def untrained(base: GPT) -> dict[str, dict[str, list[float]]]:
+    """Return the losses of the base in each format with blocks of each size, and with noise as large instead."""
+    return {
+        "stored": {
+            name: [own_loss(quantised_model(base, name, block)) for block in BLOCKS] for name in BASE_FORMATS
+        },
+        "noise": {
+            name: [own_loss(noisy_model(base, quantised_model(base, name), seed)) for seed in SEEDS]
+            for name in BASE_FORMATS
+        },
+    }
+
+
 def main() -> None:
     """Measure, train, write, and tell how long it took."""
     torch.set_num_threads(1)  # matrices this small gain nothing from a second thread
     base = load_base()
-    stored = {
-        base_format: [
-            round(evaluate(quantised_model(base, base_format, block), "legal").base_loss, DECIMALS)
-            for block in BLOCKS
-        ]
-        for base_format in BASE_FORMATS
-    }
+    losses = untrained(base)
     runs = record(base, TrainConfig.steps, SEEDS)
     seconds = round(time.process_time())
-    write_record(FILE, {"recorded": recorded_here(), "seconds": seconds, "stored": stored, "runs": runs})
+    write_record(FILE, {"recorded": recorded_here(), "seconds": seconds, **losses, "runs": runs})
     print(f"{FILE.stat().st_size:,} bytes, {seconds} s of one core")
 
 

@@ -58,3 +58,39 @@ def quantised_model(model: GPT, base_format: str, block: int = BLOCK) -> GPT:
         if name.removesuffix(".weight").endswith(TARGET_MODULES):
             weight.copy_(torch.from_numpy(in_few_bits(weight.numpy(), base_format, block)))
     return stored
+
+
+@torch.no_grad()
+def noisy_model(model: GPT, stored: GPT, seed: int) -> GPT:
+    """Return a model that was changed at random by as much as storing changed it: the control of `quantised_model`.
+
+    Parameters
+    ----------
+    model : GPT
+        A plain model on the CPU. It is not touched.
+    stored : GPT
+        The same model after `quantised_model`.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    GPT
+        A copy. To each weight that was stored, Gaussian noise was added whose Frobenius norm is that of the rounding.
+
+    Examples
+    --------
+    >>> from compute.checkpoint import load_base
+    >>> base = load_base()
+    >>> noisy = noisy_model(base, quantised_model(base, "nf4"), seed=0)
+    >>> torch.equal(noisy.lm_head.weight, base.lm_head.weight)  # was not stored
+    True
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noisy = copy.deepcopy(model)
+    for name, weight in noisy.named_parameters():
+        if name.removesuffix(".weight").endswith(TARGET_MODULES):
+            size = (stored.get_parameter(name) - weight).norm()
+            noise = torch.randn(weight.shape, generator=generator)
+            weight += noise * size / noise.norm()
+    return noisy

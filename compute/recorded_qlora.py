@@ -47,6 +47,8 @@ class Recorded(NamedTuple):
         It took.
     stored : dict of str to list of float
         Loss of the unchanged base on its own voices, by format, one for each of BLOCKS.
+    noise : dict of str to list of float
+        The same with Gaussian noise as large as the rounding to the format in blocks of 64, one for each of SEEDS.
     runs : dict of str to dict of str to list of QuantisedRun
         By task and format, one for each of SEEDS.
     """
@@ -54,6 +56,7 @@ class Recorded(NamedTuple):
     recorded: str
     seconds: float
     stored: dict[str, list[float]]
+    noise: dict[str, list[float]]
     runs: dict[str, dict[str, list[QuantisedRun]]]
 
 
@@ -160,11 +163,12 @@ def _built(data: dict[str, Any]) -> Recorded:
         for task, formats in data.pop("runs").items()
     }
     recorded = Recorded(runs=runs, **data)
-    tables = [recorded.stored, *runs.values()]
+    tables: list[dict] = [recorded.stored, recorded.noise, *runs.values()]
     whole = (
         tuple(runs) == LEARNED_TASKS
         and all(tuple(table) == BASE_FORMATS for table in tables)
         and all(len(losses) == len(BLOCKS) for losses in recorded.stored.values())
+        and all(len(losses) == len(SEEDS) for losses in recorded.noise.values())
         and all(len(seeds) == len(SEEDS) for formats in runs.values() for seeds in formats.values())
         and all(
             len(run.validation_loss) == len(run.base_loss) == len(STEPS)

@@ -65,8 +65,8 @@ WORDS: dict[str, Any] = {
     "maps": {
         "weights": "the matrix",
         "copy": "in {format}",
-        "lost": "what is lost, same colours",
-        "blocks": "relative error of each block, 0 to {worst:.0%}",
+        "lost": "what is lost",
+        "blocks": "error of each block, to {worst:.0%}",
     },
     "cells": {
         "weights": "Row {row}, column {column}: {weight}, stored as {stored}, which is level {level} times {absmax}.",

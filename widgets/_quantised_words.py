@@ -17,18 +17,20 @@ WORDS: dict[str, Any] = {
     "formatLabel": "The frozen layers are stored in",
     "sentence": (
         "Stored in {name}, {bits} bits a number, the unchanged base has a loss of {stored:.3f} on its own voices, in "
-        "float32 {plain_stored:.3f}. On “{label}” it begins at {before:.3f}, and LoRA on top of it ends at {final:.3f} "
-        "(seeds {low:.3f} to {high:.3f}); on the float32 base at {plain_final:.3f} ({plain_low:.3f} to "
-        "{plain_high:.3f})."
+        "float32 {plain_stored:.3f}; random noise as large as the rounding gives {noise:.3f}. On “{label}” it begins at "
+        "{before:.3f}, and LoRA on top of it ends at {final:.3f} (seeds {low:.3f} to {high:.3f}); on the float32 base at "
+        "{plain_final:.3f} ({plain_low:.3f} to {plain_high:.3f})."
     ),
     "readouts": {
         "stored": "Base as stored, own voices",
+        "noise": "Random noise as large",
         "final": "LoRA on it, at the end",
         "requantised": "Merged and stored again",
         "moved": "Adapter from the float32 base",
     },
     "readoutValues": {
         "stored": "{stored:.3f}",
+        "noise": "{noise:.3f}",
         "final": "{final:.3f}",
         "requantised": "{requantised:.3f}",
         "moved": "{moved:.3f}",
@@ -73,6 +75,7 @@ WORDS: dict[str, Any] = {
         "stored in",
         "bits",
         "base, own voices",
+        "with noise",
         "task before",
         "task after (middle seed)",
         "least",
@@ -84,6 +87,7 @@ WORDS: dict[str, Any] = {
         "{name}",
         "{bits}",
         "{stored:.4f}",
+        "{noise:.4f}",
         "{before:.4f}",
         "{final:.4f}",
         "{low:.4f}",

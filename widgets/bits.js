@@ -33,15 +33,12 @@ class Bits extends Instrument {
 
   build({ block }) {
     const { text, frame } = this
+    const { blocks } = read(this.model, 'arrays')
     this.at = null
     this.controls = this.choosers('matrix', 'format', 'other')
     this.stepper = this.slider('block', text.blockLabel, {
       everyMs: EVERY_MS,
-      told: (i) => {
-        const { blocks, weights } = this.few ?? read(this.model, 'arrays')
-        const whole = this.few && blocks[i] === weights.length
-        return fill(whole ? text.blockWhole : text.block, { block: blocks[i] })
-      },
+      told: (i) => fill(i < blocks.length - 1 ? text.block : text.blockWhole, { block: blocks[i] }),
     })
     const [low, high] = block.bounds
     this.stepper.set({ low, high, value: this.model.get('block'), start: block.default })
@@ -128,7 +125,7 @@ class Bits extends Instrument {
       k: levels.length,
       y: [0, Math.max(...shares) * ROOM],
       bars: shares,
-      rules: [{ at: { y: even }, label: this.text.usage.even, kind: 'control-1', left: true }],
+      rules: [{ at: { y: even }, label: this.text.usage.even, kind: 'control-1' }],
     })
     this.usage.move(levels.length)
   }

@@ -211,7 +211,7 @@ class Quantised extends Instrument {
   }
 
   asCsv() {
-    const names = ['base_format', 'stored', 'before', 'final', 'low', 'high', 'requantised', 'moved']
+    const names = ['base_format', 'stored', 'noise', 'before', 'final', 'low', 'high', 'requantised', 'moved']
     return csv([names, ...this.arrays.values.map((values) => names.map((name) => values[name]))])
   }
 }

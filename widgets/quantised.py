@@ -121,6 +121,7 @@ class Quantised(Instrument):
             "task": self.task.replace("-", " "),
             "stored": stored_in(base_format),
             "plain_stored": stored_in(FLOAT32),
+            "noise": _middle(load_qlora().noise[base_format]),
             "before": runs[0].validation_loss[0],
             "final": _middle(finals),
             "low": min(finals),
