@@ -17,9 +17,9 @@ WORDS: dict[str, Any] = {
     "formatLabel": "The frozen layers are stored in",
     "sentence": (
         "Stored in {name}, {bits} bits a number, the unchanged base has a loss of {stored:.3f} on its own voices, in "
-        "float32 {plain_stored:.3f}; random noise as large as the rounding gives {noise:.3f}. On “{label}” it begins at "
-        "{before:.3f}, and LoRA on top of it ends at {final:.3f} (seeds {low:.3f} to {high:.3f}); on the float32 base at "
-        "{plain_final:.3f} ({plain_low:.3f} to {plain_high:.3f})."
+        "float32 {plain_stored:.3f}; random noise as large as the rounding gives {noise:.3f}. On “{label}” it begins "
+        "at {before:.3f}, and LoRA on top of it ends at {final:.3f} (seeds {low:.3f} to {high:.3f}); on the float32 "
+        "base at {plain_final:.3f} ({plain_low:.3f} to {plain_high:.3f})."
     ),
     "readouts": {
         "stored": "Base as stored, own voices",
