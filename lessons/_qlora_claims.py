@@ -275,14 +275,14 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["plain"] + 0.05 < v["loss"] < v["worst"] - 1,
     ),
     "known": Claim(
-        "On the legal voice LoRA ends between {low:.3f} and {high:.3f} nats on {format}, and between {plain_low:.3f} "
-        "and {plain_high:.3f} on {plain_name}, over {seeds} seeds.",
+        "On the legal voice LoRA ends between {low:.4f} and {high:.4f} nats on {format}, and between {plain_low:.4f} "
+        "and {plain_high:.4f} on {plain_name}, over {seeds} seeds.",
         lambda: _finals(KNOWN),
         lambda v: abs(v["nf4"] - v["plain"]) < 0.003,
     ),
     "new": Claim(
-        "On the new language it is {low:.3f} to {high:.3f} against {plain_low:.3f} to {plain_high:.3f}. All our "
-        "formats of four bits together reach from {all_low:.3f} to {all_high:.3f}.",
+        "On the new language it is {low:.4f} to {high:.4f} against {plain_low:.4f} to {plain_high:.4f}. All our "
+        "formats of four bits together reach from {all_low:.4f} to {all_high:.4f}.",
         lambda: _finals(NEW),
         lambda v: v["low"] < v["plain_low"] < v["plain_high"] < v["high"],  # to both sides
     ),
@@ -317,8 +317,8 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "seventy": Claim(
         "{label} with LoRA, r = {r} on all linear layers, needs {adapted:.1f} GB for weights in {bits} bits and the "
-        "states of the adapter, before any activation. That is more than {card}. With its linear layers in {format} it "
-        "is {qlora:.1f} GB.",
+        "states of the adapter, before any activation. That is more than the {card} GB of a large card. With its "
+        "linear layers in {format} it is {qlora:.1f} GB.",
         _memory,
         lambda v: v["adapted"] > v["card"] > v["qlora"],
     ),

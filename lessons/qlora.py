@@ -39,13 +39,17 @@ uniform matrix. Which format wins now?
 ## Levels where the weights are
 
 Weights of trained models lie roughly on a bell curve around zero. Even levels waste places where hardly any weight
-is. `NF4` puts its levels at quantiles of the bell curve: close together in the middle, far apart at the ends, one of
-them exactly zero [@dettmers2023, section 3].
+is. `NF4` stands for “normal float”: its levels are quantiles of the bell curve, so that about the same share of the
+curve lies between any two neighbours. They are close together in the middle, far apart at the ends, and one of them is
+exactly zero [@dettmers2023, section 3].
 
 The formula in the paper cannot be used as it is printed: read literally, it asks for the quantile of probability zero,
 which is infinite. The levels that were published are built a little differently. [[levels]]
 
-How much does that gain? [[grids]] [[lead]] A comparison with “`int4`” that does not name its grid says little.
+Beside it stand two older ideas. `int4` has even steps. `FP4` is a tiny floating-point number with one bit of sign, two
+of exponent and one of mantissa, so its steps grow with the size. How much does `NF4` gain?
+
+[[grids]] [[lead]] A comparison with “`int4`” that does not name its grid says little.
 
 The idea behind the levels is that each should be used equally often. Are they? [[used]] Dividing by the largest of a
 block changes the curve: the outermost levels are there for one weight in each block, and few others come near.
@@ -95,7 +99,7 @@ finetuned in sixteen [@dettmers2023, abstract].
 LoRA even repairs. Take the format that broke. [[rough]] The adapter learns the task and, with the same few
 directions, makes good what rounding broke for it. So it matters on which base an adapter learned. [[moved]]
 
-The repair is for the task alone. [[not-repaired]]
+The repair is for the task alone. [[not-repaired]] Both forget, and the rounded base ends further off.
 
 You can train on each of these bases in [the live lab](lab.html?train.base_format=int2): the choice stands under “More
 settings”.
@@ -127,8 +131,8 @@ LoRA alone leaves the frozen base as large as it was. [[seventy]] So it is the f
 size, not the memory of training. And adapters are nearly free: for their smallest base they count
 [[dettmers-parts]].
 
-The mini-model is too small to save anything. What it shows is the cost, and that is nearly nothing here. A model that
-is packed tighter, or weights with a few very large ones, may lose more.
+The mini-model is too small to save anything. What it shows is the cost, and that is nearly nothing here. Other models
+may lose more: measure it on yours.
 
 ## In short
 
@@ -208,7 +212,7 @@ LESSON = Lesson(
             "bits",
         ),
         Correction(
-            "With QLoRA a model of this size fits a consumer's GPU.",
+            "With QLoRA even its largest model fits a consumer's GPU.",
             "The card that held it is a professional one: [[dettmers-65]]. For a consumer's card the authors name "
             "[[dettmers-33]].",
             "bits",

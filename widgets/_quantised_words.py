@@ -23,14 +23,14 @@ WORDS: dict[str, Any] = {
     ),
     "readouts": {
         "stored": "Base as stored, own voices",
-        "noise": "Random noise as large",
+        "random": "Random noise as large",
         "final": "LoRA on it, at the end",
         "requantised": "Merged and stored again",
         "moved": "Adapter from the float32 base",
     },
     "readoutValues": {
         "stored": "{stored:.3f}",
-        "noise": "{noise:.3f}",
+        "random": "{noise:.3f}",
         "final": "{final:.3f}",
         "requantised": "{requantised:.3f}",
         "moved": "{moved:.3f}",
@@ -43,9 +43,8 @@ WORDS: dict[str, Any] = {
             "probe": "{blocks:,d} weights a scale: {name} {stored:.3f}, float32 {plain_stored:.3f}",
         },
         "learning": {
-            "title": "LoRA on it: loss on the task",
+            "title": "LoRA on it (grey: on float32): loss on the task",
             "x": "step",
-            "plain": "on float32",
             "probe": "step {step}: {name} {loss:.3f}, float32 {plain_loss:.3f}",
         },
         "after": {

@@ -96,12 +96,12 @@ class Bits(Instrument):
         return "all five matrices"
 
     def enclosed(self) -> list[str]:
-        """Return the other matrices."""
-        return [name for name in SAMPLE_WEIGHTS if name != self.matrix]
+        """Return two other matrices, so that the file stays light."""
+        return [name for name in ("base", "gaussian", "uniform") if name != self.matrix][:2]
 
     def enclosed_words(self) -> str:
         """Say what the single file carries."""
-        return self.published_words()
+        return "this matrix and two others; the lesson has all five"
 
     def words(self) -> dict[str, Any]:
         """Return labels and templates."""

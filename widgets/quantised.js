@@ -128,8 +128,8 @@ class Quantised extends Instrument {
       y: [least - margin, most + margin],
       bands: [{ low: of('low'), middle: of('final'), high: of('high'), kind: 'spread' }],
       lines: [
-        { values: of('requantised'), label: after.requantised, kind: 'lost', along: 0.4 },
-        { values: of('final'), label: after.final, kind: 'kept', along: 0.2 },
+        { values: of('requantised'), label: after.requantised, kind: 'lost', along: 1, anchor: 'end' },
+        { values: of('final'), label: after.final, kind: 'kept', along: 0.4 },
       ],
       rules: [{ at: { y: full }, label: after.full, kind: 'control-1', below: true }],
       tick: (i) => this.text.names[formats[i]],
@@ -175,8 +175,8 @@ class Quantised extends Instrument {
       y: [0, top],
       bands: [{ low, middle, high: most, kind: 'spread' }],
       lines: [
-        { values: curves[plain].middle, label: text.charts.learning.plain, kind: 'control-1', along: 0.5 },
-        { values: middle, label: text.names[chosen], kind: 'kept', along: 0.8 },
+        { values: curves[plain].middle, kind: 'control-1' },
+        { values: middle, label: text.names[chosen], kind: 'kept', along: 0.15, anchor: 'start' },
       ],
       tick: (i) => steps[i],
     })
