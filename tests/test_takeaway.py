@@ -15,9 +15,11 @@ from widgets._takeaway import zipped
 
 
 def test_the_script_in_the_archive_writes_the_samples_of_the_run(tmp_path):
-    *_, result = train(TrainConfig(task="legal", r=2, steps=5, batch_size=8, train_embeddings=True))
+    *_, result = train(
+        TrainConfig(task="legal", r=2, steps=5, batch_size=8, train_embeddings=True, base_format="int2")
+    )
     assert result.evaluation.samples != result.base_evaluation.samples
-    with zipfile.ZipFile(io.BytesIO(zipped(result))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zipped(result, "int2"))) as archive:
         archive.extractall(tmp_path)
     done = subprocess.run(
         [sys.executable, "use_adapter.py"],
