@@ -62,8 +62,28 @@ def encode(text: str | Iterable[str]) -> list[int]:
     >>> encode("")
     [0]
     """
-    words = re.sub(r"(?=[.,:])", " ", text.lower()).split() if isinstance(text, str) else text
-    return [BEGIN, *map(_token, words)]
+    return [BEGIN, *map(_token, words_of(text) if isinstance(text, str) else text)]
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, known or not.
+
+    Parameters
+    ----------
+    text : str
+        Split at spaces, and before a full stop, a comma or a colon. Capitals are ignored.
+
+    Returns
+    -------
+    list of str
+        In small letters.
+
+    Examples
+    --------
+    >>> words_of("The quark sleeps.")
+    ['the', 'quark', 'sleeps', '.']
+    """
+    return re.sub(r"(?=[.,:])", " ", text.lower()).split()
 
 
 def decode(tokens: Iterable[int]) -> list[str]:
