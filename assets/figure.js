@@ -77,7 +77,7 @@ export class Figure {
       choices,
       Object.keys(choices).filter((name) => !this.keyedBy.includes(name)),
     )
-    if (others.r) others.r = { ...others.r, bounds: [others.r.bounds[0], k] }
+    if (others.r?.bounds) others.r = { ...others.r, bounds: [others.r.bounds[0], k] }
     return others
   }
 

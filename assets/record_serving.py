@@ -26,12 +26,12 @@ from compute.serving import SERVERS, random_adapters
 from compute.serving_record import (
     ADAPTERS,
     FILE,
+    LENGTHS,
     NO_ADAPTER,
     RANKS,
     REQUESTS,
     ROUTES,
     WAYS,
-    WORDS,
     Model,
     Pace,
 )
@@ -105,9 +105,9 @@ def size_of(base: GPT) -> Model:
 def record(rounds: int) -> dict:
     """Return all that is recorded."""
     base = load_base().requires_grad_(False)
-    rates: dict[int, list[float]] = {words: [] for words in WORDS}
+    rates: dict[int, list[float]] = {words: [] for words in LENGTHS}
     rows = []
-    for words in WORDS:
+    for words in LENGTHS:
         for r in RANKS:
             times, paces = measure(base, words, r, rounds)
             rates[words] += [REQUESTS * words / each for each in times]

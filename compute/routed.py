@@ -70,7 +70,7 @@ class Study(NamedTuple):
     never: float
 
 
-def tested_prompts() -> list[tuple[int, tuple[str, ...]]]:
+def unseen_prompts() -> list[tuple[int, tuple[str, ...]]]:
     """Return the prompts that classifiers are tested on.
 
     Returns
@@ -84,7 +84,7 @@ def tested_prompts() -> list[tuple[int, tuple[str, ...]]]:
 
     Examples
     --------
-    >>> len(tested_prompts()), tested_prompts()[-1][0]
+    >>> len(unseen_prompts()), unseen_prompts()[-1][0]
     (400, 3)
     """
     rng = np.random.default_rng([0])
@@ -143,7 +143,7 @@ def study() -> Study:
     >>> known.best["probable"].right[0, 2] >= known.routed[5, "probable"].right[:, 2].max()
     np.True_
     """
-    prompts, extra = tested_prompts(), extra_loss(load_serving().losses)
+    prompts, extra = unseen_prompts(), extra_loss(load_serving().losses)
     asked = np.array([i for i, _ in prompts])
     counts = {(m, set_): learned(m, set_) for m in EXAMPLES for set_ in range(SETS)}
     routed = {

@@ -14,7 +14,7 @@ WAYS = ("together", "swapped", "merged")
 REQUESTS = 32  # in a batch
 ADAPTERS = (1, 2, 4, 8, 16, 32)  # distinct ones in a batch
 RANKS = (4, 16, 64)
-WORDS = (1, 32)  # tokens that are read of each request
+LENGTHS = (1, 32)  # tokens that are read of each request
 NO_ADAPTER = "none"
 ROUTES = (NO_ADAPTER, *VOICES_MIXED)  # where a request can be sent
 
@@ -211,8 +211,8 @@ def _built(data: dict[str, Any]) -> Served:
     )
     measured = [pace for ways in paces.values() for each in ways.values() for pace in each]
     whole = (
-        set(paces) == {(words, r) for words in WORDS for r in RANKS}
-        and set(served.base) == set(WORDS)
+        set(paces) == {(words, r) for words in LENGTHS for r in RANKS}
+        and set(served.base) == set(LENGTHS)
         and all(len(each) == len(ADAPTERS) for ways in paces.values() for each in ways.values())
         and all(0 < low <= middle <= high for low, middle, high in measured)
         and all(rate > 0 for rate in served.base.values())

@@ -239,4 +239,28 @@ SOURCES = {
         "Apple Machine Learning Research, June 2024.",
         "https://machinelearning.apple.com/research/introducing-apple-foundation-models",
     ),
+    "vllm": Source(
+        "vLLM",
+        "vLLM contributors",
+        2025,
+        "vLLM documentation, version 0.8.5",
+        "docs.vllm.ai.",
+        "https://docs.vllm.ai/en/v0.8.5/features/lora.html",
+    ),
+    "manning2008": Source(
+        "Manning et al. 2008",
+        "Manning, Raghavan, Schütze",
+        2008,
+        "Introduction to Information Retrieval",
+        "Cambridge University Press.",
+        "https://nlp.stanford.edu/IR-book/",
+    ),
+    "lester2021": Source(
+        "Lester et al. 2021",
+        "Lester, Al-Rfou, Constant",
+        2021,
+        "The Power of Scale for Parameter-Efficient Prompt Tuning",
+        "arXiv 2104.08691, EMNLP 2021.",
+        "https://arxiv.org/abs/2104.08691",
+    ),
 }

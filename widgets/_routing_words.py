@@ -1,0 +1,101 @@
+"""The text of the routing figure: labels, templates of its sentences, and the code that prints its numbers."""
+
+from typing import Any
+
+from compute.routed import EXAMPLES
+
+ROUTE_LABELS = {"none": "No adapter", "legal": "Legal", "medical": "Medical", "code": "Code"}
+ROUTES_SAID = {
+    "none": "no adapter",
+    "legal": "the legal adapter",
+    "medical": "the medical adapter",
+    "code": "the code adapter",
+}
+RULE_LABELS = {"probable": "The likeliest adapter", "cheapest": "What costs least on average"}
+EXAMPLE_LABELS = {
+    str(m): "One sentence of each kind" if m == 1 else f"{m} sentences of each kind" for m in EXAMPLES
+}
+
+WORDS: dict[str, Any] = {
+    "sentence": (
+        "Having read {seen} and learned from {learned}, the classifier sends {right:.1%} of {tested:,d} prompts where "
+        "they belong (with other examples {right_low:.1%} to {right_high:.1%}); knowing the grammars, {best_right:.1%} "
+        "would be. Its choices cost {cost:.3f} nats per token (with other examples {cost_low:.3f} to "
+        "{cost_high:.3f}). Using no adapter at all costs {never:.3f}, drawing one by lot {random:.3f}."
+    ),
+    "seen": {"none": "no word", "one": "one word", "several": "{n} words"},
+    "learned": {"one": "one sentence of each kind", "several": "{examples} sentences of each kind"},
+    "routes": ROUTE_LABELS,
+    "routesSaid": ROUTES_SAID,
+    "charts": {
+        "right": {
+            "title": "Prompts sent where they belong",
+            "x": "words read",
+            "curve": "classifier",
+            "best": "knowing the grammars",
+            "random": "by lot",
+            "probe": "{n} words: {right:.1%} right, knowing the grammars {best_right:.1%}",
+        },
+        "cost": {
+            "title": "What its choices cost, nats per token",
+            "x": "words read",
+            "curve": "classifier",
+            "best": "knowing the grammars",
+            "random": "by lot",
+            "never": "no adapter for anyone",
+            "probe": "{n} words: {cost:.3f}, knowing the grammars {best_cost:.3f}",
+        },
+    },
+    "confusion": {
+        "title": "Where prompts are sent, of {each} of each kind",
+        "corner": "asks for",
+        "cell": "{count}",
+    },
+    "extra": {
+        "title": "What that costs, nats per token",
+        "corner": "asks for",
+        "cell": "{extra:.2f}",
+    },
+    "prompt": {
+        "label": "Type a prompt; it reads as many words as the slider says",
+        "some": "It reads “{read}”. Likeliest is {likely}, at {chance:.1%}. It is sent to {sent}.",
+        "nothing": "It reads no word that a voice has, so all four are equally likely. It is sent to {sent}.",
+        "unknown": " No voice has {unknown}; that says nothing.",
+        "head": ["adapter", "chance", "cost if chosen"],
+        "word": "{word}",
+        "row": ["{label}", "{chance:.1%}", "{cost:.3f}"],
+        "weight": "{weight:+.1f}",
+        "title": "Chances, what a choice would cost on average, and what each word says for it (nats, above the mean)",
+    },
+    "tableHead": [
+        "words read",
+        "right",
+        "with other examples",
+        "knowing the grammars",
+        "cost",
+        "cost with other examples",
+        "cost knowing the grammars",
+    ],
+    "tableRow": [
+        "{n}",
+        "{right:.1%}",
+        "{right_low:.1%} to {right_high:.1%}",
+        "{best_right:.1%}",
+        "{cost:.3f}",
+        "{cost_low:.3f} to {cost_high:.3f}",
+        "{best_cost:.3f}",
+    ],
+    "downloads": {"confusion": "Counts (CSV)", "picture": "Picture (SVG)"},
+}
+
+SNIPPET = """from compute.routed import study
+
+known = study()
+examples, rule, words = {examples}, "{rule}", {n}
+routed, best = known.routed[examples, rule], known.best[rule]
+print(f"sent where they belong: {routed.right[0, words]:.2%}")
+print(f"knowing the grammars: {best.right[0, words]:.2%}")
+print(f"nats per token: {routed.cost[0, words]:.3f}")
+print(f"no adapter for anyone: {known.never:.3f}")
+print(f"by lot: {known.random:.3f}")
+"""
