@@ -2,7 +2,8 @@
 
 Run it from the root of the repository: python assets/record_serving.py. It answers batches of 32 requests in three
 ways, in turn within each round, and counts the seconds of one core, so that what else the machine does matters little.
-That takes about two minutes of a core. Paces differ by some percent from one recording to the next, losses not at all.
+That takes about two minutes of a core. Paces differ from one recording to the next, by up to a fifth for one word each;
+losses do not.
 """
 
 import sys

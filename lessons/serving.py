@@ -395,5 +395,10 @@ LESSON = Lesson(
             "Not one that is answered together. [[flat]] [[rank]]",
             "serving",
         ),
+        Correction(
+            "The router that is right more often is the better one.",
+            "Not if mistakes differ in price. [[worse]] [[careful]]",
+            "routing",
+        ),
     ),
 )

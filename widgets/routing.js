@@ -1,7 +1,7 @@
 import { format } from 'd3-format'
 import { Chart } from './lib/chart.js'
 import { abreast } from './lib/controls.js'
-import { freshId, h } from './lib/dom.js'
+import { freshId, h, settle } from './lib/dom.js'
 import { read } from './lib/frame.js'
 import { Instrument, rendering } from './lib/instrument.js'
 import { Router, wordsOf } from './lib/router.js'
@@ -10,27 +10,33 @@ import { fill } from './lib/text.js'
 
 const CHOSEN = ['examples', 'rule']
 const EVERY_MS = 900
+const REASONS_MS = 100 // the table of reasons follows with this delay: a tick must not wait for it
 const ROOM = 1.12 // above the highest value: names stand there
 
-/** A table whose cells are shaded: `cell(i, j)` -> {said, share, right}. */
-function heat(title, corner, labels, cell) {
-  const row = (label, i) => {
-    const cells = labels.map((_, j) => {
-      const { said, share, right } = cell(i, j)
-      const element = h('td', { class: right ? 'right' : 'wrong' }, said)
-      element.style.setProperty('--share', share)
-      return element
-    })
-    return h('tr', {}, h('th', { scope: 'row' }, label), ...cells)
+/** A square table of shaded cells, made once: `show(cell)` fills it, with `cell(i, j)` -> {said, share}. */
+class Heat {
+  constructor(title, corner, labels) {
+    this.cells = labels.map((_, i) => labels.map((_, j) => h('td', { class: i === j ? 'right' : 'wrong' })))
+    const head = [corner, ...labels].map((label) => h('th', { scope: 'col' }, label))
+    const row = (label, i) => h('tr', {}, h('th', { scope: 'row' }, label), ...this.cells[i])
+    this.element = h(
+      'table',
+      { class: 'heat' },
+      h('caption', {}, title),
+      h('thead', {}, h('tr', {}, ...head)),
+      h('tbody', {}, ...labels.map(row)),
+    )
   }
-  const head = [corner, ...labels].map((label) => h('th', { scope: 'col' }, label))
-  return h(
-    'table',
-    { class: 'heat' },
-    h('caption', {}, title),
-    h('thead', {}, h('tr', {}, ...head)),
-    h('tbody', {}, ...labels.map(row)),
-  )
+
+  show(cell) {
+    this.cells.forEach((row, i) =>
+      row.forEach((element, j) => {
+        const { said, share } = cell(i, j)
+        element.textContent = said
+        element.style.setProperty('--share', share)
+      }),
+    )
+  }
 }
 
 /** Prompts are sent to an adapter by their first words; mistakes are counted and priced. */
@@ -63,8 +69,8 @@ class Routing extends Instrument {
       })
     this.charts = { right: chart('right', '.0%'), cost: chart('cost', '.2f') }
     const { right, cost } = this.charts
-    this.confusion = h('div', { class: 'scrolled' })
-    this.extra = h('div', { class: 'scrolled' })
+    this.confusion = this.heat(text.confusion)
+    this.extra = this.heat(text.extra)
     const id = freshId('prompt')
     this.field = h('input', {
       id,
@@ -77,12 +83,13 @@ class Routing extends Instrument {
       change: () => this.choose('prompt', this.cleaned()),
     })
     this.told = h('p', { class: 'verdict-of-prompt', role: 'status' })
+    this.giveReasons = settle((...why) => this.reasons.replaceChildren(this.because(...why)), REASONS_MS)
     this.reasons = h('div', { class: 'scrolled', tabindex: 0, role: 'region', 'aria-label': prompt.label })
     frame.root.append(
       ...frame.part('classifier', abreast(this.controls)),
       this.stepper.element,
       ...frame.part('charts', h('div', { class: 'charts' }, right.element, cost.element)),
-      ...frame.part('mistakes', h('div', { class: 'mistakes' }, this.confusion, this.extra)),
+      ...frame.part('mistakes', h('div', { class: 'mistakes' }, this.confusion.element, this.extra.element)),
       frame.sentence,
       ...frame.part(
         'prompt',
@@ -169,38 +176,27 @@ class Routing extends Instrument {
       rule(arrays.never, words.cost.never),
     ])
     const highest = Math.max(...arrays.extra.flat())
-    this.extra.replaceChildren(
-      this.heat(
-        'extra',
-        (i, j) => ({ extra: arrays.extra[i][j] }),
-        (i, j) => arrays.extra[i][j] / highest,
-      ),
-    )
+    this.extra.show((i, j) => {
+      const extra = arrays.extra[i][j]
+      return { said: fill(text.extra.cell, { extra }), share: extra / highest }
+    })
     this.tick(this.words)
   }
 
-  heat(name, values, share) {
+  heat({ title, corner }) {
     const { routes, each } = this.arrays
-    const { title, corner, cell } = this.text[name]
     const labels = routes.map((route) => this.text.routes[route])
-    return heat(fill(title, { each }), corner, labels, (i, j) => ({
-      said: fill(cell, values(i, j)),
-      share: share(i, j),
-      right: i === j,
-    }))
+    return new Heat(fill(title, { each }), corner, labels)
   }
 
   /** Follow the slider. */
   tick(n) {
     this.stepper.show(n)
     const counts = this.routed.confusion[n]
-    this.confusion.replaceChildren(
-      this.heat(
-        'confusion',
-        (i, j) => ({ count: counts[i][j] }),
-        (i, j) => counts[i][j] / this.arrays.each,
-      ),
-    )
+    this.confusion.show((i, j) => {
+      const count = counts[i][j]
+      return { said: fill(this.text.confusion.cell, { count }), share: count / this.arrays.each }
+    })
     for (const chart of Object.values(this.charts)) chart.move(n)
     this.answer()
     this.frame.update()
@@ -226,7 +222,7 @@ class Routing extends Instrument {
     }
     const template = said[known.length ? 'some' : 'nothing'] + (unknown.length ? said.unknown : '')
     this.told.textContent = fill(template, told)
-    this.reasons.replaceChildren(this.because(known, chances, sent))
+    this.giveReasons(known, chances, sent)
   }
 
   /** A row for each adapter: its chance, what it would cost, and what each word says for it. */
