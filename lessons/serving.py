@@ -122,6 +122,11 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda: _groups(SHORT),
         lambda v: v["times"] > 6 and v["all"] < 0.1,
     ),
+    "sinks": Claim(
+        "At {words} word each and r = {r} it goes from {one:.0%} to {all:.0%}.",
+        lambda: _pace(SHORT, LARGEST_R, "together"),
+        lambda v: v["one"] / 2 < v["all"] < v["one"],
+    ),
     "one": Claim(
         "With one adapter for all, the merged copy goes at {one:.0%} of the base's pace, and the same adapter kept "
         "apart at {together_one:.0%}.",
@@ -232,6 +237,10 @@ requests. [[groups]]
 
 The less there is to do for a request, the more a batch is worth. A model that writes has just one new word of
 each request in a pass. [[short]]
+
+There the flat line does sink a little, most of all at the largest rank. [[sinks]] So many different factors have to be
+fetched from memory, and there is little else to do meanwhile. That is our reading; what we measured is the pace. All
+paces differ somewhat from one recording to the next, and the bands show by how much within one.
 
 So is together always best? No. [[one]] If all requests want the same, merge.
 

@@ -14,6 +14,7 @@ from compute.checkpoint import load_base
 from compute.mixtures import VOICES_MIXED, load_record, mix_of
 from compute.serving_record import (
     FILE,
+    LENGTHS,
     RANKS,
     WAYS,
     Model,
@@ -65,13 +66,17 @@ def test_sizes_and_losses_are_those_of_the_model(script):
 
 
 def test_the_pace_follows_r_and_not_the_number_of_adapters():
-    for (_, r), ways in load_serving().paces.items():
+    for (words, r), ways in load_serving().paces.items():
         together = [pace.middle for pace in ways["together"]]
-        assert max(together) < 1.6 * min(together), r
+        # One word each is so little work that fetching different factors shows: two recordings had 1.4 and 1.7 at most.
+        assert max(together) < (1.25 if words > 1 else 2) * min(together), r
         for way in ("swapped", "merged"):
             middles = [pace.middle for pace in ways[way]]
             assert middles == sorted(middles, reverse=True)
             assert middles[-1] < middles[0] / 3
+    for words in LENGTHS:
+        ends = [load_serving().paces[words, r]["together"][-1].middle for r in RANKS]
+        assert ends == sorted(ends, reverse=True)
 
 
 def test_counted_paces_are_work_over_work():

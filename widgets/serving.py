@@ -17,7 +17,7 @@ from compute.serving_record import (
 from widgets._instrument import Instrument, esm
 from widgets._text import fill
 
-SAME, FEW = 1.5, 8.0  # times as long: up to here it counts as the same, and as a few times
+SAME, FEW = 2.0, 8.0  # times as long: up to here it counts as the same, and as a few times
 WORDS: dict[str, Any] = {
     "sentence": (
         "{requests} requests, {length}, {asked} of r = {r}. Answered together, the batch goes at {together:.0%} of the "
