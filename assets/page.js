@@ -3,6 +3,7 @@
 
 import { settle } from '../widgets/lib/dom.js'
 import { Figure } from './figure.js'
+import { notes } from './notes.js'
 import { recall } from './recall.js'
 import { viewControls } from './view.js'
 
@@ -68,6 +69,7 @@ function start() {
   follow(elements.map((element) => new Figure(element, address)))
   liveParts()
   recall()
+  notes()
   heights()
 }
 

@@ -1,33 +1,13 @@
 // The questions that close a lesson: which ones the reader has found the right answer to, kept in her browser only.
 
+import { keep, kept } from './kept.js'
+
 const KEY = 'lora-recall'
-const storage = () => {
-  try {
-    return localStorage
-  } catch {
-    return null
-  } // a sandboxed frame has no storage
-}
 
 /** Which questions were found, by lesson: { rank: [0, 2] }. Whatever else stands there counts as nothing. */
 function found() {
-  try {
-    const kept = JSON.parse(storage().getItem(KEY)) ?? {}
-    const lists = Object.entries(kept).filter(([, numbers]) => Array.isArray(numbers))
-    return Object.fromEntries(lists.map(([name, numbers]) => [name, numbers.filter(Number.isInteger)]))
-  } catch {
-    return {}
-  }
-}
-
-/** Keep it; say whether the browser does. */
-function keep(all) {
-  try {
-    storage().setItem(KEY, JSON.stringify(all))
-    return true
-  } catch {
-    return false
-  }
+  const lists = Object.entries(kept(KEY)).filter(([, numbers]) => Array.isArray(numbers))
+  return Object.fromEntries(lists.map(([name, numbers]) => [name, numbers.filter(Number.isInteger)]))
 }
 
 const filled = (template, numbers, of) => template.replace('{found}', numbers.length).replace('{of}', of)
@@ -37,8 +17,8 @@ function questions(section) {
   const told = section.querySelector('[data-told]')
   const forget = section.querySelector('.forget')
   let numbers = found()[lesson] ?? []
-  const show = (kept) => {
-    told.textContent = filled(kept ? told.dataset.told : told.dataset.unkept, numbers, of)
+  const show = (remembered) => {
+    told.textContent = filled(remembered ? told.dataset.told : told.dataset.unkept, numbers, of)
     forget.hidden = !numbers.length
     section
       .querySelectorAll('li')
@@ -48,16 +28,16 @@ function questions(section) {
     question.querySelector('[data-right]').addEventListener('toggle', ({ target }) => {
       if (!target.open || numbers.includes(number)) return
       numbers = [...numbers, number]
-      show(keep({ ...found(), [lesson]: numbers }))
+      show(keep(KEY, { ...found(), [lesson]: numbers }))
     }),
   )
   forget.addEventListener('click', () => {
     numbers = []
     for (const answer of section.querySelectorAll('details')) answer.open = false
-    show(keep({ ...found(), [lesson]: numbers }))
+    show(keep(KEY, { ...found(), [lesson]: numbers }))
     section.querySelector('summary').focus()
   })
-  show(keep(found()))
+  show(keep(KEY, found()))
 }
 
 /** Bring the questions of a lesson to life, and tell the start page how far its reader came. */

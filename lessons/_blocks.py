@@ -65,6 +65,15 @@ class Live:
 
 
 @dataclass(frozen=True)
+class Notes:
+    """A place for the reader's own notes on a passage; they stay in her browser."""
+
+    id: str
+    title: str
+    kind = "notes"
+
+
+@dataclass(frozen=True)
 class Correction:
     """What is often told, what is so instead, and the figure that shows it. Markdown with marks, as in Prose."""
 
@@ -94,7 +103,7 @@ class Question:
         return [self.ask, *(text for answer in self.answers for text in (answer.text, answer.why))]
 
 
-Block = Prose | Try | Figure | Live
+Block = Prose | Try | Figure | Live | Notes
 
 PARTS = ("How it works", "How to set it up", "How to use it", "What it costs", "How far it goes")
 
@@ -122,6 +131,10 @@ class Lesson:
     def figures(self) -> dict[str, Figure]:
         """Return the figures by id."""
         return {block.id: block for block in self.build() if isinstance(block, Figure)}
+
+    def notes(self) -> list[Notes]:
+        """Return the places for the reader's notes."""
+        return [block for block in self.build() if isinstance(block, Notes)]
 
     def live_parts(self) -> dict[str, Live]:
         """Return the live parts by id."""

@@ -8,7 +8,7 @@ from panel import Template, state
 from panel.viewable import Viewable
 
 from lessons import load_all
-from lessons._blocks import Figure, Lesson, Live
+from lessons._blocks import Figure, Lesson, Live, Notes
 from lessons._prose import sources_of, to_html
 from lessons._site import asked
 from widgets._instrument import WORDS, Instrument, bundle, render, stylesheet
@@ -31,6 +31,8 @@ def lesson_page(lesson: Lesson) -> Template:
             blocks.append(
                 {"kind": "root", "name": block.id, "caption": getattr(roots[block.id], "caption", "")}
             )
+        elif isinstance(block, Notes):
+            blocks.append({"kind": block.kind, "id": block.id, "title": block.title})
         else:
             blocks.append({"kind": block.kind, "html": to_html(block.text, lesson.claims)})
     sources = sources_of(lesson.texts(), lesson.claims)

@@ -5,7 +5,7 @@ from functools import cache, partial
 from typing import Any
 
 from lessons import load_all
-from lessons._blocks import PARTS, Block, Figure, Lesson, Live, Question
+from lessons._blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
 from lessons._prose import sources_of, to_html, to_inline
 from widgets._instrument import (
     ASSETS,
@@ -106,6 +106,8 @@ class Site:
                 "invitation": block.invitation,
                 "without": to_html(block.without, lesson.claims),
             }
+        if isinstance(block, Notes):
+            return {"kind": block.kind, "id": block.id, "title": block.title}
         return {"kind": block.kind, "html": to_html(block.text, lesson.claims)}
 
     def _lesson(self, lesson: Lesson) -> str:

@@ -138,7 +138,13 @@ def markdown(lesson: Lesson) -> list[str]:
 def plain(lesson: Lesson) -> list[str]:
     """Return the texts of a lesson that are shown as they are."""
     parts = lesson.live_parts().values()
-    return [lesson.title, lesson.question, *(t for part in parts for t in (part.title, part.invitation))]
+    titles = [note.title for note in lesson.notes()]
+    return [
+        lesson.title,
+        lesson.question,
+        *titles,
+        *(t for part in parts for t in (part.title, part.invitation)),
+    ]
 
 
 def faults(lesson: Lesson) -> list[str]:
