@@ -107,12 +107,12 @@ WORDS: dict[str, Any] = {
         "block": {
             "title": "What leaves the block changes by, one adapter on alone",
             "x": "relative change",
-            "row": "{projection}: {value:.1%}, random {random:.1%}",
+            "row": "{name}: {value:.1%}, random {random:.1%}",
         },
         "loss": {
             "title": "The loss on legal texts falls by, one adapter on alone",
             "x": "nats per token",
-            "row": "{projection}: {value:.3f}, random {low:.3f} to {high:.3f}",
+            "row": "{name}: {value:.3f}, random {low:.3f} to {high:.3f}",
         },
     },
     "key": {

@@ -28,7 +28,7 @@ def run_label(name: int | str) -> str:
     """Return what a run is called."""
     if name in (FULL, FULL_SLOW):
         return "full finetuning" if name == FULL else "full, slower"
-    return f"LoRA, r = {name}"
+    return f"LoRA r = {name}"
 
 
 def run_labels(names: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const CHOICES = ['task', 'run', 'layer']
-const SHARES = [0.0003, 0.001, 0.01, 0.1, 1]
+const SHARES = [0.0001, 0.001, 0.01, 0.1, 1]
 const FACTORS = [0.1, 1, 10, 100]
 
 /** How much of W lies in the directions of delta_w, here and in the paper. */

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import param
 
-from compute.amplification import TABLE_7, random_within
+from compute.amplification import TABLE_7, WIDTH, random_within
 from compute.forward import base_weights
 from compute.recorded import FULL
 from compute.recorded_paper import directions, load_paper
@@ -50,8 +50,8 @@ WORDS: dict[str, Any] = {
         "{whole:.2f}. How much of W lies in the {r} strongest directions of delta_w?",
         "told": "In {layer_label}, after {run_label} on {task_label}, the {r} strongest directions of delta_w hold "
         "{kept:.2f} of the norm of W, which is {whole:.2f}; random directions hold {random:.2f} and W's own strongest "
-        "{strongest:.2f}. The norm of delta_w is {size:.2f}, so the amplification is {factor:.1f}. The paper's is "
-        "{paper_factor:.1f}.",
+        "{strongest:.2f}. The norm of delta_w is {size:.2f}, so the amplification is {factor:.1f}, and chance would "
+        "give {chance:.1f}. In the paper it is {paper_factor:.1f}, and chance would give {paper_chance:.0f}.",
     },
     "readouts": {
         "ratio": "Of W in the directions of delta_w, over random ones",
@@ -241,11 +241,13 @@ def measured(slug: str, run: int | str, layer: str) -> dict[str, Any]:
 def _paper(run: int | str) -> dict[str, Any]:
     """Return the column of Table 7 that a run stands beside."""
     column = TABLE_7[BESIDE[run]]
+    random = random_within((WIDTH, WIDTH), column.r, column.whole)
     return {
         "shares": {name: getattr(column, name) / column.whole for name in WORDS["of"]},
         "values": {
             "paper_r": column.r,
             "paper_factor": round(column.factor, DIGITS),
-            "paper_ratio": round(column.kept / column.random, DIGITS),
+            "paper_ratio": round(column.kept / random, DIGITS),
+            "paper_chance": round(column.size / random, DIGITS),
         },
     }

@@ -127,7 +127,7 @@ class Block extends Instrument {
     })
     this.measured.classList.toggle('waiting', guessed === 'ask')
     const rows = passage.effects()
-    for (const [name, chart] of Object.entries(effects)) chart.draw(rows[name], projection)
+    for (const [name, chart] of Object.entries(effects)) chart.draw(rows[name], { chosen: projection })
     this.tick(this.word)
   }
 

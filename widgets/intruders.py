@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
-import numpy as np
 import param
 
-from compute.forward import base_weights
-from compute.intruders import EPSILON, TOP, count_intruders, largest_cosines, random_change
-from compute.recorded import FULL, FULL_SLOW, load
-from compute.recorded_paper import NAMES, load_paper
+from compute.forward import layer_name
+from compute.intruders import EPSILON, TOP, count_intruders
+from compute.recorded import FULL, load
+from compute.recorded_paper import FULL_RUNS, NAMES, load_paper, random_cosines
 from compute.recorded_paper import TOP as RECORDED
 from widgets._instrument import Instrument, esm
 from widgets._paper import (
     LAYER_LABELS,
-    MIDDLE_QUERY,
     TASK_LABELS,
     TASK_OF,
     TRAIN,
@@ -25,9 +23,7 @@ from widgets._paper import (
 )
 from widgets._text import fill
 
-CONTROL = (FULL, FULL_SLOW)
-SEED = 0  # of the random changes
-DECIMALS = 3  # of a cosine, here and in the record
+WIDENING = layer_name(2, "up_proj")  # where the first task makes most of them
 Cosines = Mapping[str, Sequence[float]]
 
 SNIPPET = (
@@ -127,7 +123,7 @@ class Intruders(Instrument):
         default="4", objects=run_labels(NAMES), label="By", doc="Which run is set off and taken apart."
     )
     layer = param.Selector(
-        default=MIDDLE_QUERY,
+        default=WIDENING,
         objects={label: name for name, label in LAYER_LABELS.items()},
         label="Layer",
         doc="Whose singular vectors the second chart shows.",
@@ -227,18 +223,6 @@ class Intruders(Instrument):
         return fill(SNIPPET, self.values())
 
 
-def random_cosines(task: str, name: int | str) -> dict[str, list[float]]:
-    """Return the cosines after random changes of a run's rank and size, in every layer."""
-    rng = np.random.default_rng([SEED, NAMES.index(name)])
-    found = {}
-    for layer, of in load_paper().runs[task][name][0].layers.items():
-        W = base_weights().tensors[f"{layer}.weight"]
-        r = min(W.shape) if name in CONTROL else int(name)
-        change = random_change(W.shape, r, of.size, rng)
-        found[layer] = largest_cosines(W, change)[:RECORDED].round(DECIMALS).tolist()
-    return found
-
-
 @cache
 def shipped(slug: str) -> dict[str, Any]:
     """Return what the browser needs of a task; made once, so do not write to it."""
@@ -248,11 +232,11 @@ def shipped(slug: str) -> dict[str, Any]:
         runs[str(name)] = {
             "label": run_label(name),
             "code": in_code(name),
-            "full": name in CONTROL,
+            "full": name in FULL_RUNS,
             "validation_loss": seeds[0].validation_loss,
             "base_loss": seeds[0].base_loss,
             "cosines": [{layer: of.cosines for layer, of in seed.layers.items()} for seed in seeds],
-            "random": random_cosines(task, name),
+            "random": random_cosines(task, name, seed=0),
         }
     return {
         "key": slug,

@@ -6,48 +6,46 @@ import { freshId } from './dom.js'
 import { fill } from './text.js'
 
 // In rem, so that a projector's large letters find room.
-const NAME = 5.6
+const NAME = 6.2
 const ROW = 1.9
-const BAR = 0.9
-const RIGHT = 0.9
+const HALF = 0.45 // of a bar's height
 const BELOW = 2.6
 const LEAST_TICK = 4
+const THIN = 3 // pixels of a control that is one value
 
 /** Lying bars beside their names, circles for repeats, and a grey line for the control, which may reach below zero. */
 export class Effects {
-  /** words: {title, x, row}; spec: of the numbers on the axis. */
-  constructor(words, spec) {
-    Object.assign(this, { words, format: format(spec) })
+  /** words: {title, x, row}; spec: of the numbers on the axis; right: room for what stands behind a bar, in rem. */
+  constructor(words, spec, right = 0.9) {
+    Object.assign(this, { words, right, format: format(spec) })
     this.figure = create('figure').attr('class', 'effects-chart')
-    this.figure.append('figcaption').attr('id', freshId('effects')).text(words.title)
+    this.title = this.figure.append('figcaption').attr('id', freshId('effects')).text(words.title)
     this.svg = this.figure.append('svg').attr('role', 'img')
     this.element = this.figure.node()
-    this.watcher = new ResizeObserver(() => this.rows && this.draw(this.rows, this.chosen))
+    this.watcher = new ResizeObserver(() => this.rows && this.draw(this.rows, this.given))
     this.watcher.observe(this.element)
   }
 
-  /** rows: [{name, value, points, low, high}]; the chosen one's name is set off. */
-  draw(rows, chosen) {
-    Object.assign(this, { rows, chosen })
+  /** rows: [{name, value, points, low, high, kind, behind}]; given: {chosen} has its name set off, {top} ends the axis. */
+  draw(rows, given = {}) {
+    Object.assign(this, { rows, given, groups: null })
     const width = this.element.clientWidth
-    const unit = parseFloat(getComputedStyle(document.documentElement).fontSize)
-    const [left, right] = [NAME * unit, width - RIGHT * unit]
+    const unit = (this.unit = parseFloat(getComputedStyle(document.documentElement).fontSize))
+    const [left, right] = [NAME * unit, width - this.right * unit]
     if (right <= left) return // not laid out
     const { svg, words } = this
     const bottom = rows.length * ROW * unit
     const height = bottom + BELOW * unit
     svg.attr('width', width).attr('height', height).attr('viewBox', `0 0 ${width} ${height}`)
     svg.selectAll('*').remove()
-    const told = rows.map((row) => fill(words.row, { ...row, projection: row.name }))
-    svg.attr('aria-label', [words.title, ...told].join('. '))
     const ends = rows.flatMap(({ value, points, low, high }) => [value, low, high, ...points])
-    const x = scaleLinear([Math.min(0, ...ends), Math.max(...ends)], [left, right])
+    this.x = scaleLinear([Math.min(0, ...ends), given.top ?? Math.max(...ends)], [left, right])
     svg
       .append('g')
       .attr('class', 'axis')
       .attr('transform', `translate(0,${bottom})`)
       .call(
-        axisBottom(x)
+        axisBottom(this.x)
           .ticks(Math.max(2, Math.floor((right - left) / (LEAST_TICK * unit))))
           .tickFormat(this.format)
           .tickSizeOuter(0),
@@ -59,38 +57,54 @@ export class Effects {
       .attr('y', height - 0.35 * unit)
       .attr('text-anchor', 'end')
       .text(words.x)
-    rows.forEach((row, i) => this.row(row, x, (i + 0.5) * ROW * unit, unit))
+    this.groups = rows.map((row, i) => this.row(row, (i + 0.5) * ROW * unit))
+    this.set(rows)
   }
 
-  row({ name, value, points, low, high }, x, y, unit) {
-    const { svg } = this
-    const group = svg.append('g').attr('class', name === this.chosen ? 'effect chosen' : 'effect')
-    const half = (BAR / 2) * unit
-    group
-      .append('text')
-      .attr('x', (NAME - 0.5) * unit)
-      .attr('y', y + 0.3 * unit)
-      .attr('text-anchor', 'end')
-      .text(name)
-    const [from, to] = [Math.min(x(0), x(value)), Math.max(x(0), x(value))]
-    group
-      .append('rect')
-      .attr('class', 'gain')
-      .attr('x', from)
-      .attr('y', y - half)
-      .attr('width', to - from)
-      .attr('height', 2 * half)
-    for (const point of points)
-      group.append('circle').attr('class', 'repeat').attr('cx', x(point)).attr('cy', y).attr('r', 3.5)
-    const wide = Math.max(3, x(high) - x(low)) // of one value a short upright mark
-    const middle = (x(low) + x(high)) / 2
-    for (const kind of ['random halo', 'random'])
+  /** The marks of a row; `set` puts them where they belong. */
+  row({ name, points, kind = 'gain' }, y) {
+    const { svg, unit, given } = this
+    const group = svg.append('g').attr('class', name === given.chosen ? 'effect chosen' : 'effect')
+    const text = (x, anchor) =>
+      group
+        .append('text')
+        .attr('x', x)
+        .attr('y', y + 0.3 * unit)
+        .attr('text-anchor', anchor)
+    const bar = (kind, high) =>
       group
         .append('rect')
         .attr('class', kind)
-        .attr('x', middle - wide / 2)
-        .attr('y', y - half * 1.25)
-        .attr('width', wide)
-        .attr('height', 2.5 * half)
+        .attr('y', y - high * unit)
+        .attr('height', 2 * high * unit)
+    text((NAME - 0.5) * unit, 'end').text(name)
+    return {
+      bar: bar(kind, HALF),
+      points: points.map(() =>
+        group.append('circle').attr('class', `repeat ${kind}`).attr('cy', y).attr('r', 3.5),
+      ),
+      controls: ['random halo', 'random'].map((each) => bar(each, 1.25 * HALF)),
+      behind: text(0, 'start'),
+    }
+  }
+
+  /** Move everything to other values; no mark comes or goes. */
+  set(rows) {
+    this.rows = rows
+    const { groups, x, words, unit } = this
+    if (!groups) return
+    rows.forEach(({ value, points, low, high, behind = '' }, i) => {
+      const group = groups[i]
+      const [from, to] = [Math.min(x(0), x(value)), Math.max(x(0), x(value))]
+      group.bar.attr('x', from).attr('width', to - from)
+      group.points.forEach((circle, j) => circle.attr('cx', x(points[j])))
+      const wide = Math.max(THIN, x(high) - x(low))
+      for (const control of group.controls)
+        control.attr('x', (x(low) + x(high) - wide) / 2).attr('width', wide)
+      const last = Math.max(to, x(high), ...points.map((point) => x(point)))
+      group.behind.attr('x', last + 0.5 * unit).text(behind)
+    })
+    const told = rows.map((row) => fill(words.row, row))
+    this.svg.attr('aria-label', [words.title, ...told].join('. '))
   }
 }
