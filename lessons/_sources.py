@@ -263,4 +263,20 @@ SOURCES = {
         "arXiv 2104.08691, EMNLP 2021.",
         "https://arxiv.org/abs/2104.08691",
     ),
+    "shuttleworth2024": Source(
+        "Shuttleworth et al. 2024",
+        "Shuttleworth, Andreas, Torralba, Sharma",
+        2024,
+        "LoRA vs Full Fine-tuning: An Illusion of Equivalence",
+        "arXiv 2410.21228, NeurIPS 2025.",
+        "https://arxiv.org/abs/2410.21228",
+    ),
+    "lermen2023": Source(
+        "Lermen et al. 2023",
+        "Lermen, Rogers-Smith, Ladish",
+        2023,
+        "LoRA Fine-tuning Efficiently Undoes Safety Training in Llama 2-Chat 70B",
+        "arXiv 2310.20624.",
+        "https://arxiv.org/abs/2310.20624",
+    ),
 }

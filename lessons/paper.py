@@ -1,32 +1,264 @@
-"""Reading the paper."""
+"""Reading the paper: the reader can say what five passages state, how they are often read, and how to test them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from lessons._blocks import Block, Cited, Claim, Figure, Lesson, Notes, Prose, Try
+from lessons._blocks import Answer, Block, Correction, Figure, Lesson, Notes, Prose, Question, Try
+from lessons._paper import CLAIMS
 from widgets.amplification import Amplification
 from widgets.intruders import Intruders
-
-CLAIMS: Mapping[str, Claim | Cited] = {}
 
 
 def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
-    yield Prose("## x\n\nx [@hu2021, section 4.1]")
+    yield Prose(
+        """
+Many people know LoRA from one page about it. The paper itself is worth an hour [@hu2021, abstract]. Some of its
+sentences are quoted everywhere, and a few have come to mean what they do not say.
+
+Here are five passages. For each: what the paper says, how it is often read, what is so, and the figure on which you
+can test it. Below each is room for your own notes. They stay in this browser.
+
+## Freeze and inject
+
+**The paper says** that it *freezes* the pretrained weights and *injects* “trainable rank decomposition matrices”
+[@hu2021, abstract].
+
+**It is often read** as the idea of not touching the weights, and as proof that what finetuning changes is of low
+rank.
+
+**What is so.** Not touching the weights is older. Small layers between frozen ones and trained prefixes did it
+before, and the paper says so [@hu2021, section 3]. What LoRA brought is a change that is a product of two factors: it
+has the shape of W, and so it can be added to W and cost nothing more.
+
+The low rank is a hypothesis there, and called one [@hu2021, section 4.1]. The paper took no full finetuning apart. It
+compared what its own adapters learned, for two ranks and two seeds [@hu2021, section 7.2], and one of them with W
+[@hu2021, section 7.3].
+
+**Test it.** [[rank]] Lower than noise, and not tiny. [Take spectra apart yourself](spectra.html#spectra), and look
+[into a block](block.html) for where the factors are injected.
+"""
+    )
     yield Notes("freeze", "Freeze and inject")
+    yield Prose(
+        """
+## A huge factor and a small one
+
+**The paper says** that the trained numbers can fall by [[numbers]], and the memory of training by [[memory]].
+
+**It is often read** as one claim, and then the smaller factor disappoints. One explanation that is told: optimiser
+and activations take most of the memory, so LoRA saves little unless you also change the optimiser.
+
+**What is so.** Both numbers hold, roughly. [[fewer]] [[measured]] So after the saving there is hardly anything left
+but the frozen base. No other optimiser makes that smaller; storing it with fewer bits does.
+
+The explanation has the order of things right, for *full* finetuning. [[bytes]] That is three quarters for the
+optimiser. It is just this part that LoRA takes away, for every number that is frozen [@hu2021, section 4.2].
+
+**Test it.** [Count both factors](counting.html#counting) for eight models, with your own r.
+"""
+    )
+    yield Notes("factors", "A huge factor and a small one")
+    yield Prose(
+        """
+## Intrinsic dimension is not rank
+
+**The paper says** that over-parametrised models “reside on a low intrinsic dimension”, and takes from it the hope
+that the change of weights has a low “intrinsic rank” [@hu2021, section 1].
+
+**It is often read** as if the first proved the second.
+
+**What is so.** They are two counts of two things. The intrinsic dimension says how many numbers suffice, if each may
+move all weights at once [@aghajanyan2020, abstract]. The rank says how many patterns a matrix has. Few numbers can
+make a matrix of full rank: let one number be a volume knob for a fixed random matrix. [[subspace]]
+
+So the step is an inspiration. LoRA was then tried, and it worked. That is a good reason to use it, and no proof.
+
+**Test it.** [Finetune with a handful of numbers](spectra.html#subspace), and watch the rank.
+"""
+    )
+    yield Notes("dimension", "Intrinsic dimension is not rank")
+    yield Prose(
+        """
+## What does it amplify?
+
+**The paper says** that delta_w does not repeat the strongest directions of W, and “only amplifies directions that
+are not emphasized in W” [@hu2021, section 7.3]. One table shows it for one matrix of GPT-3 [@hu2021, table 7].
+
+**It is often read** as follows. LoRA adds new directions beside those of the base. So it leaves alone what the base
+knows, and therefore it forgets less.
+
+First the measurement. Take the strongest directions of delta_w, r on each side, and ask how much of W lies in them.
+Compare it with r random directions, and with the strongest of W. Then divide: the norm of delta_w over that of W in
+the same directions is the *amplification*.
+"""
+    )
     yield Figure("amplification", Amplification)
-    yield Try("x")
+    yield Try(
+        """
+Choose LoRA with the larger r. Amplification falls. Is it because delta_w points elsewhere? Watch the grey marks. Then
+choose full finetuning, and look at the left chart: does it avoid what is in W?
+"""
+    )
+    yield Prose(
+        """
+**What is so.** The table can be checked. What random directions hold needs no draw: on average it is r over the
+width, times the norm of W. [[consistent]] So it is sound.
+
+Now read it as its authors do. [[correlates]] That is more than chance, not less. They conclude that delta_w amplifies
+features which are in W *already*, weakly [@hu2021, section 7.3]. New directions would hold as little of W as random
+ones.
+
+The factor by itself shows neither. [[factor]] A random change has the largest amplification of all, because W is weak
+nearly everywhere. So it must stand beside chance.
+
+**Here it is weaker.** [[here]] [[ours]] Our model is small: its r directions are a large part of all there are, and
+there is less room to be special. The sign agrees with the paper, the size does not. And full finetuning, which has no
+r, follows W most.
+
+## Intruders
+
+The second half of the reading is that LoRA leaves alone what was there. A later study looked at the strongest
+singular vectors of the finetuned weight. It found some that resemble none of the base, which it calls *intruder
+dimensions*. It found them after LoRA and not after full finetuning, and it found that they cause forgetting
+[@shuttleworth2024, abstract].
+
+What counts as resembling is a choice: the largest cosine with a vector of the base, and a threshold. PEFT has a tool
+that looks at the ten strongest, and takes one half [@peft, function reduce_intruder_dimension]. Both are yours
+below.
+"""
+    )
     yield Figure("intruders", Intruders)
-    yield Notes("dual", "Dual use")
+    yield Try(
+        """
+Drag the threshold slowly from left to right. At which place do the rows come apart, and where do they all look alike?
+Then choose the new language. Does full finetuning still have none?
+"""
+    )
+    yield Prose(
+        """
+**What is so here.** [[legal]] That agrees with the study. [[language]] That does not: in a task this far from the
+base, full finetuning makes them, too, and how many depends on how fast it learned.
+
+**The control.** [[random]] So LoRA does not seek new directions. A large change that is squeezed into few directions
+must be strong in each, and strong directions come to the top. What was learned comes to the top less often than
+noise.
+
+**And forgetting?** [[forgotten]] The one with hardly an intruder forgot more. [[further]] There more intruders and
+more forgetting go together, as in the study. The study also shrinks the intruders of a model, and then it remembers
+more [@shuttleworth2024, abstract]. We only counted, between methods that differ in much else. So our count names no
+cause. It says that the number of intruders alone does not tell you which model forgot more.
+
+One caution. [[chance]] In a small matrix even a random direction looks a little like some old one. The same threshold
+is stricter in a large model.
+
+So “it avoids overwriting, therefore it generalises better” has no support in the paper. LoRA usually forgets less and
+also learns less [@biderman2024, abstract]. [The lab](lab.html) shows both sides.
+"""
+    )
+    yield Notes("amplified", "What does it amplify?")
+    yield Prose(
+        """
+## What the paper does not discuss
+
+**The paper says** nothing about misuse, in all of its text.
+
+**It is often read** past: making finetuning cheap is told as making it open to all, and as only that.
+
+**What is so.** What is cheap for a hospital is cheap for everybody. Two years later, a study removed the safety
+training of a published chat model, [[model]], with quantised LoRA, for [[cheap]]. It then refused [[refusal]] of
+harmful requests, and general abilities stayed. The authors conclude that whoever publishes weights should assess what
+finetuning can make of them [@lermen2023, abstract].
+
+The method is no worse for it. A question has moved. Safety that is only trained into weights lasts as
+long as nobody trains on. Who can train on is no longer a matter of cost.
+
+**Test it.** There is no figure here, on purpose. You have seen what it would show: how few numbers turn a model from
+one voice to another, and how little they weigh.
+"""
+    )
+    yield Notes("dual-use", "What the paper does not discuss")
+    yield Prose(
+        """
+## Small slips
+
+Every paper has some. Here are a few, so that they do not cost you an evening:
+
+- An appendix gives the rank of the larger GPT-3 adapter as half of what its count needs [@hu2021, appendix D.4].
+  [[slip]] A table has it right [@hu2021, table 15].
+- One weight is written with the index c where the output matrix is meant [@hu2021, section 7.2].
+- A formula of another appendix has the division in the wrong place. Similarity is $1 - d^2 / p$, with $d$ the distance
+  of the subspaces and $p$ the smaller number of directions. The same appendix speaks of left singular vectors of lora_A
+  where the experiment compares right ones [@hu2021, appendix G].
+
+## In short
+
+- Freezing is older than LoRA. Its own is a change that can be merged.
+- The trained numbers fall by orders of magnitude, the memory by a few times, because the frozen base stays.
+- A low intrinsic dimension does not make a low rank.
+- delta_w holds more of W than chance would, and does not avoid it. Amplification needs its control.
+- Intruders follow from large changes in few directions. Their number alone does not tell which model forgot more.
+"""
+    )
 
 
 LESSON = Lesson(
     slug="paper",
     title="Reading the paper",
-    question="x?",
+    question="What do its famous sentences say, and what do they not say?",
     part="How far it goes",
     order=110,
-    minutes=12,
+    minutes=25,
     claims=CLAIMS,
     build=build,
-    questions=(),
+    questions=(
+        Question(
+            "Why does memory fall by so much less than the number of trained numbers?",
+            (
+                Answer(
+                    "Because the frozen weights must still be there",
+                    "They are what is left. [[measured]]",
+                    right=True,
+                ),
+                Answer(
+                    "Because the optimiser still keeps its states for all weights",
+                    "It keeps them for the trained ones only, which is what is saved.",
+                ),
+                Answer(
+                    "Because one of the two numbers is exaggerated",
+                    "Both hold, roughly. [[fewer]] [[measured]]",
+                ),
+            ),
+        ),
+        Question(
+            "A handful of numbers is enough to finetune a model. What follows for the rank of delta_w?",
+            (
+                Answer("It is at most that handful", "Each number may move all of a matrix. [[subspace]]"),
+                Answer("Nothing", "The two are different counts. [[subspace]]", right=True),
+                Answer("It is small, roughly", "It was as high as it can be. [[subspace]]"),
+            ),
+        ),
+        Question(
+            "Somebody reports an amplification of twenty. What do you ask for?",
+            (
+                Answer("What it would be by chance", "Chance may give more. [[factor]] [[ours]]", right=True),
+                Answer("The rank, and nothing else", "The rank matters, and it is not enough. [[factor]]"),
+                Answer(
+                    "Nothing: twenty is large",
+                    "Where W is weak nearly everywhere, any change amplifies a lot. [[factor]]",
+                ),
+            ),
+        ),
+    ),
+    corrections=(
+        Correction(
+            "LoRA adds directions that the base does not have, and so it leaves alone what the base knows.",
+            "The paper concludes otherwise, and so does our measurement. [[correlates]] [[here]]",
+            "amplification",
+        ),
+        Correction(
+            "LoRA avoids overwriting the base, and therefore generalises better than full finetuning.",
+            "It makes strong new directions of its own. [[legal]] [[random]]",
+            "intruders",
+        ),
+    ),
 )

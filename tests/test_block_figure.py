@@ -27,7 +27,7 @@ BROWSER = {
     "drawn": {"side", "step"},
     "legendTop": {"low", "high"},
     "cells": {"row", "column", "W", "delta_w", "name", "value", "plain", "adapted", "change"},
-    "effects": {"value", "random", "low", "high"},
+    "effects": {"name", "value", "random", "low", "high"},
     "next": {"share"},
     "guess": {"guess", "truth", "fall", "fall_guess"},
 }
