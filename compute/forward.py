@@ -55,8 +55,12 @@ class Places(NamedTuple):
         What comes into the block.
     norm_1 : (T, C) ndarray
         A normalised copy, which attention reads.
-    q, k, v : (T, C) ndarray
-        Queries, keys and values, the heads side by side.
+    q : (T, C) ndarray
+        Queries, the heads side by side.
+    k : (T, C) ndarray
+        Keys, likewise.
+    v : (T, C) ndarray
+        Values, likewise.
     attention : (n_head, T, T) ndarray
         How much token i takes of token j, in each head; each row sums to 1, and nothing is taken from later tokens.
     mixed : (T, C) ndarray

@@ -13,7 +13,7 @@ from compute.one_adapter import relative_change, switched_on
 from compute.recorded_block import load_effects
 from compute.tokenizer import encode
 from instruments import decoded, gaps, is_shown, numbers, printed_by, templates
-from widgets._block import STRIP_SIDE, WEIGHT_SIDE
+from widgets._block import SIDE
 from widgets._block_words import TEXTS
 from widgets._text import fill
 from widgets.block import Block
@@ -79,14 +79,14 @@ def test_pictures_are_the_numbers_within_half_a_step(text, block):
     assert list(arrays["places"]) == list(Places._fields)
     for name, packed in arrays["places"].items():
         whole = getattr(places, name)
-        drawn = whole[..., :: -(-whole.shape[-1] // STRIP_SIDE)]
+        drawn = whole[..., :: -(-whole.shape[-1] // SIDE)]
         half = packed["base"]["top"] / 127 / 2
         np.testing.assert_allclose(unpacked(packed["base"]), drawn.ravel(), atol=half * (1 + 1e-9))
     for projection, packed in arrays["projections"].items():
         W = base_weights().tensors[f"{layer_name(int(block), projection)}.weight"]
         down, across = packed["steps"]
         drawn = W[::down, ::across]
-        assert max(drawn.shape) <= WEIGHT_SIDE
+        assert max(drawn.shape) <= SIDE
         np.testing.assert_allclose(
             unpacked(packed["W"]), drawn.ravel(), atol=packed["W"]["top"] / 127 / 2 * (1 + 1e-9)
         )

@@ -25,8 +25,7 @@ from widgets._matrix import packed
 from widgets._text import fill
 
 STEPS = {"i1": 127, "i2": 32767}  # on each side of zero; the colour scale has as many as the first
-# Of what is larger, every n-th row or column is drawn: a page must be light, and the pictures are small.
-WEIGHT_SIDE, STRIP_SIDE = 64, 128
+SIDE = 64  # of what is wider or taller every n-th column or row is drawn: a page must be light, and pictures are small
 DIGITS = 6  # after the point: the last ones of a float differ between machines
 LIKELY = 3  # words that are listed of each model's expectations
 
@@ -199,20 +198,20 @@ def _two(of: Seen, name: str) -> dict[str, Any]:
 
 def _drawn(values: np.ndarray) -> np.ndarray:
     """Return the columns of a strip that are drawn."""
-    return values[..., :: -(-values.shape[-1] // STRIP_SIDE)]
+    return values[..., :: -(-values.shape[-1] // SIDE)]
 
 
 def _shipped(of: Seen, projection: str) -> dict[str, Any]:
     name, (_, _, writes) = of.names[projection], PROJECTIONS[projection]
     W, factors = of.base.tensors[f"{name}.weight"], of.adapter[name]
-    down, across = (-(-side // WEIGHT_SIDE) for side in W.shape)
+    down, across = (-(-side // SIDE) for side in W.shape)
     added = of.place(of.alone[projection], writes) - of.place(of.none, writes)
     return {
         "writes": writes,
         "steps": [down, across],
         "W": stepped(W[::down, ::across]),
-        "lora_B": stepped(factors.lora_B, "i2"),
-        "lora_A": stepped(factors.lora_A, "i2"),
+        "lora_B": stepped(factors.lora_B[::down], "i2"),
+        "lora_A": stepped(factors.lora_A[:, ::across], "i2"),
         "added": stepped(_drawn(added)),
     }
 

@@ -66,7 +66,7 @@ WORDS: dict[str, Any] = {
     "word": "“{word}”, {position} of {tokens}",
     "about": "{projection} reads “{reads_name}” and writes “{writes_name}”.",
     "sides": {"row": "row", "column": "column"},
-    "drawn": " Every {step}th {side} of W and delta_w is drawn; all numbers are those of the whole matrices.",
+    "drawn": " Every {step}th {side} is drawn; all numbers are those of the whole matrices.",
     "maps": {
         "W": "W, {out} × {in}, frozen",
         "delta_w": "delta_w = {scaling:.0f} lora_B lora_A",

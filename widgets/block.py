@@ -58,13 +58,13 @@ class Block(Instrument):
     script = "block"
     title = "One block, seen through"
     caption = (
-        "From top to bottom: a text on its way through the block. Each strip has a row for each token and a column for "
-        "each number, in a colour scale of its own with zero in the middle. The line on the left is the residual "
-        "stream; the block adds to it twice. The six buttons are the linear layers, the teal line around each is its "
-        "adapter. Bars: one adapter on alone, the legal voice, r = 4; circles: the same run from two other seeds; grey "
-        "lines: random matrices as large as delta_w, on the left their mean, on the right from lowest to highest. W "
-        "and all strips reach this page in as many steps as the scale has colours. Left out: the weights of both "
-        "norms, and what two or three adapters do together."
+        "From top to bottom: a text on its way through the block. Each strip has a row for each token and a column "
+        "for each number, of the widest every fourth, in a colour scale of its own with zero in the middle. The line "
+        "on the left is the residual stream; the block adds to it twice. The six buttons are the linear layers, the "
+        "teal line around each is its adapter. Bars: one adapter on alone, the legal voice, r = 4; circles: the same "
+        "run from two other seeds; grey lines: random matrices as large as delta_w, on the left their mean, on the "
+        "right from lowest to highest. W and all strips reach this page in as many steps as the scale has colours. "
+        "Left out: the weights of both norms, and what two or three adapters do together."
     )
     choices = ("text", "block", "projection", "shown", "word", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("text", "block")

@@ -51,8 +51,7 @@ export class Passage {
     for (let y = 0; y < rows; y++)
       for (let x = 0; x < columns; x++) {
         let value = 0
-        for (let i = 0; i < r; i++)
-          value += lora_B.values[y * down * r + i] * lora_A.values[i * into + x * across]
+        for (let i = 0; i < r; i++) value += lora_B.values[y * r + i] * lora_A.values[i * columns + x]
         delta[y * columns + x] = scaling * value
       }
     const plain = this.strips[writes].base.values

@@ -43,8 +43,8 @@ export class Taken {
     const high = squareness(out, into)
     maps.W.resize(rows, columns, 1, high)
     maps.delta_w.resize(rows, columns, 1, high)
-    maps.lora_B.resize(out, r, THIN, SHORT * high)
-    maps.lora_A.resize(r, into, 1, THIN)
+    maps.lora_B.resize(rows, r, THIN, SHORT * high)
+    maps.lora_A.resize(r, columns, 1, THIN)
     for (const name of OUTPUTS) maps[name].resize(passage.tokens, taken.written, 1, FLAT)
     const { tops } = taken
     for (const name of WEIGHTS) maps[name].paint(taken[name], tops.W, scale)
@@ -76,13 +76,18 @@ export class Taken {
       return
     }
     const number = (each) => digits(taken[each][y * maps[each].columns + x])
-    const [down, across] = WEIGHTS.includes(name)
-      ? taken.steps
-      : [1, OUTPUTS.includes(name) ? taken.apart : 1]
+    const [down, across] = this.apart(name)
     const values = { name, row: y * down, column: x * across, word: this.words[y], value: number(name) }
     for (const each of fellows) values[each] = number(each)
     const kind = WEIGHTS.includes(name) ? 'weight' : OUTPUTS.includes(name) ? 'output' : 'factor'
     this.said.textContent = fill(text.cells[kind], values)
+  }
+
+  /** How far apart the rows and columns are that are drawn. */
+  apart(name) {
+    const { steps, apart } = this.taken
+    if (OUTPUTS.includes(name)) return [1, apart]
+    return [name === 'lora_A' ? 1 : steps[0], name === 'lora_B' ? 1 : steps[1]]
   }
 
   /** The pictures, for a file. */
