@@ -4,8 +4,7 @@ The words are PEFT's: r, alpha, lora_A (r, in), lora_B (out, r), scaling, delta_
 """
 
 import copy
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -13,11 +12,7 @@ from torch.nn import functional as F
 
 from compute.gpt import GPT
 from compute.inits import start
-
-SCALING_RULES: dict[str, Callable[[float, int], float]] = {
-    "alpha/r": lambda alpha, r: alpha / r,
-    "alpha/sqrt(r)": lambda alpha, r: alpha / math.sqrt(r),
-}
+from compute.scaling import scaling_of
 
 
 class LoRALinear(nn.Module):
@@ -58,13 +53,9 @@ class LoRALinear(nn.Module):
 
     def __init__(self, base: nn.Linear, r: int, alpha: float, scaling_rule: str):
         super().__init__()
-        if r < 1:
-            raise ValueError(f"r must be at least 1, got {r}.")
-        if scaling_rule not in SCALING_RULES:
-            raise ValueError(f"scaling_rule must be one of {', '.join(SCALING_RULES)}, got {scaling_rule!r}.")
+        self.scaling = scaling_of(scaling_rule, alpha, r)
         self.base = base.requires_grad_(False)
         self.r, self.alpha, self.scaling_rule = r, alpha, scaling_rule
-        self.scaling = SCALING_RULES[scaling_rule](alpha, r)
         self.lora_A = nn.Parameter(base.weight.new_zeros(r, base.in_features))
         self.lora_B = nn.Parameter(base.weight.new_zeros(base.out_features, r))
 
@@ -117,6 +108,7 @@ def inject(
     scaling_rule: str,
     init: str,
     generator: torch.Generator,
+    layers: Sequence[int] | None = None,
 ) -> GPT:
     """Return a copy of a model in which the named layers have an adapter and nothing else can learn.
 
@@ -136,6 +128,8 @@ def inject(
         A key of `compute.inits.INITS`.
     generator : torch.Generator
         Where the factors are drawn from, on the CPU.
+    layers : sequence of int, optional
+        The blocks that have adapters, counted from 0. If left out, all.
 
     Returns
     -------
@@ -145,7 +139,7 @@ def inject(
     Raises
     ------
     ValueError
-        If a name fits no linear layer, or r, the rule or the init is not allowed.
+        If a name or a block fits no linear layer, or r, the rule or the init is not allowed.
 
     References
     ----------
@@ -159,10 +153,16 @@ def inject(
     3072
     """
     adapted = copy.deepcopy(model).requires_grad_(False)
+    blocks = range(len(adapted.blocks)) if layers is None else layers
+    if not blocks or not set(blocks) <= set(range(len(adapted.blocks))):
+        raise ValueError(f"layers must be some of 0 to {len(adapted.blocks) - 1}, got {tuple(blocks)}.")
+    inside = tuple(f"blocks.{block}." for block in blocks)
     found = [
         (name, layer)
         for name, layer in adapted.named_modules()
-        if isinstance(layer, nn.Linear) and name.rpartition(".")[2] in target_modules
+        if isinstance(layer, nn.Linear)
+        and name.rpartition(".")[2] in target_modules
+        and name.startswith(inside)
     ]
     missing = set(target_modules) - {name.rpartition(".")[2] for name, _ in found}
     if missing or not found:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from compute.run import Diverged, Result, StepRecord, TrainConfig
+from compute.run import Diverged, Result, StepRecord, TrainConfig, config_from
 
 
 def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged]:
@@ -12,8 +12,7 @@ def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged
     Parameters
     ----------
     config : dict
-        Fields of a `compute.run.TrainConfig`, as `dataclasses.asdict` or JSON gives them: target_modules may be a
-        list.
+        Fields of a `compute.run.TrainConfig`, as `dataclasses.asdict` or JSON gives them: a tuple may be a list.
 
     Yields
     ------
@@ -35,8 +34,7 @@ def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged
     """
     from compute.train import train
 
-    modules = {"target_modules": tuple(config["target_modules"])} if "target_modules" in config else {}
-    yield from train(TrainConfig(**{**config, **modules}))
+    yield from train(config_from(config))
 
 
 def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:

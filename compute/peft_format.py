@@ -10,9 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from compute.adapter import SCALING_RULES, LoRALinear, delta_w, lora_layers
+from compute.adapter import LoRALinear, delta_w, lora_layers
 from compute.gpt import GPT
 from compute.refusal import FileRefused, quote
+from compute.scaling import scaling_of
 
 PREFIX = "base_model.model."  # PEFT wraps the model twice
 FACTORS = (".lora_A", ".lora_B")
@@ -121,10 +122,19 @@ def save_adapter(model: GPT) -> AdapterFiles:
         "lora_dropout": 0.0,
         "bias": "none",
         "target_modules": sorted({name.rpartition(".")[2] for name in layers}),
+        **_some_blocks(model, layers),
         "modules_to_save": [name for name in EMBEDDINGS if f"{name}.weight" in state] or None,
         "inference_mode": True,
     }
     return AdapterFiles(save(tensors, metadata={"format": "pt"}), json.dumps(config, indent=2) + "\n")
+
+
+def _some_blocks(model: GPT, layers: dict[str, LoRALinear]) -> dict[str, Any]:
+    """Return how PEFT is told which blocks have adapters, nothing if all have."""
+    blocks = sorted({int(name.split(".")[1]) for name in layers})
+    if len(blocks) == len(model.blocks):
+        return {}
+    return {"layers_to_transform": blocks, "layers_pattern": "blocks"}
 
 
 @torch.no_grad()
@@ -167,7 +177,7 @@ def on_base(model: GPT, base: GPT) -> GPT:
         U, s, Vh = torch.linalg.svd(layer.base.weight + delta_w(layer) - W, full_matrices=False)
         layer.base.weight.copy_(W)
         r = min(2 * layer.r, len(s))
-        alpha = layer.scaling / SCALING_RULES[layer.scaling_rule](1, r)
+        alpha = layer.scaling / scaling_of(layer.scaling_rule, 1, r)
         new = LoRALinear(layer.base, r, alpha, layer.scaling_rule)
         root = (s[:r] / new.scaling).sqrt()
         new.lora_A.copy_(root[:, None] * Vh[:r])

@@ -6,7 +6,7 @@ from typing import Any
 
 from compute.gathered import Run
 from compute.records import ASSETS, NotWhole, read_record
-from compute.run import STRENGTHS, Evaluation, TrainConfig
+from compute.run import STRENGTHS, Evaluation, TrainConfig, config_from
 from compute.voices import NEW_VOICES, TASKS
 
 RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
@@ -154,7 +154,7 @@ def load(task: str, r: int | str) -> Run:
 
 def _with_tuples(run: Run) -> Run:
     """Return a run as it was before JSON made lists of its tuples, its config checked."""
-    config = TrainConfig(**{**run.config, "target_modules": tuple(run.config["target_modules"])})
+    config = config_from(run.config)
     strengths = dict(run.strengths)
     if strengths:
         strengths["samples"] = [tuple(texts) for texts in strengths["samples"]]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from compute.voices import TASKS
 
 METHODS = ("lora", "full")
 SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
+LAYERS = (0, 1, 2)  # the blocks of the mini-model
 INITS = ("B=0", "A=0", "both zero", "both random", "mixed", "orthogonal", "PiSSA")
 AWAY_FROM_BASE = ("both random",)  # with these the model does not start as it was
 EVEN_RANK = "orthogonal"  # pairs directions, so that r must be even
@@ -34,6 +36,7 @@ _CHOICES = {
     "optimizer": OPTIMIZERS,
     "base_format": BASE_FORMATS,
 }
+_SOME_OF: dict[str, tuple] = {"target_modules": TARGET_MODULES, "layers": LAYERS}
 _RANGES = {
     "r": (1, 64),  # 64 is the width of the model: no delta_w has a higher rank
     "alpha": (0.01, 1024),
@@ -54,7 +57,7 @@ class TrainConfig:
         Voice to learn, one of TASKS.
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
-        scaling_rule, target_modules, init, train_embeddings and base_format.
+        scaling_rule, target_modules, layers, init, train_embeddings and base_format.
     r : int
         Rank of each adapter, 1 to 64.
     alpha : float
@@ -63,6 +66,8 @@ class TrainConfig:
         "alpha/r" or "alpha/sqrt(r)".
     target_modules : tuple of str
         Which of TARGET_MODULES have an adapter, at least one.
+    layers : tuple of int
+        In which of LAYERS, the blocks, they have one, at least one; PEFT calls it layers_to_transform.
     init : str
         How the factors start, one of INITS; "orthogonal" needs an even r.
     learning_rate : float
@@ -98,6 +103,7 @@ class TrainConfig:
     alpha: float = 8.0
     scaling_rule: str = "alpha/r"
     target_modules: tuple[str, ...] = TARGET_MODULES
+    layers: tuple[int, ...] = LAYERS
     init: str = "B=0"
     learning_rate: float = 5e-3
     optimizer: str = "adamw"
@@ -123,11 +129,43 @@ class TrainConfig:
             raise ValueError(f"init {EVEN_RANK} needs an even r, got {self.r}.")
         if not isinstance(self.train_embeddings, bool):
             raise ValueError(f"train_embeddings must be True or False, got {self.train_embeddings!r}.")
-        modules = self.target_modules
-        if not isinstance(modules, tuple) or not modules or not set(modules) <= set(TARGET_MODULES):
-            raise ValueError(f"target_modules must be some of {', '.join(TARGET_MODULES)}, got {modules!r}.")
-        if len(set(modules)) < len(modules):
-            raise ValueError(f"target_modules must name each layer once, got {modules!r}.")
+        for name, known in _SOME_OF.items():
+            some = getattr(self, name)
+            if not isinstance(some, tuple) or not some or not set(some) <= set(known):
+                raise ValueError(f"{name} must be some of {', '.join(map(str, known))}, got {some!r}.")
+            if len(set(some)) < len(some):
+                raise ValueError(f"{name} must name each layer once, got {some!r}.")
+
+
+def config_from(values: Mapping[str, Any]) -> TrainConfig:
+    """Return a config from its fields as JSON has them.
+
+    Parameters
+    ----------
+    values : dict
+        Fields of a TrainConfig; what is a tuple there may be a list.
+
+    Returns
+    -------
+    TrainConfig
+        Fields that are not given are as usual.
+
+    Raises
+    ------
+    ValueError
+        If a field is not one of its choices, or out of its range.
+
+    Examples
+    --------
+    >>> config_from({"target_modules": ["q_proj"], "layers": [0, 1, 2]}) == TrainConfig(
+    ...     target_modules=("q_proj",)
+    ... )
+    True
+    """
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return TrainConfig(**fields)
 
 
 class Evaluation(NamedTuple):

@@ -75,7 +75,7 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
         return copy.deepcopy(base).requires_grad_()
     generator = torch.Generator().manual_seed(config.seed)
     chosen = (config.target_modules, config.r, config.alpha, config.scaling_rule, config.init)
-    model = inject(base, *chosen, generator)
+    model = inject(base, *chosen, generator, layers=config.layers)
     for name in EMBEDDINGS if config.train_embeddings else ():
         model.get_submodule(name).requires_grad_()
     return model

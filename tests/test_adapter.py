@@ -8,15 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from compute.adapter import (
-    SCALING_RULES,
-    LoRALinear,
-    delta_w,
-    initialize,
-    inject,
-    lora_layers,
-    merge,
-)
+from compute.adapter import LoRALinear, delta_w, initialize, inject, lora_layers, merge
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.inits import INITS
@@ -24,6 +16,7 @@ from compute.lora import stored_numbers
 from compute.run import AWAY_FROM_BASE, TARGET_MODULES
 from compute.run import INITS as NAMES_OF_INITS
 from compute.run import SCALING_RULES as NAMES_OF_RULES
+from compute.scaling import SCALING_RULES
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 
@@ -188,6 +181,8 @@ def test_the_start_is_the_seeds(base):
             "target_modules must name linear layers, got gate_proj.",
         ),
         ({"target_modules": []}, "target_modules must name linear layers, got none."),
+        ({"layers": [3]}, r"layers must be some of 0 to 2, got \(3,\)."),
+        ({"layers": []}, r"layers must be some of 0 to 2, got \(\)."),
     ],
 )
 def test_what_cannot_be_injected_is_refused(change, told, base):

@@ -22,6 +22,7 @@ with warnings.catch_warnings():
     import peft
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
+BLOCK = {"layers_to_transform": [1], "layers_pattern": "blocks"}
 LOGITS = 1e-5  # what we promise; both sides multiply the same float32 factors
 
 
@@ -61,8 +62,9 @@ def from_folder(folder: Path) -> AdapterFiles:
         {"r": 4},
         {"r": 16, "alpha": 32.0, "scaling_rule": "alpha/sqrt(r)", "target_modules": ("q_proj", "v_proj")},
         {"r": 1, "target_modules": ("down_proj",), "train_embeddings": True},
+        {"r": 2, "target_modules": ("k_proj", "up_proj"), "layers": (0, 2)},
     ],
-    ids=["default", "rslora", "embeddings"],
+    ids=["default", "rslora", "embeddings", "blocks"],
 )
 def test_our_adapter_opens_in_peft(choices, base, tokens, tmp_path):
     ours = adapted(base, **choices)
@@ -70,6 +72,8 @@ def test_our_adapter_opens_in_peft(choices, base, tokens, tmp_path):
     torch.testing.assert_close(theirs(tokens), ours(tokens), atol=LOGITS, rtol=0)
     assert (ours(tokens) - base(tokens)).abs().max() > 0.1  # the adapter says something
     assert theirs.peft_config["default"].r == choices["r"]
+    adapted_there = {name.split("blocks.")[1] for name, p in theirs.named_modules() if "lora_A" in p._modules}
+    assert adapted_there == {name.split("blocks.")[1] for name, _ in lora_layers(ours)}
 
 
 @pytest.mark.parametrize(
@@ -115,8 +119,9 @@ def test_peft_merges_our_adapter_as_we_do(base, tmp_path):
             3,
         ),
         ({"r": 2, "lora_alpha": 4, "target_modules": ["v_proj"], "modules_to_save": ["lm_head"]}, 3),
+        ({"r": 2, "lora_alpha": 4, "target_modules": ["v_proj"], **BLOCK}, 1),
     ],
-    ids=["default", "rslora", "rank pattern", "head"],
+    ids=["default", "rslora", "rank pattern", "head", "blocks"],
 )
 def test_an_adapter_trained_with_peft_opens_in_ours(choices, trained, base, tokens, tmp_path):
     theirs = peft.get_peft_model(copy.deepcopy(base), peft.LoraConfig(**choices))

@@ -38,6 +38,10 @@ def test_asking_for_a_run_does_not_load_torch():
         ({"target_modules": ()}, r"target_modules must be some of q_proj, .*, got \(\)."),
         ({"target_modules": "q_proj"}, "target_modules must be some of q_proj, .*, got 'q_proj'."),
         ({"target_modules": ("q_proj", "q_proj")}, "target_modules must name each layer once"),
+        ({"layers": ()}, r"layers must be some of 0, 1, 2, got \(\)."),
+        ({"layers": (3,)}, r"layers must be some of 0, 1, 2, got \(3,\)."),
+        ({"layers": [0]}, r"layers must be some of 0, 1, 2, got \[0\]."),
+        ({"layers": (0, 0)}, "layers must name each layer once"),
         ({"train_embeddings": 1}, "train_embeddings must be True or False, got 1."),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute.recorded import RECORDED_RANKS, load
-from compute.run import INITS, TARGET_MODULES, TrainConfig
+from compute.run import INITS, LAYERS, TARGET_MODULES, TrainConfig
 from widgets._settings import FIELDS, USUAL, configs, describe, read, same_but_r, sweep
 
 JSON = st.recursive(
@@ -79,7 +79,8 @@ def test_what_is_no_settings_is_refused(text):
             "The orthogonal start pairs directions, so r must be even: r = 3 is not possible.",
         ),
         ({"init": "C=0"}, "These settings cannot be read."),
-        ({"target_modules": []}, "LoRA needs at least one of the matrices to adapt. Tick one."),
+        ({"target_modules": []}, "LoRA needs at least one of these to adapt: Adapted matrices. Tick one."),
+        ({"layers": []}, "LoRA needs at least one of these to adapt: Adapted blocks. Tick one."),
     ],
 )
 def test_a_refusal_names_what_is_possible(changed, told):
@@ -106,6 +107,14 @@ def test_the_order_of_ticked_matrices_makes_no_other_run():
     assert one == other
     assert list(one) == ["lora"]
     assert configs(asked())["lora"].target_modules == TARGET_MODULES
+
+
+def test_ticked_blocks_are_numbers_in_one_order():
+    assert configs(asked(layers=["2", "0"]))["lora"].layers == (0, 2)
+    assert configs(asked())["lora"].layers == LAYERS
+    assert configs(asked(layers=["1"]))["full"] == configs(asked())["full"]
+    with pytest.raises(ValueError, match="cannot be read"):
+        asked(layers=[1])
 
 
 def test_a_whole_number_that_a_browser_sends_without_a_point_is_the_same_run():

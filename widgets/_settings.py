@@ -10,6 +10,7 @@ from compute.run import (
     EVEN_RANK,
     FLOAT32,
     INITS,
+    LAYERS,
     OPTIMIZERS,
     SCALING_RULES,
     TARGET_MODULES,
@@ -36,13 +37,14 @@ BASE_LABELS = {
     "int3": "int3, seven levels",
     "int2": "int2, three levels",
 }
+LAYER_LABELS = {str(LAYERS[0]): "first", str(LAYERS[1]): "middle", str(LAYERS[2]): "last"}
 STEPS = (EVALUATE_EVERY, MOST_STEPS)
 DEFAULT = TrainConfig()
 
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
 ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
-NO_TARGET = "LoRA needs at least one of the matrices to adapt. Tick one."
+NO_TARGET = "LoRA needs at least one of these to adapt: {label}. Tick one."
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Field:
             known = isinstance(value, list) and all(isinstance(each, str) for each in value)
             if not known or not {*value} <= {name for name, _ in self.allowed}:
                 return UNREADABLE
-            return "" if value else NO_TARGET
+            return "" if value else NO_TARGET.format(label=self.label)
         if self.kind in ("select", "check"):
             choices = [True, False] if self.kind == "check" else [each for each, _ in self.allowed]
             return "" if type(value) in (str, bool) and value in choices else UNREADABLE
@@ -106,6 +108,9 @@ FIELDS = [
     ),
     Field("seed", "Seed", "integer", 0, (0, 2**32 - 1)),
     Field("target_modules", "Adapted matrices", "checks", [*TARGET_MODULES], _pairs(TARGET_MODULES)),
+    Field(
+        "layers", "Adapted blocks", "checks", [*map(str, LAYERS)], [[*pair] for pair in LAYER_LABELS.items()]
+    ),
     Field("train_embeddings", "Embeddings learn too", "check", False),
     Field(
         "base_format",
@@ -154,6 +159,7 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
         learning_rate=float(settings["learning_rate"]),
         # In one order: the order in which a reader ticks them makes no other run.
         target_modules=tuple(name for name in TARGET_MODULES if name in settings["target_modules"]),
+        layers=tuple(block for block in LAYERS if str(block) in settings["layers"]),
     )
 
 
