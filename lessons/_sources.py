@@ -31,6 +31,22 @@ SOURCES = {
         "arXiv 2405.09673, TMLR 2024.",
         "https://arxiv.org/abs/2405.09673",
     ),
+    "schulman2025": Source(
+        "Schulman 2025",
+        "Schulman, Thinking Machines Lab",
+        2025,
+        "LoRA Without Regret",
+        "Thinking Machines Lab, blog, 29 September 2025.",
+        "https://thinkingmachines.ai/blog/lora/",
+    ),
+    "kalajdzievski2023": Source(
+        "Kalajdzievski 2023",
+        "Kalajdzievski",
+        2023,
+        "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA",
+        "arXiv 2312.03732.",
+        "https://arxiv.org/abs/2312.03732",
+    ),
     "eckart1936": Source(
         "Eckart and Young 1936",
         "Eckart, Young",
