@@ -32,12 +32,20 @@ SOURCES = {
         "https://arxiv.org/abs/2405.09673",
     ),
     "schulman2025": Source(
-        "Schulman 2025",
-        "Schulman, Thinking Machines Lab",
+        "Schulman et al. 2025",
+        "Schulman and Thinking Machines Lab",
         2025,
         "LoRA Without Regret",
-        "Thinking Machines Lab, blog, 29 September 2025.",
+        "Thinking Machines Lab, 29 September 2025.",
         "https://thinkingmachines.ai/blog/lora/",
+    ),
+    "zhang2023": Source(
+        "Zhang et al. 2023",
+        "Zhang, Chen, Bukharin, Karampatziakis, He, Cheng, Chen, Zhao",
+        2023,
+        "AdaLoRA: Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning",
+        "arXiv 2303.10512, ICLR 2023.",
+        "https://arxiv.org/abs/2303.10512",
     ),
     "kalajdzievski2023": Source(
         "Kalajdzievski 2023",

@@ -320,7 +320,7 @@ they tried and did not tune it [@hu2021, section 4.1]. Their ratios of alpha to 
 
 And is alpha the knob that matters most? With Adam, tuning alpha is much like tuning the learning rate
 [@hu2021, section 4.1]. For QLoRA's authors what mattered most was how many layers have adapters
-[@dettmers2023, section 4]. That is a question of its own.
+[@dettmers2023, section 4]. [The next lesson](placing.html) asks that.
 
 This was one task, one alpha, and short runs. You can change all of these in
 [the live lab](lab.html?train.task=new+language&train.r=64&train.scaling_rule=alpha%2Fsqrt%28r%29): scaling, alpha,
