@@ -104,13 +104,16 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
 def test_a_prepared_link_fills_in_the_settings(open_page, lab):
     page = open_page(
         f"http://localhost:{lab.port}/lesson/lab.html?train.task=dialect&train.r=8&train.target_modules=q_proj"
+        "&train.layers=0,2"
     )
     page.get_by_role("button", name="Train it yourself").click()
     frame = page.frame_locator("iframe.live-frame")
     expect(frame.get_by_label("Task", exact=True)).to_have_value("dialect")
     expect(frame.get_by_label("Rank r", exact=True)).to_have_value("8")
     frame.get_by_text("More settings", exact=True).click()
-    expect(frame.get_by_role("checkbox", checked=True)).to_have_count(1)
+    for group, ticked in (("Adapted matrices", 1), ("Adapted blocks", 2)):
+        boxes = frame.get_by_role("group", name=group).get_by_role("checkbox", checked=True)
+        expect(boxes).to_have_count(ticked)
     frame.get_by_label("Steps", exact=True).fill("150")
     frame.get_by_label("Steps", exact=True).blur()
     link = frame.get_by_label("A link to these settings").input_value()
