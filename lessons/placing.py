@@ -118,8 +118,8 @@ def _alone() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "budget": Claim(
-        "With {budget:,d} numbers to spend, `q_proj` and `v_proj` in all blocks get r = {paper}, all six matrices get "
-        "r = {six}, and a single `q_proj` in one block gets r = {single}.",
+        "With {budget:,d} numbers to spend, q_proj and v_proj in all blocks get r = {paper}, all six matrices get "
+        "r = {six}, and a single q_proj in one block gets r = {single}.",
         _budget,
         lambda v: v["single"] > v["paper"] > v["six"],
     ),
@@ -129,7 +129,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["off"] < 0.101,
     ),
     "known-steer": Claim(
-        "On the legal voice `q_proj` alone comes from {start:.3f} to {q:.3f} nats, `k_proj` alone to {k:.3f}, and "
+        "On the legal voice q_proj alone comes from {start:.3f} to {q:.3f} nats, k_proj alone to {k:.3f}, and "
         "both together to {qk:.3f}.",
         _known,
         lambda v: min(v["q"], v["k"], v["qk"]) > v["start"] - 0.02,
@@ -147,7 +147,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "new": Claim(
         "The MLP alone ends at {mlp:.2f} nats, all six matrices at {six:.2f}, attention alone at {attention:.2f}, "
-        "`q_proj` and `v_proj` at {qv:.2f}.",
+        "q_proj and v_proj at {qv:.2f}.",
         _new,
         lambda v: max(v["mlp"], v["six"]) + 0.3 < v["attention"] < v["qv"] - 0.3,
     ),
@@ -157,14 +157,14 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["spread"] < v["attention"] - v["mlp"],
     ),
     "worst": Claim(
-        "`k_proj` alone is the worst here, too: {k:.2f} nats, and `q_proj` alone {q:.2f}. `v_proj` alone has {v:.2f}, "
-        "`o_proj` alone {o:.2f}.",
+        "k_proj alone is the worst here, too: {k:.2f} nats, and q_proj alone {q:.2f}. v_proj alone has {v:.2f}, "
+        "o_proj alone {o:.2f}.",
         _new,
         lambda v: v["k"] > v["q"] > v["v"] + 1 and v["v"] > v["o"],
     ),
     "tuned": Claim(
-        "At the best of the rates {low:g}, {rate:g} and {high:g} for each, `q_proj` and `v_proj` come to {qv:.2f}, "
-        "attention to {attention:.2f}, the MLP to {mlp:.2f}, and `down_proj` alone to {down:.2f}.",
+        "At the best of the rates {low:g}, {rate:g} and {high:g} for each, q_proj and v_proj come to {qv:.2f}, "
+        "attention to {attention:.2f}, the MLP to {mlp:.2f}, and down_proj alone to {down:.2f}.",
         _tuned,
         lambda v: abs(v["qv"] - v["attention"]) < 0.1 and v["down"] < v["mlp"] < v["attention"] - 0.3,
     ),
@@ -181,7 +181,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["known"] < 0.01,
     ),
     "alone": Claim(
-        "The best single place is `{name}` in the first block: {loss:.2f} nats, where `q_proj` and `v_proj` in all "
+        "The best single place is {name} in the first block: {loss:.2f} nats, where q_proj and v_proj in all "
         "blocks have {paper:.2f}. The worst has {worst:.2f}.",
         _alone,
         lambda v: v["first"] and v["loss"] < v["paper"],

@@ -34,8 +34,8 @@ class Placing extends Instrument {
     this.link = h('a', { target: '_top' }, text.live)
     this.live = h('p', { class: 'note' }, this.link)
     this.about = h('p', { class: 'note' })
-    this.drawn = h('div', {}, this.rows.element, ...frame.part('paper', this.paper()))
     const { task, family } = this.controls
+    this.drawn = h('div', {}, abreast({ family }), this.rows.element, ...frame.part('paper', this.paper()))
     frame.root.append(
       ...frame.part('choices', abreast({ task, preset: this.preset })),
       ...frame.part('guess', this.guess.element),
@@ -50,7 +50,7 @@ class Placing extends Instrument {
           frame.sentence,
           ...frame.part('readouts', this.readouts.element),
         ),
-        ...frame.part('chart', h('div', {}, abreast({ family }), this.drawn)),
+        ...frame.part('chart', this.drawn),
       ),
       this.about,
     )
