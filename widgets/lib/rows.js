@@ -6,7 +6,7 @@ import { freshId } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { top: 2.2, right: 1, bottom: 2.6 }
-const NAMES = 8.2
+const NAMES = 9.6
 const ROW = 1.45
 const TICK = 5
 const ROOM = 0.04 // of what the axis spans, at both ends
