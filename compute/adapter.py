@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from compute.adapted import AdaptedLinear, adapted_layers, with_layers
 from compute.gpt import GPT
 from compute.inits import start
 from compute.scaling import scaling_of
 
 
-class LoRALinear(nn.Module):
+class LoRALinear(AdaptedLinear):
     """Add scaling * lora_B @ lora_A to a linear layer that stays as it is.
 
     Parameters
@@ -52,9 +53,8 @@ class LoRALinear(nn.Module):
     """
 
     def __init__(self, base: nn.Linear, r: int, alpha: float, scaling_rule: str):
-        super().__init__()
+        super().__init__(base)
         self.scaling = scaling_of(scaling_rule, alpha, r)
-        self.base = base.requires_grad_(False)
         self.r, self.alpha, self.scaling_rule = r, alpha, scaling_rule
         self.lora_A = nn.Parameter(base.weight.new_zeros(r, base.in_features))
         self.lora_B = nn.Parameter(base.weight.new_zeros(base.out_features, r))
@@ -63,6 +63,10 @@ class LoRALinear(nn.Module):
         """Return the layer's answer (..., out) to x (..., in)."""
         inner = self.scaling * F.linear(x, self.lora_A)  # (..., r): the fewest numbers to scale
         return self.base(x) + F.linear(inner, self.lora_B)
+
+    def delta_w(self) -> torch.Tensor:
+        """Return scaling * lora_B @ lora_A, (out, in)."""
+        return self.scaling * self.lora_B @ self.lora_A
 
 
 def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None:
@@ -152,30 +156,17 @@ def inject(
     >>> sum(p.numel() for p in adapted.parameters() if p.requires_grad)  # 3 blocks, 2 layers, 4 * (64 + 64)
     3072
     """
-    adapted = copy.deepcopy(model).requires_grad_(False)
-    blocks = range(len(adapted.blocks)) if layers is None else layers
-    if not blocks or not set(blocks) <= set(range(len(adapted.blocks))):
-        raise ValueError(f"layers must be some of 0 to {len(adapted.blocks) - 1}, got {tuple(blocks)}.")
-    inside = tuple(f"blocks.{block}." for block in blocks)
-    found = [
-        (name, layer)
-        for name, layer in adapted.named_modules()
-        if isinstance(layer, nn.Linear)
-        and name.rpartition(".")[2] in target_modules
-        and name.startswith(inside)
-    ]
-    missing = set(target_modules) - {name.rpartition(".")[2] for name, _ in found}
-    if missing or not found:
-        raise ValueError(f"target_modules must name linear layers, got {', '.join(missing) or 'none'}.")
-    for name, layer in found:
+
+    def change(name: str, layer: nn.Linear) -> LoRALinear:
         new = LoRALinear(layer, r, alpha, scaling_rule)
         initialize(new, init, generator)
-        adapted.set_submodule(name, new)
-    return adapted
+        return new
+
+    return with_layers(model, target_modules, change, layers)
 
 
 def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
-    """Yield the adapted layers of a model.
+    """Yield the layers of a model that have a LoRA adapter.
 
     Parameters
     ----------
@@ -199,18 +190,18 @@ def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
 
 
 @torch.no_grad()
-def delta_w(layer: LoRALinear) -> torch.Tensor:
+def delta_w(layer: AdaptedLinear) -> torch.Tensor:
     """Return what the adapter adds to the weight of its layer.
 
     Parameters
     ----------
-    layer : LoRALinear
+    layer : AdaptedLinear
         An adapted layer.
 
     Returns
     -------
     (out, in) tensor
-        scaling * lora_B @ lora_A: the scaling is included, as in PEFT and unlike the BA of the paper.
+        Of LoRA scaling * lora_B @ lora_A: the scaling is included, as in PEFT and unlike the BA of the paper.
 
     Examples
     --------
@@ -220,7 +211,7 @@ def delta_w(layer: LoRALinear) -> torch.Tensor:
     >>> torch.allclose(layer(x), layer.base(x) + delta_w(layer) @ x, atol=1e-6)
     True
     """
-    return layer.scaling * layer.lora_B @ layer.lora_A
+    return layer.delta_w()
 
 
 @torch.no_grad()
@@ -230,7 +221,7 @@ def merge(model: GPT, strength: float = 1.0) -> GPT:
     Parameters
     ----------
     model : GPT
-        A model with adapters. It is not touched.
+        A model with adapters, of LoRA or of another kind that adds a delta_w. It is not touched.
     strength : float
         Multiplies every delta_w: 0 gives the base, 1 the adapted model, and both ends may be left behind.
 
@@ -256,7 +247,7 @@ def merge(model: GPT, strength: float = 1.0) -> GPT:
     []
     """
     merged = copy.deepcopy(model)
-    for name, layer in list(lora_layers(merged)):
+    for name, layer in list(adapted_layers(merged)):
         layer.base.weight += strength * delta_w(layer)
         merged.set_submodule(name, layer.base)
     return merged

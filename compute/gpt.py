@@ -194,10 +194,14 @@ class GPT(nn.Module):
                     std = 1 / math.sqrt(config.n_embd)  # vectors of length 1
                 nn.init.normal_(weight, std=std, generator=generator)
 
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return what the first block reads, (n, T, C), for tokens (n, T): each word's vector and its place's."""
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        return self.embed_tokens(tokens) + self.embed_positions(positions)
+
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the logits of the token after each, (n, T, vocab_size), for tokens (n, T)."""
-        positions = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.embed_tokens(tokens) + self.embed_positions(positions)  # (n, T, C)
+        x = self.embed(tokens)
         for block in self.blocks:
             x = block(x)
         return self.lm_head(self.norm(x))

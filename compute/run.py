@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from compute.voices import TASKS
 
-METHODS = ("lora", "full")
+METHODS = ("lora", "full", "dora", "adalora", "ia3", "bitfit", "bottleneck", "soft prompt")
 SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 LAYERS = (0, 1, 2)  # the blocks of the mini-model
@@ -57,9 +57,12 @@ class TrainConfig:
         Voice to learn, one of TASKS.
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
-        scaling_rule, target_modules, layers, init, train_embeddings and base_format.
+        scaling_rule, target_modules, layers, init, train_embeddings and base_format. Or another of METHODS
+        (`compute.menu`): "dora" and "adalora" have no use for layers, init and base_format, the others for none of
+        alpha, scaling_rule, target_modules, layers, init and base_format.
     r : int
-        Rank of each adapter, 1 to 64.
+        Rank of each adapter, 1 to 64; the rank that AdaLoRA leaves on average, the width of a bottleneck, the number
+        of vectors in a soft prompt. "ia3" and "bitfit" have no size to choose.
     alpha : float
         Numerator of the scaling.
     scaling_rule : str

@@ -1,6 +1,5 @@
 """Finetune the mini-model, one record a step. Nothing here knows who watches: the caller takes records, or stops."""
 
-import copy
 import math
 import time
 from collections.abc import Iterator
@@ -8,11 +7,14 @@ from collections.abc import Iterator
 import torch
 from safetensors.torch import save
 
-from compute.adapter import delta_w, inject, lora_layers, merge
+from compute.adalora import Allocation
+from compute.adapted import adapted_layers
+from compute.adapter import delta_w, merge
 from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
-from compute.peft_format import EMBEDDINGS, on_base, save_adapter
+from compute.menu import with_method
+from compute.peft_format import EMBEDDINGS, adapter_state, on_base, save_adapter
 from compute.quantised_model import quantised_model
 from compute.run import (
     EVALUATE_EVERY,
@@ -63,7 +65,7 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     Returns
     -------
     GPT
-        A copy. What can learn asks for gradients: the factors, perhaps the embeddings, or everything.
+        A copy. What can learn asks for gradients: what the method trains, and perhaps the embeddings.
 
     Examples
     --------
@@ -71,11 +73,7 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     >>> sum(p.numel() for p in model.parameters() if p.requires_grad)
     384
     """
-    if config.method == "full":
-        return copy.deepcopy(base).requires_grad_()
-    generator = torch.Generator().manual_seed(config.seed)
-    chosen = (config.target_modules, config.r, config.alpha, config.scaling_rule, config.init)
-    model = inject(base, *chosen, generator, layers=config.layers)
+    model = with_method(config, base)
     for name in EMBEDDINGS if config.train_embeddings else ():
         model.get_submodule(name).requires_grad_()
     return model
@@ -125,6 +123,7 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
     texts = windows(config.task, "training", base.config.block_size)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = OPTIMIZERS[config.optimizer](learning.values(), lr=config.learning_rate)
+    allocation = Allocation(model, config.r, config.steps) if config.method == "adalora" else None
     worst, blind_guess = math.inf, math.log(base.config.vocab_size)
     last_loss, training, waiting = None, 0.0, 0.0
     for step, batch in enumerate(batches(texts, config.batch_size, config.steps, config.seed)):
@@ -132,7 +131,7 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
         began = time.perf_counter()
         optimizer.zero_grad()
         loss = model.loss(texts[batch].to(device()))
-        loss.backward()
+        (loss + allocation.penalty() if allocation else loss).backward()
         norms = _gradient_norms(learning)
         value = loss.item()
         bad = value > worst or not all(map(math.isfinite, (value, *norms.values())))
@@ -140,6 +139,8 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
             yield Diverged(step, value if math.isfinite(value) else None, last_loss)
             return
         optimizer.step()
+        if allocation:
+            allocation.after(step + 1)
         now = time.perf_counter()
         if last_loss is None:
             worst = max(value, blind_guess) + RUINED
@@ -186,27 +187,31 @@ def learned(model: GPT, base: GPT) -> dict[str, torch.Tensor]:
     Parameters
     ----------
     model : GPT
-        The finetuned model: with adapters, or plain and of the same sizes as the base.
+        The finetuned model: with adapters of any kind, or plain and of the same sizes as the base.
     base : GPT
         The model that it was finetuned from.
 
     Returns
     -------
     dict of str to (out, in) tensor
-        delta_w by the name of the layer, on the CPU. Of an adapted model only the layers with an adapter.
+        delta_w by the name of the layer, on the CPU. Of an adapted model only the layers with an adapter, of another
+        only those that changed.
 
     Examples
     --------
     >>> base = load_base()
-    >>> len(learned(base, base))  # 3 blocks of 6 layers
-    18
+    >>> learned(base, base)
+    {}
     """
-    adapted = {name: delta_w(layer).cpu() for name, layer in lora_layers(model)}
+    adapted = {name: delta_w(layer).cpu() for name, layer in adapted_layers(model)}
     if adapted:
         return adapted
     before, after = base.state_dict(), model.state_dict()
-    names = [name for name in before if name.removesuffix(".weight").endswith(TARGET_MODULES)]
-    return {name.removesuffix(".weight"): after[name].cpu() - before[name].cpu() for name in names}
+    names = [
+        name for name in before if name in after and name.removesuffix(".weight").endswith(TARGET_MODULES)
+    ]
+    changes = {name.removesuffix(".weight"): after[name].cpu() - before[name].cpu() for name in names}
+    return {name: change for name, change in changes.items() if change.any()}
 
 
 def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) -> Result | None:
@@ -235,7 +240,7 @@ def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) 
     ()
     """
     evaluation = evaluate(model, task)
-    strengths = STRENGTHS if any(lora_layers(model)) else ()
+    strengths = STRENGTHS if any(adapted_layers(model)) else ()
     evaluations = tuple(evaluate(merge(model, strength), task) for strength in strengths)
     if not all(each.finite for each in (evaluation, *evaluations)):
         return None
@@ -284,7 +289,8 @@ def _result(
     if config.method == "lora":
         files = save_adapter(model)
     else:
-        files = save({name: tensor.cpu() for name, tensor in model.state_dict().items()}), None
+        state = adapter_state(model)
+        files = save({name: tensor.contiguous() for name, tensor in state.items()}), None
     seconds = time.perf_counter() - start
     result = measured(model, base, config.task, files)
     if result is None:
