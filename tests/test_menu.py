@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compute.adalora import Allocation, SVDLinear, budget_at, inject_directions
+from compute.adalora import Allocation, SVDLinear, inject_directions
 from compute.adapted import adapted_layers
 from compute.adapter import delta_w, merge
 from compute.bottleneck import Bottleneck
@@ -15,6 +15,7 @@ from compute.gpt import GPT
 from compute.ia3 import IA3Linear
 from compute.magnitude import magnitude
 from compute.menu import with_method
+from compute.rank_budget import budget_at
 from compute.run import METHODS, TARGET_MODULES, Result, TrainConfig
 from compute.soft_prompt import PromptedGPT
 from compute.train import learned, train

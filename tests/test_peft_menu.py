@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from compute.adalora import EVERY, ORTHOGONALITY, SETTLE, WARM_UP, Allocation, SVDLinear
+from compute.adalora import ORTHOGONALITY, Allocation, SVDLinear
 from compute.adapted import AdaptedLinear, adapted_layers
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.menu import with_method
+from compute.rank_budget import EVERY, phases, start_rank
 from compute.run import TARGET_MODULES, TrainConfig
 from compute.soft_prompt import PromptedGPT
 
@@ -108,13 +109,13 @@ def test_ia3_answers_as_that_of_peft(base, tokens):
 
 def their_adalora(base: GPT, ours: GPT) -> peft.PeftModel:
     config = peft.AdaLoraConfig(
-        init_r=6,
+        init_r=start_rank(R),
         target_r=R,
         lora_alpha=ALPHA,
         target_modules=[*TARGET_MODULES],
         total_step=STEPS,
-        tinit=int(WARM_UP * STEPS),
-        tfinal=int(SETTLE * STEPS),
+        tinit=phases(STEPS)[0],
+        tfinal=STEPS - phases(STEPS)[1],
         deltaT=EVERY,
         orth_reg_weight=ORTHOGONALITY,
     )
