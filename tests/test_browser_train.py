@@ -167,7 +167,7 @@ def test_a_killed_worker_is_said_and_train_starts_again(open_lab, lab):
 def test_a_learning_rate_that_diverges_is_explained(open_lab):
     page = open_lab()
     settings(page, Steps="100")
-    page.get_by_label("Learning rate, LoRA", exact=True).fill("10")
+    page.get_by_label("Learning rate, adapter", exact=True).fill("10")
     press(page, "Train")
     expect(row(page)).to_contain_text("diverged at step", timeout=PATIENCE_MS)
     expect(row(page)).to_contain_text("learning rate of 10 is too large")
@@ -180,9 +180,9 @@ def test_a_setting_that_is_not_possible_is_refused_in_a_sentence(open_lab):
     page.get_by_label("Rank r", exact=True).blur()
     expect(page.get_by_label("Rank r", exact=True)).to_have_value("64")
     page.get_by_text("More settings", exact=True).click()
-    page.get_by_label("Learning rate, LoRA", exact=True).fill("100")
+    page.get_by_label("Learning rate, adapter", exact=True).fill("100")
     press(page, "Train")
-    said = "Learning rate, LoRA = 100 is not possible: from 1e-06 to 10."
+    said = "Learning rate, adapter = 100 is not possible: from 1e-06 to 10."
     expect(page.get_by_role("status").filter(has_text="not possible")).to_have_text(said)
 
 

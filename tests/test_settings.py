@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from compute.recorded import RECORDED_RANKS, load
 from compute.run import INITS, LAYERS, TARGET_MODULES, TrainConfig
-from widgets._settings import FIELDS, USUAL, configs, describe, read, same_but_r, sweep
+from compute.run import METHODS as METHODS_OF_A_RUN
+from widgets._settings import FIELDS, METHODS, USUAL, configs, describe, read, same_but_r, sweep
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
@@ -72,8 +73,8 @@ def test_what_is_no_settings_is_refused(text):
         ({"r": 65}, "Rank r = 65 is not possible: a whole number from 1 to 64."),
         ({"r": 4.5}, "Rank r = 4.5 is not possible: a whole number from 1 to 64."),
         ({"steps": 60}, "Steps = 60 is not possible: a whole number from 50 to 2,000, in steps of 50."),
-        ({"learning_rate": None}, "Learning rate, LoRA = None is not possible: from 1e-06 to 10."),
-        ({"learning_rate": float("nan")}, "Learning rate, LoRA = nan is not possible: from 1e-06 to 10."),
+        ({"learning_rate": None}, "Learning rate, adapter = None is not possible: from 1e-06 to 10."),
+        ({"learning_rate": float("nan")}, "Learning rate, adapter = nan is not possible: from 1e-06 to 10."),
         (
             {"init": "orthogonal", "r": 3},
             "The orthogonal start pairs directions, so r must be even: r = 3 is not possible.",
@@ -97,6 +98,27 @@ def test_full_finetuning_is_one_run_whatever_lora_is_set_to():
     )["full"]
     assert one == other
     assert one != configs(asked(full_learning_rate=3e-4))["full"]
+
+
+OTHERS = [method for method in METHODS if method not in ("both", "lora", "full")]
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_another_method_is_one_run_whatever_it_has_no_use_for(method):
+    usual = configs(asked(method=method))
+    assert {name: run.method for name, run in usual.items()} == {method: method}
+    assert configs(asked(method=method, init="PiSSA", full_learning_rate=0.1)) == usual
+    assert configs(asked(method=method, learning_rate=0.1)) != usual
+    sized = method not in ("ia3", "bitfit")
+    assert (configs(asked(method=method, r=8)) != usual) == sized
+    assert (configs(asked(method=method, target_modules=["q_proj"])) != usual) == (
+        method in ("dora", "adalora")
+    )
+    assert dict(FIELDS[1].allowed)[method]
+
+
+def test_every_method_can_be_asked_for():
+    assert set(METHODS) - {"both"} == set(METHODS_OF_A_RUN)
 
 
 def test_the_order_of_ticked_matrices_makes_no_other_run():

@@ -5,7 +5,7 @@ from typing import Any
 # Name in the figure, name in a sentence, what the size is, what it changes, whether it merges, whether tasks mix.
 METHOD_WORDS: dict[str, dict[str, str]] = {
     "full": {
-        "label": "full",
+        "label": "full finetuning",
         "name": "full finetuning",
         "size": "every number",
         "note": "Every number of the model learns.",
@@ -107,37 +107,37 @@ WORDS: dict[str, Any] = {
         "merged": {"yes": "{merged_1:.2f} × / {merged_32:.2f} ×", "no": "does not merge"},
         "merges": "{merges}",
         "mixes": "{mixes}",
-        "rate": "{rate:g}",
+        "rate": "{rate}",
     },
     "charts": {
         "loss": {
-            "title": "Loss on the task against numbers trained (logarithmic)",
+            "title": "Loss on the task (nats per token) against numbers trained",
             "probe": "{name}, {said_size}: {trainable:,d} numbers, {loss:.3f} nats per token",
         },
         "forgetting": {
-            "title": "Loss on the base's own voices against numbers trained (logarithmic)",
+            "title": "Loss on the base's own voices (nats per token) against numbers trained",
             "probe": "{name}, {said_size}: {trainable:,d} numbers, {base:.3f} nats per token",
         },
         "time-1": {
-            "title": "Time of a forward pass of 1 text over the plain base's (both axes logarithmic)",
+            "title": "Time of a forward pass of 1 text, over the plain base's, against numbers trained",
             "probe": "{name}, {said_size}: {time_1:.2f} times, half of the rounds from {low_1:.2f} to {high_1:.2f}",
         },
         "time-32": {
-            "title": "Time of a forward pass of 32 texts over the plain base's (both axes logarithmic)",
+            "title": "Time of a forward pass of 32 texts, over the plain base's, against numbers trained",
             "probe": "{name}, {said_size}: {time_32:.2f} times, half of the rounds from {low_32:.2f} to {high_32:.2f}",
         },
     },
     "x": "numbers trained",
     "rules": {
-        "loss": "full finetuning",
+        "loss": "",
         "forgetting": "the base",
         "time-1": "the plain base",
         "time-32": "the plain base",
     },
     "ranks": {
         "title": "Directions that AdaLoRA left in each layer, of {start} at first",
-        "head": "block",
-        "block": "{number}",
+        "head": "layer",
+        "block": "block {number}",
     },
     "guess": {
         "question": (
@@ -173,7 +173,7 @@ WORDS: dict[str, Any] = {
         "{label}",
         "{said_size}",
         "{trainable:,d}",
-        "{rate:g}",
+        "{rate}",
         "{loss:.3f}",
         "{lowest:.3f}",
         "{highest:.3f}",
@@ -189,8 +189,8 @@ WORDS: dict[str, Any] = {
 }
 ABOUT = (
     "{steps} steps of 32 texts each, AdamW, from the same base. Three learning rates were tried for each method on "
-    "each task, at its middle size; shown is the smallest whose loss comes within {close} nats of the best of them. The "
-    "middle sizes in the new language have {seeds} seeds, of which the middle one is shown; whatever else has one. "
+    "each task, at its middle size; shown is the smallest whose loss comes within {close} nats of the best of them. "
+    "The middle sizes in the new language have {seeds} seeds, of which the middle one is shown; whatever else has one. "
     "Times are of the machine that recorded, on one thread: the plain base takes {milliseconds:.1f} ms for one text "
     "and {milliseconds_32:.1f} ms for 32. Recorded {recorded}, in {seconds:,d} s of one core."
 )

@@ -9,7 +9,22 @@ from compute.run import AWAY_FROM_BASE
 from widgets._runs import runs_of
 
 MOST_STEPS = 2000  # of a live run: it takes about a minute
-NAMES = {"lora": "LoRA", "full": "full finetuning"}
+NAMES = {"lora": "LoRA", "full": "full finetuning"}  # of the two places; another method may stand in LoRA's
+METHOD_NAMES = NAMES | {
+    "dora": "DoRA",
+    "adalora": "AdaLoRA",
+    "ia3": "IA3",
+    "bitfit": "BitFit",
+    "bottleneck": "bottlenecks",
+    "soft prompt": "a soft prompt",
+}
+SIZED = {
+    "bottleneck": "{name} of width {r}",
+    "soft prompt": "{name} of {r} vectors",
+    "ia3": "{name}",
+    "bitfit": "{name}",
+}
+WITH_RANK = "{name} with r = {r}"
 OTHER_LENGTH = "{name} ({steps} steps)"
 RECORDED = "recorded {name}"
 
@@ -23,7 +38,7 @@ class Sweep(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two runs, each with its name in the figure.
+    """Two runs, each with its name in the figure. `lora` may be a run of any method but full finetuning.
 
     `last` is where the axis of steps ends, `reached` how far the runs have come that are being trained; `whole` says
     that none of them is.
@@ -41,6 +56,17 @@ class Pair(NamedTuple):
     def task(self) -> str:
         """The task that both learn, as compute.voices calls it."""
         return self.lora.config["task"]
+
+    @property
+    def sized(self) -> str:
+        """The name of the first run, with its size."""
+        template = SIZED.get(self.lora.config["method"], WITH_RANK)
+        return template.format(name=self.names["lora"], r=self.lora.config["r"])
+
+
+def place_of(method: str) -> str:
+    """Return the name of the place in a pair that a method has."""
+    return method if method in NAMES else "lora"
 
 
 def recorded_sweep(task: str) -> Sweep:
@@ -82,7 +108,7 @@ def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair
 
 def _name(name: str, run: Run, trained: bool, steps: int) -> str:
     if trained:
-        return NAMES[name]
+        return METHOD_NAMES[run.config["method"]]
     told = RECORDED.format(name=NAMES[name])
     return told if run.steps[-1] == steps else OTHER_LENGTH.format(name=told, steps=run.steps[-1])
 
@@ -96,12 +122,16 @@ def shipped(run: Run, whole: bool) -> dict[str, Any]:
         "base_loss": _short(run.base_loss),
         "samples": run.samples,
         # A model that starts as the base writes as the base does; what another one's base writes is known at the end.
-        "base_samples": run.base_samples or (() if run.config["init"] in AWAY_FROM_BASE else run.samples[0]),
+        "base_samples": run.base_samples or (() if _starts_elsewhere(run) else run.samples[0]),
         "trainable": run.trainable,
         "bytes": run.bytes,
         "seconds": run.seconds,
         "spectra": run.spectra if whole else {},
     }
+
+
+def _starts_elsewhere(run: Run) -> bool:
+    return run.config["init"] in AWAY_FROM_BASE or run.config["method"] == "soft prompt"
 
 
 def _short(losses: Sequence[float]) -> list[float]:

@@ -19,7 +19,25 @@ from compute.run import (
 from widgets._pair import MOST_STEPS
 from widgets._runs import TASKS
 
-METHODS = {"both": "LoRA and full finetuning", "lora": "LoRA", "full": "Full finetuning"}
+METHODS = {
+    "both": "LoRA and full finetuning",
+    "lora": "LoRA",
+    "full": "Full finetuning",
+    "dora": "DoRA",
+    "adalora": "AdaLoRA, r left on average",
+    "ia3": "IA3",
+    "bitfit": "BitFit",
+    "bottleneck": "Bottlenecks of width r",
+    "soft prompt": "Soft prompt of r vectors",
+}
+# What each method uses besides what all of them do.
+USES = {
+    "lora": ("r", "alpha", "scaling_rule", "init", "target_modules", "layers", "base_format"),
+    "dora": ("r", "alpha", "scaling_rule", "target_modules"),
+    "adalora": ("r", "alpha", "target_modules"),
+    "bottleneck": ("r",),
+    "soft prompt": ("r",),
+}
 INIT_LABELS = {
     "B=0": "lora_B = 0 (usual)",
     "A=0": "lora_A = 0",
@@ -94,7 +112,7 @@ FIELDS = [
     Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),
     Field("r", "Rank r", "integer", DEFAULT.r, (1, 64), first=True),
     Field("steps", "Steps", "integer", DEFAULT.steps, STEPS, stride=EVALUATE_EVERY, first=True),
-    Field("learning_rate", "Learning rate, LoRA", "number", LORA_LEARNING_RATE, (1e-6, 10)),
+    Field("learning_rate", "Learning rate, adapter", "number", LORA_LEARNING_RATE, (1e-6, 10)),
     Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATES[FULL], (1e-6, 10)),
     Field("alpha", "alpha", "number", DEFAULT.alpha, (0.01, 1024)),
     Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
@@ -141,9 +159,9 @@ def read(text: str) -> dict[str, Any]:
 
 
 def configs(settings: dict[str, Any]) -> dict[str, TrainConfig]:
-    """Return the runs that the settings ask for, by method: "lora", "full" or both."""
+    """Return the runs that the settings ask for, by method."""
     method = settings["method"]
-    return {name: config(settings, name) for name in ("lora", "full") if method in (name, "both")}
+    return {name: config(settings, name) for name in (("lora", "full") if method == "both" else (method,))}
 
 
 def config(settings: dict[str, Any], method: str) -> TrainConfig:
@@ -151,15 +169,16 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
     common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer")}
     if method == "full":
         return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
-    names = ("r", "scaling_rule", "init", "train_embeddings", "base_format")
+    # In one order: the order in which a reader ticks them makes no other run.
+    targets = tuple(name for name in TARGET_MODULES if name in settings["target_modules"])
+    layers = tuple(block for block in LAYERS if str(block) in settings["layers"])
+    chosen = settings | {"alpha": float(settings["alpha"]), "target_modules": targets, "layers": layers}
     return TrainConfig(
         **common,
-        **{name: settings[name] for name in names},
-        alpha=float(settings["alpha"]),
+        **{name: chosen[name] for name in USES.get(method, ())},
+        method=method,
         learning_rate=float(settings["learning_rate"]),
-        # In one order: the order in which a reader ticks them makes no other run.
-        target_modules=tuple(name for name in TARGET_MODULES if name in settings["target_modules"]),
-        layers=tuple(block for block in LAYERS if str(block) in settings["layers"]),
+        train_embeddings=settings["train_embeddings"],
     )
 
 

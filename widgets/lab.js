@@ -180,7 +180,8 @@ class Lab extends Instrument {
   }
 
   table() {
-    return this.tableOf(this.runs.stops.map((step) => this.runs.values(step)))
+    const { head, rows } = this.tableOf(this.runs.stops.map((step) => this.runs.values(step)))
+    return { head: head.map((name) => fill(name, { lora_name: this.runs.names.lora })), rows }
   }
 
   get stem() {

@@ -15,14 +15,14 @@ from widgets._text import fill
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
 WORDS: dict[str, Any] = {
     "sentence": (
-        "After {step} steps on “{label}”, {lora_name} with r = {r} is at {lora_loss:.2f} nats per token on sentences "
+        "After {step} steps on “{label}”, {sized} is at {lora_loss:.2f} nats per token on sentences "
         "it has not seen, {full_name} at {full_loss:.2f}. On the base's own voices {lora_name} went from "
         "{base_before:.2f} to {lora_base:.2f}, {full_name} to {full_base:.2f}."
     ),
     "stepLabel": "Step",
     "layerLabel": "Layer",
     "readouts": {
-        "trainable": "Numbers trained, r = {r}",
+        "trainable": "Numbers trained, {lora_name}",
         "full": "Numbers trained, full",
         "file": "Adapter file",
         "time": "Time of the run",
@@ -77,7 +77,13 @@ WORDS: dict[str, Any] = {
         "tooHigh": "You said r = {guess} for “{label}”. Fewer do: r = {truth}.",
         "truthMark": "r = {knee}",
     },
-    "tableHead": ["step", "LoRA: task", "full: task", "LoRA: base voices", "full: base voices"],
+    "tableHead": [
+        "step",
+        "{lora_name}: task",
+        "full: task",
+        "{lora_name}: base voices",
+        "full: base voices",
+    ],
     "tableRow": ["{step}", "{lora_loss:.3f}", "{full_loss:.3f}", "{lora_base:.3f}", "{full_base:.3f}"],
     "downloads": {"curves": "Curves (CSV)", "sweep": "Losses against r (CSV)", "picture": "Picture (SVG)"},
 }
@@ -155,6 +161,7 @@ class Lab(OfRecordedRun, Instrument):
             "note": _note(pair),
             "r": pair.lora.config["r"],
             "names": pair.names,
+            "sized": pair.sized,
             "last": pair.last,
             "reached": pair.reached,
             "every": EVALUATE_EVERY,
@@ -190,6 +197,7 @@ class Lab(OfRecordedRun, Instrument):
             "step": min(step, pair.reached) // EVALUATE_EVERY * EVALUATE_EVERY,
             "label": _words(pair)[0],
             "r": lora.config["r"],
+            "sized": pair.sized,
             "lora_name": pair.names["lora"],
             "full_name": pair.names["full"],
             "lora_loss": lora.validation_loss[at],
@@ -215,7 +223,8 @@ class Lab(OfRecordedRun, Instrument):
             [fill(cell, self.values(step)) for cell in WORDS["tableRow"]]
             for step in range(0, self._shown().reached + 1, EVALUATE_EVERY)
         ]
-        return WORDS["tableHead"], rows
+        names = {"lora_name": self._shown().names["lora"]}
+        return [fill(name, names) for name in WORDS["tableHead"]], rows
 
     def snippet(self) -> str:
         """Return code that trains the LoRA run again and prints its loss."""

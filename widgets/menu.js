@@ -10,7 +10,6 @@ import { csv } from './lib/share.js'
 import { fill } from './lib/text.js'
 
 const CHOSEN = ['task', 'shown', 'method', 'size']
-const TIMES = [0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10] // on the axis of times
 const timed = (n) => ['time', 'low', 'high', 'merged'].map((name) => `${name}_${n}`)
 // What a mark shows: its height, the ends of its line, and the height of the merged form.
 const HEIGHTS = {
@@ -132,8 +131,7 @@ class Menu extends Instrument {
       title: text.charts[shown].title,
       x: text.x,
       formatX: format(',d'),
-      format: format(merged ? '~g' : '.2~f'),
-      ticks: merged ? TIMES : undefined,
+      format: format('.2~f'),
       marks,
       names,
       at: this.at,
@@ -147,12 +145,20 @@ class Menu extends Instrument {
     this.ranks.hidden = method !== 'adalora'
     if (this.ranks.hidden) return
     const { title, block, head } = text.ranks
-    const line = (ranks, i) =>
-      h('tr', {}, h('th', { scope: 'row' }, fill(block, { number: i })), ...ranks.map((r) => h('td', {}, r)))
-    const top = [head, ...arrays.layers].map((name) => h('th', { scope: 'col' }, name))
+    const blocks = task.ranks[place]
+    const line = (layer, i) => {
+      const cells = blocks.map((ranks) => h('td', {}, ranks[i]))
+      return h('tr', {}, h('th', { scope: 'row' }, layer), ...cells)
+    }
+    const top = [head, ...blocks.map((_, i) => fill(block, { number: i }))]
     this.ranks.replaceChildren(
       h('h3', {}, fill(title, { start: arrays.start[place] })),
-      h('table', {}, h('thead', {}, h('tr', {}, ...top)), h('tbody', {}, ...task.ranks[place].map(line))),
+      h(
+        'table',
+        {},
+        h('thead', {}, h('tr', {}, ...top.map((name) => h('th', { scope: 'col' }, name)))),
+        h('tbody', {}, ...arrays.layers.map(line)),
+      ),
     )
   }
 

@@ -70,8 +70,9 @@ class Menu(Instrument):
         "logarithmic. Upwards, by choice: the loss on sentences of the task that no run trains on, the loss on the "
         "base's own voices, both in nats per token, or the time of a forward pass as a multiple of the plain base's. "
         "There a small open mark is the same method merged, and an upright line holds half of the rounds; on a loss "
-        "the line reaches from the lowest to the highest seed. Grey: full finetuning and the base. Left out: other "
-        "tasks, longer runs, larger models, rates between those tried, and time on a graphics card."
+        "the line reaches from the lowest to the highest seed. The upward axis is logarithmic where the "
+        "marks span more than three times the lowest, and never starts at zero. Grey: full finetuning and the base. "
+        "Left out: other tasks, longer runs, larger models, rates between those tried, and time on a graphics card."
     )
     choices = ("task", "shown", "method", "size", "guess")
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")
@@ -126,7 +127,7 @@ def of_point(task: str, method: str, size: int | None) -> dict[str, Any]:
         "place": PLACES[SIZES[method].index(size)] if size is not None else None,
         "settings": _settings(task, method, size, one.rate),
         "tried": ", ".join(f"{rate:g}" for rate in RATES[method]),
-        "rate": one.rate,
+        "rate": f"{one.rate:g}",
         "trainable": one.trainable,
         "loss": one.validation_loss,
         "lowest": one.lowest,

@@ -16,7 +16,7 @@ from compute.refusal import FileRefused
 from widgets import _brought, _settings
 from widgets._instrument import WORDS as SHARED
 from widgets._instrument import esm, stylesheet
-from widgets._pair import NAMES, Sweep, live_pair
+from widgets._pair import METHOD_NAMES, NAMES, Sweep, live_pair, place_of
 from widgets._runs import TASKS
 from widgets._takeaway import SCRIPT, zipped
 from widgets._training import registry, warm_up
@@ -164,8 +164,8 @@ class Trainer(Viewer):
         self._job = asyncio.ensure_future(work)
 
     async def _train(self) -> None:
-        configs = _settings.configs(self._settings)
-        await self._follow([Watched(NAMES[name], config) for name, config in configs.items()])
+        configs = _settings.configs(self._settings).values()
+        await self._follow([Watched(METHOD_NAMES[config.method], config) for config in configs])
 
     async def _follow(self, runs: list[Watched]) -> None:
         """Show runs as they grow, until all have ended."""
@@ -264,7 +264,7 @@ class Trainer(Viewer):
         whole = all(run.ended for run in self._watched)
         if not self._paused:
             same = _settings.same_but_r(self._swept_with, self._settings)
-            runs = {run.config.method: run.run for run in self._watched}
+            runs = {place_of(run.config.method): run.run for run in self._watched}
             pair = live_pair(runs, whole, self._sweep if same else None)
             if pair:
                 self.lab.pair = pair

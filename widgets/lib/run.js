@@ -16,13 +16,14 @@ export class Runs {
 
   /** All numbers that a sentence about a step may use; widgets/lab.py makes the same. */
   values(step) {
-    const { lora, full, label, names, r, every } = this
+    const { lora, full, label, names, r, sized, every } = this
     const at = this.evaluation(lora, step)
     const fullAt = this.evaluation(full, step)
     return {
       step: Math.floor(Math.min(step, this.reached) / every) * every,
       label,
       r,
+      sized,
       lora_name: names.lora,
       full_name: names.full,
       lora_loss: lora.validation_loss[at],

@@ -22,6 +22,8 @@ const AREA = 0.36 // of a mark, in square rem; a merged one is smaller
 const SMALL = 0.4
 const HIGH = 0.9 // of a name
 const ROOM = { linear: 0.06, log: 1.12 } // above and below what is drawn: a share of it, or a factor
+const WIDE = 3 // times the lowest: where the marks span more, the axis is logarithmic
+const TICKS = [0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10] // of such an axis
 const SHAPES = [
   symbolCircle,
   symbolSquare,
@@ -66,9 +68,9 @@ export class Scatter {
   }
 
   /**
-   * content: {title, x, formatX, format, ticks, marks: [{series, x, y, from, to, merged}], names: [text], at, rules:
-   * [{y, label}]}. The first series is the control. A line goes from `from` to `to`; `merged` is the height of a second,
-   * smaller mark. `ticks` makes a log axis of y.
+   * content: {title, x, formatX, format, marks: [{series, x, y, from, to, merged}], names: [text], at, rules: [{y,
+   * label}]}. The first series is the control. A line goes from `from` to `to`; `merged` is the height of a second,
+   * smaller mark.
    */
   draw(content) {
     const { title, marks, rules, names, at } = (this.content = content)
@@ -87,7 +89,7 @@ export class Scatter {
     if (box.right <= box.left) return // not laid out
     const numbers = marks.map(({ x }) => x)
     this.x = scaleLog([Math.min(...numbers) / 1.6, Math.max(...numbers) * 1.6], [box.left, box.right])
-    this.y = (content.ticks ? scaleLog : scaleLinear)(this.span(), [box.bottom, box.top])
+    this.y = this.upwards([box.bottom, box.top])
     const { svg, x, y } = this
     svg
       .attr('viewBox', `0 0 ${width} ${box.height}`)
@@ -115,18 +117,19 @@ export class Scatter {
     this.show(this.probed)
   }
 
-  /** From the lowest to the highest that is drawn, with room. */
-  span() {
-    const { marks, rules, ticks } = this.content
+  /** The scale from the lowest to the highest that is drawn, with room. */
+  upwards(range) {
+    const { marks, rules } = this.content
     const drawn = [
       ...marks.flatMap(({ y, from, to, merged }) => [y, from, to, merged]),
       ...rules.map(({ y }) => y),
     ]
     const known = drawn.filter((value) => value != null)
     const [low, high] = [Math.min(...known), Math.max(...known)]
-    if (ticks) return [low / ROOM.log, high * ROOM.log]
+    this.wide = high > WIDE * low
+    if (this.wide) return scaleLog([low / ROOM.log, high * ROOM.log], range)
     const room = ROOM.linear * (high - low)
-    return [low - room, high + room]
+    return scaleLinear([low - room, high + room], range)
   }
 
   /** The class of a series: the control, the chosen one, or another. */
@@ -141,9 +144,8 @@ export class Scatter {
     const powers = x.ticks().filter((value) => Number.isInteger(Math.log10(value)))
     const across = axisBottom(x).tickValues(powers).tickFormat(content.formatX).tickSizeOuter(0)
     group(`translate(0,${box.bottom})`).call(across)
-    const ticks = (content.ticks ?? y.ticks(6)).filter(
-      (tick) => tick >= y.domain()[0] && tick <= y.domain()[1],
-    )
+    const [low, high] = y.domain()
+    const ticks = this.wide ? TICKS.filter((tick) => tick >= low && tick <= high) : y.ticks(6)
     const up = axisLeft(y).tickValues(ticks).tickFormat(content.format).tickSizeOuter(0)
     group(`translate(${box.left},0)`).call(up)
     svg

@@ -1,0 +1,41 @@
+"""The menu in a real browser: it says what Python says, a mark can be picked, and the guess lifts the veil."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from widgets.menu import Menu, shipped
+
+
+def test_the_browser_says_what_python_says_and_a_mark_can_be_picked(open_page, server):
+    page = open_page(f"{server}/embed/menu/menu.html?guess=skip")
+    sentence = page.locator(".lora-menu .sentence")
+    expect(sentence).to_have_text(Menu(guess="skip").sentence())
+    for state in (
+        {"task": "legal", "method": "ia3", "shown": "time-1"},
+        {"task": "new-language", "method": "adalora", "shown": "time-32"},
+        {"task": "new-language", "method": "adalora", "shown": "forgetting"},
+    ):
+        for name, label in (("task", "Task"), ("method", "Method"), ("shown", "Upwards")):
+            page.get_by_label(label, exact=True).select_option(state[name])
+        expect(sentence).to_have_text(Menu(**state, guess="skip").sentence())
+        expect(page.locator(".lora-menu .ways")).to_be_visible(visible=state["method"] == "adalora")
+    chart = page.locator(".scatter svg")
+    chart.focus()
+    chart.press("Home")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile("^full finetuning, "))
+    chart.press("Enter")
+    expect(page.get_by_label("Method", exact=True)).to_have_value("full")
+
+
+def test_the_marks_are_veiled_until_the_guess(open_page, server):
+    page = open_page(f"{server}/embed/menu/menu.html")
+    expect(page.locator(".scatter svg")).not_to_be_visible()
+    expect(page.locator(".lora-menu .sentence")).to_have_text(Menu().sentence())
+    truth = shipped()["guessed"]["truth"]
+    page.get_by_label("My guess:").select_option("bitfit" if truth != "bitfit" else "ia3")
+    page.get_by_role("button", name="Reveal").click()
+    expect(page.locator(".scatter svg")).to_be_visible()
+    expect(page.locator(".verdict")).to_contain_text("You said")
