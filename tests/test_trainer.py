@@ -201,19 +201,14 @@ def test_divergence_is_said_with_the_rate_that_did_it(runner):
     run(main())
 
 
-@pytest.mark.parametrize(
-    ("method", "name", "sized"),
-    [("dora", "DoRA", "DoRA with r = 8"), ("soft prompt", "a soft prompt", "a soft prompt of 8 vectors")],
-)
-def test_another_method_stands_in_the_place_of_lora_and_leaves_no_adapter(method, name, sized, runner):
+def test_another_method_stands_in_the_place_of_lora_and_leaves_no_adapter(runner):
     async def main():
         reader = Trainer()
-        press(reader, "train", method=method, steps=50, r=8)
+        press(reader, "train", method="soft prompt", steps=50, r=8)
         await ended(reader)
-        assert [config.method for config in runner.begun] == [method]
-        assert rows(reader)[name].startswith("finished")
-        assert reader.lab.sentence().startswith(f"After 50 steps on “Legal voice”, {sized} is at")
-        assert reader.lab.table()[0][1] == f"{name}: task"
+        assert rows(reader)["a soft prompt"].startswith("finished")
+        assert "“Legal voice”, a soft prompt of 8 vectors is at" in reader.lab.sentence()
+        assert reader.lab.table()[0][1] == "a soft prompt: task"
         assert not told(reader)["adapter"]
 
     run(main())
