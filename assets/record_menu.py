@@ -3,7 +3,8 @@
 Run it from the root of the repository: python assets/record_menu.py. On each of two tasks it trains every method at
 its middle size with three learning rates, and its other sizes at the best of these; on the new language the middle size
 with two more seeds as well: 84 runs of about seven seconds. Then it times a forward pass of the plain base and of every
-method, merged and not, in rounds. The same machine gives the same losses; times differ.
+method, merged and not, in rounds. The same machine gives the same losses; times differ. To take only the times again,
+on a machine that does nothing else: python assets/record_menu.py times.
 """
 
 import sys
@@ -35,7 +36,7 @@ from compute.menu_plan import (
     config_of,
     middle_of,
 )
-from compute.recorded_menu import FILE, Timing
+from compute.recorded_menu import FILE, Menu, Timing, read_menu
 from compute.records import recorded_here, write_record
 from compute.run import Result, TrainConfig
 from compute.train import evaluate, train
@@ -102,22 +103,17 @@ def main() -> None:
     torch.set_num_threads(1)  # matrices this small gain nothing from a second thread
     compute.train.EVALUATE_EVERY, compute.train.STRENGTHS = 10**9, ()  # only how a run ends is kept
     base = load_base()
-    runs = [run for task in MENU_TASKS for method in SIZES for run in record_runs(task, method, base)]
+    if sys.argv[1:] == ["times"]:
+        menu = read_menu(FILE)
+    else:
+        runs = [run for task in MENU_TASKS for method in SIZES for run in record_runs(task, method, base)]
+        before = {task: [round(loss, DECIMALS) for loss in evaluate(base, task)[:2]] for task in MENU_TASKS}
+        menu = Menu(recorded_here(), round(time.process_time()), before, runs, [], {})
     timings, milliseconds = timed(base, ROUNDS)
-    before = {task: [round(loss, DECIMALS) for loss in evaluate(base, task)[:2]] for task in MENU_TASKS}
-    seconds = round(time.process_time())
-    write_record(
-        FILE,
-        {
-            "recorded": recorded_here(),
-            "seconds": seconds,
-            "before": before,
-            "runs": [run._asdict() for run in runs],
-            "timings": [each._asdict() for each in timings],
-            "milliseconds": milliseconds,
-        },
-    )
-    print(f"{FILE.stat().st_size:,} bytes, {seconds} s of one core")
+    menu = menu._replace(timings=timings, milliseconds=milliseconds)
+    rows = {name: [each._asdict() for each in getattr(menu, name)] for name in ("runs", "timings")}
+    write_record(FILE, {**menu._asdict(), **rows})
+    print(f"{FILE.stat().st_size:,} bytes, {round(time.process_time())} s of one core")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Menu(NamedTuple):
     recorded : str
         When and on what.
     seconds : float
-        Processor time that it took.
+        Processor time that training took.
     before : dict of str to list of float
         Losses of the base model, by task: on the task, and on its own voices.
     runs : list of MenuRun

@@ -1,52 +1,246 @@
 """The menu: the reader can say what each method changes, what it costs, whether it merges, and what was measured."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from compute.menu_plan import BATCHES, MENU_TASKS, MERGE, SIZES
-from compute.recorded_menu import Entry, entry, load_menu, timing
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons._blocks import Answer, Block, Correction, Figure, Lesson, Prose, Question, Try
+from lessons._menu_claims import CLAIMS
 from widgets.menu import Menu
 
-KNOWN, NEW = MENU_TASKS
-FIRST, MIDDLE, LAST = 0, 1, -1  # places among the sizes of a method
-OTHERS = [method for method in SIZES if method != "full"]
-THIN = ("lora", "dora", "adalora", "bottleneck")  # methods with two thin matrices and a size
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+## Before LoRA, and beside it
+
+LoRA is one dish of a menu. Some of the others are older, some came out beside it, some were made from it. All of them
+leave most of the model as it is and train something small.
+
+The usual telling goes through the older ones in a hurry. Adapters stand between the blocks and slow the model down.
+Prompts cannot be put into batches. BitFit works while a model is small. And LoRA had none of these troubles. Some of
+this is so, and some is not. Here all of them learn the same two tasks, from the same base.
+
+What does each of them change? A line of a formula says it. $W$ stays as it is; everything else on the right learns.
+
+**Full finetuning** changes every number.
+
+**LoRA** adds a product of two thin matrices [@hu2021, section 4.1].
+
+$$W' = W + s\\,B A$$
+
+**DoRA** lets such a product turn the rows of the weight, and learns the length of each row by a number of its own
+[@liu2024, equation 5]. With $V = W + s\\,B A$, row $i$ of the new weight is
+
+$$W'_i = m_i \\frac{V_i}{\\lVert V_i \\rVert}$$
+
+Here a row makes one output feature. The paper writes its weights the other way round and says “column”; it is the same
+number [@peft, dora.py].
+
+**AdaLoRA** writes the product like a singular value decomposition, pulls $P$ and $Q$ towards right angles, and switches
+off single values of $\\Lambda$ while it learns [@zhang2023, section 3].
+
+$$W' = W + s\\,P \\Lambda Q$$
+
+**(IA)³** adds no matrix. It multiplies keys, values and the inside of each MLP by learned numbers, feature by feature
+[@liu2022, abstract].
+
+$$k' = l \\odot k$$
+
+**BitFit** trains biases only [@benzaken2021, abstract].
+
+$$y = W x + b$$
+
+Our base has biases in its norms alone. So we give each linear layer one more, zero at first. That of the keys can do
+nothing, by the way: it adds the same to all scores of a query, and softmax takes it away again.
+
+**Bottleneck adapters** let a small network answer after each part of a block [@houlsby2019, figure 2].
+
+$$h' = h + U\\,\\sigma(D h)$$
+
+They stand inside each block, not between blocks: one after attention, one after the MLP, each before the residual is
+added [@hu2021, section 3].
+
+**A soft prompt** is a row of learned vectors that stands before the words [@lester2021, section 2].
+
+$$[\\,p_1, \\dots, p_n,\\ x_1, \\dots, x_T\\,]$$
+
+Where a model numbers its places, a prompt uses some of them up. Ours gives it no numbers, so that all methods are
+measured on the same texts.
+
+Which of them comes closest to full finetuning on a language that the base has never read?
+"""
+    )
+    yield Figure("menu", Menu)
+    yield Try(
+        """
+Choose the legal voice. How far are the marks apart now, and how many numbers does the leftmost of them train? Then look
+at the time of a pass for one text, and for many. Each of these runs can be trained in
+[the live lab](lab.html?train.method=dora&train.task=new+language&train.learning_rate=0.01), under “Method”. Only an
+adapter of LoRA can be taken away from there.
+"""
+    )
+    yield Prose(
+        """
+## Close together where the base helps
+
+[[known]] The base has read a little of this voice. To bring it out, almost anything will do. A comparison on such a
+task tells you little about the methods.
+
+## Far apart where it does not
+
+The new language is another matter. [[groups]]
+
+Four of the methods can turn what one place in the model says into something else: they have two thin matrices
+somewhere. They end close together. (IA)³ and BitFit can only make features louder or shift them. The prompt cannot
+change the model at all; it can only add something to read.
+
+Which of the four is best? [[luck]] So this experiment cannot tell LoRA from DoRA. Whoever shows you a table of methods
+without seeds shows you something else as well: luck.
+
+None of them reaches full finetuning here. All of them leave the words' own vectors alone, and in
+[the lesson on knees](knee.html) you can see that this is what holds them back.
+
+Does the count of numbers decide? [[count]] It matters what the numbers can do, not how many they are.
+
+## Who chooses the rank
+
+It is often told that AdaLoRA, (IA)³ and DoRA choose ranks. Only the first does. It starts with half as many directions
+again as it may keep. At each step it notes for every number how much the loss would change without it. Directions whose
+numbers matter least are switched off, wherever they are, and so some layers end with many and some with few.
+
+[[ranks]] Its authors, on another model, saw that the MLP and the upper layers got most [@zhang2023, section 4]. The
+first half of that we see as well. The second we do not. [[blocks]] Choose AdaLoRA in the figure and look for
+yourself.
+
+## What is forgotten
+
+[[forgetting]] We had not expected that, and we did not look for the reason. Mostly the rule is simple: who learns less
+forgets less. The prompt and BitFit show it.
+
+## What it costs in time
+
+[[times]] Our model is so small that a pass for one text is mostly the calling of functions, and a few more calls are
+much. DoRA also needs the lengths of all rows at each pass, for however few words.
+
+[[merged]] In the paper on LoRA, two kinds of bottlenecks on GPT-2 took [[one-text]] for one short text, and
+[[many-texts]] for a batch of many long ones. A prompt makes every text longer. [[long]]
+
+## Merge or mix
+
+To *merge* is to turn what was learned into weights of the base. LoRA, DoRA and AdaLoRA add something to a weight; (IA)³
+scales its rows or columns. BitFit becomes biases, which stay. Bottlenecks do not merge: a nonlinear function stands
+between their matrices. Nor do prompts.
+
+To *mix* is to have texts of different tasks in one batch: the base is multiplied once for all of them, and each text
+adds its own few numbers. All methods but full finetuning can do that, as long as their numbers are kept apart. Soft
+prompts are praised for it: one large model serves all tasks, with [[prompt-numbers]]. A merged adapter cannot, and the
+paper on LoRA says so [@hu2021, section 4.2]. So LoRA has a weakness, too. It is only that you may choose when to have
+it.
+
+## What others measured
+
+- *Bottlenecks.* On a collection of language tasks they came [[houlsby]].
+- *BitFit.* It is not older than LoRA; it came out a day later [@benzaken2021, first version]. On GPT-3 it scores
+  [[bitfit-sql]] for full finetuning on one task, and [[bitfit-mnli]] on another. So it is mixed. That it breaks on
+  large models is often told; we know no source that tests it.
+- *Prompts.* On the largest models that were tried they match full finetuning [@lester2021, abstract]. More vectors are
+  not always better: on GPT-3, one kind scored [[prefix]].
+
+Ours is one small model with two tasks, few steps and a few seeds. It shows what the parts do. It does not say what to
+choose for a large model.
+
+## In short
+
+- Where the base almost knows the task, every method will do. Where it does not, they differ widely.
+- What the numbers can do matters more than how many there are.
+- AdaLoRA chooses ranks. DoRA and (IA)³ do not.
+- What merges costs no time, and then holds one task. What is kept apart can be mixed.
+- Look for seeds before you believe that one method beats another.
+"""
+    )
 
 
-def _of(task: str, method: str, place: int = LAST) -> Entry:
-    return entry(load_menu(), task, method, SIZES[method][place])
-
-
-def _loss(task: str, method: str, place: int = LAST) -> float:
-    return _of(task, method, place).validation_loss
-
-
-def _time(method: str, batch: int, merged: bool = False, place: int = LAST) -> float:
-    return timing(load_menu(), method, SIZES[method][place], merged, batch).median
-
-
-def _known() -> Mapping[str, Any]:
-    losses = {method: [_loss(KNOWN, method, i) for i in range(len(SIZES[method]))] for method in OTHERS}
-    without = [loss for method in OTHERS if method != "soft prompt" for loss in losses[method]]
-    return {
-        "before": load_menu().before[KNOWN][0],
-        "full": _loss(KNOWN, "full"),
-        "low": min(without),
-        "high": max(without),
-        "prompt_low": min(losses["soft prompt"]),
-        "prompt_high": max(losses["soft prompt"]),
-        "smallest": _of(KNOWN, "ia3").trainable,
-        "whole": _of(KNOWN, "full").trainable,
-    }
-
-
-def _new() -> Mapping[str, Any]:
-    return {
-        "before": load_menu().before[NEW][0],
-        **{method.replace(" ", "_"): _loss(NEW, method) for method in SIZES},
-        "lora_trainable": _of(NEW, "lora").trainable,
-        "ia3_trainable": _of(NEW, "ia3").trainable,
-        "bitfit_trainable": _of(NEW, "bitfit").trainable,
-        "prompt_trainable": _of(NEW, "soft prompt").trainable,
-    }
+LESSON = Lesson(
+    slug="menu",
+    title="Beside LoRA: the menu",
+    question="There are other ways to train few numbers. What does each change, and what does it cost?",
+    part="How far it goes",
+    order=90,
+    minutes=14,
+    claims=CLAIMS,
+    build=build,
+    questions=(
+        Question(
+            "Which of these chooses ranks while it learns?",
+            (
+                Answer(
+                    "AdaLoRA",
+                    "It gives the layers more directions than they may keep, and switches off the least important.",
+                    right=True,
+                ),
+                Answer(
+                    "DoRA",
+                    "Its rank stays the one you set. What it adds is the length of each row, apart from its direction.",
+                ),
+                Answer(
+                    "(IA)³",
+                    "It has no rank at all. It scales features by learned numbers.",
+                ),
+            ),
+        ),
+        Question(
+            "One batch shall hold texts of many tasks. With which of these can it not?",
+            (
+                Answer(
+                    "Soft prompts",
+                    "They are made for it: each text brings its own vectors, and the model stays one "
+                    "[@lester2021, figure 2].",
+                ),
+                Answer(
+                    "LoRA, merged",
+                    "The merged weights hold one task [@hu2021, section 4.2]. Kept apart, each text can have an "
+                    "adapter of its own.",
+                    right=True,
+                ),
+                Answer(
+                    "(IA)³, kept apart", "A few numbers multiply the features of each text. They may differ."
+                ),
+            ),
+        ),
+        Question(
+            "LoRA and DoRA end a few thousandths apart, the seeds of LoRA alone some hundredths. What follows?",
+            (
+                Answer("DoRA is better", "Another seed could turn it round. [[luck]]"),
+                Answer(
+                    "They are the same",
+                    "They are two methods, and one of them trains more. This experiment just does not divide them.",
+                ),
+                Answer(
+                    "This experiment cannot tell which is better",
+                    "Chance does more than the method. [[luck]]",
+                    right=True,
+                ),
+            ),
+        ),
+    ),
+    corrections=(
+        Correction(
+            "AdaLoRA, (IA)³ and DoRA choose the rank adaptively.",
+            "One of the three does. AdaLoRA switches off directions while it learns. [[ranks]] (IA)³ has no rank, and "
+            "DoRA keeps the one it is given.",
+            "menu",
+        ),
+        Correction(
+            "BitFit works on small models and breaks on large ones.",
+            "No source that we know tests that. What its authors vary is the amount of data [@benzaken2021, section "
+            "on data size]. On GPT-3 it is mixed: [[bitfit-sql]] for full finetuning, and [[bitfit-mnli]].",
+            "menu",
+        ),
+        Correction(
+            "Prompts are awkward to batch; LoRA has no such trouble.",
+            "Mixed batches are what soft prompts are praised for: one model, and [[prompt-numbers]]. It is merged LoRA "
+            "that cannot mix tasks [@hu2021, section 4.2].",
+            "menu",
+        ),
+    ),
+)

@@ -53,8 +53,8 @@ METHOD_WORDS: dict[str, dict[str, str]] = {
         "mixes": "yes",
     },
     "ia3": {
-        "label": "IA3",
-        "name": "IA3",
+        "label": "(IA)³",
+        "name": "(IA)³",
         "size": "one size",
         "note": "Learned numbers scale keys, values and the inside of each MLP, feature by feature.",
         "merges": "yes",
@@ -150,8 +150,13 @@ WORDS: dict[str, Any] = {
         "reveal": "Reveal",
         "skip": "Skip",
         "again": "Guess again",
-        "right": "You said {guess}, and so it is: {best:.2f} nats, {full_new:.2f} with full finetuning.",
-        "wrong": "You said {guess}. It is {truth}: {best:.2f} nats, {full_new:.2f} with full finetuning.",
+        "right": (
+            "You said {guess}, and none is closer as far as we can tell: {its:.2f} nats, where seeds alone differ by "
+            "{spread:.2f}. Full finetuning has {full_new:.2f}."
+        ),
+        "wrong": (
+            "You said {guess}: {its:.2f} nats. Closest is {truth} with {best:.2f}; full finetuning has {full_new:.2f}."
+        ),
     },
     "tableHead": [
         "method",
@@ -192,7 +197,7 @@ ABOUT = (
     "each task, at its middle size; shown is the smallest whose loss comes within {close} nats of the best of them. "
     "The middle sizes in the new language have {seeds} seeds, of which the middle one is shown; whatever else has one. "
     "Times are of the machine that recorded, on one thread: the plain base takes {milliseconds:.1f} ms for one text "
-    "and {milliseconds_32:.1f} ms for 32. Recorded {recorded}, in {seconds:,d} s of one core."
+    "and {milliseconds_32:.1f} ms for 32. Recorded {recorded}; training took {seconds:,d} s of one core."
 )
 
 SNIPPET = """from compute.run import TrainConfig

@@ -13,7 +13,7 @@ NAMES = {"lora": "LoRA", "full": "full finetuning"}  # of the two places; anothe
 METHOD_NAMES = NAMES | {
     "dora": "DoRA",
     "adalora": "AdaLoRA",
-    "ia3": "IA3",
+    "ia3": "(IA)³",
     "bitfit": "BitFit",
     "bottleneck": "bottlenecks",
     "soft prompt": "a soft prompt",

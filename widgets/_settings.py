@@ -25,7 +25,7 @@ METHODS = {
     "full": "Full finetuning",
     "dora": "DoRA",
     "adalora": "AdaLoRA, r left on average",
-    "ia3": "IA3",
+    "ia3": "(IA)³",
     "bitfit": "BitFit",
     "bottleneck": "Bottlenecks of width r",
     "soft prompt": "Soft prompt of r vectors",

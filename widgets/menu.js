@@ -109,7 +109,10 @@ class Menu extends Instrument {
   /** Show or veil what the guess is about. */
   reveal() {
     const asked = this.guessed === 'ask'
-    this.guess.show(this.guessed, this.arrays.guessed)
+    const { guessed: guess, arrays } = this
+    const { losses, close, lowest } = arrays.guessed
+    const truth = close.includes(guess) ? guess : lowest // chance decides among those
+    this.guess.show(guess, { ...arrays.guessed, truth, its: losses[guess] })
     for (const part of [this.drawn, this.told]) part.classList.toggle('waiting', asked)
     this.frame.update()
   }

@@ -173,6 +173,27 @@ def _ranks(task: str, size: int | None) -> list[list[int]]:
     return [[ranks[next(names)] for _ in range(each)] for _ in range(len(LAYERS) // each)]
 
 
+def guessed() -> dict[str, Any]:
+    """Return what the question is about: the lowest loss of each method, and which of them chance cannot tell apart."""
+    one = {
+        method: [entry(load_menu(), GUESSED, method, size) for size in sizes]
+        for method, sizes in SIZES.items()
+    }
+    losses = {slug(method): min(each.validation_loss for each in of) for method, of in one.items()}
+    full = losses.pop("full")
+    spread = max(each.highest - each.lowest for of in one.values() for each in of)
+    best = min(losses, key=lambda method: losses[method])
+    close = [method for method, loss in losses.items() if loss <= losses[best] + spread]
+    return {
+        "losses": losses,
+        "lowest": best,
+        "best": losses[best],
+        "close": close,
+        "spread": round(spread, 4),
+        "full_new": full,
+    }
+
+
 @cache
 def shipped() -> dict[str, Any]:
     """Return what the browser needs: every point of both tasks, and what the guess is about."""
@@ -192,8 +213,6 @@ def shipped() -> dict[str, Any]:
                 place: _ranks(task, size) for place, size in zip(PLACES, SIZES["adalora"], strict=True)
             },
         }
-    guessed = tasks[slug(GUESSED)]
-    best = min(guessed["points"][1:], key=lambda values: values["loss"])
     about = {
         "steps": TrainConfig().steps,
         "close": CLOSE,
@@ -209,7 +228,7 @@ def shipped() -> dict[str, Any]:
         "start": {
             place: start_rank(size) for place, size in zip(PLACES, SIZES["adalora"], strict=True) if size
         },
-        "guessed": {"truth": best["method"], "best": best["loss"], "full_new": guessed["full"]},
+        "guessed": guessed(),
         "about": fill(ABOUT, about),
         "snippet": SNIPPET,
     }
