@@ -94,7 +94,7 @@ def initialize(layer: LoRALinear, init: str, generator: torch.Generator) -> None
     --------
     >>> layer = LoRALinear(nn.Linear(6, 4, bias=False), r=2, alpha=4, scaling_rule="alpha/r")
     >>> initialize(layer, "B=0", torch.Generator().manual_seed(0))
-    >>> bool(layer.lora_A.abs().max() <= 1 / math.sqrt(6)), bool(layer.lora_B.any())
+    >>> bool(layer.lora_A.abs().max() <= 6**-0.5), bool(layer.lora_B.any())
     (True, False)
     """
     lora_A, lora_B, W = start(init, layer.base.weight, layer.r, layer.scaling, generator)
