@@ -10,7 +10,7 @@ from safetensors.torch import save
 from compute.adalora import Allocation
 from compute.adapted import adapted_layers
 from compute.adapter import delta_w, merge
-from compute.batches import batches, windows
+from compute.batches import steps_of, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.menu import with_method
@@ -120,17 +120,16 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
     if config.method == "lora":
         base = quantised_model(base, config.base_format)
     model = prepare(config, base).to(device())
-    texts = windows(config.task, "training", base.config.block_size)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = OPTIMIZERS[config.optimizer](learning.values(), lr=config.learning_rate)
     allocation = Allocation(model, config.r, config.steps) if config.method == "adalora" else None
     worst, blind_guess = math.inf, math.log(base.config.vocab_size)
     last_loss, training, waiting = None, 0.0, 0.0
-    for step, batch in enumerate(batches(texts, config.batch_size, config.steps, config.seed)):
+    for step, texts in enumerate(steps_of(config, base.config.block_size)):
         evaluation = None if step % EVALUATE_EVERY else evaluate(model, config.task)
         began = time.perf_counter()
         optimizer.zero_grad()
-        loss = model.loss(texts[batch].to(device()))
+        loss = model.loss(texts.to(device()))
         (loss + allocation.penalty() if allocation else loss).backward()
         norms = _gradient_norms(learning)
         value = loss.item()

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load
 
 from compute.adapter import delta_w, lora_layers, merge
-from compute.batches import TRAINING, batches, windows
+from compute.batches import batches, windows
 from compute.checkpoint import load_base
 from compute.gpt import GPT
 from compute.peft_format import AdapterFiles, load_adapter
-from compute.run import STRENGTHS, Diverged, Result, StepRecord, TrainConfig
+from compute.run import STRENGTHS, TRAINING_TEXTS, Diverged, Result, StepRecord, TrainConfig
 from compute.sampling import voice_shares
 from compute.tokenizer import BEGIN
 from compute.train import EVALUATE_EVERY, device, evaluate, learned, prepare, train
@@ -54,7 +54,7 @@ def test_the_records_are_those_of_a_hand_written_loop(config, base):
         optimizer = torch.optim.SGD(learning, lr=config.learning_rate)
     texts = windows(config.task, "training", 32)
     generator = torch.Generator().manual_seed(config.seed)
-    order = torch.randint(TRAINING, (config.steps, config.batch_size), generator=generator)
+    order = torch.randint(TRAINING_TEXTS, (config.steps, config.batch_size), generator=generator)
     losses = []
     for chosen in order:
         optimizer.zero_grad()
