@@ -13,14 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is
 
 from compute.batches import windows
 from compute.checkpoint import BASE, save_base
-from compute.gpt import GPT, GPTConfig
-from compute.tokenizer import vocab_size
+from compute.pretraining import BATCH_SIZE, LEARNING_RATE, pretrain
 from compute.voices import BASE_VOICES
 
 SEED = 0
 STEPS = 1500
-BATCH_SIZE = 32
-LEARNING_RATE = 3e-3
 MEASURED_ON = 512  # texts of each voice, for the losses that base.json tells
 
 
@@ -28,20 +25,12 @@ def main() -> None:
     """Train, telling how it goes, and save."""
     torch.set_num_threads(1)  # the order in which threads add up would change the last digits
     start = time.perf_counter()
-    model = GPT(GPTConfig(vocab_size()), torch.Generator().manual_seed(SEED))
-    texts = windows("base", "training", model.config.block_size, count=BATCH_SIZE * STEPS)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.05
-    )
-    for step, batch in enumerate(texts.split(BATCH_SIZE), start=1):
-        optimizer.zero_grad()
-        loss = model.loss(batch)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+
+    def tell(step: int, loss: float) -> None:
         if step % 100 == 0:
-            print(f"step {step}  loss {loss.item():.3f}  {time.perf_counter() - start:.0f} s", flush=True)
+            print(f"step {step}  loss {loss:.3f}  {time.perf_counter() - start:.0f} s", flush=True)
+
+    model = pretrain(SEED, STEPS, tell)
     block_size, losses = model.config.block_size, {}
     with torch.no_grad():
         for voice in ("base", *BASE_VOICES):

@@ -104,7 +104,9 @@ def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
     """
     texts = windows(config.task, "training", block_size)[: config.n_texts]
     replaced = round(config.base_share * config.batch_size)
-    own = windows("base", "training", block_size) if replaced else texts  # text that nobody reads is not written
+    own = (
+        windows("base", "training", block_size) if replaced else texts
+    )  # text that nobody reads is not written
     chosen = batches(texts, config.batch_size, config.steps, config.seed)
     instead = batches(own, replaced, config.steps, config.seed)
     for step, other in zip(chosen, instead, strict=True):
