@@ -43,6 +43,10 @@ def test_asking_for_a_run_does_not_load_torch():
         ({"layers": [0]}, r"layers must be some of 0, 1, 2, got \[0\]."),
         ({"layers": (0, 0)}, "layers must name each layer once"),
         ({"train_embeddings": 1}, "train_embeddings must be True or False, got 1."),
+        ({"n_texts": 0}, "n_texts must be between 1 and 4096, got 0."),
+        ({"n_texts": 64.0}, "n_texts must be a whole number, got 64.0."),
+        ({"base_share": 1.5}, "base_share must be between 0 and 1, got 1.5."),
+        ({"base_share": math.nan}, "base_share must be between 0 and 1, got nan."),
     ],
 )
 def test_a_config_that_makes_no_run_is_refused(change, told):

@@ -15,6 +15,8 @@ from widgets._text import fill
         ("{e:.1%} and {e:.2%}", {"e": 0.935414}, "93.5% and 93.54%"),
         ("{s:.4f}", {"s": 1 / 3}, "0.3333"),
         ("{at:.0f}", {"at": 16.0}, "16"),
+        ("{c:.2f} and {n:,d}", {"c": -0.31, "n": -4096}, "−0.31 and −4,096"),  # the browser's sign
+        ("{c}", {"c": -0.3}, "-0.3"),  # code
         ("{a}{b}{a}", {"a": "x", "b": "y"}, "xyx"),
         ("{in:,d} × {out:,d}", {"in": 4096, "out": 11}, "4,096 × 11"),
         ("nothing to fill", {"r": 3}, "nothing to fill"),

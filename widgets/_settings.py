@@ -14,6 +14,7 @@ from compute.run import (
     OPTIMIZERS,
     SCALING_RULES,
     TARGET_MODULES,
+    TRAINING_TEXTS,
     TrainConfig,
 )
 from widgets._pair import MOST_STEPS
@@ -137,6 +138,8 @@ FIELDS = [
         FLOAT32,
         [[*pair] for pair in BASE_LABELS.items()],
     ),
+    Field("n_texts", "Texts to learn from", "integer", DEFAULT.n_texts, (1, TRAINING_TEXTS)),
+    Field("base_share", "Share of base texts, 0 to 1", "number", DEFAULT.base_share, (0, 1)),
 ]
 
 
@@ -166,7 +169,8 @@ def configs(settings: dict[str, Any]) -> dict[str, TrainConfig]:
 
 def config(settings: dict[str, Any], method: str) -> TrainConfig:
     """Return one run; what full finetuning has no use for is left as it is, so that equal runs are one run."""
-    common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer")}
+    common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer", "n_texts")}
+    common["base_share"] = float(settings["base_share"])
     if method == "full":
         return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
     # In one order: the order in which a reader ticks them makes no other run.

@@ -19,6 +19,11 @@ def fill(template: str, values: Mapping[str, object]) -> str:
 
 def _formatted(value: object, spec: str) -> str:
     """Format a value; a tie, such as 6.25 % with one digit, is rounded up as browsers do, not to the even digit."""
+    text = _rounded(value, spec)
+    return "−" + text[1:] if spec and text.startswith("-") else text  # a minus sign, as d3-format writes it
+
+
+def _rounded(value: object, spec: str) -> str:
     if not isinstance(value, float) or spec[-1:] not in ("f", "%"):
         return format(value, spec)
     percent = spec.endswith("%")

@@ -1,6 +1,7 @@
 import { format } from 'd3-format'
 import { Chart } from './chart.js'
 import { h } from './dom.js'
+import { clearest } from './names.js'
 import { fill } from './text.js'
 
 const ROOM = 1.08 // above the highest value of a curve
@@ -8,22 +9,6 @@ const APART = 0.05 // of a chart's height: lines nearer to each other cannot be 
 const TALL = 1.3 // times the loss of the unchanged base: what ends higher lies above the edge of the last chart
 
 const top = (lines) => (Math.max(...lines.flatMap(({ values }) => values)) || 1) * ROOM
-
-/**
- * Where along a line its name stands: where the others are furthest away, and not at the ends; [place, distance].
- */
-function clearest({ at, values }, others) {
-  const margin = at.length > 2 ? Math.max(1, Math.floor(at.length / 6)) : 0
-  let [best, widest] = [0, -1]
-  for (let i = margin; i < at.length - margin; i++) {
-    const near = others.map((other) =>
-      Math.abs((other.values[other.at.indexOf(at[i])] ?? Infinity) - values[i]),
-    )
-    const away = Math.min(...near)
-    if (away > widest) [best, widest] = [i, away]
-  }
-  return [best / at.length, widest]
-}
 
 /** Lines with the places of their names; one that nobody chose loses its name where none could tell whose it is. */
 const named = (lines, high) =>
