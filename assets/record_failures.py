@@ -1,6 +1,6 @@
 """Record four ways to make a finetune fail, each over one knob, and write them to assets/failures.json.
 
-Run it from the root of the repository, after assets/record_runs.py: python assets/record_failures.py. It trains 39 runs
+Run it from the root of the repository, after assets/record_runs.py: python assets/record_failures.py. It trains 42 runs
 of about 10 seconds, and for the wrong base another base (20 seconds) and three that were finetuned further: about
 eight minutes on one thread. A run that is among the recorded ones is taken from there. The same machine gives the same
 numbers; only the date and the time differ.
