@@ -34,7 +34,7 @@ from widgets.failures import STAYS, Failures
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSER = {"guess", "truth", "ask", "from", "to", "of", "each", "name", "loss", "label"}
+BROWSER = {"recorded", "guess", "truth", "ask", "from", "to", "of", "each", "name", "loss", "label"}
 EVERY = [(failure, place) for failure in FAILURES for place in range(len(KNOBS[failure]))]
 
 

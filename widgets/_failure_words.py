@@ -170,6 +170,7 @@ BASES = {
 WORDS: dict[str, Any] = {
     "knobLabel": "The knob",
     "diverged": "diverged",
+    "recorded": "Recorded {recorded}.",
     "all": "all",
     "left": ", and what did not ended at {left:.2f} nats per token on unseen sentences",
     "veiled": "{label}: what does the loss do?",

@@ -49,7 +49,7 @@ class Failures extends Instrument {
     this.charts = { task: chart('task'), base: chart('base') }
     this.readouts = new Readouts(text)
     this.note = h('p', { class: 'note' })
-    this.about = h('p', { class: 'note' }, this.arrays.recorded)
+    this.about = h('p', { class: 'note' }, fill(text.recorded, this.arrays))
     const { task, base } = this.charts
     this.drawn = h('div', { class: 'charts' }, task.element, ...frame.part('base', base.element))
     this.numbers = h('div', {}, ...frame.part('readouts', this.readouts.element))
