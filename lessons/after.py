@@ -147,6 +147,8 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
+## The next task
+
 A finetune is seldom the last. Next month comes another task, and another after that. What is left of the first?
 
 The usual story: adapters cannot break what the model could do before. That is true of a *library*, which keeps the base

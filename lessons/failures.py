@@ -211,6 +211,8 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
+## When all looks well
+
 A finetune has ended and the loss on the task looks good. Is all well? The usual sign of failure is a loss that stays
 high. Several failures do not show it. You find them only if you measure something else as well.
 
