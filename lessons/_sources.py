@@ -359,12 +359,4 @@ SOURCES = {
         "PNAS 121 (26), e2405840121.",
         "https://doi.org/10.1073/pnas.2405840121",
     ),
-    "liu2024": Source(
-        "Liu et al. 2024",
-        "Liu, Wang, Yin, Molchanov, Wang, Cheng, Chen",
-        2024,
-        "DoRA: Weight-Decomposed Low-Rank Adaptation",
-        "arXiv 2402.09353, ICML 2024.",
-        "https://arxiv.org/abs/2402.09353",
-    ),
 }
