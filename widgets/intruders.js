@@ -20,10 +20,16 @@ const FILLED = 0.75 // of all vectors that are looked at, more than any run has 
 class Intruders extends Instrument {
   constructor(model, el) {
     super(model, el)
-    this.awaits('task')
-    for (const name of CHOICES.slice(1)) model.on(`change:${name}`, () => this.draw())
+    for (const name of CHOICES) model.on(`change:${name}`, () => this.draw())
+    model.on('change:task', () => this.goOn())
     model.on('change:guess', () => this.reveal())
-    this.load()
+    const tasks = Object.entries(read(model, 'arrays'))
+    this.tasks = Object.fromEntries(tasks.map(([name, arrays]) => [name, new Resemblance(arrays)]))
+    this.draw()
+  }
+
+  get data() {
+    return this.tasks?.[this.model.get('task')]
   }
 
   get threshold() {
@@ -62,13 +68,6 @@ class Intruders extends Instrument {
       this.drawn,
       frame.sentence,
     )
-  }
-
-  load() {
-    const before = this.data
-    this.data = new Resemblance(read(this.model, 'arrays'))
-    if (before && before.key !== this.data.key) this.goOn()
-    this.draw()
   }
 
   get run() {
@@ -157,7 +156,7 @@ class Intruders extends Instrument {
   }
 
   get stem() {
-    return `${this.data.key}-intruders`
+    return `${this.model.get('task')}-intruders`
   }
 
   saves() {

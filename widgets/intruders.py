@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
@@ -10,7 +10,6 @@ from compute.forward import layer_name
 from compute.intruders import EPSILON, TOP, count_intruders
 from compute.recorded import FULL, load
 from compute.recorded_paper import FULL_RUNS, NAMES, load_paper, random_cosines
-from compute.recorded_paper import TOP as RECORDED
 from widgets._instrument import Instrument, esm
 from widgets._paper import (
     LAYER_LABELS,
@@ -23,6 +22,7 @@ from widgets._paper import (
 )
 from widgets._text import fill
 
+MOST = 12  # singular vectors that are shown; a few more are recorded
 WIDENING = layer_name(2, "up_proj")  # where the first task makes most of them
 Cosines = Mapping[str, Sequence[float]]
 
@@ -129,7 +129,7 @@ class Intruders(Instrument):
         doc="Whose singular vectors the second chart shows.",
     )
     top = param.Integer(
-        default=TOP, bounds=(1, RECORDED), label="Strongest", doc="How many singular vectors of each matrix."
+        default=TOP, bounds=(1, MOST), label="Strongest", doc="How many singular vectors of each matrix."
     )
     epsilon = param.Integer(
         default=round(100 * EPSILON), bounds=(10, 95), label="Threshold", doc="In hundredths of a cosine."
@@ -149,32 +149,17 @@ class Intruders(Instrument):
         "intruders are made smaller."
     )
     choices = ("task", "run", "layer", "top", "epsilon", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
 
     _esm = esm("intruders")
-
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the published arrays."""
-        return [*TASK_LABELS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which arrays a published copy carries."""
-        return "both tasks"
-
-    def enclosed_words(self) -> str:
-        """Say which arrays the single file carries."""
-        return f"{TASK_LABELS[self.task]}; the lesson has the other"
 
     def words(self) -> dict[str, Any]:
         """Return labels and templates."""
         return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
-        """Return the cosines of every run and of its control."""
-        return shipped(self.task)
+        """Return the cosines of every run and of its control, by task."""
+        return {slug: _light(shipped(slug)) for slug in TASK_LABELS}
 
     def values(self, name: str | None = None) -> dict[str, Any]:
         """Return every number that the sentence may use; widgets/lib/resemblance.js makes the same."""
@@ -235,11 +220,10 @@ def shipped(slug: str) -> dict[str, Any]:
             "full": name in FULL_RUNS,
             "validation_loss": seeds[0].validation_loss,
             "base_loss": seeds[0].base_loss,
-            "cosines": [{layer: of.cosines for layer, of in seed.layers.items()} for seed in seeds],
-            "random": random_cosines(task, name, seed=0),
+            "cosines": [{layer: of.cosines[:MOST] for layer, of in seed.layers.items()} for seed in seeds],
+            "random": {layer: each[:MOST] for layer, each in random_cosines(task, name, seed=0).items()},
         }
     return {
-        "key": slug,
         "task": {"task_label": TASK_LABELS[slug], "task_name": task},
         "layers": LAYER_LABELS,
         "before": load(task, 4).base_loss[0],
@@ -247,6 +231,19 @@ def shipped(slug: str) -> dict[str, Any]:
         "runs": runs,
         "snippet": SNIPPET,
     }
+
+
+def _light(of: dict[str, Any]) -> dict[str, Any]:
+    """Return the same with cosines in thousandths, as widgets/lib/resemblance.js takes them: a page must be light."""
+
+    def thousandths(cosines: Cosines) -> dict[str, list[int]]:
+        return {layer: [round(1000 * cosine) for cosine in each] for layer, each in cosines.items()}
+
+    runs = {
+        name: {**run, "cosines": [*map(thousandths, run["cosines"])], "random": thousandths(run["random"])}
+        for name, run in of["runs"].items()
+    }
+    return {**of, "runs": runs}
 
 
 def verdict(slug: str, guess: str) -> str:

@@ -1,8 +1,17 @@
+const inOnes = (cosines) =>
+  Object.fromEntries(Object.entries(cosines).map(([name, each]) => [name, each.map((c) => c / 1000)]))
+
 /** How much each singular vector after a run resembles one of the base, as Python ships it (widgets/intruders.py). */
 export class Resemblance {
   constructor(arrays) {
     Object.assign(this, arrays)
     this.names = Object.keys(this.layers)
+    const unpacked = ({ cosines, random, ...run }) => ({
+      ...run,
+      cosines: cosines.map(inOnes),
+      random: inOnes(random),
+    })
+    this.runs = Object.fromEntries(Object.entries(arrays.runs).map(([name, run]) => [name, unpacked(run)]))
   }
 
   /** Intruders among the first `top` of every layer. */
