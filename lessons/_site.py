@@ -43,7 +43,7 @@ class Site:
             "index.html": self._start,
             "corrections.html": self._corrections,
             "embed.js": lambda: (ASSETS / "embed.js").read_text(encoding="utf-8"),
-            "assets/lora.css": lambda: stylesheet("theme", "figure", "page", "instrument"),
+            "assets/lora.css": self._style,
             "assets/page.js": lambda: bundle("page"),
         }
         for script, instrument in self.instruments.items():
@@ -56,6 +56,11 @@ class Site:
                 paths[f"embed/{lesson.slug}/{figure.id}.html"] = partial(self._embed, lesson, figure)
                 paths[f"file/{lesson.slug}-{figure.id}.html"] = partial(self._file, figure)
         return paths
+
+    def _style(self) -> str:
+        """Return the style of all pages, with what only some instruments need."""
+        own = dict.fromkeys(name for instrument in self.instruments.values() for name in instrument.styles)
+        return stylesheet("theme", "figure", "page", "instrument", *own)
 
     def read(self, path: str) -> bytes | None:
         """Return the file at a path, made once, or None if the site has none there."""

@@ -17,6 +17,7 @@ from widgets._block import SIDE
 from widgets._block_words import TEXTS
 from widgets._text import fill
 from widgets.block import Block
+from widgets.rank import Rank
 
 EVERY = list(itertools.product(TEXTS, "012"))
 # What the browser alone knows: the guess, the cell that is pointed at, a strip's name.
@@ -124,3 +125,9 @@ def test_every_gap_has_a_value():
         known = BROWSER.get(path.split(".")[0], set())
         values = {name: value for name, value in figure.values().items() if name not in known}
         assert gaps(fill(template, values)) <= known, path
+
+
+def test_its_own_style_is_carried_by_it_alone():
+    assert ".lora .diagram" in Block().figure_html()
+    assert ".lora .diagram" in Block._stylesheets[0]
+    assert ".lora .diagram" not in Rank().figure_html()

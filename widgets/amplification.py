@@ -162,6 +162,8 @@ class Amplification(Instrument):
     choices = ("task", "run", "layer", "guess")
     parts = ("choices", "guess", "share_chart", "factor_chart", "table", "code", "share")
 
+    styles = ("dots",)
+
     _esm = esm("amplification")
 
     def words(self) -> dict[str, Any]:

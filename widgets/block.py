@@ -70,6 +70,8 @@ class Block(Instrument):
     keyed_by: ClassVar[tuple[str, ...]] = ("text", "block")
     parts = ("choices", "diagram", "maps", "guess", "next", "effects", "table", "code", "share")
 
+    styles = ("block", "effects")
+
     _esm = esm("block")
 
     @classmethod

@@ -151,6 +151,8 @@ class Intruders(Instrument):
     choices = ("task", "run", "layer", "top", "epsilon", "guess")
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
 
+    styles = ("effects",)
+
     _esm = esm("intruders")
 
     def words(self) -> dict[str, Any]:
