@@ -59,7 +59,7 @@ class Site:
 
     def _style(self) -> str:
         """Return the style of all pages, with what only some instruments need."""
-        own = dict.fromkeys(name for instrument in self.instruments.values() for name in instrument.styles)
+        own = dict.fromkeys(name for instrument in self.instruments.values() for name in instrument.sheets)
         return stylesheet("theme", "figure", "page", "instrument", *own)
 
     def read(self, path: str) -> bytes | None:

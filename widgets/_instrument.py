@@ -101,14 +101,14 @@ class Instrument(AnyWidgetComponent):
     # takes the arrays of their defaults, whatever they are.
     idle: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     parts: ClassVar[tuple[str, ...]]
-    styles: ClassVar[tuple[str, ...]] = ()  # sheets of assets/css that only some instruments need
+    sheets: ClassVar[tuple[str, ...]] = ()  # sheets of assets/css that only some instruments need
 
     _stylesheets: ClassVar[list[str]] = [stylesheet("theme", "instrument")]
     __abstract = True
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
-        cls._stylesheets = [stylesheet("theme", "instrument", *cls.styles)]
+        cls._stylesheets = [stylesheet("theme", "instrument", *cls.sheets)]
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
@@ -243,7 +243,7 @@ def self_contained(figure: Instrument) -> str:
         "figure.html",
         figure=figure,
         config=json_block(config),
-        css=stylesheet("theme", "figure", "instrument", *figure.styles),
+        css=stylesheet("theme", "figure", "instrument", *figure.sheets),
         scripts=[bundle(figure.script), bundle("page")],
     )
 

@@ -162,7 +162,7 @@ class Amplification(Instrument):
     choices = ("task", "run", "layer", "guess")
     parts = ("choices", "guess", "share_chart", "factor_chart", "table", "code", "share")
 
-    styles = ("dots",)
+    sheets = ("dots",)
 
     _esm = esm("amplification")
 

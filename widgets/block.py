@@ -70,7 +70,7 @@ class Block(Instrument):
     keyed_by: ClassVar[tuple[str, ...]] = ("text", "block")
     parts = ("choices", "diagram", "maps", "guess", "next", "effects", "table", "code", "share")
 
-    styles = ("block", "effects")
+    sheets = ("block", "effects")
 
     _esm = esm("block")
 

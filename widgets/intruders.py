@@ -151,7 +151,7 @@ class Intruders(Instrument):
     choices = ("task", "run", "layer", "top", "epsilon", "guess")
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
 
-    styles = ("effects",)
+    sheets = ("effects",)
 
     _esm = esm("intruders")
 
