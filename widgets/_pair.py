@@ -60,8 +60,13 @@ class Pair(NamedTuple):
     @property
     def sized(self) -> str:
         """The name of the first run, with its size."""
-        template = SIZED.get(self.lora.config["method"], WITH_RANK)
-        return template.format(name=self.names["lora"], r=self.lora.config["r"])
+        return sized(self.lora, self.names["lora"])
+
+
+def sized(run: Run, name: str = "") -> str:
+    """Return the name of a run's method, or another name, with its size."""
+    method = run.config["method"]
+    return SIZED.get(method, WITH_RANK).format(name=name or METHOD_NAMES[method], r=run.config["r"])
 
 
 def place_of(method: str) -> str:

@@ -16,7 +16,7 @@ from compute.refusal import FileRefused
 from widgets import _brought, _settings
 from widgets._instrument import WORDS as SHARED
 from widgets._instrument import esm, stylesheet
-from widgets._pair import METHOD_NAMES, NAMES, Sweep, live_pair, place_of
+from widgets._pair import METHOD_NAMES, NAMES, Sweep, live_pair, place_of, sized
 from widgets._runs import TASKS
 from widgets._takeaway import SCRIPT, zipped
 from widgets._training import registry, warm_up
@@ -253,8 +253,9 @@ class Trainer(Viewer):
         self._show()
 
     def _turn(self, run: Run) -> None:
-        """Put an adapter on the dial."""
-        self.dial.param.update(run=run, label=OWN.format(r=run.config["r"]), visible=True)
+        """Put an adapter on the dial; LoRA's is the reader's own, whoever trained it."""
+        label = OWN.format(r=run.config["r"]) if run.config["method"] == "lora" else sized(run)
+        self.dial.param.update(run=run, label=label, visible=True)
 
     def _adapted(self) -> Watched | None:
         return next((run for run in self._watched if run.config.method == "lora" and run.result), None)
