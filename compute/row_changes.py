@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compute.magnitude import magnitude
+
 
 class Split(NamedTuple):
     """Hold both parts of a change.
@@ -63,7 +65,7 @@ def split_change(before: np.ndarray, after: np.ndarray) -> Split:
     """
     if np.shape(before) != np.shape(after):
         raise ValueError(f"Both must have one shape, got {np.shape(before)} and {np.shape(after)}.")
-    m_before, m_after = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)  # (out,)
+    m_before, m_after = magnitude(before), magnitude(after)  # (out,)
     if not (m_before.all() and m_after.all()):
         raise ValueError("A row of zeros has no direction.")
     apart = before / m_before[:, None] - after / m_after[:, None]  # (out, in)

@@ -1,4 +1,4 @@
-"""Lessons: one page per file, found by being there. Files with an underscore hold what all lessons share."""
+"""Lessons: one page per file, found by being there. An underscore: what lessons share, or the claims of a long one."""
 
 import importlib
 import pkgutil

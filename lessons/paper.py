@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lessons._blocks import Answer, Block, Correction, Figure, Lesson, Notes, Prose, Question, Try
-from lessons._paper import CLAIMS
+from lessons._paper_claims import CLAIMS
 from widgets.amplification import Amplification
 from widgets.intruders import Intruders
 
