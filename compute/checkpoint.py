@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors.torch import load, save
 
 from compute.gpt import GPT, GPTConfig
+from compute.records import described
 from compute.refusal import FileRefused
 from compute.tokenizer import vocab_size
 from compute.voices import vocabulary
@@ -78,12 +79,7 @@ def load_base(path: Path = BASE) -> GPT:
     >>> load_base().config.n_layer
     3
     """
-    weights = path.read_bytes()
-    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    if _sum(weights) != about["sha256"]:
-        raise FileRefused(
-            f"{path.name} is damaged: its SHA-256 is not the one in {path.stem}.json. Fetch it again."
-        )
+    weights, about = described(path)
     if about["vocabulary"] != _vocabulary_sum() or about["config"]["vocab_size"] != vocab_size():
         raise FileRefused(f"{path.name} was trained on another vocabulary; run assets/make_base.py again.")
     model = GPT(GPTConfig(**about["config"]))

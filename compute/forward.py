@@ -1,7 +1,5 @@
 """The mini-model's way from words to the next word in plain NumPy, with every number on the way kept."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,8 +9,7 @@ import numpy as np
 from safetensors.numpy import load
 from scipy.special import erf
 
-from compute.records import ASSETS
-from compute.refusal import FileRefused
+from compute.records import ASSETS, described
 
 BASE = ASSETS / "base.safetensors"
 NORM_EPS = 1e-5  # as in torch.nn.LayerNorm
@@ -159,12 +156,7 @@ def base_weights(path: Path = BASE) -> Weights:
     >>> base_weights().tensors[layer_name(1, "up_proj") + ".weight"].shape
     (256, 64)
     """
-    data = path.read_bytes()
-    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    if hashlib.sha256(data).hexdigest() != about["sha256"]:
-        raise FileRefused(
-            f"{path.name} is damaged: its SHA-256 is not the one in {path.stem}.json. Fetch it again."
-        )
+    data, about = described(path)
     tensors = {name: tensor.astype(np.float64) for name, tensor in load(data).items()}
     for tensor in tensors.values():
         tensor.flags.writeable = False

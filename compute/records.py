@@ -13,6 +13,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from compute.refusal import FileRefused
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 T = TypeVar("T")
 
@@ -50,6 +52,41 @@ def base_sum() -> str:
     """
     about = json.loads((ASSETS / "base.json").read_text(encoding="utf-8"))
     return about["sha256"]
+
+
+def described(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """Return a file and what the text beside it says of it.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file; the text has the same name with .json, and holds the file's SHA-256 as "sha256".
+
+    Returns
+    -------
+    data : bytes
+        The file.
+    about : dict
+        The text.
+
+    Raises
+    ------
+    FileRefused
+        If the bytes are not those that the text describes. Nothing has read them by then.
+
+    Examples
+    --------
+    >>> data, about = described(ASSETS / "base.safetensors")
+    >>> about["sha256"] == base_sum()
+    True
+    """
+    data = path.read_bytes()
+    about = _parsed(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if _sum(data) != about["sha256"]:
+        raise FileRefused(
+            f"{path.name} is damaged: its SHA-256 is not the one in {path.stem}.json. Fetch it again."
+        )
+    return data, about
 
 
 def recorded_here(device: str = "cpu") -> str:
@@ -202,10 +239,7 @@ def read_arrays(path: Path, script: str, build: Callable[[dict[str, np.ndarray],
     """
 
     def both() -> T:
-        data = path.read_bytes()
-        about = _parsed(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if about["sha256"] != _sum(data):
-            raise NotWhole("is damaged")
+        data, about = described(path)
         return build(load(data), _of_this_base(about))
 
     return _read(path, script, both)
