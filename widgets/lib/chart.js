@@ -39,7 +39,10 @@ export class Chart {
       .on('pointermove', (event) => this.show(this.rankAt(event)))
       .on('pointerleave', () => this.show(null))
       .on('click', (event) => this.choose(this.rankAt(event)))
-    this.watcher = new ResizeObserver(() => this.content && this.draw(this.content))
+    this.watcher = new ResizeObserver(() => {
+      this.width = this.unit = undefined
+      if (this.content) this.draw(this.content)
+    })
     this.watcher.observe(this.element)
   }
 
@@ -51,8 +54,9 @@ export class Chart {
    */
   draw(content) {
     const { k, bands = [], lines = [], bars, rules = [], marks = [] } = (this.content = content)
-    const width = this.element.clientWidth
-    const unit = (this.unit = rem())
+    // Measured once for each size: to ask again would lay the page out anew for each chart of a tick.
+    const width = (this.width ??= this.element.clientWidth)
+    const unit = (this.unit ??= rem())
     const height = HEIGHT * unit
     const box = (this.box = {
       left: MARGIN.left * unit,
@@ -220,14 +224,19 @@ export class Chart {
       .sort((a, b) => a.place - b.place)
     const { box, unit } = this
     let last = -Infinity
-    for (const { label, kind, i, place, anchor } of named) {
+    const placed = named.map(({ label, kind, i, place, anchor }) => {
       const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
       last = Math.max(inside, last + LABEL_GAP * unit)
       const text = this.svg.append('text').attr('class', `label ${kind}`).attr('y', last).text(label)
-      const side = anchor ?? (i > 0.8 * this.k ? 'end' : 'middle')
-      const half = side === 'middle' ? text.node().getComputedTextLength() / 2 : 0 // a long one stays inside
-      text.attr('text-anchor', side).attr('x', Math.min(this.x(i), box.right - half))
-    }
+      return { text, i, side: anchor ?? (i > 0.8 * this.k ? 'end' : 'middle') }
+    })
+    // All names are measured at once, since each look at a length lays the page out again; a long one stays inside.
+    const halves = placed.map(({ text, side }) =>
+      side === 'middle' ? text.node().getComputedTextLength() / 2 : 0,
+    )
+    placed.forEach(({ text, i, side }, n) =>
+      text.attr('text-anchor', side).attr('x', Math.min(this.x(i), box.right - halves[n])),
+    )
   }
 
   /** Put the line of the present rank at r. */
