@@ -11,6 +11,7 @@ CODE = (
     "__init__",
     "gpt",
     "checkpoint",
+    "records",
     "refusal",
     "tokenizer",
     "grammar",
