@@ -1,7 +1,7 @@
 import { axisBottom } from 'd3-axis'
 import { scaleLinear } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { left: 0.7, right: 0.9, bottom: 2.6 }
@@ -11,8 +11,6 @@ const BAR = 1.5
 const GAP = 0.75
 const APART = 1.5 // between the labels of two upright lines
 const LEAST_TICK = 4.5
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /** Lying bars made of parts, each under its name, upright lines through all of them, and what the parts are. */
 export class Bars {

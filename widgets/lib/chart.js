@@ -2,7 +2,7 @@ import { axisBottom, axisLeft } from 'd3-axis'
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { create } from 'd3-selection'
 import { area, line } from 'd3-shape'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room: margins around the curves, height, distance of labels.
 const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
@@ -11,8 +11,6 @@ const LABEL_GAP = 0.85
 
 export const RING = 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z'
 const SHAPES = { guess: 'M0,-6L6,0L0,6L-6,0Z', embeddings: 'M-5,-5H5V5H-5Z' }
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /**
  * Curves over the ranks 0..k as SVG: a band of the control behind, lines or bars, rules and marks, one line at the

@@ -1,15 +1,13 @@
 import { axisBottom, axisLeft } from 'd3-axis'
 import { scaleLinear } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { top: 0.9, right: 0.9, bottom: 2.5, left: 3.6 }
 const HEIGHT = 14.4
 const ROOM = 1.08 // beyond the farthest point
 const TICKS = 4
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /** Points in a plane in groups, one of which stands out, and the line through all of them. Both axes begin at zero. */
 export class Cloud {

@@ -1,5 +1,5 @@
 import { create } from 'd3-selection'
-import { h } from './dom.js'
+import { h, rem } from './dom.js'
 import { fill } from './text.js'
 
 // From top to bottom, as a text passes them; a projection stands before the place that it writes.
@@ -120,7 +120,7 @@ export class Diagram {
     const { element, svg, cells, strips } = this
     const [width, height] = [element.clientWidth, element.clientHeight]
     if (!width) return
-    const unit = parseFloat(getComputedStyle(document.documentElement).fontSize)
+    const unit = rem()
     svg.attr('viewBox', `0 0 ${width} ${height}`).attr('width', width).attr('height', height)
     svg.selectAll('*').remove()
     const box = (node) => {

@@ -24,3 +24,6 @@ export function settle(work, ms) {
     timer = setTimeout(() => work(...given), ms)
   }
 }
+
+/** The letter size of the page in pixels, which a projector makes larger. */
+export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)

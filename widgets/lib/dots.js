@@ -2,7 +2,7 @@ import { axisBottom } from 'd3-axis'
 import { format } from 'd3-format'
 import { scaleLog } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 import { fill } from './text.js'
 
 // In rem, so that a projector's large letters find room.
@@ -36,7 +36,7 @@ export class Dots {
   draw(content) {
     const { rows, rule, chosen } = (this.content = content)
     const width = this.element.clientWidth
-    const unit = parseFloat(getComputedStyle(document.documentElement).fontSize)
+    const unit = rem()
     const [left, right] = [NAME * unit, width - RIGHT * unit]
     if (right <= left) return // not laid out
     const { svg, words, ticks } = this

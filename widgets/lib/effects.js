@@ -2,7 +2,7 @@ import { axisBottom } from 'd3-axis'
 import { format } from 'd3-format'
 import { scaleLinear } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 import { fill } from './text.js'
 
 // In rem, so that a projector's large letters find room.
@@ -30,7 +30,7 @@ export class Effects {
   draw(rows, given = {}) {
     Object.assign(this, { rows, given, groups: null })
     const width = this.element.clientWidth
-    const unit = (this.unit = parseFloat(getComputedStyle(document.documentElement).fontSize))
+    const unit = (this.unit = rem())
     const [left, right] = [NAME * unit, width - this.right * unit]
     if (right <= left) return // not laid out
     const { svg, words } = this

@@ -1,13 +1,11 @@
 import { axisBottom } from 'd3-axis'
 import { scaleLinear } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 const BINS = 80
 // In rem, so that a projector's large letters find room.
 const [HEIGHT, SIDE, TOP, BOTTOM, TEETH] = [14.4, 0.75, 0.6, 2.5, 1.1]
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /** How many values from -1 to 1 there are of each size, and two rows of levels below them. */
 export class Histogram {

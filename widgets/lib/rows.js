@@ -2,7 +2,7 @@ import { axisBottom } from 'd3-axis'
 import { format } from 'd3-format'
 import { scaleLinear } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { top: 2.2, right: 1, bottom: 2.6 }
@@ -12,8 +12,6 @@ const TICK = 5
 const ROOM = 0.04 // of what the axis spans, at both ends
 const NEAR = 0.3 // of what the rows span: a control further off is named, not drawn
 const DOT = 4 // pixels
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /** A row for each thing measured twice: both results, their middle and perhaps others, with upright lines as controls. */
 export class Rows {

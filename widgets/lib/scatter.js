@@ -12,7 +12,7 @@ import {
   symbolTriangle,
   symbolWye,
 } from 'd3-shape'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
@@ -35,8 +35,6 @@ const SHAPES = [
   symbolWye,
 ]
 const UPSIDE_DOWN = 4 // the second triangle
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /**
  * Series of marks over a logarithmic axis, each series with a shape and a name; one mark is chosen. Arrow keys and the

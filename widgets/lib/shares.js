@@ -1,7 +1,7 @@
 import { axisBottom } from 'd3-axis'
 import { scaleLinear } from 'd3-scale'
 import { create } from 'd3-selection'
-import { freshId } from './dom.js'
+import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { left: 5.4, right: 4, bottom: 2.6 }
@@ -15,8 +15,6 @@ const SHAPES = {
   first: (s) => `M0,${-s}L${1.1 * s},${s}L${-1.1 * s},${s}Z`,
   second: (s) => `M${-s},${-s}H${s}V${s}H${-s}Z`,
 }
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
 
 /** Lying bars of measured shares, 0 to 1, each with its interval and below it the marks of the controls. */
 export class Shares {
