@@ -128,8 +128,13 @@ def failure_config(failure: str, line: str, place: int, seed: int = 0) -> TrainC
 
 
 @cache
-def load_failures() -> Failures:
+def load_failures(path: Path = FILE) -> Failures:
     """Return what assets/record_failures.py recorded, and the recorded runs over the rank beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets.
 
     Returns
     -------
@@ -146,31 +151,7 @@ def load_failures() -> Failures:
     >>> runs = load_failures().lines["alpha"]["fixed"]
     >>> runs[0][0].base < runs[3][0].base, runs[-1][0]  # an alpha too large, and one that breaks the run
     (True, None)
-    """
-    return read_failures(FILE)
-
-
-def read_failures(path: Path) -> Failures:
-    """Return what is in a file that assets/record_failures.py wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file.
-
-    Returns
-    -------
-    Failures
-        All of it, with the recorded runs over the rank.
-
-    Raises
-    ------
-    ValueError
-        As `load_failures`.
-
-    Examples
-    --------
-    >>> read_failures(Path("nothing.json"))
+    >>> load_failures(Path("nothing.json"))
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python assets/record_failures.py`.
     """

@@ -91,8 +91,13 @@ def after_config(way: int | str, task: str, seed: int = 0) -> TrainConfig:
 
 
 @cache
-def load_after() -> After:
+def load_after(path: Path = FILE) -> After:
     """Return what assets/record_after.py recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets.
 
     Returns
     -------
@@ -109,31 +114,7 @@ def load_after() -> After:
     >>> base, first, *_ = load_after().sequences["new first"]["one adapter"][0]
     >>> base.share["new language"], first.share["new language"] > 0.2
     (0.0, True)
-    """
-    return read_after(FILE)
-
-
-def read_after(path: Path) -> After:
-    """Return what is in a file that assets/record_after.py wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file.
-
-    Returns
-    -------
-    After
-        All of it.
-
-    Raises
-    ------
-    ValueError
-        As `load_after`.
-
-    Examples
-    --------
-    >>> read_after(Path("nothing.json"))
+    >>> load_after(Path("nothing.json"))
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python assets/record_after.py`.
     """

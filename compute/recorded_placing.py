@@ -125,8 +125,13 @@ def config_of(task: str, code: str, seed: int = 0, learning_rate: float = RATE) 
 
 
 @cache
-def load_placing() -> Recorded:
+def load_placing(path: Path = PATH) -> Recorded:
     """Return what assets/record_placing.py recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets.
 
     Returns
     -------
@@ -143,31 +148,7 @@ def load_placing() -> Recorded:
     >>> runs = load_placing().runs["new language"]
     >>> runs["777777"].final < runs["700000"].final  # everywhere is better than in q_proj alone
     True
-    """
-    return read_placing(PATH)
-
-
-def read_placing(path: Path) -> Recorded:
-    """Return what is in a file.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file.
-
-    Returns
-    -------
-    Recorded
-        All of it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> read_placing(Path("nothing.json"))
+    >>> load_placing(Path("nothing.json"))
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python assets/record_placing.py`.
     """

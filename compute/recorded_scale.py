@@ -167,8 +167,13 @@ def best_range(runs: list[RateRun]) -> tuple[int, int]:
 
 
 @cache
-def load_scale() -> Scale:
+def load_scale(path: Path = PATH) -> Scale:
     """Return what assets/record_scale.py recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets.
 
     Returns
     -------
@@ -185,31 +190,7 @@ def load_scale() -> Scale:
     >>> over = load_scale().runs["adamw"]["alpha/r"][16]
     >>> RATES["adamw"][best_rate(over)]
     0.01
-    """
-    return read_scale(PATH)
-
-
-def read_scale(path: Path) -> Scale:
-    """Return what is in a file.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file.
-
-    Returns
-    -------
-    Scale
-        All of it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> read_scale(Path("nothing.json"))
+    >>> load_scale(Path("nothing.json"))
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python assets/record_scale.py`.
     """

@@ -25,7 +25,6 @@ from compute.recorded_after import (
     Stage,
     after_config,
     load_after,
-    read_after,
 )
 from compute.run import TrainConfig
 from compute.sampling import voice_shares
@@ -124,7 +123,7 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
     path = tmp_path / "after.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(ValueError, match=f"The file after.json {told}. Run `python assets/record_after.py`"):
-        read_after(path)
+        load_after(path)
 
 
 def test_what_is_recorded_is_consistent():

@@ -23,7 +23,6 @@ from compute.failures import (
     failure_config,
     load_failures,
     outcome,
-    read_failures,
 )
 from compute.recorded import config_of, load
 from compute.run import TrainConfig
@@ -103,7 +102,7 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
     with pytest.raises(
         ValueError, match=f"The file failures.json {told}. Run `python assets/record_failures.py`"
     ):
-        read_failures(path)
+        load_failures(path)
 
 
 def test_every_place_of_every_line_is_a_run_that_can_be_asked_for():

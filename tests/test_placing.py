@@ -26,7 +26,7 @@ from compute.placing import (
     numbers_at,
     rank_within,
 )
-from compute.recorded_placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing, read_placing
+from compute.recorded_placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing
 from compute.run import LAYERS, TARGET_MODULES
 from compute.short_runs import short_run
 from compute.train import prepare
@@ -164,7 +164,7 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
     with pytest.raises(
         ValueError, match=rf"The file placing.json {told}. Run `python assets/record_placing.py`."
     ):
-        read_placing(path)
+        load_placing(path)
 
 
 def test_the_tasks_are_a_known_voice_and_a_new_one():

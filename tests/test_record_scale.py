@@ -23,7 +23,6 @@ from compute.recorded_scale import (
     best_rate,
     config_of,
     load_scale,
-    read_scale,
 )
 from compute.run import OPTIMIZERS, SCALING_RULES
 from compute.short_runs import ShortRun
@@ -113,7 +112,7 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
     with pytest.raises(
         ValueError, match=rf"The file scale.json {told}. Run `python assets/record_scale.py`."
     ):
-        read_scale(path)
+        load_scale(path)
 
 
 def test_the_best_rate_is_that_of_the_lowest_end():
