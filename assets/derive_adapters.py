@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.derived import FILE, DerivedAdapter, derive
+from compute.experiments.derived import FILE, DerivedAdapter, derive
 
 # By the name of the folder: the repository on GitHub, and the licence that it states.
 ORIGINS = {

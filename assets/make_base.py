@@ -11,10 +11,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.batches import windows
-from compute.checkpoint import BASE, save_base
-from compute.pretraining import BATCH_SIZE, LEARNING_RATE, pretrain
-from compute.voices import BASE_VOICES
+from compute.model.checkpoint import BASE, save_base
+from compute.model.pretraining import BATCH_SIZE, LEARNING_RATE, pretrain
+from compute.text.batches import windows
+from compute.text.voices import BASE_VOICES
 
 SEED = 0
 STEPS = 1500

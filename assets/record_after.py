@@ -15,11 +15,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.adapter import merge
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.recorded_after import (
+from compute.adapters.layer import merge
+from compute.experiments.after import (
     CHECKPOINTS,
     EACH,
     FILE,
@@ -34,10 +31,13 @@ from compute.recorded_after import (
     Stage,
     after_config,
 )
-from compute.records import recorded_here, write_record
-from compute.row_changes import Split, split_change
-from compute.sequential import completed_share, updates
-from compute.train import prepare
+from compute.matrices.row_changes import Split, split_change
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.text.batches import windows
+from compute.training.loop import prepare
+from compute.training.sequential import completed_share, updates
 
 DECIMALS = 4  # of losses
 DIGITS = 4  # significant ones, of both parts of a change

@@ -16,17 +16,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.adapter import delta_w, lora_layers
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.mixtures import FOLDER, adapter_sums
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.recorded import config_of
-from compute.recorded_block import DRAWS, FILE, SEEDS, VOICE, R
-from compute.records import recorded_here, write_record
-from compute.run import Result
-from compute.train import train
+from compute.adapters.layer import delta_w, lora_layers
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.block import DRAWS, FILE, SEEDS, VOICE, R
+from compute.experiments.mixing import FOLDER, adapter_sums
+from compute.experiments.runs import config_of
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.text.batches import windows
+from compute.training.config import Result
+from compute.training.loop import train
 
 DECIMALS = 4  # of losses, in nats
 

@@ -17,8 +17,8 @@ from safetensors.torch import load as load_weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.failures import (
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.failures import (
     FILE,
     KNOBS,
     LINES,
@@ -29,14 +29,14 @@ from compute.failures import (
     failure_config,
     outcome,
 )
-from compute.gathered import Run, collect
-from compute.gpt import GPT
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.pretraining import pretrain
-from compute.recorded import FULL_LEARNING_RATES, FULL_SLOW, RECORDED_RANKS, config_of, load
-from compute.records import recorded_here, write_record
-from compute.run import Result, TrainConfig
-from compute.train import evaluate, train
+from compute.experiments.runs import FULL_LEARNING_RATES, FULL_SLOW, RECORDED_RANKS, config_of, load
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.model.pretraining import pretrain
+from compute.numbers.records import recorded_here, write_record
+from compute.training.config import Result, TrainConfig
+from compute.training.gathered import Run, collect
+from compute.training.loop import evaluate, train
 
 OTHER_STEPS = 600  # of another base: fewer than ours had, and enough to write whole sentences
 DECIMALS = 4

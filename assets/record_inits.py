@@ -14,12 +14,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.first_steps import FirstSteps, model_steps, small_steps
-from compute.gpt import GPT
-from compute.recorded_inits import FOLDER, PROBLEMS, RATES, SEEDS, SMALL, InitRun, config_of, file_of
-from compute.records import recorded_here, write_record
-from compute.run import INITS, OPTIMIZERS
+from compute.experiments.inits import FOLDER, PROBLEMS, RATES, SEEDS, SMALL, InitRun, config_of, file_of
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.training.config import INITS, OPTIMIZERS
+from compute.training.first_steps import FirstSteps, model_steps, small_steps
 
 DIGITS = 4  # significant ones
 NOTHING = 1e-4  # of the weights: below this a distance is the rounding of float32

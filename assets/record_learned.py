@@ -15,12 +15,12 @@ from safetensors.torch import load as load_weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.learned import FILE, LEARNED, save_learned
-from compute.recorded import FULL, load
-from compute.run import Result, TrainConfig
-from compute.svd import factorize
-from compute.train import train
+from compute.experiments.learned import FILE, LEARNED, save_learned
+from compute.experiments.runs import FULL, load
+from compute.matrices.svd import factorize
+from compute.model.checkpoint import load_base
+from compute.training.config import Result, TrainConfig
+from compute.training.loop import train
 
 SAME_SPECTRUM = 1e-3  # of the largest singular value: the record has four digits
 

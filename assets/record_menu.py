@@ -17,14 +17,11 @@ from safetensors.torch import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-import compute.train
-from compute.adapter import merge
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.latency import relative_times
-from compute.menu import with_method
-from compute.menu_plan import (
+import compute.training.loop
+from compute.adapters.layer import merge
+from compute.adapters.methods import with_method
+from compute.experiments.menu import FILE, Menu, Timing, read_menu
+from compute.experiments.menu_plan import (
     BATCHES,
     MENU_TASKS,
     MERGE,
@@ -36,10 +33,13 @@ from compute.menu_plan import (
     config_of,
     middle_of,
 )
-from compute.recorded_menu import FILE, Menu, Timing, read_menu
-from compute.records import recorded_here, write_record
-from compute.run import Result, TrainConfig
-from compute.train import evaluate, train
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.serving.latency import relative_times
+from compute.text.batches import windows
+from compute.training.config import Result, TrainConfig
+from compute.training.loop import evaluate, train
 
 DECIMALS = 4  # of losses, in nats
 RATIO_DECIMALS = 3
@@ -101,7 +101,10 @@ def timed(base: GPT, rounds: int) -> tuple[list[Timing], dict[str, float]]:
 def main() -> None:
     """Train, time, write, and tell how long it took."""
     torch.set_num_threads(1)  # matrices this small gain nothing from a second thread
-    compute.train.EVALUATE_EVERY, compute.train.STRENGTHS = 10**9, ()  # only how a run ends is kept
+    compute.training.loop.EVALUATE_EVERY, compute.training.loop.STRENGTHS = (
+        10**9,
+        (),
+    )  # only how a run ends is kept
     base = load_base()
     if sys.argv[1:] == ["times"]:
         menu = read_menu(FILE)

@@ -17,19 +17,19 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.adapter import lora_layers, merge
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.merge_record import FILE, LAYER, STRENGTHS, TASKS, Layer, Record, save_record, state_key
-from compute.merge_state import weight_numbers
-from compute.merged_model import layer_input, merged_losses
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.precision import PRECISIONS
-from compute.recorded import load
-from compute.records import recorded_here
-from compute.run import Result, TrainConfig
-from compute.train import train
+from compute.adapters.layer import lora_layers, merge
+from compute.adapters.merge_state import weight_numbers
+from compute.adapters.merged_model import layer_input, merged_losses
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.merging import FILE, LAYER, STRENGTHS, TASKS, Layer, Record, save_record, state_key
+from compute.experiments.runs import load
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.precision import PRECISIONS
+from compute.numbers.records import recorded_here
+from compute.text.batches import windows
+from compute.training.config import Result, TrainConfig
+from compute.training.loop import train
 
 DIGITS = 8  # significant ones: float32 has no more, and the gain of a small adapter is a small difference
 TEXTS = (1, 32)  # in a forward pass

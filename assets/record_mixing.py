@@ -13,14 +13,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.mixed import measure, mixed_model
-from compute.mixtures import FOLDER, VOICES_MIXED, adapter_sums, every_mix, load_factors
-from compute.recorded import load
-from compute.records import recorded_here, write_record
-from compute.run import Result, TrainConfig
-from compute.train import train
+from compute.adapters.mixed_model import measure, mixed_model
+from compute.experiments.mixing import FOLDER, VOICES_MIXED, adapter_sums, every_mix, load_factors
+from compute.experiments.runs import load
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.training.config import Result, TrainConfig
+from compute.training.loop import train
 
 R = 4
 SENTENCES, SEED = 400, 0  # a share of one half is then known to within 5 in 100

@@ -13,18 +13,18 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.amplification import amplified
-from compute.changes import changes
-from compute.checkpoint import load_base
-from compute.forward import base_weights
-from compute.gpt import GPT
-from compute.intruders import largest_cosines
-from compute.recorded import config_of
-from compute.recorded_paper import DECIMALS as COSINE_DECIMALS
-from compute.recorded_paper import FILE, NAMES, SEEDS, TASKS, TOP, directions
-from compute.records import recorded_here, write_record
-from compute.run import Result, TrainConfig
-from compute.train import train
+from compute.experiments.paper import DECIMALS as COSINE_DECIMALS
+from compute.experiments.paper import FILE, NAMES, SEEDS, TASKS, TOP, directions
+from compute.experiments.runs import config_of
+from compute.matrices.amplification import amplified
+from compute.matrices.intruders import largest_cosines
+from compute.model.checkpoint import load_base
+from compute.model.forward import base_weights
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.training.changes import changes
+from compute.training.config import Result, TrainConfig
+from compute.training.loop import train
 
 DECIMALS = 4  # of losses, in nats, and of norms
 

@@ -14,10 +14,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.placing import code_of
-from compute.recorded_placing import (
+from compute.adapters.placing import code_of
+from compute.experiments.placing import (
     CODES,
     GROUPS,
     OTHER_RATES,
@@ -28,10 +26,12 @@ from compute.recorded_placing import (
     Placed,
     config_of,
 )
-from compute.records import recorded_here, write_record
-from compute.run import TrainConfig
-from compute.short_runs import short_run
-from compute.train import evaluate
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.training.config import TrainConfig
+from compute.training.loop import evaluate
+from compute.training.short_runs import short_run
 
 FULL_RATES = {
     "legal": 3e-4,

@@ -14,15 +14,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.adapter import merge
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.quantised_model import noisy_model, quantised_model
-from compute.recorded_qlora import BLOCKS, FILE, LEARNED_TASKS, SEEDS, QuantisedRun, config_of
-from compute.records import recorded_here, write_record
-from compute.run import BASE_FORMATS, FLOAT32, Result, StepRecord, TrainConfig
-from compute.train import evaluate, train
+from compute.adapters.layer import merge
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.qlora import BLOCKS, FILE, LEARNED_TASKS, SEEDS, QuantisedRun, config_of
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.model.quantised import noisy_model, quantised_model
+from compute.numbers.records import recorded_here, write_record
+from compute.training.config import BASE_FORMATS, FLOAT32, Result, StepRecord, TrainConfig
+from compute.training.loop import evaluate, train
 
 DECIMALS = 4  # of losses
 

@@ -16,12 +16,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-import compute.train
-from compute.checkpoint import load_base
-from compute.gathered import Run, collect
-from compute.recorded import RUNS, config_of, file_of, recorded_of
-from compute.records import recorded_here, write_record
-from compute.voices import TASKS
+import compute.training.loop
+from compute.experiments.runs import RUNS, config_of, file_of, recorded_of
+from compute.model.checkpoint import load_base
+from compute.numbers.records import recorded_here, write_record
+from compute.text.voices import TASKS
+from compute.training.gathered import Run, collect
 
 DECIMALS = 4  # of losses, in nats
 DIGITS = 4  # significant ones, of norms and singular values
@@ -50,7 +50,7 @@ def main() -> None:
     """Train and write, telling how long each run takes."""
     torch.set_num_threads(1)
     # Whatever else the machine does must not count: the clock of a run is that of this process's one thread.
-    compute.train.time = SimpleNamespace(perf_counter=time.process_time)
+    compute.training.loop.time = SimpleNamespace(perf_counter=time.process_time)
     start, base = time.perf_counter(), load_base()
     runs = {file_of(task, r): config_of(task, r) for task in TASKS for r in recorded_of(task)}
     wanted = set(sys.argv[1:]) or {path.stem for path in runs}
@@ -60,7 +60,7 @@ def main() -> None:
     for path, config in runs.items():
         if path.stem not in wanted:
             continue
-        run = rounded(collect(config, compute.train.train(config, base)))
+        run = rounded(collect(config, compute.training.loop.train(config, base)))
         if not run.finished:
             sys.exit(f"{path.stem} diverged: {run.diverged}")
         write_record(path, run._replace(recorded=recorded_here(run.device))._asdict())

@@ -14,9 +14,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.recorded_scale import (
+from compute.experiments.scale import (
     BLOCK,
     FULL,
     GAIN_RANKS,
@@ -29,10 +27,12 @@ from compute.recorded_scale import (
     RateRun,
     config_of,
 )
-from compute.records import recorded_here, write_record
-from compute.run import OPTIMIZERS, SCALING_RULES, TrainConfig
-from compute.short_runs import first_gain, frequency_loss, short_run
-from compute.train import evaluate
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.training.config import OPTIMIZERS, SCALING_RULES, TrainConfig
+from compute.training.loop import evaluate
+from compute.training.short_runs import first_gain, frequency_loss, short_run
 
 DECIMALS = 3  # of losses, in nats
 DIGITS = 4  # significant ones

@@ -17,14 +17,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.mixed import mixed_model
-from compute.mixtures import load_factors
-from compute.records import recorded_here, write_record
-from compute.serving import SERVERS, random_adapters
-from compute.serving_record import (
+from compute.adapters.mixed_model import mixed_model
+from compute.experiments.mixing import load_factors
+from compute.experiments.serving import (
     ADAPTERS,
     FILE,
     LENGTHS,
@@ -36,8 +31,13 @@ from compute.serving_record import (
     Model,
     Pace,
 )
-from compute.tokenizer import vocab_size
-from compute.voices import BASE_VOICES
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.serving.batched import SERVERS, random_adapters
+from compute.text.batches import windows
+from compute.text.tokenizer import vocab_size
+from compute.text.voices import BASE_VOICES
 
 ROUNDS = 20
 TRIES = 3  # in a round, of which the fastest counts: the others waited for something that is not theirs

@@ -13,9 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.recorded_subspace import (
+from compute.experiments.subspace import (
     DIMENSIONS,
     FILE,
     SEEDS,
@@ -23,11 +21,13 @@ from compute.recorded_subspace import (
     SubspaceRuns,
     subspace_config,
 )
-from compute.records import recorded_here, write_record
-from compute.spectrum import r90
-from compute.subspace import train_in_subspace
-from compute.svd import factorize
-from compute.train import evaluate, learned
+from compute.matrices.spectrum import r90
+from compute.matrices.svd import factorize
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.records import recorded_here, write_record
+from compute.training.loop import evaluate, learned
+from compute.training.subspace import train_in_subspace
 
 MIDDLE = "blocks.1."
 DECIMALS = 4  # of losses, in nats, and of shares

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from compute.menu_plan import BATCHES, MENU_TASKS, MERGE, SEEDS, SIZES, middle_of
-from compute.rank_budget import start_rank
-from compute.recorded_menu import Entry, entry, load_menu, timing
+from compute.adapters.rank_budget import start_rank
+from compute.experiments.menu import Entry, entry, load_menu, timing
+from compute.experiments.menu_plan import BATCHES, MENU_TASKS, MERGE, SEEDS, SIZES, middle_of
 from lessons._blocks import Cited, Claim
 
 KNOWN, NEW = MENU_TASKS

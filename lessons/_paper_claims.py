@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from compute.amplification import TABLE_7, WIDTH, random_within
-from compute.architectures import ARCHITECTURES
-from compute.counting import lora_numbers
-from compute.forward import base_weights
-from compute.intruders import chance_cosine, count_intruders
-from compute.lora import stored_numbers
-from compute.memory import PRECISIONS
-from compute.noise import noise_control
-from compute.recorded import FULL, FULL_SLOW, load
-from compute.recorded_paper import TASKS, RunFound, directions, load_paper, random_cosines
-from compute.recorded_subspace import DIMENSIONS, load_subspace
-from compute.spectrum import r90
+from compute.costs.architectures import ARCHITECTURES
+from compute.costs.counting import lora_numbers
+from compute.costs.memory import PRECISIONS
+from compute.costs.sizes import stored_numbers
+from compute.experiments.paper import TASKS, RunFound, directions, load_paper, random_cosines
+from compute.experiments.runs import FULL, FULL_SLOW, load
+from compute.experiments.subspace import DIMENSIONS, load_subspace
+from compute.matrices.amplification import TABLE_7, WIDTH, random_within
+from compute.matrices.intruders import chance_cosine, count_intruders
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import r90
+from compute.model.forward import base_weights
 from lessons._blocks import Cited, Claim
 
 BILLION, MILLION, GB = 10**9, 10**6, 10**9

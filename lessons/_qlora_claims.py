@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from compute.architectures import ARCHITECTURES, parameters
-from compute.counting import lora_numbers
-from compute.memory import GB, lora_states, qlora_states
-from compute.quantisation_error import relative_squared_error, usage, usage_entropy
-from compute.quantising import (
+from compute.costs.architectures import ARCHITECTURES, parameters
+from compute.costs.counting import lora_numbers
+from compute.costs.memory import GB, lora_states, qlora_states
+from compute.experiments.qlora import BLOCKS, final_losses, load_qlora, stored_loss
+from compute.matrices.sample_weights import sample_weights
+from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
+from compute.numbers.quantising import (
     BLOCK,
     LEVELS,
     NF4,
@@ -23,9 +25,7 @@ from compute.quantising import (
     in_few_bits,
     quantise,
 )
-from compute.recorded_qlora import BLOCKS, final_losses, load_qlora, stored_loss
-from compute.run import FLOAT32
-from compute.sample_weights import sample_weights
+from compute.training.config import FLOAT32
 from lessons._blocks import Cited, Claim
 
 NAMES = {"nf4": "NF4", "int4": "int4", "fp4": "FP4", "int3": "int3", "int2": "int2"}

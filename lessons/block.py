@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from compute.forward import PROJECTIONS, base_weights, follow, layer_name
-from compute.lora import stored_numbers
-from compute.macs import merged_macs, unmerged_macs
-from compute.mixtures import load_factors
-from compute.one_adapter import plus, random_changes, relative_change, switched_on
-from compute.recorded_block import DRAWS, SEEDS, VOICE, R, layer_names, load_effects
-from compute.tokenizer import encode
+from compute.adapters.alone import plus, random_changes, relative_change, switched_on
+from compute.costs.macs import merged_macs, unmerged_macs
+from compute.costs.sizes import stored_numbers
+from compute.experiments.block import DRAWS, SEEDS, VOICE, R, layer_names, load_effects
+from compute.experiments.mixing import load_factors
+from compute.model.forward import PROJECTIONS, base_weights, follow, layer_name
+from compute.text.tokenizer import encode
 from lessons._blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
 from widgets.block import Block as BlockFigure
 

@@ -3,11 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.architectures import ARCHITECTURES, TARGETS, block_matrices, linear_numbers, parameters
-from compute.cards import CARDS
-from compute.counting import lora_numbers, model_break_even_rank
-from compute.lora import stored_numbers
-from compute.memory import GB, PRECISIONS, activation_bytes, full_states, lora_states, nf4_bits, qlora_states
+from compute.costs.architectures import ARCHITECTURES, TARGETS, block_matrices, linear_numbers, parameters
+from compute.costs.cards import CARDS
+from compute.costs.counting import lora_numbers, model_break_even_rank
+from compute.costs.memory import (
+    GB,
+    PRECISIONS,
+    activation_bytes,
+    full_states,
+    lora_states,
+    nf4_bits,
+    qlora_states,
+)
+from compute.costs.sizes import stored_numbers
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.counting import Counting
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.failures import KNOBS, LARGE, SMALL, Outcome, load_failures
-from compute.recorded import FULL, load
-from compute.run import STRENGTHS
+from compute.experiments.failures import KNOBS, LARGE, SMALL, Outcome, load_failures
+from compute.experiments.runs import FULL, load
+from compute.training.config import STRENGTHS
 from lessons._blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.failures import Failures
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.lora import first_step_ratio
-from compute.recorded_inits import PROBLEMS, RATES, SMALL, STEPS, InitRun, load_inits
-from compute.tokenizer import vocab_size
+from compute.costs.sizes import first_step_ratio
+from compute.experiments.inits import PROBLEMS, RATES, SMALL, STEPS, InitRun, load_inits
+from compute.text.tokenizer import vocab_size
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.inits import Inits
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from compute.knee import find_knee, first_within
-from compute.lora import break_even_rank, stored_numbers, times_smaller
-from compute.noise import noise_band
-from compute.recorded import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
-from compute.spectrum import flat_error, relative_error
-from compute.svd import factorize
-from compute.tasks import make_task
-from compute.voices import NEW_VOICES
+from compute.costs.sizes import break_even_rank, stored_numbers, times_smaller
+from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
+from compute.matrices.examples import make_task
+from compute.matrices.knee import find_knee, first_within
+from compute.matrices.noise import noise_band
+from compute.matrices.spectrum import flat_error, relative_error
+from compute.matrices.svd import factorize
+from compute.text.voices import NEW_VOICES
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.knee import Knee
 from widgets.wall import Wall

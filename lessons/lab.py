@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from compute.noise import noise_band
-from compute.recorded import (
+from compute.experiments.runs import (
     FULL_LEARNING_RATES,
     FULL_SLOW,
     RECORDED_RANKS,
@@ -14,9 +13,10 @@ from compute.recorded import (
     load,
     recorded_of,
 )
-from compute.run import STRENGTHS
-from compute.spectrum import r90
-from compute.voices import NEW_VOICES, TASKS
+from compute.matrices.noise import noise_band
+from compute.matrices.spectrum import r90
+from compute.text.voices import NEW_VOICES, TASKS
+from compute.training.config import STRENGTHS
 from lessons._blocks import (
     Answer,
     Block,

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from compute.architectures import ARCHITECTURES, parameters
-from compute.interval import wilson
-from compute.mixing import combine, cosine, difference
-from compute.mixtures import VOICES_MIXED, Measured, load_factors, load_record, mix_of
-from compute.recorded import load
-from compute.storing import adapters_bytes, copies_bytes, most_saved
-from compute.voices import NO_VOICE
+from compute.adapters.mixing import combine, cosine, difference
+from compute.costs.architectures import ARCHITECTURES, parameters
+from compute.costs.storing import adapters_bytes, copies_bytes, most_saved
+from compute.experiments.mixing import VOICES_MIXED, Measured, load_factors, load_record, mix_of
+from compute.experiments.runs import load
+from compute.numbers.interval import wilson
+from compute.text.voices import NO_VOICE
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.mixer import Mixer
 from widgets.storage import Storage

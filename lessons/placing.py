@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.placing import BUDGET, code_of, numbers_at, rank_within
-from compute.recorded_placing import (
+from compute.adapters.placing import BUDGET, code_of, numbers_at, rank_within
+from compute.experiments.placing import (
     ATTENTION,
     BLOCKS,
     CODES,
@@ -15,7 +15,7 @@ from compute.recorded_placing import (
     Placed,
     load_placing,
 )
-from compute.run import LAYERS, TARGET_MODULES
+from compute.training.config import LAYERS, TARGET_MODULES
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.placing import Placing
 

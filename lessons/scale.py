@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.recorded_scale import FULL, RANKS, RATES, RateRun, best_range, best_rate, load_scale
-from compute.run import OPTIMIZERS, SCALING_RULES
-from compute.scaling import first_gain_ratio
+from compute.adapters.scaling import first_gain_ratio
+from compute.experiments.scale import FULL, RANKS, RATES, RateRun, best_range, best_rate, load_scale
+from compute.training.config import OPTIMIZERS, SCALING_RULES
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.scale import FROM, TO, Scale, moved
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from compute.architectures import ARCHITECTURES, linear_numbers
-from compute.counting import lora_numbers
-from compute.routed import SETS, study
-from compute.routing import RULES
-from compute.serving_record import ADAPTERS, RANKS, REQUESTS, counted_pace, load_serving, numbers_held
+from compute.costs.architectures import ARCHITECTURES, linear_numbers
+from compute.costs.counting import lora_numbers
+from compute.experiments.serving import ADAPTERS, RANKS, REQUESTS, counted_pace, load_serving, numbers_held
+from compute.serving.routed import SETS, study
+from compute.serving.routing import RULES
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.routing import Routing
 from widgets.serving import Serving

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from compute.derived import load_derived
-from compute.few_directions import few_directions
-from compute.lora import break_even_rank, rank_dimension
-from compute.noise import marchenko_pastur_band, noise_band, noise_control, noise_product_band
-from compute.recorded import FULL, load
-from compute.recorded_subspace import DIMENSIONS, load_subspace
-from compute.spectrum import entropy_rank, r90, stable_rank
-from compute.svd import factorize
-from compute.voices import TASKS
+from compute.costs.sizes import break_even_rank, rank_dimension
+from compute.experiments.derived import load_derived
+from compute.experiments.runs import FULL, load
+from compute.experiments.subspace import DIMENSIONS, load_subspace
+from compute.matrices.few_directions import few_directions
+from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_control, noise_product_band
+from compute.matrices.spectrum import entropy_rank, r90, stable_rank
+from compute.matrices.svd import factorize
+from compute.text.voices import TASKS
 from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace

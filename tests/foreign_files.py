@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compute.files import FileRefused
+from compute.numbers.files import FileRefused
 
 SENTENCE = 300  # characters; no refusal is longer, whatever the file holds
 GRADIENT = np.arange(0, 240, 4, dtype=np.uint8).reshape(6, 10)

@@ -16,8 +16,6 @@ SKIPPED = {"node_modules", "__pycache__", "bundles", "site"}
 DRAWING = {"panel", "bokeh", "param", "holoviews", "matplotlib", "anywidget", "ipywidgets"}
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
-CODE = {".py", ".js", ".mjs"}
-LINES = {"lessons": 450}
 HOSTS = {"www.w3.org", "127.0.0.1", "localhost", ""}  # an empty one: the address is put together at run time
 COLOUR = re.compile(
     r"""(?<=["'`\s:(,])\#(?:[0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})(?![\w-]) | \b(?:rgb|hsl)a?\(\s*\d""",
@@ -189,15 +187,4 @@ def no_path_of_one_machine(root: Path) -> list[str]:
         except UnicodeDecodeError:  # a picture or weights
             continue
         found += [f"{path.relative_to(root)}: {match[0]}" for match in LOCAL.finditer(text)]
-    return found
-
-
-def files_are_short(root: Path) -> list[str]:
-    """Refuse a file of code that cannot be read in one sitting."""
-    found = []
-    for path in files(root, kinds=CODE):
-        inside = path.relative_to(root)
-        lines, limit = path.read_text(encoding="utf-8").count("\n"), LINES.get(inside.parts[0], 300)
-        if lines > limit:
-            found.append(f"{inside} has {lines} lines, the limit is {limit}")
     return found

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterator
 
-from compute.run import STRENGTHS, Diverged, Evaluation, Result, StepRecord, TrainConfig
+from compute.training.config import STRENGTHS, Diverged, Evaluation, Result, StepRecord, TrainConfig
 from streams import until
 from widgets._runner import WorkerDied
 from widgets._settings import USUAL

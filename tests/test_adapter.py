@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from compute.adapter import LoRALinear, delta_w, initialize, inject, lora_layers, merge
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.inits import INITS
-from compute.lora import stored_numbers
-from compute.run import AWAY_FROM_BASE, TARGET_MODULES
-from compute.run import INITS as NAMES_OF_INITS
-from compute.run import SCALING_RULES as NAMES_OF_RULES
-from compute.scaling import SCALING_RULES
+from compute.adapters.inits import INITS
+from compute.adapters.layer import LoRALinear, delta_w, initialize, inject, lora_layers, merge
+from compute.adapters.scaling import SCALING_RULES
+from compute.costs.sizes import stored_numbers
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.training.config import AWAY_FROM_BASE, TARGET_MODULES
+from compute.training.config import INITS as NAMES_OF_INITS
+from compute.training.config import SCALING_RULES as NAMES_OF_RULES
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 

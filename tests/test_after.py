@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.recorded_after import (
+from compute.experiments.after import (
     CHECKPOINTS,
     EACH,
     FILE,
@@ -26,10 +24,12 @@ from compute.recorded_after import (
     after_config,
     load_after,
 )
-from compute.run import TrainConfig
-from compute.sampling import voice_shares
-from compute.sequential import completed_share, updates
-from compute.train import evaluate, learned, prepare, train
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.model.sampling import voice_shares
+from compute.training.config import TrainConfig
+from compute.training.loop import evaluate, learned, prepare, train
+from compute.training.sequential import completed_share, updates
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._after_words import LAYER_KINDS, TASK_NAMES
 from widgets.magnitude import Magnitude

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from compute.amplification import TABLE_7, WIDTH, amplified, random_within, within
-from compute.changes import changes
-from compute.forward import base_weights
-from compute.intruders import EPSILON, TOP, count_intruders, largest_cosines, random_change
-from compute.mixtures import FOLDER, load_factors
-from compute.recorded import config_of
-from compute.run import TrainConfig
+from compute.experiments.mixing import FOLDER, load_factors
+from compute.experiments.runs import config_of
+from compute.matrices.amplification import TABLE_7, WIDTH, amplified, random_within, within
+from compute.matrices.intruders import EPSILON, TOP, count_intruders, largest_cosines, random_change
+from compute.model.forward import base_weights
+from compute.training.changes import changes
+from compute.training.config import TrainConfig
 
 
 def orthonormal(rng: np.random.Generator, n: int, r: int) -> np.ndarray:

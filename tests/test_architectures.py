@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from compute.architectures import (
+from compute.costs.architectures import (
     ARCHITECTURES,
     TARGETS,
     Architecture,
@@ -16,7 +16,7 @@ from compute.architectures import (
     parameters,
     target_modules,
 )
-from compute.counting import adapted_numbers, lora_numbers, model_break_even_rank
+from compute.costs.counting import adapted_numbers, lora_numbers, model_break_even_rank
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compute.batches import steps_of, windows
-from compute.run import TrainConfig
+from compute.text.batches import steps_of, windows
+from compute.training.config import TrainConfig
 
 BLOCK = 32
 STEPS = 20

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from compute.recorded_qlora import LEARNED_TASKS, load_qlora
-from compute.run import BASE_FORMATS
-from compute.sample_weights import SAMPLE_WEIGHTS
+from compute.experiments.qlora import LEARNED_TASKS, load_qlora
+from compute.matrices.sample_weights import SAMPLE_WEIGHTS
+from compute.training.config import BASE_FORMATS
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._bits_words import FORMATS
 from widgets._text import fill

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from compute.forward import PROJECTIONS, Places, base_weights, follow, layer_name
-from compute.mixtures import load_factors
-from compute.one_adapter import relative_change, switched_on
-from compute.recorded_block import load_effects
-from compute.tokenizer import encode
+from compute.adapters.alone import relative_change, switched_on
+from compute.experiments.block import load_effects
+from compute.experiments.mixing import load_factors
+from compute.model.forward import PROJECTIONS, Places, base_weights, follow, layer_name
+from compute.text.tokenizer import encode
 from instruments import decoded, gaps, is_shown, numbers, printed_by, templates
 from widgets._block import SIDE
 from widgets._block_words import TEXTS

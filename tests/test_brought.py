@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
-from compute.checkpoint import load_base
-from compute.jobs import open_run
-from compute.refusal import FileRefused
-from compute.run import TrainConfig
-from compute.train import train
+from compute.model.checkpoint import load_base
+from compute.numbers.refusal import FileRefused
+from compute.training.config import TrainConfig
+from compute.training.jobs import open_run
+from compute.training.loop import train
 from scripted import Runner, ended, press, rows, told
 from streams import run, until
 from widgets import _training

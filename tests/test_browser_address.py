@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from playwright.sync_api import expect
 
 from browser_helpers import choose, instrument, open_drawer, sentence
-from compute.learned import LEARNED
+from compute.experiments.learned import LEARNED
 from widgets._instrument import WORDS
 from widgets._text import fill
 from widgets.rank import Rank

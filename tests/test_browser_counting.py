@@ -10,9 +10,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from browser_helpers import downloaded, instrument, open_drawer, requests_of, sentence, table
-from compute.architectures import ARCHITECTURES, TARGETS, parameters
-from compute.counting import lora_numbers
-from compute.memory import PRECISIONS
+from compute.costs.architectures import ARCHITECTURES, TARGETS, parameters
+from compute.costs.counting import lora_numbers
+from compute.costs.memory import PRECISIONS
 from widgets._text import fill
 from widgets.counting import WORDS, Counting
 

@@ -4,9 +4,9 @@ import pytest
 from playwright.sync_api import expect
 
 from browser_helpers import choose, instrument, move
-from compute.spectrum import knee_rank
-from compute.svd import factorize
-from compute.tasks import make_task
+from compute.matrices.examples import make_task
+from compute.matrices.spectrum import knee_rank
+from compute.matrices.svd import factorize
 from widgets._text import fill
 from widgets.rank import WORDS
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from browser_helpers import FLOAT32_COPY, instrument, sentence
-from compute.svd import balanced_factors, factorize, truncate
-from compute.tasks import make_task
+from compute.matrices.examples import make_task
+from compute.matrices.svd import balanced_factors, factorize, truncate
 from widgets._text import fill
 from widgets.rank import WORDS, Rank
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from compute.recorded import load
+from compute.experiments.runs import load
 from widgets.lab import Lab
 
 

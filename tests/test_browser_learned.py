@@ -13,8 +13,8 @@ from browser_helpers import (
     requests_of,
     sentence,
 )
-from compute.learned import LEARNED, load_learned
-from compute.svd import factorize, truncate
+from compute.experiments.learned import LEARNED, load_learned
+from compute.matrices.svd import factorize, truncate
 from widgets._instrument import WORDS
 from widgets._text import fill
 from widgets.rank import Rank

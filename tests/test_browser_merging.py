@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from browser_helpers import downloaded, matrix_of, open_drawer, table
-from compute.merge_record import load_layer
-from compute.merging import at_strength, merge_weights
-from compute.precision import PRECISIONS
+from compute.adapters.merging import at_strength, merge_weights
+from compute.experiments.merging import load_layer
+from compute.numbers.precision import PRECISIONS
 from widgets.merging import WORDS, Merging
 
 SHARE = "Entries of W that the merge leaves exactly as they were"

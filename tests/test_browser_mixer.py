@@ -10,9 +10,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from browser_helpers import downloaded, instrument, open_drawer, requests_of, table
-from compute.architectures import ARCHITECTURES, TARGETS
-from compute.mixing import METHODS
-from compute.mixtures import load_record, mix_of
+from compute.adapters.mixing import METHODS
+from compute.costs.architectures import ARCHITECTURES, TARGETS
+from compute.experiments.mixing import load_record, mix_of
 from widgets._mixer_words import NONE, WORDS
 from widgets._text import fill
 from widgets.mixer import ROWS, SETTINGS, Mixer

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from browser_helpers import FLOAT32_COPY, choose, downloaded, files, instrument, matrix_of, move, sentence
-from compute.noise import noise_control
-from compute.spectrum import energy, relative_error
-from compute.svd import factorize, truncate
-from compute.tasks import TASKS, make_task
+from compute.matrices.examples import TASKS, make_task
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import energy, relative_error
+from compute.matrices.svd import factorize, truncate
 from widgets.rank import Rank
 
 # Two processes factor the matrix; LAPACK's rounding, k * eps * s[0] with k = 32, is all that may differ.

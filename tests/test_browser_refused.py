@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser_helpers import give, instrument, move
-from compute.files import read_adapter, read_matrix
+from compute.numbers.files import read_adapter, read_matrix
 from foreign_files import npy, npy_header, png_of_size, refusal, safetensors
 from widgets.own_matrix import ENDINGS, WORDS
 

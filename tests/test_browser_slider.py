@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from browser_helpers import choose, instrument, move, readouts, sentence
-from compute.tasks import TASKS
+from compute.matrices.examples import TASKS
 from widgets.patterns import Patterns
 from widgets.rank import Rank
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser_helpers import downloaded, requests_of, table
-from compute.recorded_subspace import DIMENSIONS
+from compute.experiments.subspace import DIMENSIONS
 from widgets._instrument import WORDS as SHARED
 from widgets._spectra import LABELS, MADE_LAYER, spectra
 from widgets._text import fill

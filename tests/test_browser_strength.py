@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from compute.recorded import load
-from compute.run import STRENGTHS
+from compute.experiments.runs import load
+from compute.training.config import STRENGTHS
 from widgets.strength import Strength
 
 CURVE = "Loss on the task, unseen sentences (nats per token)"

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from safetensors.numpy import save
 
 from browser_helpers import give, instrument, move, sentence, table
-from compute.files import read_adapter, read_matrix
+from compute.numbers.files import read_adapter, read_matrix
 from foreign_files import image, npy
 from widgets._matrix import adapter_matrix, own_matrix
 from widgets.rank import Rank

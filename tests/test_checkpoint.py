@@ -6,12 +6,12 @@ import json
 import pytest
 import torch
 
-from compute.batches import windows
-from compute.checkpoint import BASE, load_base, save_base
-from compute.gpt import GPT, GPTConfig
-from compute.refusal import FileRefused
-from compute.tokenizer import vocab_size
-from compute.voices import BASE_VOICES, entropy_per_word
+from compute.model.checkpoint import BASE, load_base, save_base
+from compute.model.gpt import GPT, GPTConfig
+from compute.numbers.refusal import FileRefused
+from compute.text.batches import windows
+from compute.text.tokenizer import vocab_size
+from compute.text.voices import BASE_VOICES, entropy_per_word
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 ABOUT = json.loads(BASE.with_suffix(".json").read_text(encoding="utf-8"))

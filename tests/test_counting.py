@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from compute.architectures import ARCHITECTURES, TARGETS, parameters
-from compute.cards import CARDS
-from compute.counting import lora_numbers
-from compute.memory import GB, PRECISIONS, activation_bytes
+from compute.costs.architectures import ARCHITECTURES, TARGETS, parameters
+from compute.costs.cards import CARDS
+from compute.costs.counting import lora_numbers
+from compute.costs.memory import GB, PRECISIONS, activation_bytes
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._text import fill
 from widgets.counting import HIGHEST_RANK, Counting

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from compute.derived import DIGITS, FILE, DerivedLayer, derive, load_derived
-from compute.spectrum import r90
+from compute.experiments.derived import DIGITS, FILE, DerivedLayer, derive, load_derived
+from compute.matrices.spectrum import r90
 
 ROOT = Path(__file__).resolve().parent.parent
 SHAPES = {"lora-imdb-distilbert": (768, 768), "peft-gpt2": (2304, 768)}

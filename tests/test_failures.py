@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import compute.train
-from compute.checkpoint import load_base
-from compute.failures import (
+import compute.training.loop
+from compute.experiments.failures import (
     FAILURES,
     FILE,
     KNOBS,
@@ -24,8 +23,9 @@ from compute.failures import (
     load_failures,
     outcome,
 )
-from compute.recorded import config_of, load
-from compute.run import TrainConfig
+from compute.experiments.runs import config_of, load
+from compute.model.checkpoint import load_base
+from compute.training.config import TrainConfig
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._failure_words import TOLD
 from widgets._text import fill
@@ -68,7 +68,7 @@ def test_a_run_that_diverges_has_no_outcome(script):
 
 def test_an_adapter_on_its_own_base_does_what_its_run_did_and_less_on_another(script, monkeypatch):
     short = TrainConfig(steps=8, batch_size=8)
-    monkeypatch.setattr(compute.train, "STRENGTHS", ())  # the dial takes longer than so short a run
+    monkeypatch.setattr(compute.training.loop, "STRENGTHS", ())  # the dial takes longer than so short a run
     monkeypatch.setattr(script, "failure_config", lambda *_: short)
     monkeypatch.setattr(script, "KNOBS", {"base": (0, "another seed")})
     monkeypatch.setattr(script, "SEEDS", {"moved": (0,)})

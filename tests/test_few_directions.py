@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compute.few_directions import FALL, few_directions
+from compute.matrices.few_directions import FALL, few_directions
 
 
 @pytest.mark.parametrize("n", [1, 24, 64])

@@ -11,8 +11,8 @@ from PIL import Image
 from safetensors.numpy import save
 from safetensors.torch import save as save_torch
 
-from compute import files
-from compute.files import FileRefused, read_adapter, read_matrix
+from compute.numbers import files
+from compute.numbers.files import FileRefused, read_adapter, read_matrix
 from foreign_files import GRADIENT, image, npy, outcome, refusal, safetensors, short
 
 FUZZ = settings(derandomize=True, deadline=None, max_examples=300)

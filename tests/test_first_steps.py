@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from compute.adapter import lora_layers
-from compute.checkpoint import load_base
-from compute.first_steps import EXAMPLES, MISSING, RUINED, model_steps, small_problem, small_steps
-from compute.gpt import GPT
-from compute.inits import INITS, start
-from compute.lora import first_step_ratio
-from compute.peft_format import on_base
-from compute.run import TrainConfig
-from compute.train import learned, prepare, train
+from compute.adapters.inits import INITS, start
+from compute.adapters.layer import lora_layers
+from compute.adapters.peft_format import on_base
+from compute.costs.sizes import first_step_ratio
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.training.config import TrainConfig
+from compute.training.first_steps import EXAMPLES, MISSING, RUINED, model_steps, small_problem, small_steps
+from compute.training.loop import learned, prepare, train
 
 torch.set_num_threads(1)
 

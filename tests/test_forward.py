@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.forward import BASE, PROJECTIONS, Places, base_weights, follow, layer_name
-from compute.mixed import mixed_model
-from compute.mixtures import load_factors
-from compute.one_adapter import as_large, plus, random_changes, relative_change, switched_on
-from compute.recorded_block import layer_names
-from compute.refusal import FileRefused
-from compute.tokenizer import encode
+from compute.adapters.alone import as_large, plus, random_changes, relative_change, switched_on
+from compute.adapters.mixed_model import mixed_model
+from compute.experiments.block import layer_names
+from compute.experiments.mixing import load_factors
+from compute.model.checkpoint import load_base
+from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow, layer_name
+from compute.numbers.refusal import FileRefused
+from compute.text.tokenizer import encode
 
 TOKENS = encode("the tenant shall pay the rent within sixty days")
 # torch computes in float32: each number is the sum of at most 256 products, some of size 10, rounded by 2**-24 each.

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT, LINEAR_LAYERS, Attention, Block, GPTConfig, generate
-from compute.run import TARGET_MODULES
-from compute.tokenizer import vocab_size
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT, LINEAR_LAYERS, Attention, Block, GPTConfig, generate
+from compute.text.tokenizer import vocab_size
+from compute.training.config import TARGET_MODULES
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SMALL = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=12)

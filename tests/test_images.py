@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compute.files import read_matrix
+from compute.numbers.files import read_matrix
 from foreign_files import GRADIENT, image, png_of_size, refusal, short
 
 GREY = 1 / 255 + 1e-9  # one step of an eight-bit grey, which spans 2 / 255, either way by half

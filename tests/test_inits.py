@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from compute.inits import INITS, start
+from compute.adapters.inits import INITS, start
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from compute.recorded_inits import PROBLEMS, RATES, STEPS, load_inits
-from compute.run import INITS, OPTIMIZERS
+from compute.experiments.inits import PROBLEMS, RATES, STEPS, load_inits
+from compute.training.config import INITS, OPTIMIZERS
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._init_words import INIT_WORDS, PROBLEM_WORDS, slug
 from widgets._text import fill

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from compute.jobs import open_run, train_run
-from compute.opened import open_adapter
-from compute.refusal import FileRefused
-from compute.run import StepRecord, TrainConfig
-from compute.train import train
+from compute.adapters.opened import open_adapter
+from compute.numbers.refusal import FileRefused
+from compute.training.config import StepRecord, TrainConfig
+from compute.training.jobs import open_run, train_run
+from compute.training.loop import train
 from widgets._runner import LocalRunner, pack, unpack
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
@@ -31,7 +31,7 @@ def test_the_server_that_asks_loads_no_torch():
     """Also when it sends the job, and when it reads what a worker yields."""
     result = list(train_run(dataclasses.asdict(CONFIG)))
     code = (
-        "import sys; from compute.jobs import open_run, train_run; from widgets._runner import pack, unpack;"
+        "import sys; from compute.training.jobs import open_run, train_run; from widgets._runner import pack, unpack;"
         "pack((train_run, {'config': {}})), pack((open_run, {}));"
         "items = unpack(sys.stdin.buffer.read());"
         "print(len(items), 'torch' in sys.modules)"

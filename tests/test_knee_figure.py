@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compute.knee import MEASURES, find_knee
-from compute.noise import noise_control
-from compute.svd import factorize
-from compute.tasks import make_task
+from compute.matrices.examples import make_task
+from compute.matrices.knee import MEASURES, find_knee
+from compute.matrices.noise import noise_control
+from compute.matrices.svd import factorize
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._knee import LABELS
 from widgets._text import fill

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compute.noise import noise_control
-from compute.recorded import RECORDED_RANKS, load
+from compute.experiments.runs import RECORDED_RANKS, load
+from compute.matrices.noise import noise_control
 from instruments import gaps, numbers, printed_by, templates
 from widgets._pair import shipped
 from widgets._runs import TASKS

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compute.learned import FILE, LEARNED, load_learned, save_learned
-from compute.noise import noise_control
-from compute.recorded import FULL, load
-from compute.records import base_sum
-from compute.spectrum import r90
-from compute.svd import factorize
-from compute.tasks import TASKS
+from compute.experiments.learned import FILE, LEARNED, load_learned, save_learned
+from compute.experiments.runs import FULL, load
+from compute.matrices.examples import TASKS
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import r90
+from compute.matrices.svd import factorize
+from compute.numbers.records import base_sum
 from instruments import numbers, printed_by
 from test_matrix import check_arrays
 from widgets._matrix import LEARNED_LABELS, TASK_LABELS, sampling_note
@@ -62,7 +62,7 @@ def test_the_file_is_small_and_of_this_base_and_holds_what_it_says():
 
 
 def test_reading_a_learned_matrix_does_not_load_torch():
-    code = "import compute.learned, sys; compute.learned.load_learned('legal-v_proj'); print('torch' in sys.modules)"
+    code = "import sys, compute.experiments.learned as m; m.load_learned('legal-v_proj'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

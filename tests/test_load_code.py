@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from compute.files import read_adapter, read_matrix
+from compute.numbers.files import read_adapter, read_matrix
 from foreign_files import GRADIENT, image, npy
 from instruments import is_shown, numbers, printed_by
 from uploading import send, settle

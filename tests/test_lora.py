@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compute.lora import break_even_rank, rank_dimension, stored_numbers, times_smaller
+from compute.costs.sizes import break_even_rank, rank_dimension, stored_numbers, times_smaller
 
 SHAPES = [(6, 6), (7, 3), (3, 8), (1, 5), (1, 1)]
 

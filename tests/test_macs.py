@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from compute.adapter import LoRALinear
-from compute.lora import break_even_rank
-from compute.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
+from compute.adapters.layer import LoRALinear
+from compute.costs.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
+from compute.costs.sizes import break_even_rank
 
 SHAPES = pytest.mark.parametrize(("shape", "r"), [((24, 24), 4), ((64, 64), 4), ((256, 64), 16), ((3, 5), 1)])
 

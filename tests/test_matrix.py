@@ -8,12 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from compute.files import AdapterLayer
-from compute.lora import break_even_rank
-from compute.noise import Band, noise_control, noise_product_band
-from compute.spectrum import energy, knee_rank, relative_error
-from compute.svd import factorize, factorize_product
-from compute.tasks import TASKS, make_task
+from compute.costs.sizes import break_even_rank
+from compute.matrices.examples import TASKS, make_task
+from compute.matrices.noise import Band, noise_control, noise_product_band
+from compute.matrices.spectrum import energy, knee_rank, relative_error
+from compute.matrices.svd import factorize, factorize_product
+from compute.numbers.files import AdapterLayer
 from instruments import decoded, printed_by
 from widgets._matrix import (
     DRAWN_SIDE,

@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from compute import files
-from compute.files import MAX_SIDE, read_matrix
+from compute.numbers import files
+from compute.numbers.files import MAX_SIDE, read_matrix
 from foreign_files import npy, npy_header, refusal, short
 
 

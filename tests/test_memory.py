@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compute.architectures import ARCHITECTURES, linear_numbers, parameters
-from compute.cards import CARDS, cards_needed, smallest_card
-from compute.counting import lora_numbers
-from compute.memory import (
+from compute.costs.architectures import ARCHITECTURES, linear_numbers, parameters
+from compute.costs.cards import CARDS, cards_needed, smallest_card
+from compute.costs.counting import lora_numbers
+from compute.costs.memory import (
     GB,
     PRECISIONS,
     States,

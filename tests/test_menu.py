@@ -5,20 +5,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compute.adalora import Allocation, SVDLinear, inject_directions
-from compute.adapted import adapted_layers
-from compute.adapter import delta_w, merge
-from compute.bottleneck import Bottleneck
-from compute.checkpoint import load_base
-from compute.dora import DoRALinear
-from compute.gpt import GPT
-from compute.ia3 import IA3Linear
-from compute.magnitude import magnitude
-from compute.menu import with_method
-from compute.rank_budget import budget_at
-from compute.run import METHODS, TARGET_MODULES, Result, TrainConfig
-from compute.soft_prompt import PromptedGPT
-from compute.train import learned, train
+from compute.adapters.adalora import Allocation, SVDLinear, inject_directions
+from compute.adapters.adapted import adapted_layers
+from compute.adapters.bottleneck import Bottleneck
+from compute.adapters.dora import DoRALinear
+from compute.adapters.ia3 import IA3Linear
+from compute.adapters.layer import delta_w, merge
+from compute.adapters.methods import with_method
+from compute.adapters.rank_budget import budget_at
+from compute.adapters.soft_prompt import PromptedGPT
+from compute.matrices.magnitude import magnitude
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.training.config import METHODS, TARGET_MODULES, Result, TrainConfig
+from compute.training.loop import learned, train
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 ROUNDING = 1e-5  # float32: sums of some hundred products in another order
@@ -78,8 +78,8 @@ def test_as_many_numbers_learn_as_the_formula_says(method, count, base):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base, monkeypatch):
-    monkeypatch.setattr("compute.train.samples", lambda *_: ())  # writing takes most of the time,
-    monkeypatch.setattr("compute.train.STRENGTHS", (0.0, 1.0))  # and measuring at each strength
+    monkeypatch.setattr("compute.training.loop.samples", lambda *_: ())  # writing takes most of the time,
+    monkeypatch.setattr("compute.training.loop.STRENGTHS", (0.0, 1.0))  # and measuring at each strength
     before = {name: p.clone() for name, p in base.named_parameters()}
     config = TrainConfig(method=method, steps=2, batch_size=4, learning_rate=1e-2)
     *steps, result = train(config, base)

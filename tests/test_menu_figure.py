@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from compute.menu_plan import MENU_TASKS, MERGE, SIZES, middle_of
-from compute.recorded_menu import entry, load_menu
-from compute.run import METHODS, TrainConfig
+from compute.experiments.menu import entry, load_menu
+from compute.experiments.menu_plan import MENU_TASKS, MERGE, SIZES, middle_of
+from compute.training.config import METHODS, TrainConfig
 from instruments import gaps
 from widgets._menu_words import METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, WORDS
 from widgets._text import fill

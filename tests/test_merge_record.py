@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.merge_record import (
+from compute.adapters.merge_state import unmerged_output, weight_numbers
+from compute.adapters.merging import at_strength, merge_weights
+from compute.experiments.merging import (
     FILE,
     LAYER,
     STRENGTHS,
@@ -23,10 +24,9 @@ from compute.merge_record import (
     save_record,
     state_key,
 )
-from compute.merge_state import unmerged_output, weight_numbers
-from compute.merging import at_strength, merge_weights
-from compute.precision import PRECISIONS
-from compute.recorded import load
+from compute.experiments.runs import load
+from compute.model.checkpoint import load_base
+from compute.numbers.precision import PRECISIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 # Recorded to eight digits. Sums of many entries in float64 and products by another BLAS move the last of sixteen; only
@@ -110,7 +110,7 @@ def test_the_files_are_small_and_name_no_machine():
 
 
 def test_reading_the_record_does_not_load_torch():
-    code = "import compute.merge_state as m, sys; m.weight_numbers; print('torch' in sys.modules)"
+    code = "import compute.adapters.merge_state as m, sys; m.weight_numbers; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

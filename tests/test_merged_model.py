@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compute.adapter import inject, lora_layers, merge
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.merged_model import beside, layer_input, merged_losses, with_weights
+from compute.adapters.layer import inject, lora_layers, merge
+from compute.adapters.merged_model import beside, layer_input, merged_losses, with_weights
+from compute.model.checkpoint import load_base
+from compute.text.batches import windows
 
 TASKS = ("legal", "code")
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -8,10 +8,16 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from compute.adapter import LoRALinear, delta_w, initialize
-from compute.merge_error import arrived_share, relative_change, rounding_error, same_shape, unchanged_share
-from compute.merging import at_strength, drift, merge_weights, random_adapters, unmerge_weights
-from compute.precision import PRECISIONS, rounded, spacing
+from compute.adapters.layer import LoRALinear, delta_w, initialize
+from compute.adapters.merge_error import (
+    arrived_share,
+    relative_change,
+    rounding_error,
+    same_shape,
+    unchanged_share,
+)
+from compute.adapters.merging import at_strength, drift, merge_weights, random_adapters, unmerge_weights
+from compute.numbers.precision import PRECISIONS, rounded, spacing
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 EACH = pytest.mark.parametrize("precision", PRECISIONS)

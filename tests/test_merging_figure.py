@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compute.merge_record import CYCLES, LAYER, TASKS, load_layer, load_record
-from compute.precision import PRECISIONS
+from compute.experiments.merging import CYCLES, LAYER, TASKS, load_layer, load_record
+from compute.numbers.precision import PRECISIONS
 from instruments import decoded, gaps, is_shown, numbers, printed_by, states, templates
 from widgets._layers import LAYERS
 from widgets._text import fill

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compute.interval import wilson
-from compute.mixing import METHODS, combine, cosine, difference
-from compute.mixtures import VOICES_MIXED, load_factors, load_record, mix_of
+from compute.adapters.mixing import METHODS, combine, cosine, difference
+from compute.experiments.mixing import VOICES_MIXED, load_factors, load_record, mix_of
+from compute.numbers.interval import wilson
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._mixer_words import METHOD_LABELS, NONE
 from widgets._text import fill

@@ -9,13 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.mixed import measure, mixed_model
-from compute.mixing import METHODS, Factors, combine, cosine, difference, mixed_delta_w, sum_of_products
-from compute.mixtures import FOLDER, VOICES_MIXED, load_factors
-from compute.sampling import samples, voice_shares
-from compute.train import evaluate
+from compute.adapters.mixed_model import measure, mixed_model
+from compute.adapters.mixing import (
+    METHODS,
+    Factors,
+    combine,
+    cosine,
+    difference,
+    mixed_delta_w,
+    sum_of_products,
+)
+from compute.experiments.mixing import FOLDER, VOICES_MIXED, load_factors
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.model.sampling import samples, voice_shares
+from compute.training.loop import evaluate
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

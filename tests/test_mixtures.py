@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from compute.adapter import delta_w, lora_layers
-from compute.checkpoint import load_base
-from compute.interval import wilson
-from compute.mixed import measure, mixed_model
-from compute.mixing import METHODS
-from compute.mixtures import (
+from compute.adapters.layer import delta_w, lora_layers
+from compute.adapters.mixed_model import measure, mixed_model
+from compute.adapters.mixing import METHODS
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.mixing import (
     FOLDER,
     MEASURED_METHODS,
     VOICES_MIXED,
@@ -31,10 +30,11 @@ from compute.mixtures import (
     load_record,
     mix_of,
 )
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.recorded import load
-from compute.run import TrainConfig
-from compute.voices import NEW_VOICES
+from compute.experiments.runs import load
+from compute.model.checkpoint import load_base
+from compute.numbers.interval import wilson
+from compute.text.voices import NEW_VOICES
+from compute.training.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 # Another machine adds up in another order: a loss moves by less than the last digit that a figure shows, and of the
@@ -139,7 +139,10 @@ def test_a_mix_that_is_not_measured_is_refused(weights):
 
 
 def test_reading_it_does_not_load_torch():
-    code = "import compute.mixtures as m, sys; m.load_record(); m.load_factors('code'); print('torch' in sys.modules)"
+    code = (
+        "import sys, compute.experiments.mixing as m; m.load_record(); m.load_factors('code');"
+        "print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from compute.marchenko_pastur import noise_energy_lost
-from compute.noise import (
+from compute.matrices.examples import iid_noise
+from compute.matrices.marchenko_pastur import noise_energy_lost
+from compute.matrices.noise import (
     DRAWS,
     LARGEST_DRAWN,
     marchenko_pastur_band,
@@ -13,8 +14,7 @@ from compute.noise import (
     noise_control,
     noise_product_band,
 )
-from compute.spectrum import energy, r90, relative_error, stable_rank
-from compute.tasks import iid_noise
+from compute.matrices.spectrum import energy, r90, relative_error, stable_rank
 
 # Fluctuation of a percentile over N draws: the 5th and the 95th have a standard error of about 2.1 standard
 # deviations / sqrt(N), the median 1.25. Bands are 3.3 deviations wide, two estimates are compared, and 5 of their

@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors.numpy import save
 from safetensors.torch import save as save_torch
 
-from compute.files import MAX_BYTES, AdapterLayer
-from compute.svd import factorize_product
+from compute.matrices.svd import factorize_product
+from compute.numbers.files import MAX_BYTES, AdapterLayer
 from foreign_files import GRADIENT, checked, image, npy, png_of_size, safetensors, short
 from uploading import begin, give, send, settle, stop
 from widgets import own_matrix as module

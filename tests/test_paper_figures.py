@@ -7,8 +7,8 @@ import itertools
 
 import pytest
 
-from compute.intruders import count_intruders
-from compute.recorded_paper import NAMES, load_paper, random_cosines
+from compute.experiments.paper import NAMES, load_paper, random_cosines
+from compute.matrices.intruders import count_intruders
 from instruments import gaps, templates
 from widgets._paper import LAYER_LABELS, TASK_LABELS, TASK_OF
 from widgets._text import fill

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from compute.adapter import delta_w, inject, lora_layers
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.peft_format import AdapterFiles, load_adapter, save_adapter
-from compute.refusal import FileRefused
-from compute.run import TARGET_MODULES, TrainConfig
-from compute.train import evaluate, prepare, train
+from compute.adapters.layer import delta_w, inject, lora_layers
+from compute.adapters.peft_format import AdapterFiles, load_adapter, save_adapter
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.refusal import FileRefused
+from compute.training.config import TARGET_MODULES, TrainConfig
+from compute.training.loop import evaluate, prepare, train
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from compute.adalora import ORTHOGONALITY, Allocation, SVDLinear
-from compute.adapted import AdaptedLinear, adapted_layers
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.menu import with_method
-from compute.rank_budget import EVERY, phases, start_rank
-from compute.run import TARGET_MODULES, TrainConfig
-from compute.soft_prompt import PromptedGPT
+from compute.adapters.adalora import ORTHOGONALITY, Allocation, SVDLinear
+from compute.adapters.adapted import AdaptedLinear, adapted_layers
+from compute.adapters.methods import with_method
+from compute.adapters.rank_budget import EVERY, phases, start_rank
+from compute.adapters.soft_prompt import PromptedGPT
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.training.config import TARGET_MODULES, TrainConfig
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from compute.adapter import lora_layers
-from compute.checkpoint import load_base
-from compute.placing import (
+from compute.adapters.layer import lora_layers
+from compute.adapters.placing import (
     BUDGET,
     MOST,
     SHAPES,
@@ -26,10 +25,11 @@ from compute.placing import (
     numbers_at,
     rank_within,
 )
-from compute.recorded_placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing
-from compute.run import LAYERS, TARGET_MODULES
-from compute.short_runs import short_run
-from compute.train import prepare
+from compute.experiments.placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing
+from compute.model.checkpoint import load_base
+from compute.training.config import LAYERS, TARGET_MODULES
+from compute.training.loop import prepare
+from compute.training.short_runs import short_run
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

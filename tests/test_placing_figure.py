@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from compute.placing import BUDGET, as_config, numbers_at, rank_within
-from compute.recorded_placing import CODES, load_placing
-from compute.run import TARGET_MODULES
+from compute.adapters.placing import BUDGET, as_config, numbers_at, rank_within
+from compute.experiments.placing import CODES, load_placing
+from compute.training.config import TARGET_MODULES
 from instruments import gaps, printed_by, templates
 from widgets._placing_words import PAPER, TASKS
 from widgets._text import fill

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from compute.precision import PRECISIONS, rounded, spacing
+from compute.numbers.precision import PRECISIONS, rounded, spacing
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 EACH = pytest.mark.parametrize("precision", PRECISIONS)

@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from compute.batches import windows
-from compute.pretraining import pretrain
-from compute.tokenizer import vocab_size
+from compute.model.pretraining import pretrain
+from compute.text.batches import windows
+from compute.text.tokenizer import vocab_size
 
 torch.set_num_threads(1)
 STEPS = 12

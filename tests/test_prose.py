@@ -75,7 +75,7 @@ def test_the_spellings_of_the_house_pass():
 
 PLANTED = '''"""Says nothing that is true."""
 
-from compute.spectrum import flat_error
+from compute.matrices.spectrum import flat_error
 from lessons._blocks import Answer, Cited, Claim, Figure, Lesson, Live, Prose, Question, Try
 from widgets.own_matrix import OwnMatrix
 from widgets.patterns import Patterns

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from assets import record_qlora
-from compute.checkpoint import load_base
-from compute.peft_format import load_adapter
-from compute.quantised_model import quantised_model
-from compute.quantising import in_few_bits
-from compute.recorded_qlora import FILE, LEARNED_TASKS, SEEDS, STEPS, config_of, load_qlora
-from compute.records import read_record, write_record
-from compute.run import BASE_FORMATS, FLOAT32, TARGET_MODULES, TrainConfig
-from compute.sample_weights import SAMPLE_WEIGHTS, sample_weights
-from compute.train import evaluate, train
+from compute.adapters.peft_format import load_adapter
+from compute.experiments.qlora import FILE, LEARNED_TASKS, SEEDS, STEPS, config_of, load_qlora
+from compute.matrices.sample_weights import SAMPLE_WEIGHTS, sample_weights
+from compute.model.checkpoint import load_base
+from compute.model.quantised import quantised_model
+from compute.numbers.quantising import in_few_bits
+from compute.numbers.records import read_record, write_record
+from compute.training.config import BASE_FORMATS, FLOAT32, TARGET_MODULES, TrainConfig
+from compute.training.loop import evaluate, train
 
 
 @pytest.mark.parametrize("base_format", BASE_FORMATS[1:])

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from compute.memory import nf4_bits
-from compute.quantisation_error import block_errors, relative_squared_error, usage, usage_entropy
-from compute.quantising import (
+from compute.costs.memory import nf4_bits
+from compute.numbers.quantisation_error import block_errors, relative_squared_error, usage, usage_entropy
+from compute.numbers.quantising import (
     BLOCK,
     LEVELS,
     NF4,

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.first_steps import model_steps, small_steps
-from compute.recorded_inits import (
+from compute.experiments.inits import (
     FOLDER,
     PROBLEMS,
     RATES,
@@ -25,7 +23,9 @@ from compute.recorded_inits import (
     load_inits,
     read_inits,
 )
-from compute.run import INITS, OPTIMIZERS
+from compute.model.checkpoint import load_base
+from compute.training.config import INITS, OPTIMIZERS
+from compute.training.first_steps import model_steps, small_steps
 
 torch.set_num_threads(1)
 
@@ -45,9 +45,7 @@ def script():
 
 
 def test_reading_recorded_starts_does_not_load_torch():
-    code = (
-        "import compute.recorded_inits as r, sys; r.load_inits('small layer'); print('torch' in sys.modules)"
-    )
+    code = "import compute.experiments.inits as r, sys; r.load_inits('small layer'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -12,14 +12,24 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.latency import relative_times
-from compute.menu import with_method
-from compute.menu_plan import BATCHES, MENU_TASKS, MERGE, RATES, SEEDS, SIZES, best_rate, config_of, middle_of
-from compute.rank_budget import start_rank
-from compute.recorded_menu import FILE, entry, load_menu, read_menu, timing
-from compute.run import METHODS, TrainConfig
+from compute.adapters.methods import with_method
+from compute.adapters.rank_budget import start_rank
+from compute.experiments.menu import FILE, entry, load_menu, read_menu, timing
+from compute.experiments.menu_plan import (
+    BATCHES,
+    MENU_TASKS,
+    MERGE,
+    RATES,
+    SEEDS,
+    SIZES,
+    best_rate,
+    config_of,
+    middle_of,
+)
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.serving.latency import relative_times
+from compute.training.config import METHODS, TrainConfig
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 
@@ -43,7 +53,7 @@ def script():
 
 
 def test_reading_the_menu_does_not_load_torch():
-    code = "import compute.recorded_menu as r, sys; r.load_menu(); print('torch' in sys.modules)"
+    code = "import compute.experiments.menu as r, sys; r.load_menu(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -108,7 +118,7 @@ def test_a_run_that_diverged_is_told_as_one(script, base):
 
 
 def test_a_short_run_is_recorded_with_what_adalora_left(script, base, monkeypatch):
-    monkeypatch.setattr("compute.train.STRENGTHS", ())
+    monkeypatch.setattr("compute.training.loop.STRENGTHS", ())
     run = script.trained(TrainConfig(method="adalora", r=2, steps=3, batch_size=2), 2, base)
     assert sum(run.ranks.values()) == 2 * LAYERS
     assert 0 < run.validation_loss < 2
@@ -119,8 +129,8 @@ def test_times_can_be_taken_again_and_leave_the_runs_alone(script, tmp_path, mon
     path.write_bytes(FILE.read_bytes())
     for name, value in {"FILE": path, "ROUNDS": 1}.items():
         monkeypatch.setattr(script, name, value)
-    monkeypatch.setattr("compute.train.EVALUATE_EVERY", 50)  # the script sets both for itself
-    monkeypatch.setattr("compute.train.STRENGTHS", ())
+    monkeypatch.setattr("compute.training.loop.EVALUATE_EVERY", 50)  # the script sets both for itself
+    monkeypatch.setattr("compute.training.loop.STRENGTHS", ())
     monkeypatch.setattr(sys, "argv", ["record_menu.py", "times"])
     script.main()
     before, after = load_menu(), read_menu(path)

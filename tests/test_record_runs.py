@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compute.checkpoint import load_base
-from compute.gathered import collect
-from compute.gpt import LINEAR_LAYERS
-from compute.noise import noise_control
-from compute.recorded import (
+from compute.experiments.runs import (
     FULL,
     FULL_SLOW,
     RECORDED_RANKS,
@@ -25,11 +21,15 @@ from compute.recorded import (
     load,
     recorded_of,
 )
-from compute.records import base_sum
-from compute.run import STRENGTHS, TrainConfig
-from compute.spectrum import energy, r90
-from compute.train import EVALUATE_EVERY, train
-from compute.voices import NEW_VOICES, TASKS, entropy_per_word
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import energy, r90
+from compute.model.checkpoint import load_base
+from compute.model.gpt import LINEAR_LAYERS
+from compute.numbers.records import base_sum
+from compute.text.voices import NEW_VOICES, TASKS, entropy_per_word
+from compute.training.config import STRENGTHS, TrainConfig
+from compute.training.gathered import collect
+from compute.training.loop import EVALUATE_EVERY, train
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN = ("legal", "medical", "code")  # voices that the base has seen
@@ -274,7 +274,7 @@ def test_what_the_script_writes_is_what_is_read(script, tmp_path, monkeypatch):
         assert short.spectra[name] == pytest.approx(s, rel=0.51e-3)
     assert short.strengths["base_loss"] == pytest.approx(run.strengths["base_loss"], abs=0.51e-4)
     assert short.strengths["samples"] == run.strengths["samples"]
-    monkeypatch.setattr("compute.recorded.RUNS", tmp_path)
-    monkeypatch.setattr("compute.recorded.config_of", lambda task, r: config)
+    monkeypatch.setattr("compute.experiments.runs.RUNS", tmp_path)
+    monkeypatch.setattr("compute.experiments.runs.config_of", lambda task, r: config)
     (tmp_path / "medical-r2.json").write_text(json.dumps({**short._asdict(), "base": base_sum()}))
     assert load("medical", 2) == short

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.recorded_scale import (
+from compute.experiments.scale import (
     BLOCK,
     FULL,
     PATH,
@@ -24,8 +23,9 @@ from compute.recorded_scale import (
     config_of,
     load_scale,
 )
-from compute.run import OPTIMIZERS, SCALING_RULES
-from compute.short_runs import ShortRun
+from compute.model.checkpoint import load_base
+from compute.training.config import OPTIMIZERS, SCALING_RULES
+from compute.training.short_runs import ShortRun
 
 torch.set_num_threads(1)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from compute.recorded import RUNS, load
+from compute.experiments.runs import RUNS, load
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_reading_a_recorded_run_does_not_load_torch():
-    code = "import compute.recorded, sys; compute.recorded.load('legal', 4); print('torch' in sys.modules)"
+    code = "import compute.experiments.runs as m, sys; m.load('legal', 4); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -73,6 +73,6 @@ def test_a_file_that_is_not_the_run_is_refused(change, told, tmp_path, monkeypat
         text = change
     if change:
         (tmp_path / "medical-r2.json").write_text(text, encoding="utf-8")
-    monkeypatch.setattr("compute.recorded.RUNS", tmp_path)
+    monkeypatch.setattr("compute.experiments.runs.RUNS", tmp_path)
     with pytest.raises(ValueError, match=told):
         load("medical", 2)

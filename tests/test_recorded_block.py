@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from compute.batches import windows
-from compute.checkpoint import load_base
-from compute.forward import layer_name
-from compute.recorded_block import DRAWS, FILE, VOICE, layer_names, load_effects
+from compute.experiments.block import DRAWS, FILE, VOICE, layer_names, load_effects
+from compute.model.checkpoint import load_base
+from compute.model.forward import layer_name
+from compute.text.batches import windows
 
 ROOT = Path(__file__).resolve().parent.parent
 LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
@@ -41,7 +41,7 @@ def test_it_is_whole_and_small():
 
 
 def test_reading_it_does_not_load_torch():
-    code = "import compute.recorded_block as r, sys; r.load_effects(); print('torch' in sys.modules)"
+    code = "import compute.experiments.block as r, sys; r.load_effects(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from compute.mixtures import FOLDER
-from compute.recorded import config_of, load
-from compute.recorded_paper import (
+from compute.experiments.mixing import FOLDER
+from compute.experiments.paper import (
     FILE,
     NAMES,
     TASKS,
@@ -21,7 +20,8 @@ from compute.recorded_paper import (
     load_paper,
     random_cosines,
 )
-from compute.run import Evaluation, Result
+from compute.experiments.runs import config_of, load
+from compute.training.config import Evaluation, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each number is rounded to three or four digits, and the adapter in assets was trained on another day.
@@ -53,7 +53,7 @@ def test_it_is_whole_and_small():
 
 
 def test_reading_it_does_not_load_torch():
-    code = "import compute.recorded_paper as r, sys; r.load_paper(); print('torch' in sys.modules)"
+    code = "import compute.experiments.paper as r, sys; r.load_paper(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

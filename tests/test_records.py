@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from compute.records import NotWhole, base_sum, read_arrays, read_record, write_arrays, write_record
+from compute.numbers.records import NotWhole, base_sum, read_arrays, read_record, write_arrays, write_record
 
 
 @pytest.fixture

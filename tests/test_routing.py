@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from compute.mixtures import VOICES_MIXED
-from compute.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, learned, study, unseen_prompts
-from compute.routing import (
+from compute.experiments.mixing import VOICES_MIXED
+from compute.experiments.serving import NO_ADAPTER, ROUTES, load_serving
+from compute.serving.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, learned, study, unseen_prompts
+from compute.serving.routing import (
     RULES,
     UNADAPTED,
     chances,
@@ -21,8 +22,7 @@ from compute.routing import (
     word_places,
     word_weights,
 )
-from compute.serving_record import NO_ADAPTER, ROUTES, load_serving
-from compute.voices import BASE_VOICES, voice_of
+from compute.text.voices import BASE_VOICES, voice_of
 
 
 def asked_for(words) -> str:

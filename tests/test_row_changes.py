@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute.row_changes import Split, line_through, split_change
+from compute.matrices.row_changes import Split, line_through, split_change
 
 EXACT = 1e-12  # sums of some hundred float64 products
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compute.run import INITS, OPTIMIZERS, TARGET_MODULES, TrainConfig
+from compute.training.config import INITS, OPTIMIZERS, TARGET_MODULES, TrainConfig
 
 
 def test_asking_for_a_run_does_not_load_torch():
-    code = "import compute.run, compute.voices, compute.tokenizer, sys; print('torch' in sys.modules)"
+    code = "import compute.training.config, compute.text.tokenizer, sys; print('torch' in sys.modules)"
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

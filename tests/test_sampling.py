@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.sampling import samples, voice_shares, write_sentences
-from compute.tokenizer import UnknownWord
-from compute.voices import VOICES, grammar, longest_sentence, voice_of
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.model.sampling import samples, voice_shares, write_sentences
+from compute.text.tokenizer import UnknownWord
+from compute.text.voices import VOICES, grammar, longest_sentence, voice_of
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 
@@ -21,7 +21,7 @@ def base() -> GPT:
 def test_shares_are_those_of_a_model_that_writes_only_listed_sentences(base, monkeypatch):
     rng = np.random.default_rng(0)
     written = [grammar(voice).sample(rng) for voice in VOICES for _ in range(4)] + [["the", "dog"]] * 10
-    monkeypatch.setattr("compute.sampling.write_sentences", lambda *_, **__: written)
+    monkeypatch.setattr("compute.model.sampling.write_sentences", lambda *_, **__: written)
     shares = voice_shares(base, len(written), seed=0)
     assert shares == {**dict.fromkeys(VOICES, 0.08), "none": 0.2}
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from compute.recorded_scale import GAIN_RANKS, RANKS, RATES, best_range, best_rate, load_scale
-from compute.run import OPTIMIZERS, SCALING_RULES
+from compute.experiments.scale import GAIN_RANKS, RANKS, RATES, best_range, best_rate, load_scale
+from compute.training.config import OPTIMIZERS, SCALING_RULES
 from instruments import gaps, numbers, printed_by, templates
 from widgets._scale_words import RULES
 from widgets._text import fill

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compute.batches import batches, windows
-from compute.checkpoint import load_base
-from compute.recorded_scale import GAIN_RANKS, load_scale
-from compute.run import OPTIMIZERS, SCALING_RULES, TrainConfig
-from compute.scaling import first_gain_ratio, scaling_of
-from compute.short_runs import first_gain, short_run
-from compute.train import OPTIMIZERS as MAKERS
-from compute.train import prepare, train
+from compute.adapters.scaling import first_gain_ratio, scaling_of
+from compute.experiments.scale import GAIN_RANKS, load_scale
+from compute.model.checkpoint import load_base
+from compute.text.batches import batches, windows
+from compute.training.config import OPTIMIZERS, SCALING_RULES, TrainConfig
+from compute.training.loop import OPTIMIZERS as MAKERS
+from compute.training.loop import prepare, train
+from compute.training.short_runs import first_gain, short_run
 
 torch.set_num_threads(1)
 

@@ -5,12 +5,12 @@ import warnings
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.mixtures import FOLDER, VOICES_MIXED, load_factors
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.serving import SERVERS, Together, held, random_adapters
-from compute.serving_record import ADAPTERS, RANKS, load_serving, numbers_held
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.mixing import FOLDER, VOICES_MIXED, load_factors
+from compute.experiments.serving import ADAPTERS, RANKS, load_serving, numbers_held
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.serving.batched import SERVERS, Together, held, random_adapters
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

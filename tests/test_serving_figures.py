@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compute.routed import study
-from compute.serving_record import ADAPTERS, WAYS, load_serving, numbers_held
+from compute.experiments.serving import ADAPTERS, WAYS, load_serving, numbers_held
+from compute.serving.routed import study
 from instruments import gaps, is_shown, numbers, printed_by, samples, templates
 from widgets._text import fill
 from widgets.routing import Routing

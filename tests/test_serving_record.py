@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from compute.checkpoint import load_base
-from compute.mixtures import VOICES_MIXED, load_record, mix_of
-from compute.serving_record import (
+from compute.experiments.mixing import VOICES_MIXED, load_record, mix_of
+from compute.experiments.serving import (
     FILE,
     LENGTHS,
     RANKS,
@@ -22,6 +21,7 @@ from compute.serving_record import (
     load_serving,
     numbers_held,
 )
+from compute.model.checkpoint import load_base
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ def script():
 
 
 def test_reading_it_does_not_load_torch():
-    code = "import compute.serving_record as r, sys; r.load_serving(); print('torch' in sys.modules)"
+    code = "import compute.experiments.serving as r, sys; r.load_serving(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute.recorded import RECORDED_RANKS, load
-from compute.run import INITS, LAYERS, TARGET_MODULES, TrainConfig
-from compute.run import METHODS as METHODS_OF_A_RUN
+from compute.experiments.runs import RECORDED_RANKS, load
+from compute.training.config import INITS, LAYERS, TARGET_MODULES, TrainConfig
+from compute.training.config import METHODS as METHODS_OF_A_RUN
 from widgets._settings import FIELDS, METHODS, USUAL, configs, describe, read, same_but_r, sweep
 
 JSON = st.recursive(

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from compute.derived import load_derived
-from compute.noise import marchenko_pastur_band, noise_band, noise_product_band
-from compute.recorded import FULL, load
-from compute.spectrum import energy, entropy_rank, r90, stable_rank
+from compute.experiments.derived import load_derived
+from compute.experiments.runs import FULL, load
+from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_product_band
+from compute.matrices.spectrum import energy, entropy_rank, r90, stable_rank
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._layers import LAYERS, shape_of
 from widgets._spectra import LABELS, MADE_LAYER, spectra

@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from compute.spectrum import energy, entropy_rank, flat_error, knee_rank, r90, relative_error, stable_rank
-from compute.svd import factorize, truncate
+from compute.matrices.spectrum import (
+    energy,
+    entropy_rank,
+    flat_error,
+    knee_rank,
+    r90,
+    relative_error,
+    stable_rank,
+)
+from compute.matrices.svd import factorize, truncate
 
 ROUNDING = 1e-13  # sums of fewer than a thousand positive float64 numbers
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compute.architectures import ARCHITECTURES, TARGETS, parameters
-from compute.counting import lora_numbers
-from compute.storing import adapters_bytes, copies_bytes, most_saved
+from compute.costs.architectures import ARCHITECTURES, TARGETS, parameters
+from compute.costs.counting import lora_numbers
+from compute.costs.storing import adapters_bytes, copies_bytes, most_saved
 
 LLAMA = ARCHITECTURES["llama-2-7b"]
 MODELS = pytest.mark.parametrize("model", ARCHITECTURES.values(), ids=ARCHITECTURES)

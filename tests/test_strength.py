@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 
-from compute.gathered import Run, opened
-from compute.opened import open_adapter
-from compute.recorded import RECORDED_RANKS, load
-from compute.run import STRENGTHS, Result, TrainConfig
-from compute.train import train
+from compute.adapters.opened import open_adapter
+from compute.experiments.runs import RECORDED_RANKS, load
+from compute.training.config import STRENGTHS, Result, TrainConfig
+from compute.training.gathered import Run, opened
+from compute.training.loop import train
 from instruments import gaps, numbers, printed_by, templates
 from widgets._runs import TASKS
 from widgets._text import fill

@@ -11,23 +11,23 @@ import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from compute.batches import batches, windows
-from compute.checkpoint import load_base
-from compute.gpt import LINEAR_LAYERS
-from compute.noise import noise_control
-from compute.recorded import FULL, load
-from compute.recorded_subspace import (
+from compute.experiments.runs import FULL, load
+from compute.experiments.subspace import (
     DIMENSIONS,
     FILE,
     SEEDS,
     SUBSPACE_TASKS,
     load_subspace,
 )
-from compute.records import base_sum
-from compute.run import TrainConfig
-from compute.spectrum import r90
-from compute.subspace import Subspace, train_in_subspace
-from compute.train import evaluate
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import r90
+from compute.model.checkpoint import load_base
+from compute.model.gpt import LINEAR_LAYERS
+from compute.numbers.records import base_sum
+from compute.text.batches import batches, windows
+from compute.training.config import TrainConfig
+from compute.training.loop import evaluate
+from compute.training.subspace import Subspace, train_in_subspace
 
 TASKS = pytest.mark.parametrize("task", SUBSPACE_TASKS)
 

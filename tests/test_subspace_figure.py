@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compute.recorded import FULL, load
-from compute.recorded_subspace import DIMENSIONS, load_subspace
-from compute.spectrum import r90
+from compute.experiments.runs import FULL, load
+from compute.experiments.subspace import DIMENSIONS, load_subspace
+from compute.matrices.spectrum import r90
 from instruments import gaps, numbers, printed_by, templates
 from widgets._text import fill
 from widgets.subspace import MIDDLE, NAMES, Subspace

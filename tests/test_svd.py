@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compute.svd import SVD, balanced_factors, factorize, factorize_product, truncate
+from compute.matrices.svd import SVD, balanced_factors, factorize, factorize_product, truncate
 
 # Backward stable algorithms in float64: errors are a small multiple of 1e-16 times the largest singular value.
 ROUNDING = 1e-12

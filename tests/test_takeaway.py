@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from compute.run import TrainConfig
-from compute.train import train
+from compute.training.config import TrainConfig
+from compute.training.loop import train
 from widgets._takeaway import zipped
 
 

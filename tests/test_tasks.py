@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 
-from compute.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
-from compute.svd import factorize
-from compute.tasks import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS, blur, flat, iid_noise, make_task, reorder
+from compute.matrices.examples import (
+    MAX_SEED,
+    MAX_SIZE,
+    MIN_SIZE,
+    TASKS,
+    blur,
+    flat,
+    iid_noise,
+    make_task,
+    reorder,
+)
+from compute.matrices.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
+from compute.matrices.svd import factorize
 
 ROUNDING = 1e-12  # a product or a QR of float64 matrices of this size
 SIZES = [MIN_SIZE, 24, 33, MAX_SIZE]

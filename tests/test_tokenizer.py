@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from compute.tokenizer import BEGIN, UnknownWord, decode, encode, readable, vocab_size
-from compute.voices import VOICES, vocabulary, write
+from compute.text.tokenizer import BEGIN, UnknownWord, decode, encode, readable, vocab_size
+from compute.text.voices import VOICES, vocabulary, write
 
 
 @pytest.mark.parametrize("voice", VOICES)

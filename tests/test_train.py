@@ -9,15 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from compute.adapter import delta_w, lora_layers, merge
-from compute.batches import batches, windows
-from compute.checkpoint import load_base
-from compute.gpt import GPT
-from compute.peft_format import AdapterFiles, load_adapter
-from compute.run import STRENGTHS, TRAINING_TEXTS, Diverged, Result, StepRecord, TrainConfig
-from compute.sampling import voice_shares
-from compute.tokenizer import BEGIN
-from compute.train import EVALUATE_EVERY, device, evaluate, learned, prepare, train
+from compute.adapters.layer import delta_w, lora_layers, merge
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.model.sampling import voice_shares
+from compute.text.batches import batches, windows
+from compute.text.tokenizer import BEGIN
+from compute.training.config import STRENGTHS, TRAINING_TEXTS, Diverged, Result, StepRecord, TrainConfig
+from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SHORT = {"steps": 3, "batch_size": 4}
@@ -141,7 +141,7 @@ def test_a_reader_who_takes_her_time_is_not_counted(base, monkeypatch):
         clock[0] += 0.001
         return clock[0]
 
-    monkeypatch.setattr("compute.train.time.perf_counter", tick)
+    monkeypatch.setattr("compute.training.loop.time.perf_counter", tick)
     times = []
     for pause in (0, 1000):
         clock[0] = 0.0
@@ -256,7 +256,7 @@ def test_a_change_that_is_no_number_at_another_strength_is_no_result(base, monke
             return huge
         return merge(model, strength)
 
-    monkeypatch.setattr("compute.train.merge", overflow)
+    monkeypatch.setattr("compute.training.loop.merge", overflow)
     *_, end = train(TrainConfig(**SHORT), base)
     assert (end.step, end.loss) == (SHORT["steps"], None)
 

@@ -10,8 +10,8 @@ import zipfile
 import pytest
 
 import scripted
-from compute.recorded import RECORDED_RANKS
-from compute.run import TrainConfig
+from compute.experiments.runs import RECORDED_RANKS
+from compute.training.config import TrainConfig
 from scripted import Runner, ended, press, rows, told
 from streams import run, until
 from widgets import _training

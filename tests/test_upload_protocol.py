@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from compute.files import MAX_BYTES
+from compute.numbers.files import MAX_BYTES
 from foreign_files import checked, npy, short
 from uploading import begin, give, send, stop
 from widgets import own_matrix as module

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from compute.grammar import STOP, Grammar
-from compute.voices import (
+from compute.text.grammar import STOP, Grammar
+from compute.text.voices import (
     BASE_VOICES,
     NEW_VOICES,
     PLAIN_SHARE,

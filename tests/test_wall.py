@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compute.recorded import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
-from compute.voices import NEW_VOICES
+from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
+from compute.text.voices import NEW_VOICES
 from instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets._runs import TASKS
 from widgets._text import fill

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from compute.recorded import FULL, FULL_SLOW
-from compute.recorded_after import EACH, ONE
+from compute.experiments.after import EACH, ONE
+from compute.experiments.runs import FULL, FULL_SLOW
 
 VOICES = {
     "legal": "legal voice",
@@ -76,7 +76,7 @@ SEQUENCE_WORDS: dict[str, Any] = {
 }
 
 SEQUENCE_SNIPPET = """# Run it in the folder of this project.
-from compute.recorded_after import SEEDS, load_after
+from compute.experiments.after import SEEDS, load_after
 
 runs = load_after().sequences[{order}]
 for way, seeds in runs.items():
@@ -136,8 +136,8 @@ MAGNITUDE_WORDS: dict[str, Any] = {
     "downloads": {"points": "Points (CSV)", "picture": "Picture (SVG)"},
 }
 MAGNITUDE_SNIPPET = """# Run it in the folder of this project.
-from compute.row_changes import line_through
-from compute.recorded_after import LAYERS, load_after
+from compute.matrices.row_changes import line_through
+from compute.experiments.after import LAYERS, load_after
 
 for run in ({lora}, {beside}):
     over = load_after().splits[{task}][run]

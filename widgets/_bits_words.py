@@ -112,8 +112,8 @@ WORDS: dict[str, Any] = {
 SNIPPET = """# Run it in the folder of this project.
 import numpy as np
 
-from compute.quantising import LEVELS
-from compute.sample_weights import sample_weights
+from compute.numbers.quantising import LEVELS
+from compute.matrices.sample_weights import sample_weights
 
 rows = sample_weights("{matrix}").astype(float).reshape(-1, {block_size})  # a row is a block
 absmax = abs(rows).max(axis=1, keepdims=True)

@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from compute.forward import (
+from compute.adapters.alone import random_changes, relative_change, switched_on
+from compute.costs.macs import merged_macs, unmerged_macs
+from compute.costs.sizes import stored_numbers
+from compute.experiments.block import DRAWS, VOICE, layer_names, load_effects
+from compute.experiments.mixing import load_factors
+from compute.model.forward import (
     PROJECTIONS,
     Passed,
     Places,
@@ -14,12 +19,7 @@ from compute.forward import (
     follow,
     layer_name,
 )
-from compute.lora import stored_numbers
-from compute.macs import merged_macs, unmerged_macs
-from compute.mixtures import load_factors
-from compute.one_adapter import random_changes, relative_change, switched_on
-from compute.recorded_block import DRAWS, VOICE, layer_names, load_effects
-from compute.tokenizer import decode, encode
+from compute.text.tokenizer import decode, encode
 from widgets._block_words import BEGIN_WORD, BLOCK_NAMES, PLACES, TEXTS
 from widgets._matrix import packed
 from widgets._text import fill

@@ -30,10 +30,10 @@ PLACES = {
 }
 
 SNIPPET = """# Run it in the folder of this project.
-from compute.forward import base_weights, follow, layer_name
-from compute.mixtures import load_factors
-from compute.one_adapter import relative_change, switched_on
-from compute.tokenizer import encode
+from compute.model.forward import base_weights, follow, layer_name
+from compute.experiments.mixing import load_factors
+from compute.adapters.alone import relative_change, switched_on
+from compute.text.tokenizer import encode
 
 tokens = encode("{text}")
 name = layer_name({block}, "{projection}")

@@ -6,12 +6,12 @@ import hashlib
 import json
 import logging
 
-from compute.gathered import Run, opened
-from compute.jobs import open_run
-from compute.records import base_sum
-from compute.refusal import FileRefused, count
-from compute.run import Result
-from compute.voices import TASKS
+from compute.numbers.records import base_sum
+from compute.numbers.refusal import FileRefused, count
+from compute.text.voices import TASKS
+from compute.training.config import Result
+from compute.training.gathered import Run, opened
+from compute.training.jobs import open_run
 from widgets._registry import Registry, RunStopped, Waiting, run_key
 from widgets._runner import WorkerDied
 

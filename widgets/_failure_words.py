@@ -206,10 +206,10 @@ WORDS: dict[str, Any] = {
 }
 
 SNIPPET = """# Run it in the folder of this project.
-from compute.failures import failure_config, load_failures
+from compute.experiments.failures import failure_config, load_failures
 
 runs = load_failures().lines[{failure}][{line}][{place}]
 for run in runs:  # one for each seed, None for one that diverged
     print("diverged" if run is None else f"unseen {run.validation:.3f}, base's own voices {run.base:.3f}")
-print(failure_config({failure}, {line}, {place}))  # compute.train.train(...) runs it again
+print(failure_config({failure}, {line}, {place}))  # compute.training.loop.train(...) runs it again
 """

@@ -131,8 +131,8 @@ WORDS: dict[str, Any] = {
 SNIPPETS = {
     "small": """import torch
 
-from compute.adapter import LoRALinear, initialize
-from compute.first_steps import small_problem
+from compute.adapters.layer import LoRALinear, initialize
+from compute.training.first_steps import small_problem
 
 problem = small_problem()
 model = LoRALinear(problem.layer, r=4, alpha=8, scaling_rule="alpha/r")
@@ -141,8 +141,8 @@ problem.loss(model).backward()
 print(f"step 0, gradient of lora_A: {model.lora_A.grad.norm():.4f}")
 print(f"step 0, gradient of lora_B: {model.lora_B.grad.norm():.4f}")
 """,
-    "model": """from compute.run import TrainConfig
-from compute.train import train
+    "model": """from compute.training.config import TrainConfig
+from compute.training.loop import train
 
 first = next(train(TrainConfig(task="{task}", init="{code}")))
 for factor, size in first.gradient_norms.items():

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from compute.noise import noise_control
+from compute.matrices.noise import noise_control
 
 LAYERS = [
     f"blocks.{block}.{layer}"

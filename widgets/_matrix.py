@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from compute.files import AdapterLayer
-from compute.learned import LEARNED, load_learned
-from compute.lora import break_even_rank
-from compute.noise import Band, noise_control, noise_product_band
-from compute.spectrum import energy, knee_rank, relative_error
-from compute.svd import SVD, factorize, factorize_product
-from compute.tasks import TASKS, make_task
+from compute.costs.sizes import break_even_rank
+from compute.experiments.learned import LEARNED, load_learned
+from compute.matrices.examples import TASKS, make_task
+from compute.matrices.noise import Band, noise_control, noise_product_band
+from compute.matrices.spectrum import energy, knee_rank, relative_error
+from compute.matrices.svd import SVD, factorize, factorize_product
+from compute.numbers.files import AdapterLayer
 from widgets._text import fill
 
 TOLERANCE = 0.05  # the relative error that the guess is about

@@ -200,8 +200,8 @@ ABOUT = (
     "and {milliseconds_32:.1f} ms for 32. Recorded {recorded}; training took {seconds:,d} s of one core."
 )
 
-SNIPPET = """from compute.run import TrainConfig
-from compute.train import train
+SNIPPET = """from compute.training.config import TrainConfig
+from compute.training.loop import train
 
 *steps, result = train(TrainConfig({settings}))
 print(f"numbers trained: {result.trainable:,d}")

@@ -174,7 +174,7 @@ NOTE = (
 
 SNIPPET = """import torch
 
-from compute.merge_record import load_layer
+from compute.experiments.merging import load_layer
 
 layer, strength = load_layer("{task}"), {strength}
 dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}["{precision}"]

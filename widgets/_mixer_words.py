@@ -116,9 +116,9 @@ WORDS: dict[str, Any] = {
 
 SNIPPET = """import torch
 
-from compute.checkpoint import load_base
-from compute.mixed import measure, mixed_model
-from compute.mixtures import load_factors
+from compute.model.checkpoint import load_base
+from compute.adapters.mixed_model import measure, mixed_model
+from compute.experiments.mixing import load_factors
 
 torch.set_num_threads(1)
 adapters = [load_factors(voice) for voice in {adapters}]

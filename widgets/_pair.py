@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from compute.gathered import Run
-from compute.recorded import FULL, RECORDED_RANKS
-from compute.run import AWAY_FROM_BASE
+from compute.experiments.runs import FULL, RECORDED_RANKS
+from compute.training.config import AWAY_FROM_BASE
+from compute.training.gathered import Run
 from widgets._runs import runs_of
 
 MOST_STEPS = 2000  # of a live run: it takes about a minute
@@ -54,7 +54,7 @@ class Pair(NamedTuple):
 
     @property
     def task(self) -> str:
-        """The task that both learn, as compute.voices calls it."""
+        """The task that both learn, as compute.text.voices calls it."""
         return self.lora.config["task"]
 
     @property

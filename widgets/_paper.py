@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from compute.forward import PROJECTIONS, layer_name
-from compute.recorded import FULL, FULL_SLOW
+from compute.experiments.runs import FULL, FULL_SLOW
+from compute.model.forward import PROJECTIONS, layer_name
 from widgets._block_words import BLOCK_NAMES
 
 TASK_LABELS = {"new-language": "a new language", "legal": "the legal voice"}
@@ -16,11 +16,11 @@ LAYER_LABELS = {
 MIDDLE_QUERY = layer_name(1, "q_proj")  # the paper measured a query projection in the middle of its model
 
 TRAIN = """# Run it in the folder of this project; it trains for about ten seconds.
-from compute.changes import changes
-from compute.checkpoint import load_base
-from compute.forward import base_weights
-from compute.recorded import config_of
-from compute.train import train
+from compute.training.changes import changes
+from compute.model.checkpoint import load_base
+from compute.model.forward import base_weights
+from compute.experiments.runs import config_of
+from compute.training.loop import train
 """
 
 

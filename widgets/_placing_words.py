@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from compute.placing import code_of
-from compute.recorded_placing import ATTENTION, MLP
-from compute.run import TARGET_MODULES
+from compute.adapters.placing import code_of
+from compute.experiments.placing import ATTENTION, MLP
+from compute.training.config import TARGET_MODULES
 
 TASKS = {"legal": ("legal", "Legal voice"), "new language": ("new-language", "New language")}
 BLOCKS = {"1": "the first block", "2": "the middle block", "4": "the last block"} | {
@@ -131,7 +131,7 @@ WORDS: dict[str, Any] = {
 SNIPPET = """# Run it in the folder of this project.
 from peft import LoraConfig, get_peft_model
 
-from compute.checkpoint import load_base
+from compute.model.checkpoint import load_base
 
 config = LoraConfig(
     r={r},

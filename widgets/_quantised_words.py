@@ -98,10 +98,10 @@ WORDS: dict[str, Any] = {
 }
 
 SNIPPET = """# Run it in the folder of this project; a run takes some ten seconds.
-from compute.checkpoint import load_base
-from compute.quantised_model import quantised_model
-from compute.run import TrainConfig
-from compute.train import evaluate, train
+from compute.model.checkpoint import load_base
+from compute.model.quantised import quantised_model
+from compute.training.config import TrainConfig
+from compute.training.loop import evaluate, train
 
 base = quantised_model(load_base(), "{base_format}")
 print(f"the base as stored, on its own voices: {evaluate(base, '{task}').base_loss:.3f}")

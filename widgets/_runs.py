@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import param
 
-from compute.gathered import Run
-from compute.recorded import FULL, RECORDED_RANKS, load
+from compute.experiments.runs import FULL, RECORDED_RANKS, load
+from compute.training.gathered import Run
 
 KNOWN_VOICE = "The base has read a little of this voice."
-# By the names of compute.voices, with a hyphen where an address can have no space.
+# By the names of compute.text.voices, with a hyphen where an address can have no space.
 TASKS = {
     "legal": ("Legal voice", KNOWN_VOICE),
     "medical": ("Medical voice", KNOWN_VOICE),

@@ -89,8 +89,8 @@ WORDS: dict[str, Any] = {
 }
 
 SNIPPET = """# Run it in the folder of this project; it trains for some seconds.
-from compute.run import TrainConfig
-from compute.short_runs import short_run
+from compute.training.config import TrainConfig
+from compute.training.short_runs import short_run
 
 config = TrainConfig(
     task="{task}",

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from compute.recorded import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
-from compute.run import (
+from compute.experiments.runs import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
+from compute.training.config import (
     EVALUATE_EVERY,
     EVEN_RANK,
     FLOAT32,

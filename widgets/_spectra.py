@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from compute.derived import load_derived
-from compute.few_directions import FALL, few_directions
-from compute.noise import Band, marchenko_pastur_band, noise_control, noise_product_band
-from compute.recorded import FULL, load
-from compute.spectrum import TIE, entropy_rank, r90, stable_rank
-from compute.svd import factorize
-from compute.tasks import iid_noise
+from compute.experiments.derived import load_derived
+from compute.experiments.runs import FULL, load
+from compute.matrices.examples import iid_noise
+from compute.matrices.few_directions import FALL, few_directions
+from compute.matrices.noise import Band, marchenko_pastur_band, noise_control, noise_product_band
+from compute.matrices.spectrum import TIE, entropy_rank, r90, stable_rank
+from compute.matrices.svd import factorize
 from widgets._layers import shape_of
 from widgets._runs import TASKS
 from widgets._text import fill

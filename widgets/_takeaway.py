@@ -4,22 +4,26 @@ import io
 import zipfile
 from pathlib import Path
 
-from compute.run import FLOAT32, Result
+from compute.training.config import FLOAT32, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = (
     "__init__",
-    "gpt",
-    "checkpoint",
-    "records",
-    "refusal",
-    "tokenizer",
-    "grammar",
-    "voices",
-    "sampling",
-    "run",
-    "quantising",
-    "quantised_model",
+    "model/__init__",
+    "model/gpt",
+    "model/checkpoint",
+    "model/sampling",
+    "model/quantised",
+    "numbers/__init__",
+    "numbers/records",
+    "numbers/refusal",
+    "numbers/quantising",
+    "text/__init__",
+    "text/tokenizer",
+    "text/grammar",
+    "text/voices",
+    "training/__init__",
+    "training/config",
 )
 FILES = (*(f"compute/{name}.py" for name in CODE), "assets/base.safetensors", "assets/base.json", "LICENSE")
 
@@ -32,9 +36,9 @@ In a folder with everything from this archive:
 
 from peft import PeftModel
 
-from compute.checkpoint import load_base
-from compute.quantised_model import quantised_model
-from compute.sampling import samples
+from compute.model.checkpoint import load_base
+from compute.model.quantised import quantised_model
+from compute.model.sampling import samples
 
 base = quantised_model(load_base(), "float32")  # what the base was stored in when the adapter was trained
 model = PeftModel.from_pretrained(base, "adapter").get_base_model()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from functools import cache
 
-from compute.jobs import warm
+from compute.training.jobs import warm
 from widgets._dask_runner import DaskRunner
 from widgets._registry import Registry
 from widgets._runner import LocalRunner

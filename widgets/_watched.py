@@ -4,10 +4,10 @@ import contextlib
 import logging
 from dataclasses import asdict
 
-from compute.gathered import Collector, Run
-from compute.jobs import train_run
-from compute.records import base_sum
-from compute.run import Diverged, Result, StepRecord, TrainConfig
+from compute.numbers.records import base_sum
+from compute.training.config import Diverged, Result, StepRecord, TrainConfig
+from compute.training.gathered import Collector, Run
+from compute.training.jobs import train_run
 from widgets._registry import Registry, RunStopped, Waiting, run_key
 from widgets._runner import WorkerDied
 from widgets._text import fill

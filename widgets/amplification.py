@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import param
 
-from compute.amplification import TABLE_7, WIDTH, random_within
-from compute.forward import base_weights
-from compute.recorded import FULL
-from compute.recorded_paper import directions, load_paper
-from compute.svd import factorize
+from compute.experiments.paper import directions, load_paper
+from compute.experiments.runs import FULL
+from compute.matrices.amplification import TABLE_7, WIDTH, random_within
+from compute.matrices.svd import factorize
+from compute.model.forward import base_weights
 from widgets._instrument import Instrument, esm
 from widgets._paper import (
     LAYER_LABELS,
@@ -32,7 +32,7 @@ DIGITS = 6
 
 SNIPPET = (
     TRAIN
-    + """from compute.amplification import amplified
+    + """from compute.matrices.amplification import amplified
 
 config = config_of("{task_name}", {run_name})
 *_, end = train(config, load_base())

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.quantisation_error import relative_squared_error, usage, usage_entropy
-from compute.quantising import LEVELS, bits_per_number, dequantise, quantise
-from compute.sample_weights import SAMPLE_WEIGHTS, sample_weights
+from compute.matrices.sample_weights import SAMPLE_WEIGHTS, sample_weights
+from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
+from compute.numbers.quantising import LEVELS, bits_per_number, dequantise, quantise
 from widgets._bits_words import FORMATS, MATRICES, SNIPPET, WORDS
 from widgets._instrument import Instrument, esm
 from widgets._matrix import packed

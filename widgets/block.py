@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.forward import PROJECTIONS
+from compute.model.forward import PROJECTIONS
 from widgets._block import all_next_words, all_values, falls, most, seen, ship
 from widgets._block_words import BLOCK_NAMES, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
 from widgets._instrument import Instrument, esm

@@ -4,7 +4,7 @@ from typing import Any
 
 import param
 
-from compute.architectures import (
+from compute.costs.architectures import (
     ARCHITECTURES,
     Architecture,
     block_matrices,
@@ -12,9 +12,9 @@ from compute.architectures import (
     parameters,
     target_modules,
 )
-from compute.cards import CARDS, cards_needed, smallest_card
-from compute.counting import adapted_numbers, lora_numbers, model_break_even_rank
-from compute.memory import (
+from compute.costs.cards import CARDS, cards_needed, smallest_card
+from compute.costs.counting import adapted_numbers, lora_numbers, model_break_even_rank
+from compute.costs.memory import (
     GB,
     LOGIT_BYTES,
     PRECISIONS,

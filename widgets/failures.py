@@ -5,8 +5,8 @@ from typing import Any
 
 import param
 
-from compute.failures import FAILURES, KNOBS, LINES, OTHER_SEED, Outcome, load_failures
-from compute.run import TRAINING_TEXTS
+from compute.experiments.failures import FAILURES, KNOBS, LINES, OTHER_SEED, Outcome, load_failures
+from compute.training.config import TRAINING_TEXTS
 from widgets._failure_words import BASES, SNIPPET, TOLD, WORDS
 from widgets._instrument import Instrument, esm
 from widgets._text import fill

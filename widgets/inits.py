@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.recorded_inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
-from compute.run import INITS, OPTIMIZERS
+from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
+from compute.training.config import INITS, OPTIMIZERS
 from widgets._init_words import INIT_WORDS, OPTIMIZER_LABELS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
 from widgets._instrument import Instrument, esm
 from widgets._text import fill

@@ -6,10 +6,10 @@ from typing import Any
 
 import param
 
-from compute.forward import layer_name
-from compute.intruders import EPSILON, TOP, count_intruders
-from compute.recorded import FULL, load
-from compute.recorded_paper import FULL_RUNS, NAMES, load_paper, random_cosines
+from compute.experiments.paper import FULL_RUNS, NAMES, load_paper, random_cosines
+from compute.experiments.runs import FULL, load
+from compute.matrices.intruders import EPSILON, TOP, count_intruders
+from compute.model.forward import layer_name
 from widgets._instrument import Instrument, esm
 from widgets._paper import (
     LAYER_LABELS,
@@ -28,7 +28,7 @@ Cosines = Mapping[str, Sequence[float]]
 
 SNIPPET = (
     TRAIN
-    + """from compute.intruders import count_intruders, largest_cosines
+    + """from compute.matrices.intruders import count_intruders, largest_cosines
 
 config = config_of("{task_name}", {run_name})
 *_, end = train(config, load_base())

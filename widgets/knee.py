@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.knee import MEASURES, Found, find_knee
-from compute.lora import break_even_rank, stored_numbers
-from compute.noise import noise_control
-from compute.spectrum import relative_error
-from compute.tasks import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
+from compute.costs.sizes import break_even_rank, stored_numbers
+from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
+from compute.matrices.knee import MEASURES, Found, find_knee
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import relative_error
 from widgets._instrument import Instrument, esm
 from widgets._knee import LABELS, MEASURE_NAMES, PRINT_KNEE, WORDS
 from widgets._matrix import TASK_CODE, task_matrix

@@ -5,7 +5,7 @@ from typing import Any
 
 import param
 
-from compute.run import EVALUATE_EVERY, TrainConfig
+from compute.training.config import EVALUATE_EVERY, TrainConfig
 from widgets._instrument import Instrument, esm
 from widgets._layers import LAYERS, SHAPES, noise_by_shape
 from widgets._pair import MOST_STEPS, Pair, recorded_pair, shipped
@@ -88,8 +88,8 @@ WORDS: dict[str, Any] = {
     "downloads": {"curves": "Curves (CSV)", "sweep": "Losses against r (CSV)", "picture": "Picture (SVG)"},
 }
 
-SNIPPET = """from compute.run import TrainConfig
-from compute.train import train
+SNIPPET = """from compute.training.config import TrainConfig
+from compute.training.loop import train
 
 *steps, result = train(TrainConfig({settings}))
 print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats per token")

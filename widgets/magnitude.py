@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.recorded_after import CHECKPOINTS, LAYERS, SPLIT_RANKS, load_after
-from compute.row_changes import Split, line_through
+from compute.experiments.after import CHECKPOINTS, LAYERS, SPLIT_RANKS, load_after
+from compute.matrices.row_changes import Split, line_through
 from widgets._after_words import (
     LAYER_KINDS,
     MAGNITUDE_SNIPPET,

@@ -6,10 +6,10 @@ from typing import Any
 
 import param
 
-from compute.menu_plan import BATCHES, CLOSE, MENU_TASKS, MERGE, RATES, SEEDS, SIZES, config_of
-from compute.rank_budget import start_rank
-from compute.recorded_menu import entry, load_menu, timing
-from compute.run import TARGET_MODULES, TrainConfig
+from compute.adapters.rank_budget import start_rank
+from compute.experiments.menu import entry, load_menu, timing
+from compute.experiments.menu_plan import BATCHES, CLOSE, MENU_TASKS, MERGE, RATES, SEEDS, SIZES, config_of
+from compute.training.config import TARGET_MODULES, TrainConfig
 from widgets._instrument import Instrument, esm
 from widgets._layers import LAYERS
 from widgets._menu_words import ABOUT, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, SNIPPET, TASK_LABELS, WORDS

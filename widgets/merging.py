@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.lora import stored_numbers
-from compute.macs import merged_macs, unmerged_macs
-from compute.merge_record import CYCLES, LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
-from compute.precision import PRECISIONS
+from compute.costs.macs import merged_macs, unmerged_macs
+from compute.costs.sizes import stored_numbers
+from compute.experiments.merging import CYCLES, LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
+from compute.numbers.precision import PRECISIONS
 from widgets._instrument import Instrument, esm
 from widgets._layers import LAYERS
 from widgets._matrix import packed

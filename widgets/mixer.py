@@ -6,9 +6,8 @@ from typing import Any
 
 import param
 
-from compute.interval import wilson
-from compute.mixing import METHODS, cosine, difference
-from compute.mixtures import (
+from compute.adapters.mixing import METHODS, cosine, difference
+from compute.experiments.mixing import (
     MEASURED_METHODS,
     VOICES_MIXED,
     WEIGHTS,
@@ -17,7 +16,8 @@ from compute.mixtures import (
     load_record,
     mix_of,
 )
-from compute.voices import NEW_VOICES, NO_VOICE, VOICES
+from compute.numbers.interval import wilson
+from compute.text.voices import NEW_VOICES, NO_VOICE, VOICES
 from widgets._instrument import Instrument, esm
 from widgets._mixer_words import METHOD_LABELS, METHODS_SAID, NONE, SNIPPET, VOICE_LABELS, WORDS
 from widgets._text import fill

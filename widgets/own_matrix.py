@@ -10,9 +10,9 @@ from panel.custom import AnyWidgetComponent
 from panel.layout import Column
 from panel.viewable import Viewable, Viewer
 
-from compute.files import IMAGES, MAX_BYTES, TEXTS, Adapter, read_adapter, read_matrix
-from compute.matrix_formats import MAX_SIDE, text_layout
-from compute.refusal import FileRefused, count
+from compute.numbers.files import IMAGES, MAX_BYTES, TEXTS, Adapter, read_adapter, read_matrix
+from compute.numbers.matrix_formats import MAX_SIDE, text_layout
+from compute.numbers.refusal import FileRefused, count
 from widgets._instrument import esm, stylesheet
 from widgets._matrix import Matrix, adapter_matrix, own_matrix
 from widgets.rank import Rank

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.lora import stored_numbers
-from compute.spectrum import energy
-from compute.tasks import TASKS
+from compute.costs.sizes import stored_numbers
+from compute.matrices.examples import TASKS
+from compute.matrices.spectrum import energy
 from widgets._instrument import Instrument, esm
 from widgets._matrix import PRINT_ERROR, TASK_LABELS, task_matrix, to_arrays
 from widgets._text import fill

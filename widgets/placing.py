@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.placing import BUDGET, MOST, SHAPES, apart, as_config, cells, numbers_at, rank_within
-from compute.recorded_placing import (
+from compute.adapters.placing import BUDGET, MOST, SHAPES, apart, as_config, cells, numbers_at, rank_within
+from compute.experiments.placing import (
     ATTENTION,
     CODES,
     MLP,
@@ -15,7 +15,7 @@ from compute.recorded_placing import (
     Placed,
     load_placing,
 )
-from compute.run import LAYERS, TARGET_MODULES, TrainConfig
+from compute.training.config import LAYERS, TARGET_MODULES, TrainConfig
 from widgets._instrument import Instrument, esm
 from widgets._placing_words import (
     BLOCKS,

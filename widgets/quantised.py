@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.quantising import bits_per_number
-from compute.recorded import FULL, load
-from compute.recorded_qlora import BLOCKS, LEARNED_TASKS, STEPS, QuantisedRun, final_losses, load_qlora
-from compute.recorded_qlora import stored_loss as stored_in
-from compute.run import BASE_FORMATS, FLOAT32
+from compute.experiments.qlora import BLOCKS, LEARNED_TASKS, STEPS, QuantisedRun, final_losses, load_qlora
+from compute.experiments.qlora import stored_loss as stored_in
+from compute.experiments.runs import FULL, load
+from compute.numbers.quantising import bits_per_number
+from compute.training.config import BASE_FORMATS, FLOAT32
 from widgets._instrument import Instrument, esm
 from widgets._quantised_words import BASE_NAMES, SNIPPET, WORDS
 from widgets._runs import TASKS

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import param
 
-from compute.learned import LEARNED
-from compute.lora import stored_numbers
-from compute.spectrum import energy, relative_error
-from compute.tasks import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
+from compute.costs.sizes import stored_numbers
+from compute.experiments.learned import LEARNED
+from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
+from compute.matrices.spectrum import energy, relative_error
 from widgets._instrument import Instrument, esm
 from widgets._matrix import (
     LEARNED_LABELS,
@@ -141,7 +141,8 @@ class Rank(Instrument):
     over r = 0..k: relative error, energy kept, singular values. Grey is the control: independent noise of the
     same shape. Left out: what a network would make of the copy; the error is that of the numbers alone.
 
-    `Rank()` offers the matrices of `compute.tasks` and of `compute.learned`; `Rank.of(delta_w)` shows one of your own.
+    `Rank()` offers the matrices of `compute.matrices.examples` and of `compute.experiments.learned`;
+    `Rank.of(delta_w)` shows one of your own.
     """
 
     task = param.Selector(

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import param
 
-from compute.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
-from compute.routing import RULES, chances, chosen, evidence, word_places, word_weights
-from compute.serving_record import ROUTES
-from compute.tokenizer import words_of
+from compute.experiments.serving import ROUTES
+from compute.serving.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
+from compute.serving.routing import RULES, chances, chosen, evidence, word_places, word_weights
+from compute.text.tokenizer import words_of
 from widgets._instrument import Instrument, esm
 from widgets._routing_words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
 from widgets._text import fill

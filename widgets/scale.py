@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.recorded_scale import (
+from compute.adapters.scaling import first_gain_ratio, scaling_of
+from compute.experiments.scale import (
     BLOCK,
     FULL,
     GAIN_RANKS,
@@ -18,8 +19,7 @@ from compute.recorded_scale import (
     config_of,
     load_scale,
 )
-from compute.run import TrainConfig
-from compute.scaling import first_gain_ratio, scaling_of
+from compute.training.config import TrainConfig
 from widgets._instrument import Instrument, esm
 from widgets._scale_words import BY_SLUG, OPTIMIZERS, RULES, SNIPPET, WORDS
 from widgets._text import fill

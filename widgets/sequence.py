@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.recorded_after import SEEDS, SEQUENCES, WAYS, load_after
+from compute.experiments.after import SEEDS, SEQUENCES, WAYS, load_after
 from widgets._after_words import SEQUENCE_SNIPPET, VOICES, WAYS_TOLD
 from widgets._after_words import SEQUENCE_WORDS as WORDS
 from widgets._instrument import Instrument, esm

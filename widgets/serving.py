@@ -4,7 +4,7 @@ from typing import Any
 
 import param
 
-from compute.serving_record import (
+from compute.experiments.serving import (
     ADAPTERS,
     LENGTHS,
     RANKS,
@@ -92,7 +92,7 @@ WORDS: dict[str, Any] = {
     "downloads": {"paces": "Measurements (CSV)", "picture": "Picture (SVG)"},
 }
 
-SNIPPET = """from compute.serving_record import ADAPTERS, load_serving, numbers_held
+SNIPPET = """from compute.experiments.serving import ADAPTERS, load_serving, numbers_held
 
 served = load_serving()  # what assets/record_serving.py measured
 adapters, words, r = {adapters}, {words}, {r}

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.noise import DRAWS
-from compute.spectrum import energy
+from compute.matrices.noise import DRAWS
+from compute.matrices.spectrum import energy
 from widgets._instrument import Instrument, esm
 from widgets._spectra import LABELS, MADE_LAYER, source, spectra
 from widgets._text import fill

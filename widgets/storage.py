@@ -4,9 +4,9 @@ from typing import Any
 
 import param
 
-from compute.architectures import ARCHITECTURES, block_matrices, parameters, target_modules
-from compute.counting import lora_numbers
-from compute.storing import BYTES, adapters_bytes, copies_bytes, most_saved
+from compute.costs.architectures import ARCHITECTURES, block_matrices, parameters, target_modules
+from compute.costs.counting import lora_numbers
+from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
 from widgets._counting_words import TARGET_LABELS, TARGETS_SAID
 from widgets._instrument import Instrument, esm
 from widgets._text import fill

@@ -4,9 +4,9 @@ from typing import Any, Self
 
 import param
 
-from compute.gathered import Run
-from compute.recorded import FULL
-from compute.run import STRENGTHS, TrainConfig
+from compute.experiments.runs import FULL
+from compute.training.config import STRENGTHS, TrainConfig
+from compute.training.gathered import Run
 from widgets._instrument import Instrument, esm
 from widgets._runs import TASKS, OfRecordedRun, runs_of
 from widgets._text import fill
@@ -66,21 +66,21 @@ WORDS: dict[str, Any] = {
 
 STAYS = "Its embeddings were trained too. They stay as they are, whatever the strength."
 
-IMPORTS = """from compute.adapter import merge
-from compute.checkpoint import load_base
-from compute.peft_format import AdapterFiles, load_adapter
+IMPORTS = """from compute.adapters.layer import merge
+from compute.model.checkpoint import load_base
+from compute.adapters.peft_format import AdapterFiles, load_adapter
 """
 PRINT_LOSS = """model = load_adapter(load_base(), files)
 there = evaluate(merge(model, strength={strength}), {task})
 print(f"loss at strength {strength:.2f}: {there.validation_loss:.2f} nats per token")
 """
-TRAIN_AGAIN = """from compute.run import TrainConfig
-from compute.train import evaluate, train
+TRAIN_AGAIN = """from compute.training.config import TrainConfig
+from compute.training.loop import evaluate, train
 
 *_, result = train(TrainConfig({config}))
 files = AdapterFiles(result.weights, result.adapter_config)
 """
-READ_FILES = """from compute.train import evaluate
+READ_FILES = """from compute.training.loop import evaluate
 from pathlib import Path
 
 weights = Path("adapter_model.safetensors").read_bytes()

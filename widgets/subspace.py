@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.noise import DRAWS, noise_control
-from compute.recorded import FULL, load
-from compute.recorded_subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
-from compute.spectrum import r90
+from compute.experiments.runs import FULL, load
+from compute.experiments.subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
+from compute.matrices.noise import DRAWS, noise_control
+from compute.matrices.spectrum import r90
 from widgets._instrument import Instrument, esm
 from widgets._layers import LAYERS, SHAPES, noise_by_shape, shape_of
 from widgets._runs import TASKS
@@ -74,10 +74,10 @@ WORDS: dict[str, Any] = {
 SNIPPET = """# Run it in the folder of this project; it trains for about ten seconds.
 import torch
 
-from compute.checkpoint import load_base
-from compute.run import TrainConfig
-from compute.subspace import train_in_subspace
-from compute.train import evaluate, learned
+from compute.model.checkpoint import load_base
+from compute.training.config import TrainConfig
+from compute.training.subspace import train_in_subspace
+from compute.training.loop import evaluate, learned
 
 base = load_base()
 config = TrainConfig(task="{task}", method="full", learning_rate={rate})

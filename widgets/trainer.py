@@ -11,8 +11,8 @@ from panel.custom import AnyWidgetComponent
 from panel.layout import Column
 from panel.viewable import Viewable, Viewer
 
-from compute.gathered import Run
-from compute.refusal import FileRefused
+from compute.numbers.refusal import FileRefused
+from compute.training.gathered import Run
 from widgets import _brought, _settings
 from widgets._instrument import WORDS as SHARED
 from widgets._instrument import esm, stylesheet

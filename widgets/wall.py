@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import param
 
-from compute.gathered import Run
-from compute.knee import first_within
-from compute.recorded import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
-from compute.voices import NEW_VOICES
+from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
+from compute.matrices.knee import first_within
+from compute.text.voices import NEW_VOICES
+from compute.training.gathered import Run
 from widgets._instrument import Instrument, esm
 from widgets._runs import TASKS, runs_of
 from widgets._text import fill
@@ -71,8 +71,8 @@ WORDS: dict[str, Any] = {
 }
 
 SNIPPET = """# Run it in the folder of this project.
-from compute.knee import first_within
-from compute.recorded import RECORDED_RANKS, load
+from compute.matrices.knee import first_within
+from compute.experiments.runs import RECORDED_RANKS, load
 
 losses = {r: load({task}, r).validation_loss[-1] for r in RECORDED_RANKS}
 full = load({task}, "full").validation_loss[-1]

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from time import perf_counter, process_time
 from typing import Any
 
-from compute.run import TrainConfig
+from compute.training.config import TrainConfig
 
 
 def bare_loop(config: dict[str, Any], layers: str, steps: int) -> Iterator[list[tuple[float, float]]]:
     """Train with the LoRA layers of "ours" or "peft"; yield when each step ended, by the clock and by the processor."""
-    from compute.batches import batches, windows
-    from compute.checkpoint import load_base
-    from compute.train import OPTIMIZERS, device, prepare
+    from compute.model.checkpoint import load_base
+    from compute.text.batches import batches, windows
+    from compute.training.loop import OPTIMIZERS, device, prepare
 
     chosen, base = TrainConfig(**config), load_base()
     if layers == "ours":

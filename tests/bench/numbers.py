@@ -5,9 +5,9 @@ from time import perf_counter
 
 import numpy as np
 
-import compute.noise
-from compute.files import AdapterLayer
-from compute.svd import factorize
+import compute.matrices.noise
+from compute.matrices.svd import factorize
+from compute.numbers.files import AdapterLayer
 from tests.bench.table import Row, at_most, percentile
 from widgets._matrix import adapter_matrix, to_arrays
 
@@ -38,7 +38,7 @@ def ratio(side: int, pairs: int) -> float:
 
 def forget_noise() -> None:
     """Empty the caches of the control, as a reader's first layer finds them."""
-    for kept in vars(compute.noise).values():
+    for kept in vars(compute.matrices.noise).values():
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()
 

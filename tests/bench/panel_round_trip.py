@@ -15,10 +15,10 @@ from bokeh.plotting import figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from compute.noise import noise_control
-from compute.spectrum import energy, relative_error
-from compute.svd import SVD, balanced_factors, factorize, truncate
-from compute.tasks import make_task
+from compute.matrices.examples import make_task
+from compute.matrices.noise import noise_control
+from compute.matrices.spectrum import energy, relative_error
+from compute.matrices.svd import SVD, balanced_factors, factorize, truncate
 from widgets._text import fill
 from widgets.rank import READOUT_VALUES, Rank, case
 

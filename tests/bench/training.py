@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 
-from compute.recorded import FULL, FULL_LEARNING_RATES
-from compute.run import EVALUATE_EVERY, StepRecord, TrainConfig
+from compute.experiments.runs import FULL, FULL_LEARNING_RATES
+from compute.training.config import EVALUATE_EVERY, StepRecord, TrainConfig
 from tests.bench.loops import bare_loop
 from tests.bench.table import Row, at_least, at_most, percentile
 from widgets._registry import Registry

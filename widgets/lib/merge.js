@@ -16,7 +16,7 @@ export class Merge {
     this.other = this.product(this.second_B, this.second_A)
   }
 
-  /** scaling * lora_B @ lora_A in fp32: pattern by pattern in float64, as compute/merge_record.py adds them. */
+  /** scaling * lora_B @ lora_A in fp32: pattern by pattern in float64, as compute/experiments/merging.py adds them. */
   product(lora_B, lora_A) {
     const [rows, columns] = this.shape
     const { r, scaling } = this

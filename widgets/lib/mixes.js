@@ -2,7 +2,7 @@ import { fill } from './text.js'
 
 const Z = 1.96 // standard deviations on each side of a mean that hold 95 % of a normal distribution
 
-/** Wilson's 95 % interval of a share; compute/interval.py says why. */
+/** Wilson's 95 % interval of a share; compute/numbers/interval.py says why. */
 export function wilson(count, number) {
   const p = count / number
   const z = (Z * Z) / number

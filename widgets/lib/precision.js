@@ -12,7 +12,7 @@ function binade(value) {
 
 /**
  * A function that rounds to a format of `bits` digits whose smallest normal number is `smallest`, as
- * compute/precision.py does: every step is exact but the one that rounds.
+ * compute/numbers/precision.py does: every step is exact but the one that rounds.
  */
 export function rounder({ bits, smallest }) {
   const last = 2 ** (1 - bits)

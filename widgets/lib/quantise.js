@@ -2,7 +2,7 @@ import { decode } from './arrays.js'
 
 const sumOfSquares = (values) => values.reduce((sum, value) => sum + value * value, 0)
 
-/** A matrix as Python ships it (widgets/bits.py), and what is left of it in each format; compute/quantising.py does the same. */
+/** A matrix as Python ships it (widgets/bits.py), and what is left of it in each format; compute/numbers/quantising.py does the same. */
 export class FewBits {
   constructor({ weights, ...arrays }) {
     Object.assign(this, arrays)

@@ -12,7 +12,7 @@ export const wordsOf = (text) =>
     .split(/\s+/)
     .filter(Boolean)
 
-/** The classifier of compute/routing.py, from the counts that it learned: rows are words, columns adapters. */
+/** The classifier of compute/serving/routing.py, from the counts that it learned: rows are words, columns adapters. */
 export class Router {
   constructor(vocabulary, counts, extra) {
     this.extra = extra

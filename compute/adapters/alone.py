@@ -1,0 +1,181 @@
+"""One adapter of many by itself: switched on alone, measured, and beside random matrices of the same size."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from compute.adapters.mixing import Layers
+from compute.model.forward import Weights, follow
+
+
+def switched_on(weights: Weights, adapter: Layers, on: Collection[str]) -> Weights:
+    """Return a model in which some layers of an adapter are on and the others off.
+
+    Parameters
+    ----------
+    weights : Weights
+        The base. It is not changed.
+    adapter : Layers
+        Factors by the name of the layer.
+    on : collection of str
+        Names of layers that are on.
+
+    Returns
+    -------
+    Weights
+        W + delta_w in the layers that are on, W in all others.
+
+    Raises
+    ------
+    ValueError
+        If the adapter has no such layer.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.1.
+
+    Examples
+    --------
+    >>> from compute.model.forward import base_weights
+    >>> switched_on(base_weights(), {}, []) == base_weights()
+    True
+    """
+    if missing := set(on) - adapter.keys():
+        raise ValueError(f"the adapter has no {', '.join(sorted(missing))}.")
+    for name in on:
+        weights = plus(weights, name, adapter[name].delta_w)
+    return weights
+
+
+def plus(weights: Weights, name: str, change: np.ndarray) -> Weights:
+    """Return a model with something added to the weight of one layer.
+
+    Parameters
+    ----------
+    weights : Weights
+        The model. It is not changed.
+    name : str
+        Name of the layer.
+    change : (out, in) ndarray
+        What is added.
+
+    Returns
+    -------
+    Weights
+        All other tensors are shared.
+
+    Examples
+    --------
+    >>> from compute.model.forward import base_weights
+    >>> more = plus(base_weights(), "lm_head", np.ones((265, 64)))
+    >>> bool(np.allclose(more.tensors["lm_head.weight"] - base_weights().tensors["lm_head.weight"], 1))
+    True
+    """
+    key = f"{name}.weight"
+    return weights._replace(tensors={**weights.tensors, key: weights.tensors[key] + change})
+
+
+def as_large(delta_w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the control of a learned matrix: a random one of the same shape and size.
+
+    Parameters
+    ----------
+    delta_w : (out, in) ndarray
+        The learned matrix.
+    rng : numpy.random.Generator
+        Where the entries come from.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        Gaussian, with the Frobenius norm of delta_w.
+
+    Examples
+    --------
+    >>> bool(np.isclose(np.linalg.norm(as_large(np.diag([3.0, 4.0]), np.random.default_rng(0))), 5))
+    True
+    """
+    noise = rng.standard_normal(delta_w.shape)
+    return noise * (np.linalg.norm(delta_w) / np.linalg.norm(noise))
+
+
+def relative_change(before: np.ndarray, after: np.ndarray) -> float:
+    """Return how far an array has moved.
+
+    Parameters
+    ----------
+    before : ndarray
+        Not all zero.
+    after : ndarray
+        Of the same shape.
+
+    Returns
+    -------
+    float
+        Frobenius norm of the difference over that of `before`, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If `before` is zero.
+
+    Examples
+    --------
+    >>> relative_change(np.array([3.0, 4.0]), np.array([3.0, 3.0]))
+    0.2
+    """
+    size = np.linalg.norm(before)
+    if not size:
+        raise ValueError("an array of zeros has no size to compare with.")
+    return float(np.linalg.norm(after - before) / size)
+
+
+def random_changes(
+    weights: Weights,
+    name: str,
+    delta_w: np.ndarray,
+    tokens: Sequence[int],
+    places: Sequence[tuple[int, str]],
+    draws: int,
+    seed: int,
+) -> list[float]:
+    """Return how far random matrices as large as delta_w move what a model makes of a text.
+
+    Parameters
+    ----------
+    weights : Weights
+        The base.
+    name : str
+        The layer that the random matrices are added to.
+    delta_w : (out, in) ndarray
+        The learned matrix whose size they have.
+    tokens : sequence of int
+        The text, with the token that begins it.
+    places : sequence of (int, str)
+        Where to look: a block, and a field of `compute.model.forward.Places`.
+    draws : int
+        Random matrices, at least 1.
+    seed : int
+        Of all of them.
+
+    Returns
+    -------
+    list of float
+        The mean of `relative_change` from the base at each of the places.
+
+    Examples
+    --------
+    >>> from compute.model.forward import base_weights
+    >>> name, W = "blocks.0.attention.v_proj", base_weights().tensors["blocks.0.attention.v_proj.weight"]
+    >>> [q, v] = random_changes(base_weights(), name, W, [0, 2, 5], [(0, "q"), (0, "v")], draws=2, seed=0)
+    >>> q == 0 < v
+    True
+    """
+    rng = np.random.default_rng(seed)
+    before = follow(weights, tokens)
+    moved = []
+    for _ in range(draws):
+        after = follow(plus(weights, name, as_large(delta_w, rng)), tokens)
+        pairs = [(getattr(before.blocks[b], p), getattr(after.blocks[b], p)) for b, p in places]
+        moved.append([relative_change(*pair) for pair in pairs])
+    return np.mean(moved, axis=0).tolist()

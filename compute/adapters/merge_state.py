@@ -1,0 +1,104 @@
+"""All numbers about the weight of one layer in one state: a precision, a strength, two adapters. Needs no torch."""
+
+from itertools import repeat
+
+import numpy as np
+
+from compute.adapters.merge_error import (
+    arrived_share,
+    output_difference,
+    relative_change,
+    rounding_error,
+    unchanged_share,
+)
+from compute.adapters.merging import at_strength, drift, merge_weights, random_adapters, unmerge_weights
+from compute.experiments.merging import CYCLES, DRIFT_SEED, Layer, R
+from compute.numbers.precision import rounded
+
+
+def unmerged_output(layer: Layer, precision: str, strength: float) -> np.ndarray:
+    """Return the outputs of a layer with its adapter beside it.
+
+    Parameters
+    ----------
+    layer : Layer
+        Weight, factors and inputs.
+    precision : str
+        A key of `compute.numbers.precision.PRECISIONS`: how W is stored. The factors stay as they are.
+    strength : float
+        Multiplies what the adapter adds.
+
+    Returns
+    -------
+    (n, out) ndarray of float64
+        x @ W.T + strength * scaling * (x @ lora_A.T) @ lora_B.T. Computed in float64, so that what two paths differ
+        in is the storage of their weights.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, equation 3.
+
+    Examples
+    --------
+    >>> from compute.experiments.merging import load_layer
+    >>> unmerged_output(load_layer("legal"), "bf16", 1.0).shape
+    (32, 64)
+    """
+    x, lora_A, lora_B = (np.asarray(part, dtype=np.float64) for part in (layer.x, layer.lora_A, layer.lora_B))
+    inner = x @ lora_A.T  # (n, r)
+    return x @ rounded(layer.W, precision).T + strength * layer.scaling * inner @ lora_B.T
+
+
+def weight_numbers(layer: Layer, second: Layer, precision: str, strength: float) -> dict:
+    """Return what merging, unmerging, stacking and peeling off do to the weight of a layer.
+
+    Parameters
+    ----------
+    layer : Layer
+        With the adapter that is merged first.
+    second : Layer
+        The same layer with the adapter that is stacked on it.
+    precision : str
+        A key of `compute.numbers.precision.PRECISIONS`.
+    strength : float
+        Multiplies both adapters.
+
+    Returns
+    -------
+    dict of str to float or list of float
+        unchanged, error, arrived: of the merge, see `compute.adapters.merge_error`;
+        difference: of the outputs of both paths; largest: output; changed_back, off_back: share of entries and
+        distance that unmerging leaves from W; changed_peeled, off_peeled: the same after peeling the first adapter
+        off both, from W with only the second; same, different: drift after CYCLES cycles.
+
+    Examples
+    --------
+    >>> from compute.experiments.merging import load_layer
+    >>> numbers = weight_numbers(load_layer("legal"), load_layer("code"), "bf16", 0.001)
+    >>> numbers["unchanged"] > 0.9, numbers["same"][0] == numbers["same"][-1]
+    (True, True)
+    """
+    W, delta_w = rounded(layer.W, precision), at_strength(layer.delta_w, strength)
+    other = at_strength(second.delta_w, strength)
+    merged = merge_weights(W, delta_w, precision)
+    back = unmerge_weights(merged, delta_w, precision)
+    peeled = unmerge_weights(merge_weights(merged, other, precision), delta_w, precision)
+    alone = merge_weights(W, other, precision)
+    outputs = unmerged_output(layer, precision, strength)
+    drawn = random_adapters(delta_w, R, CYCLES[-1], DRIFT_SEED)
+    gone = {
+        "same": drift(W, repeat(delta_w, CYCLES[-1]), precision),
+        "different": drift(W, drawn, precision),
+    }
+    return {
+        "unchanged": unchanged_share(W, merged),
+        "error": rounding_error(W, merged, delta_w),
+        "arrived": arrived_share(W, merged, delta_w),
+        "difference": output_difference(outputs, layer.x.astype(np.float64) @ merged.T),
+        "largest": float(np.abs(outputs).max()),
+        "changed_back": 1 - unchanged_share(W, back),
+        "off_back": relative_change(W, back),
+        "changed_peeled": 1 - unchanged_share(alone, peeled),
+        "off_peeled": relative_change(alone, peeled),
+        **{name: [values[n - 1] for n in CYCLES] for name, values in gone.items()},
+    }

@@ -1,0 +1,202 @@
+"""Fold an adapter into the weight and take it out again, in the precision that the weight is stored in. No torch.
+
+The adapter stays in fp32, as PEFT keeps it: delta_w is rounded once, when it meets the weight. A sum is rounded again,
+because it is stored.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from compute.adapters.merge_error import relative_change, same_shape
+from compute.numbers.precision import rounded
+
+
+def merge_weights(W: np.ndarray, delta_w: np.ndarray, precision: str) -> np.ndarray:
+    """Return the weight with the adapter in it.
+
+    Parameters
+    ----------
+    W : (out, in) ndarray
+        The weight.
+    delta_w : (out, in) ndarray
+        What the adapter adds, scaling included.
+    precision : str
+        A key of PRECISIONS: how the weights are stored.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        W + delta_w: both are rounded to the precision, and so is their sum.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there is no such precision, or a number is too large for it.
+
+    Notes
+    -----
+    An entry of delta_w that is smaller than half of what separates W's entry from its neighbour vanishes. Cost:
+    O(out * in).
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.1; huggingface/peft, tuners/lora/layer.py, Linear.merge.
+
+    Examples
+    --------
+    >>> W = np.array([[1.0, 1.0]])
+    >>> merge_weights(W, np.array([[0.003, 0.005]]), "bf16").tolist()  # neighbours of 1 are 0.0078 away
+    [[1.0, 1.0078125]]
+    """
+    same_shape(W, delta_w)
+    return rounded(rounded(W, precision) + rounded(delta_w, precision), precision)
+
+
+def unmerge_weights(merged: np.ndarray, delta_w: np.ndarray, precision: str) -> np.ndarray:
+    """Return the weight with the adapter taken out.
+
+    Parameters
+    ----------
+    merged : (out, in) ndarray
+        What `merge_weights` gave.
+    delta_w : (out, in) ndarray
+        The same that was added.
+    precision : str
+        A key of PRECISIONS: how the weights are stored.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        merged - delta_w, rounded.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there is no such precision, or a number is too large for it.
+
+    Notes
+    -----
+    An entry w comes back exactly where w + d needed no rounding. It also does where the sum stands on a grid that is
+    no coarser than w's, unless w + d lies just in the middle of two neighbours or w is a power of two: merging then
+    moved the sum by less than half of w's own unit. Where adding d carried the sum beyond the next power of two,
+    the last digit of w may be gone for good. Cost: O(out * in).
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.1 (recovers W by subtracting, in exact arithmetic).
+
+    Examples
+    --------
+    >>> W, delta_w = np.array([[0.9921875, 1.5]]), np.array([[0.0625, 0.0625]])
+    >>> unmerge_weights(merge_weights(W, delta_w, "bf16"), delta_w, "bf16").tolist()  # the first passed 1
+    [[0.9921875, 1.5]]
+    >>> W = np.array([[0.98828125]])
+    >>> unmerge_weights(merge_weights(W, delta_w[:, :1], "bf16"), delta_w[:, :1], "bf16").tolist()
+    [[0.984375]]
+    """
+    return merge_weights(merged, -delta_w, precision)
+
+
+def at_strength(delta_w: np.ndarray, strength: float) -> np.ndarray:
+    """Return an adapter turned down or up, with the digits that torch would keep.
+
+    Parameters
+    ----------
+    delta_w : (out, in) ndarray of float32
+        What the adapter adds at strength 1.
+    strength : float
+        What it is multiplied by.
+
+    Returns
+    -------
+    (out, in) ndarray of float32
+        strength * delta_w, both in fp32.
+
+    Examples
+    --------
+    >>> at_strength(np.ones((1, 2), dtype=np.float32), 0.5).tolist()
+    [[0.5, 0.5]]
+    """
+    return np.float32(strength) * np.asarray(delta_w, dtype=np.float32)
+
+
+def random_adapters(delta_w: np.ndarray, r: int, number: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield adapters drawn by chance, each as large as a given one.
+
+    Parameters
+    ----------
+    delta_w : (out, in) ndarray
+        The adapter that gives shape and Frobenius norm.
+    r : int
+        Rank of each, 1 to the shorter side.
+    number : int
+        How many.
+    seed : int
+        Seed of the draws.
+
+    Yields
+    ------
+    (out, in) ndarray of float64
+        A product of two Gaussian factors, scaled to the norm of delta_w.
+
+    Raises
+    ------
+    ValueError
+        If r is not a rank of that shape.
+
+    Examples
+    --------
+    >>> one, other = random_adapters(np.eye(4), r=2, number=2, seed=0)
+    >>> round(float(np.linalg.norm(one)), 12), int(np.linalg.matrix_rank(other))
+    (2.0, 2)
+    """
+    if not 1 <= r <= min(delta_w.shape):
+        raise ValueError(f"r must be between 1 and {min(delta_w.shape)}, got {r}.")
+    rng = np.random.default_rng(seed)
+    out_size, in_size = delta_w.shape
+    size = np.linalg.norm(np.asarray(delta_w, dtype=np.float64))
+    for _ in range(number):
+        drawn = rng.standard_normal((out_size, r)) @ rng.standard_normal((r, in_size))
+        yield drawn * (size / np.linalg.norm(drawn))
+
+
+def drift(W: np.ndarray, adapters: Iterable[np.ndarray], precision: str) -> list[float]:
+    """Return how far W has gone after each adapter was merged and taken out again.
+
+    Parameters
+    ----------
+    W : (out, in) ndarray
+        The weight, not zero.
+    adapters : iterable of (out, in) ndarray
+        One delta_w for each cycle.
+    precision : str
+        A key of PRECISIONS: how the weights are stored.
+
+    Returns
+    -------
+    list of float
+        After each cycle, the distance from the W that was stored first, over its norm. All zero in exact arithmetic.
+
+    Raises
+    ------
+    ValueError
+        If a shape differs, there is no such precision, or a number is too large for it.
+
+    Notes
+    -----
+    The same adapter again does next to nothing: what its first cycle left adds without rounding. Different ones
+    move W at random, so that the distance grows with the square root of their number. Cost: O(out * in) a cycle.
+
+    Examples
+    --------
+    >>> W, delta_w = np.full((2, 2), 0.98828125), np.full((2, 2), 0.0625)
+    >>> [round(value, 4) for value in drift(W, [delta_w] * 3, "bf16")]
+    [0.004, 0.004, 0.004]
+    """
+    start = now = rounded(W, precision)
+    gone = []
+    for delta_w in adapters:
+        now = unmerge_weights(merge_weights(now, delta_w, precision), delta_w, precision)
+        gone.append(relative_change(start, now))
+    return gone

@@ -1,0 +1,61 @@
+"""An adapter that a reader brings, put on the base model and measured like one that was trained here."""
+
+from collections.abc import Iterator
+
+from compute.adapters.layer import lora_layers
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.numbers.refusal import FileRefused
+from compute.text.voices import TASKS
+from compute.training.config import Result
+from compute.training.loop import device, measured
+
+
+def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None) -> Iterator[Result]:
+    """Yield what an adapter does to the base model.
+
+    Parameters
+    ----------
+    task : str
+        What it is evaluated on, one of TASKS.
+    weights : bytes
+        Bytes of adapter_model.safetensors, as PEFT or this project writes it.
+    config : str
+        Text of adapter_config.json.
+    base : GPT, optional
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+
+    Yields
+    ------
+    Result
+        One. Its step and seconds are 0: nothing was trained here. The spectra end at the r of their layer.
+
+    Raises
+    ------
+    FileRefused
+        If a file is damaged, does not fit the model, or asks for what this model does not do; or if the model
+        with it gives losses that are no numbers.
+    ValueError
+        If the task is unknown.
+
+    Examples
+    --------
+    >>> from compute.training.config import TrainConfig
+    >>> from compute.training.loop import train
+    >>> *_, run = train(TrainConfig(steps=2, batch_size=4, r=2))
+    >>> (opened,) = open_adapter("legal", run.weights, run.adapter_config)
+    >>> opened.evaluation == run.evaluation, opened.trainable == run.trainable
+    (True, True)
+    """
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
+    base = load_base() if base is None else base
+    model = load_adapter(base, AdapterFiles(weights, config)).to(device())
+    ranks = {name: layer.r for name, layer in lora_layers(model)}
+    if not ranks:
+        raise FileRefused("The adapter holds no lora_A and lora_B.")
+    result = measured(model, base, task, (weights, config))
+    if result is None:
+        raise FileRefused("With this adapter, up to twice its strength, the loss is no finite number.")
+    yield result._replace(spectra={name: s[: ranks[name]] for name, s in result.spectra.items()})

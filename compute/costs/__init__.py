@@ -1,0 +1,1 @@
+"""What it costs: numbers, memory, multiply-accumulates and disk, for published models."""

@@ -1,0 +1,1 @@
+"""What was recorded: one file an experiment."""

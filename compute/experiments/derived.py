@@ -1,0 +1,139 @@
+"""Figures derived from adapters that other people trained: shapes and singular values, never the weights."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from compute.matrices.svd import factorize_product
+from compute.numbers.files import read_adapter
+from compute.numbers.records import ASSETS
+
+FILE = ASSETS / "adapters.json"
+DIGITS = 4  # significant ones, of singular values
+
+
+class DerivedLayer(NamedTuple):
+    """Hold what is kept of one adapted layer.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (out, in) of delta_w, as lora_B and lora_A multiply.
+    s : list of float
+        The r singular values of lora_B @ lora_A, descending. The scaling is left out.
+    """
+
+    shape: tuple[int, int]
+    s: list[float]
+
+
+class DerivedAdapter(NamedTuple):
+    """Hold what is kept of an adapter.
+
+    Attributes
+    ----------
+    repository : str
+        Where it was published, owner and name on GitHub.
+    base_model : str
+        What it was trained on.
+    licence : str
+        What its repository states.
+    r : int
+        Rank of each layer.
+    lora_alpha : float
+        Numerator of the scaling.
+    layers : dict of str to DerivedLayer
+        By name, in the order of the model.
+    """
+
+    repository: str
+    base_model: str
+    licence: str
+    r: int
+    lora_alpha: float
+    layers: dict[str, DerivedLayer]
+
+
+def derive(data: bytes) -> dict[str, DerivedLayer]:
+    """Return the figures of each layer in an adapter file.
+
+    Parameters
+    ----------
+    data : bytes
+        A .safetensors file as PEFT saves it.
+
+    Returns
+    -------
+    dict of str to DerivedLayer
+        By the name of the layer; singular values with DIGITS digits.
+
+    Raises
+    ------
+    FileRefused
+        If `compute.numbers.files.read_adapter` cannot read the file, or a layer in it.
+
+    Notes
+    -----
+    From r singular values and a shape no weight can be computed. The product is never formed
+    (`compute.matrices.svd.factorize_product`).
+
+    References
+    ----------
+    huggingface/peft, docs/source/developer_guides/checkpoint.md (names of the tensors).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from safetensors.numpy import save
+    >>> pair = {"q.lora_B.weight": np.eye(6, 2), "q.lora_A.weight": np.diag([2.0, 1.0])}
+    >>> derive(save(pair))
+    {'q': DerivedLayer(shape=(6, 2), s=[2.0, 1.0])}
+    """
+    found = {}
+    for name, (lora_B, lora_A) in read_adapter(data).layers.items():
+        s = factorize_product(lora_B, lora_A).s
+        shape = (lora_B.shape[0], lora_A.shape[1])
+        found[name] = DerivedLayer(shape, [float(f"{value:.{DIGITS}g}") for value in s])
+    return found
+
+
+def load_derived(path: Path = FILE) -> dict[str, DerivedAdapter]:
+    """Return the figures of the adapters that assets/derive_adapters.py read.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets.
+
+    Returns
+    -------
+    dict of str to DerivedAdapter
+        By the name of the adapter.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or damaged.
+
+    Examples
+    --------
+    >>> {name: (adapter.r, len(adapter.layers)) for name, adapter in load_derived().items()}
+    {'lora-imdb-distilbert': (8, 12), 'peft-gpt2': (8, 12)}
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {name: _adapter(**about) for name, about in data.items()}
+    except FileNotFoundError:
+        fault = "is missing"
+    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
+        fault = "is damaged"
+    raise ValueError(f"The file {path.name} {fault}. Run `python assets/derive_adapters.py PATH...`.")
+
+
+def _adapter(layers: dict[str, dict[str, Any]], **about: Any) -> DerivedAdapter:
+    """Return an adapter as it was before JSON made lists of its tuples."""
+    kept = {
+        name: DerivedLayer((layer["shape"][0], layer["shape"][1]), layer["s"])
+        for name, layer in layers.items()
+    }
+    return DerivedAdapter(**about, layers=kept)

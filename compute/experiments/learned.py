@@ -1,0 +1,105 @@
+"""Matrices that the mini-model really learned in full finetuning, read from assets. Needs no torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from compute.numbers.records import ASSETS, NotWhole, read_arrays, write_arrays
+
+FILE = ASSETS / "learned.safetensors"
+
+
+class Origin(NamedTuple):
+    """Tell where a learned matrix comes from.
+
+    Attributes
+    ----------
+    task : str
+        What the model was finetuned on, one of `compute.text.voices.TASKS`.
+    layer : str
+        The linear layer whose change the matrix is.
+    """
+
+    task: str
+    layer: str
+
+
+# The block in the middle: one square matrix, and a tall one.
+V_PROJ, UP_PROJ = "blocks.1.attention.v_proj", "blocks.1.mlp.up_proj"
+LEARNED = {
+    "legal-v_proj": Origin("legal", V_PROJ),
+    "legal-up_proj": Origin("legal", UP_PROJ),
+    "new-language-v_proj": Origin("new language", V_PROJ),
+    "new-language-up_proj": Origin("new language", UP_PROJ),
+}
+
+
+def save_learned(path: Path, matrices: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
+    """Write learned matrices and, under the same name with .json, what they are.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file of matrices, ending in .safetensors.
+    matrices : dict of str to (out, in) ndarray of float32
+        By the keys of LEARNED.
+    notes : dict
+        Whatever else the text should say: date, version of torch. Anything that JSON can hold.
+
+    Notes
+    -----
+    The text holds task and layer of each matrix, the SHA-256 of the file of matrices, and that of the base model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.safetensors")
+    ...     save_learned(path, {"legal-v_proj": np.eye(2, dtype=np.float32)}, {})
+    ...     load_learned("legal-v_proj", path).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    origins = {name: LEARNED[name]._asdict() for name in matrices}
+    write_arrays(path, matrices, {"matrices": origins, **notes})
+
+
+def load_learned(name: str, path: Path = FILE) -> np.ndarray:
+    """Return delta_w of one layer, as full finetuning of the mini-model left it.
+
+    Parameters
+    ----------
+    name : str
+        A key of LEARNED.
+    path : Path
+        Name of the file of matrices. If left out, the one that assets/record_learned.py made.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        Finetuned weight minus base weight. The file holds float32, as the model does.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the file is missing, damaged or of another base model.
+
+    Notes
+    -----
+    The runs are those of assets/runs/<task>-full.json. The sum of the bytes is compared before anything reads them.
+
+    Examples
+    --------
+    >>> {name: load_learned(name).shape for name in ("legal-v_proj", "legal-up_proj")}
+    {'legal-v_proj': (64, 64), 'legal-up_proj': (256, 64)}
+    """
+    if name not in LEARNED:
+        raise ValueError(f"name must be one of {', '.join(LEARNED)}, got {name!r}.")
+
+    def build(matrices: dict[str, np.ndarray], about: dict[str, Any]) -> np.ndarray:
+        if name not in matrices or about["matrices"][name] != LEARNED[name]._asdict():
+            raise NotWhole(f"has no {name}")
+        return matrices[name].astype(np.float64)
+
+    return read_arrays(path, "record_learned.py", build)

@@ -1,0 +1,264 @@
+"""What mixes of three adapters were measured to do, and the adapters, read from assets. Needs no torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from compute.adapters.mixing import METHODS, Factors, Layers
+from compute.numbers.files import FileRefused, read_adapter
+from compute.numbers.records import ASSETS, NotWhole, read_record
+from compute.text.voices import NO_VOICE, VOICES
+
+FOLDER = ASSETS / "mixing"
+VOICES_MIXED = ("legal", "medical", "code")
+WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # besides 0, which leaves an adapter out
+MEASURED_METHODS = ("products", "factors", "svd")  # "concatenation" gives the same weights as "products"
+LOSSES = (*VOICES_MIXED, "base")
+
+
+class Mix(NamedTuple):
+    """Name a mix: which adapters, in the order of VOICES_MIXED, their weights above 0, and the method.
+
+    Attributes
+    ----------
+    voices : tuple of str
+        None for the base alone, one or two of VOICES_MIXED.
+    weights : tuple of float
+        One of WEIGHTS for each.
+    method : str
+        One of MEASURED_METHODS; "products" where there are not two adapters.
+    """
+
+    voices: tuple[str, ...]
+    weights: tuple[float, ...]
+    method: str
+
+
+class Measured(NamedTuple):
+    """Hold what was measured of a model.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        How many of the sentences it wrote are in each of VOICES, and in "none".
+    losses : dict of str to float
+        On unseen sentences of each of LOSSES, in nats per token.
+    samples : tuple of (str, str)
+        Sentences that it wrote, the voice before each.
+    """
+
+    counts: dict[str, int]
+    losses: dict[str, float]
+    samples: tuple[tuple[str, str], ...]
+
+
+class Record(NamedTuple):
+    """Hold everything that was measured, and how.
+
+    Attributes
+    ----------
+    sentences : int
+        Written by each model.
+    seed : int
+        Of the dice, the same for each model.
+    recorded : str
+        When and on what.
+    mixes : dict of Mix to Measured
+        One for each of `every_mix`.
+    """
+
+    sentences: int
+    seed: int
+    recorded: str
+    mixes: Mapping[Mix, Measured]
+
+
+def every_mix() -> list[Mix]:
+    """Return the mixes that are measured.
+
+    Returns
+    -------
+    list of Mix
+        The base alone, each adapter alone at each weight, and each pair at all weights in each method.
+
+    Examples
+    --------
+    >>> len(every_mix()), every_mix()[-1]
+    (157, Mix(voices=('medical', 'code'), weights=(1.0, 1.0), method='svd'))
+    """
+    alone = [Mix((voice,), (weight,), "products") for voice in VOICES_MIXED for weight in WEIGHTS]
+    pairs = product(combinations(VOICES_MIXED, 2), MEASURED_METHODS, product(WEIGHTS, repeat=2))
+    return [Mix((), (), "products"), *alone, *(Mix(voices, ws, method) for voices, method, ws in pairs)]
+
+
+def mix_of(weights: Mapping[str, float], method: str) -> Mix:
+    """Return the name under which a mix is measured.
+
+    Parameters
+    ----------
+    weights : dict of str to float
+        Weight of each adapter, 0 or one of WEIGHTS; at most two above 0.
+    method : str
+        One of METHODS.
+
+    Returns
+    -------
+    Mix
+        The order of the adapters does not matter, nor does the method where fewer than two have a weight.
+
+    Raises
+    ------
+    ValueError
+        If no such mix is measured.
+
+    Notes
+    -----
+    "concatenation" adds the same to the weights as "products" (`compute.adapters.mixing.difference` is 0 up to
+    rounding), so that both are one measurement.
+
+    Examples
+    --------
+    >>> mix_of({"medical": 0.5, "legal": 1, "code": 0}, "concatenation")
+    Mix(voices=('legal', 'medical'), weights=(1.0, 0.5), method='products')
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
+    used = [voice for voice in VOICES_MIXED if weights.get(voice, 0)]
+    same = len(used) < 2 or method == "concatenation"
+    mix = Mix(tuple(used), tuple(float(weights[v]) for v in used), "products" if same else method)
+    if not weights.keys() <= set(VOICES_MIXED) or mix not in every_mix():
+        raise ValueError(f"no such mix is measured: {weights}.")
+    return mix
+
+
+def load_factors(voice: str, folder: Path = FOLDER) -> Layers:
+    """Return one of the adapters that are mixed.
+
+    Parameters
+    ----------
+    voice : str
+        One of VOICES_MIXED.
+    folder : Path
+        Where the folders of the adapters are. If left out, assets/mixing.
+
+    Returns
+    -------
+    dict of str to Factors
+        By the name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such adapter, or its file is missing or damaged.
+
+    Notes
+    -----
+    The folders are those of the peft library: adapter_model.safetensors and adapter_config.json.
+
+    Examples
+    --------
+    >>> factors = load_factors("legal")
+    >>> len(factors), factors["blocks.0.attention.q_proj"].r
+    (18, 4)
+    """
+    if voice not in VOICES_MIXED:
+        raise ValueError(f"voice must be one of {', '.join(VOICES_MIXED)}, got {voice!r}.")
+    try:
+        config = json.loads((folder / voice / "adapter_config.json").read_text(encoding="utf-8"))
+        scaling = config["lora_alpha"] / config["r"]
+        layers = read_adapter((folder / voice / "adapter_model.safetensors").read_bytes()).layers
+    except FileNotFoundError:
+        fault = "is missing"
+    except (ValueError, TypeError, KeyError, FileRefused):
+        fault = "is damaged"
+    else:
+        return {name: Factors(layer.lora_B, layer.lora_A, scaling) for name, layer in layers.items()}
+    raise ValueError(f"The adapter {voice} {fault}. Run `python assets/record_mixing.py`.")
+
+
+def adapter_sums(folder: Path = FOLDER) -> dict[str, str]:
+    """Return which adapters there are.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the folders of the adapters are. If left out, assets/mixing.
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 of the weights of each.
+
+    Examples
+    --------
+    >>> sorted(adapter_sums())
+    ['code', 'legal', 'medical']
+    """
+    return {
+        voice: hashlib.sha256((folder / voice / "adapter_model.safetensors").read_bytes()).hexdigest()
+        for voice in VOICES_MIXED
+    }
+
+
+@cache
+def load_record(folder: Path = FOLDER) -> Record:
+    """Return what assets/record_mixing.py measured.
+
+    Parameters
+    ----------
+    folder : Path
+        Where measured.json and the folders of the adapters are. If left out, assets/mixing.
+
+    Returns
+    -------
+    Record
+        All of it; do not write to it: it is kept and shared.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged, incomplete, or measured with another base model or other adapters.
+
+    Examples
+    --------
+    >>> record = load_record()
+    >>> sum(record.mixes[mix_of({"legal": 1}, "products")].counts.values()) == record.sentences
+    True
+    """
+
+    def build(data: dict[str, Any]) -> Record:
+        if data["adapters"] != adapter_sums(folder):
+            raise NotWhole("was measured with other adapters")
+        mixes = dict(map(_read, data["mixes"]))
+        record = Record(data["sentences"], data["seed"], data["recorded"], mixes)
+        if mixes.keys() != set(every_mix()) or not all(
+            _is_whole(each, record.sentences) for each in mixes.values()
+        ):
+            raise NotWhole
+        return record
+
+    return read_record(folder / "measured.json", "record_mixing.py", build)
+
+
+def _read(row: dict[str, Any]) -> tuple[Mix, Measured]:
+    mix = Mix(tuple(row["voices"]), tuple(map(float, row["weights"])), row["method"])
+    return mix, Measured(
+        dict(row["counts"]), dict(row["losses"]), tuple((voice, text) for voice, text in row["samples"])
+    )
+
+
+def _is_whole(measured: Measured, sentences: int) -> bool:
+    counts, losses, samples = measured
+    return (
+        set(counts) == {*VOICES, NO_VOICE}
+        and all(isinstance(count, int) and count >= 0 for count in counts.values())
+        and sum(counts.values()) == sentences > 0
+        and tuple(losses) == LOSSES
+        and all(isinstance(loss, float) and loss > 0 for loss in losses.values())
+        and len(samples) > 0
+        and all(voice in counts and isinstance(text, str) and text for voice, text in samples)
+    )

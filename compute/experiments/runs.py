@@ -1,0 +1,178 @@
+"""Runs that assets/record_runs.py recorded: which there are, and how they are read. Needs no torch."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from compute.numbers.records import ASSETS, NotWhole, read_record
+from compute.text.voices import NEW_VOICES, TASKS
+from compute.training.config import STRENGTHS, Evaluation, TrainConfig, config_from
+from compute.training.gathered import Run
+
+RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
+# Controls, each under a name that stands where a rank would.
+FULL = "full"
+FULL_SLOW = "full-slow"  # at a third of the learning rate
+WITH_EMBEDDINGS = "r4-embeddings"  # LoRA whose embeddings learn too
+RUNS = ASSETS / "runs"
+
+# Final loss on 128 texts of the task, in nats per token, one run each; in brackets that on the base's own voices:
+#         full finetuning                              LoRA, r = 1           r = 32
+#         legal         dialect       new language     legal   new language  legal   new language
+#   3e-4  0.521 (1.37)  1.245 (3.23)  1.292 (3.54)
+#   1e-3  0.523 (2.05)  1.224 (5.17)  1.218 (6.27)
+#   2e-3                                                       2.336         0.523   1.824
+#   3e-3  0.522 (3.54)  1.229 (7.21)  1.214 (9.41)
+#   5e-3                1.232 (7.74)  1.215 (10.4)     0.524   2.022         0.524   1.705
+#   1e-2                                               0.524   1.967         0.523   1.675
+#   2e-2                                                                             1.689
+# Full finetuning: the smallest rate within 0.01 of the best loss for each task. Forgetting grows with the rate, so a
+# slower one is recorded beside it. LoRA: the lab's default. Twice that gains 0.06 at most, where 0.3 lie between
+# r = 1 and r = 32 in the new language, and 0.45 more to full finetuning.
+LORA_LEARNING_RATE = 5e-3
+FULL_LEARNING_RATES = {FULL: 1e-3, FULL_SLOW: 3e-4}
+
+
+def recorded_of(task: str) -> tuple[int | str, ...]:
+    """Return what is recorded for a task.
+
+    Parameters
+    ----------
+    task : str
+        One of TASKS.
+
+    Returns
+    -------
+    tuple of int or str
+        RECORDED_RANKS, then the names of the controls.
+
+    Examples
+    --------
+    >>> recorded_of("legal")
+    (1, 2, 4, 8, 16, 32, 'full', 'full-slow')
+    >>> recorded_of("dialect")[-1]
+    'r4-embeddings'
+    """
+    return (*RECORDED_RANKS, FULL, FULL_SLOW, *([WITH_EMBEDDINGS] if task in NEW_VOICES else []))
+
+
+def config_of(task: str, r: int | str) -> TrainConfig:
+    """Return the run that is recorded under a task and a rank.
+
+    Parameters
+    ----------
+    task : str
+        One of TASKS.
+    r : int or str
+        One of `recorded_of(task)`.
+
+    Returns
+    -------
+    TrainConfig
+        All that decides the run.
+
+    Examples
+    --------
+    >>> config_of("legal", "full-slow").learning_rate, config_of("dialect", "r4-embeddings").r
+    (0.0003, 4)
+    """
+    if r in FULL_LEARNING_RATES:
+        return TrainConfig(task=task, method="full", learning_rate=FULL_LEARNING_RATES[str(r)])
+    if r == WITH_EMBEDDINGS:
+        return TrainConfig(task=task, r=4, learning_rate=LORA_LEARNING_RATE, train_embeddings=True)
+    return TrainConfig(task=task, r=int(r), learning_rate=LORA_LEARNING_RATE)
+
+
+def file_of(task: str, r: int | str) -> Path:
+    """Return where a recorded run is kept.
+
+    Parameters
+    ----------
+    task : str
+        One of TASKS.
+    r : int or str
+        One of `recorded_of(task)`: a rank, or the name of a control.
+
+    Returns
+    -------
+    Path
+        A file in assets/runs, which may be missing.
+
+    Raises
+    ------
+    ValueError
+        If no such run is recorded.
+
+    Examples
+    --------
+    >>> file_of("new language", 4).name, file_of("legal", "full").name
+    ('new-language-r4.json', 'legal-full.json')
+    """
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
+    if r not in recorded_of(task):
+        raise ValueError(f"r must be one of {', '.join(map(str, recorded_of(task)))}, got {r!r}.")
+    return RUNS / f"{task.replace(' ', '-')}-{r if isinstance(r, str) else f'r{r}'}.json"
+
+
+def load(task: str, r: int | str) -> Run:
+    """Return a run that assets/record_runs.py recorded.
+
+    Parameters
+    ----------
+    task : str
+        One of TASKS.
+    r : int or str
+        One of `recorded_of(task)`: a rank, or the name of a control.
+
+    Returns
+    -------
+    Run
+        The finished run, its numbers rounded as the file has them.
+
+    Raises
+    ------
+    ValueError
+        If no such run is recorded, or its file is missing, damaged, of another run or of another base model.
+
+    Examples
+    --------
+    >>> run = load("legal", 4)
+    >>> run.config["task"], run.config["r"], len(run.loss) == run.config["steps"]
+    ('legal', 4, True)
+    """
+    path = file_of(task, r)
+
+    def build(data: dict[str, Any]) -> Run:
+        run = _with_tuples(Run(**data))
+        if run.config != asdict(config_of(task, r)) or not _is_whole(run):
+            raise NotWhole("is not the whole of the run that its name says")
+        return run
+
+    return read_record(path, f"record_runs.py {path.stem}", build)
+
+
+def _with_tuples(run: Run) -> Run:
+    """Return a run as it was before JSON made lists of its tuples, its config checked."""
+    config = config_from(run.config)
+    strengths = dict(run.strengths)
+    if strengths:
+        strengths["samples"] = [tuple(texts) for texts in strengths["samples"]]
+    samples = [tuple(texts) for texts in run.samples]
+    return run._replace(
+        config=asdict(config), samples=samples, strengths=strengths, base_samples=tuple(run.base_samples)
+    )
+
+
+def _is_whole(run: Run) -> bool:
+    evaluated = (run.steps, run.validation_loss, run.base_loss, run.samples)
+    per_step = (run.loss, *run.gradient_norms.values())
+    adapted = run.config["method"] == "lora"
+    return (
+        run.finished
+        and all(len(values) == run.config["steps"] for values in per_step)
+        and len({len(values) for values in evaluated}) == 1
+        and run.steps[-1:] == [run.config["steps"]]
+        and set(run.strengths) == set(Evaluation._fields if adapted else ())
+        and all(len(values) == len(STRENGTHS) for values in run.strengths.values())
+    )

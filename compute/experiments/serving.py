@@ -1,0 +1,223 @@
+"""How fast one base with many adapters answers, in three ways, read from assets. Needs no torch."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from compute.experiments.mixing import VOICES_MIXED
+from compute.numbers.records import ASSETS, NotWhole, read_record
+from compute.text.voices import BASE_VOICES
+
+FILE = ASSETS / "serving.json"
+WAYS = ("together", "swapped", "merged")
+REQUESTS = 32  # in a batch
+ADAPTERS = (1, 2, 4, 8, 16, 32)  # distinct ones in a batch
+RANKS = (4, 16, 64)
+LENGTHS = (1, 32)  # tokens that are read of each request
+NO_ADAPTER = "none"
+ROUTES = (NO_ADAPTER, *VOICES_MIXED)  # where a request can be sent
+
+
+class Pace(NamedTuple):
+    """Hold how fast a batch was answered, as a share of the base's pace in the same round.
+
+    Attributes
+    ----------
+    low : float
+        5th percentile of the rounds.
+    middle : float
+        Their median.
+    high : float
+        95th percentile.
+    """
+
+    low: float
+    middle: float
+    high: float
+
+
+class Model(NamedTuple):
+    """Hold how many numbers a model has.
+
+    Attributes
+    ----------
+    total : int
+        All of it.
+    adapted : int
+        Those of the weights that have an adapter.
+    per_rank : int
+        Those of an adapter of rank 1.
+    macs : int
+        Multiply-accumulates of its linear layers for each token: the adapted weights and lm_head.
+    """
+
+    total: int
+    adapted: int
+    per_rank: int
+    macs: int
+
+
+class Served(NamedTuple):
+    """Hold everything that was measured, and how.
+
+    Attributes
+    ----------
+    recorded : str
+        When and on what.
+    rounds : int
+        How often each batch was answered in each way.
+    model : Model
+        What was served.
+    base : dict of int to float
+        Tokens that the base alone reads in a second of one core, by the tokens of each request.
+    paces : dict of (int, int) to dict of str to list of Pace
+        By tokens of each request and r, for each of WAYS one Pace for each of ADAPTERS.
+    losses : dict of str to dict of str to float
+        On unseen sentences of each voice of the base, with each of ROUTES, in nats per token.
+    """
+
+    recorded: str
+    rounds: int
+    model: Model
+    base: Mapping[int, float]
+    paces: Mapping[tuple[int, int], Mapping[str, list[Pace]]]
+    losses: Mapping[str, Mapping[str, float]]
+
+
+def numbers_held(way: str, model: Model, r: int, adapters: int) -> int:
+    """Return how many numbers must be in memory to answer any of the adapters' requests at once.
+
+    Parameters
+    ----------
+    way : str
+        One of WAYS.
+    model : Model
+        What is served.
+    r : int
+        Rank of each adapter, at least 1.
+    adapters : int
+        How many there are, at least 1.
+
+    Returns
+    -------
+    int
+        "merged": a whole model for each adapter. "together": the base and the factors. "swapped": the same, and the
+        adapted weights once more, because what is merged in must come out again without a trace.
+
+    Raises
+    ------
+    ValueError
+        If there is no such way, or r or adapters is below 1.
+
+    Notes
+    -----
+    What passes through is not counted: activations, and in "together" the factors of one layer that are gathered for
+    the batch and dropped.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, section 4.2 (one base, many tasks).
+
+    Examples
+    --------
+    >>> small = Model(total=100, adapted=80, per_rank=5, macs=90)
+    >>> [numbers_held(way, small, 2, adapters=10) for way in WAYS]
+    [200, 280, 1000]
+    """
+    if r < 1 or adapters < 1:
+        raise ValueError(f"r and adapters must be at least 1, got {r} and {adapters}.")
+    beside = model.total + adapters * r * model.per_rank
+    held = {"together": beside, "swapped": beside + model.adapted, "merged": adapters * model.total}
+    if way not in held:
+        raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}.")
+    return held[way]
+
+
+def counted_pace(model: Model, r: int) -> float:
+    """Return the pace that unmerged adapters would leave if time were multiplications and nothing else.
+
+    Parameters
+    ----------
+    model : Model
+        What is served.
+    r : int
+        Rank of each adapter, 0 or more.
+
+    Returns
+    -------
+    float
+        Share of the base's pace, above 0 and at most 1, however many adapters there are: each request meets one.
+
+    Notes
+    -----
+    macs / (macs + r per_rank): only the linear layers are counted, not attention.
+
+    References
+    ----------
+    Hu et al. 2021, arXiv:2106.09685, equation 3 (both paths).
+
+    Examples
+    --------
+    >>> counted_pace(Model(total=100, adapted=80, per_rank=5, macs=80), 4)
+    0.8
+    """
+    return model.macs / (model.macs + r * model.per_rank)
+
+
+@cache
+def load_serving(path: Path = FILE) -> Served:
+    """Return what assets/record_serving.py measured.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets.
+
+    Returns
+    -------
+    Served
+        All of it; do not write to it: it is kept and shared.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged, incomplete or of another base model.
+
+    Examples
+    --------
+    >>> pace = load_serving().paces[32, 4]["together"][0]
+    >>> 0 < pace.low <= pace.middle <= pace.high
+    True
+    """
+    return read_record(path, "record_serving.py", _built)
+
+
+def _built(data: dict[str, Any]) -> Served:
+    paces = {
+        (each["words"], each["r"]): {way: [Pace(*pace) for pace in each[way]] for way in WAYS}
+        for each in data["paces"]
+    }
+    served = Served(
+        str(data["recorded"]),
+        int(data["rounds"]),
+        Model(**data["model"]),
+        {int(words): float(rate) for words, rate in data["base_rate"].items()},
+        paces,
+        {
+            voice: {route: float(losses[route]) for route in ROUTES}
+            for voice, losses in data["losses"].items()
+        },
+    )
+    measured = [pace for ways in paces.values() for each in ways.values() for pace in each]
+    whole = (
+        set(paces) == {(words, r) for words in LENGTHS for r in RANKS}
+        and set(served.base) == set(LENGTHS)
+        and all(len(each) == len(ADAPTERS) for ways in paces.values() for each in ways.values())
+        and all(0 < low <= middle <= high for low, middle, high in measured)
+        and all(rate > 0 for rate in served.base.values())
+        and set(served.losses) == set(BASE_VOICES)
+    )
+    if not whole:
+        raise NotWhole()
+    return served

@@ -1,0 +1,1 @@
+"""Matrices by themselves: factored, cut to a rank, measured, and their control."""

@@ -1,0 +1,66 @@
+"""Small matrices to quantise: one of the base model, one that was learned, and three that chance drew. No torch."""
+
+import hashlib
+import json
+from functools import cache
+
+import numpy as np
+from safetensors.numpy import load
+
+from compute.experiments.learned import V_PROJ, load_learned
+from compute.numbers.records import ASSETS
+
+SAMPLE_WEIGHTS = ("base", "learned", "gaussian", "uniform", "heavy")
+SIDE, SEED = 64, 0
+HEAVY = 2  # degrees of freedom of Student's t: so few that its variance is infinite
+
+
+@cache
+def sample_weights(name: str) -> np.ndarray:
+    """Return a matrix as a file would hold it, in float32.
+
+    Parameters
+    ----------
+    name : str
+        One of SAMPLE_WEIGHTS: "base" is v_proj in the middle block of the base model, "learned" what full finetuning
+        on the new language added to it; "gaussian", "uniform" and "heavy" (Student's t) are drawn.
+
+    Returns
+    -------
+    (64, 64) ndarray of float32
+        Read-only.
+
+    Raises
+    ------
+    ValueError
+        If there is no such matrix, or the file that holds it is not the one that its text describes.
+
+    Examples
+    --------
+    >>> abs(sample_weights("uniform")).max() <= 1
+    np.True_
+    """
+    if name not in SAMPLE_WEIGHTS:
+        raise ValueError(f"name must be one of {', '.join(SAMPLE_WEIGHTS)}, got {name!r}.")
+    matrix = _made(name).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def _made(name: str) -> np.ndarray:
+    if name == "base":
+        return _base_weight(f"{V_PROJ}.weight")
+    if name == "learned":
+        return load_learned("new-language-v_proj")
+    rng, shape = np.random.default_rng(SEED), (SIDE, SIDE)
+    if name == "gaussian":
+        return rng.standard_normal(shape)
+    return rng.uniform(-1, 1, shape) if name == "uniform" else rng.standard_t(HEAVY, shape)
+
+
+def _base_weight(name: str) -> np.ndarray:
+    data = (ASSETS / "base.safetensors").read_bytes()
+    about = json.loads((ASSETS / "base.json").read_text(encoding="utf-8"))
+    if hashlib.sha256(data).hexdigest() != about["sha256"]:
+        raise ValueError("base.safetensors is damaged: its SHA-256 is not the one in base.json.")
+    return load(data)[name]

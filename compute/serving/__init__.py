@@ -1,0 +1,1 @@
+"""One base and many adapters: batches of requests, routing, and how long it takes."""

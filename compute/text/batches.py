@@ -1,0 +1,113 @@
+"""Text as tensors: windows of tokens to train on, and others to validate on."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from compute.text.tokenizer import encode
+from compute.text.voices import write
+from compute.training.config import TRAINING_TEXTS, TrainConfig
+
+VALIDATION = 64  # 2,048 words: enough to compare models on the same texts, and soon done while a model trains
+SPLITS = {"training": TRAINING_TEXTS, "validation": VALIDATION}
+
+
+@lru_cache(64)
+def windows(voice: str, split: str, block_size: int, count: int | None = None) -> torch.Tensor:
+    """Return the texts of a voice, each a begin token and the words after it.
+
+    Parameters
+    ----------
+    voice : str
+        One of `compute.text.voices.VOICES`, or "base" for the base's own mix of them.
+    split : str
+        "training" or "validation"; the two are drawn independently.
+    block_size : int
+        Words in each text.
+    count : int, optional
+        Number of texts n; if left out, TRAINING_TEXTS or VALIDATION.
+
+    Returns
+    -------
+    (n, block_size + 1) tensor of int64
+        On the CPU, always the same. Do not write to it: it is kept and shared.
+
+    Notes
+    -----
+    A text may be in both splits by chance. Most are in one only, since four sentences in a row make a window.
+
+    Examples
+    --------
+    >>> windows("legal", "validation", 32).shape
+    torch.Size([64, 33])
+    """
+    rng = np.random.default_rng([[*SPLITS].index(split), *voice.encode()])
+    number = SPLITS[split] if count is None else count
+    return torch.tensor([encode(write(voice, block_size, rng)) for _ in range(number)])
+
+
+def batches(texts: torch.Tensor, batch_size: int, steps: int, seed: int) -> torch.Tensor:
+    """Return which texts each step of a run trains on.
+
+    Parameters
+    ----------
+    texts : (n, T) tensor
+        Texts to choose from.
+    batch_size : int
+        Texts in a step.
+    steps : int
+        Steps.
+    seed : int
+        Seed of the choice.
+
+    Returns
+    -------
+    (steps, batch_size) tensor of int64
+        Indices into texts, drawn independently.
+
+    Examples
+    --------
+    >>> batches(torch.zeros(10, 3), batch_size=4, steps=2, seed=0).shape
+    torch.Size([2, 4])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(len(texts), (steps, batch_size), generator=generator)
+
+
+def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
+    """Yield the texts of each step of a run.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    block_size : int
+        Words in each text.
+
+    Yields
+    ------
+    (batch_size, block_size + 1) tensor of int64
+        Texts of the task; the base's own in place of the first base_share of them.
+
+    Notes
+    -----
+    The base's own texts are the first of those that the base was trained on. The others are the same whatever the
+    share.
+
+    Examples
+    --------
+    >>> first, second = steps_of(TrainConfig(steps=2, batch_size=4, base_share=0.25), 32)
+    >>> [(text == windows("base", "training", 32)).all(1).any().item() for text in first]
+    [True, False, False, False]
+    """
+    texts = windows(config.task, "training", block_size)[: config.n_texts]
+    replaced = round(config.base_share * config.batch_size)
+    own = (
+        windows("base", "training", block_size) if replaced else texts
+    )  # text that nobody reads is not written
+    chosen = batches(texts, config.batch_size, config.steps, config.seed)
+    instead = batches(own, replaced, config.steps, config.seed)
+    for step, other in zip(chosen, instead, strict=True):
+        yield torch.cat([own[other], texts[step[replaced:]]])

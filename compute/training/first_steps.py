@@ -1,0 +1,204 @@
+"""The first steps of a run, watched closely: on one small layer whose answer is known, and on the mini-model."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from compute.adapters.layer import LoRALinear, delta_w, initialize, lora_layers
+from compute.model.checkpoint import load_base
+from compute.model.gpt import GPT
+from compute.text.batches import batches, windows
+from compute.training.config import TrainConfig
+from compute.training.loop import OPTIMIZERS, prepare
+
+SIZE = 64  # numbers that the small layer reads and writes, as the attention layers of the mini-model do
+MISSING = 2  # directions that the small layer lacks
+EXAMPLES = 256
+RUINED = 3.0  # times the first loss: a run that is worse has left for good
+
+
+class SmallProblem(NamedTuple):
+    """Hold a layer, and what it should answer.
+
+    Attributes
+    ----------
+    layer : nn.Linear
+        The layer to adapt, without bias.
+    x : (EXAMPLES, SIZE) tensor
+        What it reads.
+    y : (EXAMPLES, SIZE) tensor
+        What it should write.
+    """
+
+    layer: nn.Linear
+    x: torch.Tensor
+    y: torch.Tensor
+
+    def loss(self, model: nn.Module) -> torch.Tensor:
+        """Return half the mean squared length of what a model's answers miss."""
+        return (model(self.x) - self.y).square().sum(1).mean() / 2
+
+
+class FirstSteps(NamedTuple):
+    """Hold what was measured before each update, and once after the last.
+
+    Attributes
+    ----------
+    loss : list of float
+        On the examples of the step.
+    lora_A : list of float
+        Frobenius norm of the gradients of all lora_A together.
+    lora_B : list of float
+        The same of all lora_B.
+    distance : list of float
+        Frobenius norm of what all adapted weights together differ from those of the base.
+    moved : float
+        Frobenius norm of what the first update did to these weights.
+    final : float or None
+        The small layer's last loss, or the model's on texts of the task that it did not see, in nats per token. None
+        for a run that was given up: its loss had grown to more than RUINED times the first.
+    """
+
+    loss: list[float]
+    lora_A: list[float]
+    lora_B: list[float]
+    distance: list[float]
+    moved: float
+    final: float | None
+
+
+@torch.no_grad()
+def small_problem() -> SmallProblem:
+    """Return a layer that lacks a few directions, and examples that show which.
+
+    Returns
+    -------
+    SmallProblem
+        Always the same. The weight is drawn as a layer's usually is, with variance 1 / SIZE. What is missing has
+        MISSING singular values of 1, and the examples are Gaussian, so that the loss at the start is about 1.
+
+    Notes
+    -----
+    With D the part of the weight that is still missing, and C = x.T @ x / EXAMPLES, near the identity, the loss is
+    tr(D @ C @ D.T) / 2 and its gradient grad_W = -D @ C: the gradient is nearly what is missing.
+
+    Examples
+    --------
+    >>> problem = small_problem()
+    >>> 0.8 < problem.loss(problem.layer).item() < 1.2
+    True
+    """
+    generator = torch.Generator().manual_seed(0)
+    layer = nn.utils.skip_init(nn.Linear, SIZE, SIZE, bias=False)
+    layer.weight.normal_(std=SIZE**-0.5, generator=generator)
+    left, right = (torch.randn(SIZE, MISSING, generator=generator) for _ in range(2))
+    missing = torch.linalg.qr(left)[0] @ torch.linalg.qr(right)[0].T  # (SIZE, SIZE)
+    x = torch.randn(EXAMPLES, SIZE, generator=generator)
+    return SmallProblem(layer, x, x @ (layer.weight + missing).T)
+
+
+def small_steps(config: TrainConfig) -> FirstSteps:
+    """Follow the adapter of the small layer.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its r, alpha, scaling_rule, init, optimizer, learning_rate, steps and seed. Every step sees all examples.
+
+    Returns
+    -------
+    FirstSteps
+        Lists of steps + 1 numbers, fewer for a run that was given up.
+
+    Examples
+    --------
+    >>> first = small_steps(TrainConfig(init="B=0", optimizer="sgd", learning_rate=0.1, steps=1))
+    >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
+    ([False, True], [True, True])
+    """
+    problem = small_problem()
+    W = problem.layer.weight.detach().clone()
+    model = LoRALinear(problem.layer, config.r, config.alpha, config.scaling_rule)
+    initialize(model, config.init, torch.Generator().manual_seed(config.seed))
+    steps = _follow(config, model, lambda _: problem.loss(model), {"": W})
+    return steps._replace(final=steps.loss[-1]) if len(steps.loss) > config.steps else steps
+
+
+def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
+    """Follow all adapters of the mini-model.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        A LoRA run.
+    base : GPT, optional
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+
+    Returns
+    -------
+    FirstSteps
+        Lists of steps + 1 numbers, fewer for a run that was given up. The steps are those of
+        `compute.training.loop.train` with the same config.
+
+    Examples
+    --------
+    >>> first = model_steps(TrainConfig(init="A=0", steps=1, batch_size=2))
+    >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
+    ([True, True], [False, True])
+    """
+    base = load_base() if base is None else base
+    model = prepare(config, base)
+    texts = windows(config.task, "training", base.config.block_size)
+    order = batches(texts, config.batch_size, config.steps + 1, config.seed)
+    before = {name: base.get_submodule(name).weight.detach() for name, _ in lora_layers(model)}
+    steps = _follow(config, model, lambda step: model.loss(texts[order[step]]), before)
+    if len(steps.loss) <= config.steps:
+        return steps
+    with torch.no_grad():
+        final = model.loss(windows(config.task, "validation", base.config.block_size)).item()
+    return steps._replace(final=final)
+
+
+def _follow(
+    config: TrainConfig,
+    model: nn.Module,
+    loss_at: Callable[[int], torch.Tensor],
+    before: dict[str, torch.Tensor],
+) -> FirstSteps:
+    layers = dict(lora_layers(model))
+    factors = {
+        "lora_A": [each.lora_A for each in layers.values()],
+        "lora_B": [each.lora_B for each in layers.values()],
+    }
+    optimizer = OPTIMIZERS[config.optimizer](
+        [p for both in factors.values() for p in both], lr=config.learning_rate
+    )
+
+    def off(weights: dict[str, torch.Tensor]) -> float:
+        return _norm([layer.base.weight + delta_w(layer) - weights[name] for name, layer in layers.items()])
+
+    start = {name: layer.base.weight + delta_w(layer) for name, layer in layers.items()}
+    steps = FirstSteps([], [], [], [], 0.0, None)
+    for step in range(config.steps + 1):
+        optimizer.zero_grad()
+        loss = loss_at(step)
+        loss.backward()
+        value = loss.item()
+        if not math.isfinite(value) or (steps.loss and value > RUINED * steps.loss[0]):
+            break
+        steps.loss.append(value)
+        for name, both in factors.items():
+            getattr(steps, name).append(_norm([p.grad for p in both if p.grad is not None]))
+        steps.distance.append(off(before))
+        if step < config.steps:
+            optimizer.step()
+        if step == 0:
+            steps = steps._replace(moved=off(start))
+    return steps
+
+
+def _norm(tensors: list[torch.Tensor]) -> float:
+    return torch.stack([tensor.norm() for tensor in tensors]).norm().item()

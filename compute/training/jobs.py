@@ -1,0 +1,92 @@
+"""What another process is asked to do, by name: here nothing loads torch, which only the work itself needs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from compute.training.config import Diverged, Result, StepRecord, TrainConfig, config_from
+
+
+def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged]:
+    """Run a finetuning and yield what happens.
+
+    Parameters
+    ----------
+    config : dict
+        Fields of a `compute.training.config.TrainConfig`, as `dataclasses.asdict` or JSON gives them: a tuple may
+        be a list.
+
+    Yields
+    ------
+    StepRecord or Result or Diverged
+        What `compute.training.loop.train` yields.
+
+    Raises
+    ------
+    ValueError
+        If a field is not one of its choices, or out of its range.
+
+    Examples
+    --------
+    >>> [
+    ...     type(record).__name__
+    ...     for record in train_run({"steps": 1, "batch_size": 2, "target_modules": ["q_proj"]})
+    ... ]
+    ['StepRecord', 'Result']
+    """
+    from compute.training.loop import train
+
+    yield from train(config_from(config))
+
+
+def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
+    """Yield what an adapter that a reader brings does.
+
+    Parameters
+    ----------
+    task : str
+        What it is evaluated on, one of TASKS.
+    weights : bytes
+        Bytes of adapter_model.safetensors.
+    config : str
+        Text of adapter_config.json.
+
+    Yields
+    ------
+    Result
+        The one that `compute.adapters.opened.open_adapter` yields.
+
+    Raises
+    ------
+    compute.numbers.refusal.FileRefused
+        If a file is damaged or does not fit the model.
+
+    Examples
+    --------
+    >>> next(open_run("legal", b"", "{}"))
+    Traceback (most recent call last):
+    compute.numbers.refusal.FileRefused: peft_type is 'None' in adapter_config.json, not 'LORA'.
+    """
+    from compute.adapters.opened import open_adapter
+
+    yield from open_adapter(task, weights, config)
+
+
+def warm() -> Iterator[str]:
+    """Load all that a run needs, so that the first one begins at once.
+
+    Yields
+    ------
+    str
+        What runs are computed on: "cuda", "mps" or "cpu".
+
+    Examples
+    --------
+    >>> [device] = warm()
+    >>> device in ("cuda", "mps", "cpu")
+    True
+    """
+    from compute.training.loop import device, train
+
+    for _ in train(TrainConfig(steps=1, batch_size=2)):
+        pass
+    yield device().type
