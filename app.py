@@ -18,9 +18,9 @@ import panel as pn
 from tornado.web import OutputTransform, RequestHandler
 
 from lessons import load_all
-from lessons._panel import lesson_page, live_apps
-from lessons._site import Site
-from widgets import _training
+from lessons.press.panel import lesson_page, live_apps
+from lessons.press.site import Site
+from widgets.live import training
 
 # Published pages run their own scripts and nothing else, and ask nobody but this server.
 PAGE_POLICY = (
@@ -216,7 +216,7 @@ def main(arguments: list[str]) -> None:
     if given.command == "export":
         export(given.folder)
     else:
-        _training.scheduler = given.scheduler
+        training.scheduler = given.scheduler
         serve(given.address, given.port, given.allow_origin)
 
 

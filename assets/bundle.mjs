@@ -1,4 +1,5 @@
-// Build assets/bundles: one file for each instrument (widgets/<name>.js) and one for the page (assets/page.js).
+// Build assets/bundles: one file for each instrument (widgets/<name>/<name>.js) and live part (widgets/live/<name>.js),
+// and one for the page (assets/site/page.js).
 //
 // A bundle of an instrument is a classic script that defines lora_<name>, whose `default` is { render };
 // with the line `export default lora_<name>.default` after it, it is an ES module in anywidget's form.
@@ -6,7 +7,7 @@
 // whether the bundle is what the sources say. Run by `make assets`.
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -95,26 +96,27 @@ function licences(names) {
   writeFileSync(join(out, 'LICENSE-d3.txt'), parts.join('\n'))
 }
 
-const widgets = join(root, 'widgets')
-const names = existsSync(widgets)
-  ? readdirSync(widgets)
-      .filter((file) => file.endsWith('.js'))
-      .map((file) => file.slice(0, -3))
-      .sort()
-  : []
-if (names.includes('page')) throw new Error("widgets/page.js would take the place of the page's own bundle")
+// An instrument's script has the name of its room; in widgets/live each script is one.
+const entries = new Map()
+for (const room of readdirSync(join(root, 'widgets')).sort()) {
+  if (room === 'kit' || !statSync(join(root, 'widgets', room)).isDirectory()) continue
+  for (const file of readdirSync(join(root, 'widgets', room)).sort()) {
+    const name = file.slice(0, -3)
+    if (file.endsWith('.js') && (room === 'live' || room === name))
+      entries.set(name, `widgets/${room}/${file}`)
+  }
+}
+if (entries.has('page'))
+  throw new Error("an instrument named page would take the place of the page's own bundle")
 mkdirSync(out, { recursive: true })
 for (const file of readdirSync(out)) {
   const name = file.slice(0, -3)
-  if (file.endsWith('.js') && name !== 'page' && !names.includes(name)) rmSync(join(out, file))
+  if (file.endsWith('.js') && name !== 'page' && !entries.has(name)) rmSync(join(out, file))
 }
 const used = new Set()
-for (const name of names) {
-  if (!/^[a-z][a-z0-9_]*$/.test(name))
-    throw new Error(`widgets/${name}.js: a name of small letters, digits and _`)
-  for (const each of await bundle(name, `widgets/${name}.js`, true)) used.add(each)
+for (const [name, entry] of entries) {
+  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`${entry}: a name of small letters, digits and _`)
+  for (const each of await bundle(name, entry, true)) used.add(each)
 }
-if (existsSync(join(assets, 'page.js'))) {
-  for (const each of await bundle('page', 'assets/page.js', false)) used.add(each)
-}
+for (const each of await bundle('page', 'assets/site/page.js', false)) used.add(each)
 licences([...used].sort())

@@ -4,12 +4,12 @@ import importlib
 import pkgutil
 from functools import cache
 
-from lessons._blocks import Lesson
+from lessons.press.blocks import Lesson
 
 
 @cache
 def load_all() -> tuple[Lesson, ...]:
     """Return every lesson of this folder in its order."""
-    names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    names = [name for _, name, is_room in pkgutil.iter_modules(__path__) if not is_room and name[0] != "_"]
     found = [importlib.import_module(f"lessons.{name}").LESSON for name in names]
     return tuple(sorted(found, key=lambda lesson: lesson.order))

@@ -6,7 +6,7 @@ from typing import Any
 from compute.adapters.rank_budget import start_rank
 from compute.experiments.menu import Entry, entry, load_menu, timing
 from compute.experiments.menu_plan import BATCHES, MENU_TASKS, MERGE, SEEDS, SIZES, middle_of
-from lessons._blocks import Cited, Claim
+from lessons.press.blocks import Cited, Claim
 
 KNOWN, NEW = MENU_TASKS
 OTHERS = [method for method in SIZES if method != "full"]

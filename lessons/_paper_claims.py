@@ -18,7 +18,7 @@ from compute.matrices.intruders import chance_cosine, count_intruders
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import r90
 from compute.model.forward import base_weights
-from lessons._blocks import Cited, Claim
+from lessons.press.blocks import Cited, Claim
 
 BILLION, MILLION, GB = 10**9, 10**6, 10**9
 PRINTED = 175 * BILLION  # GPT-3's numbers, as its paper rounds them

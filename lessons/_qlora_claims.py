@@ -26,7 +26,7 @@ from compute.numbers.quantising import (
     quantise,
 )
 from compute.training.config import FLOAT32
-from lessons._blocks import Cited, Claim
+from lessons.press.blocks import Cited, Claim
 
 NAMES = {"nf4": "NF4", "int4": "int4", "fp4": "FP4", "int3": "int3", "int2": "int2"}
 DRAWN = 2**18  # Gaussian numbers: enough for three digits

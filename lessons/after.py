@@ -8,7 +8,7 @@ import numpy as np
 from compute.experiments.after import CHECKPOINTS, EACH, ONE, SPLIT_RANKS, load_after
 from compute.experiments.runs import FULL, FULL_SLOW
 from compute.matrices.row_changes import line_through
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.magnitude import Magnitude
 from widgets.sequence import Sequence
 

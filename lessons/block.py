@@ -12,7 +12,7 @@ from compute.experiments.block import DRAWS, SEEDS, VOICE, R, layer_names, load_
 from compute.experiments.mixing import load_factors
 from compute.model.forward import PROJECTIONS, base_weights, follow, layer_name
 from compute.text.tokenizer import encode
-from lessons._blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
 from widgets.block import Block as BlockFigure
 
 TEXT = "the tenant shall pay the rent within sixty days"  # what the figure opens with

@@ -16,7 +16,7 @@ from compute.costs.memory import (
     qlora_states,
 )
 from compute.costs.sizes import stored_numbers
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.counting import Counting
 
 SMALL, LARGE, GPT3 = (ARCHITECTURES[name] for name in ("llama-2-7b", "llama-2-70b", "gpt3"))

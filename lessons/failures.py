@@ -7,7 +7,7 @@ from typing import Any
 from compute.experiments.failures import KNOBS, LARGE, SMALL, Outcome, load_failures
 from compute.experiments.runs import FULL, load
 from compute.training.config import STRENGTHS
-from lessons._blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.failures import Failures
 
 HALF = STRENGTHS.index(0.5)

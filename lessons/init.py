@@ -7,7 +7,7 @@ from typing import Any
 from compute.costs.sizes import first_step_ratio
 from compute.experiments.inits import PROBLEMS, RATES, SMALL, STEPS, InitRun, load_inits
 from compute.text.tokenizer import vocab_size
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.inits import Inits
 
 WIDE = (4096, 4096)  # one attention matrix of a mid-size model

@@ -13,7 +13,7 @@ from compute.matrices.noise import noise_band
 from compute.matrices.spectrum import flat_error, relative_error
 from compute.matrices.svd import factorize
 from compute.text.voices import NEW_VOICES
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.knee import Knee
 from widgets.wall import Wall
 

@@ -17,7 +17,7 @@ from compute.matrices.noise import noise_band
 from compute.matrices.spectrum import r90
 from compute.text.voices import NEW_VOICES, TASKS
 from compute.training.config import STRENGTHS
-from lessons._blocks import (
+from lessons.press.blocks import (
     Answer,
     Block,
     Cited,
@@ -31,8 +31,8 @@ from lessons._blocks import (
     Try,
 )
 from widgets.lab import Lab
+from widgets.live.trainer import Trainer
 from widgets.strength import Strength
-from widgets.trainer import Trainer
 
 KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
 LARGEST = RECORDED_RANKS[-1]

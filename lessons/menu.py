@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lessons._blocks import Answer, Block, Correction, Figure, Lesson, Prose, Question, Try
 from lessons._menu_claims import CLAIMS
+from lessons.press.blocks import Answer, Block, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.menu import Menu
 
 

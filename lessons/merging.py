@@ -7,7 +7,7 @@ from compute.adapters.merge_error import relative_change
 from compute.costs.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
 from compute.experiments.merging import CYCLES, R, Record, load_record, state_key
 from compute.numbers.precision import PRECISIONS
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.merging import Merging
 
 LARGE, LARGE_RANK = (4096, 4096), 16  # an attention matrix of a mid-size model, and a usual rank

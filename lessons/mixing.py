@@ -13,7 +13,7 @@ from compute.experiments.mixing import VOICES_MIXED, Measured, load_factors, loa
 from compute.experiments.runs import load
 from compute.numbers.interval import wilson
 from compute.text.voices import NO_VOICE
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.mixer import Mixer
 from widgets.storage import Storage
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lessons._blocks import Answer, Block, Correction, Figure, Lesson, Notes, Prose, Question, Try
 from lessons._paper_claims import CLAIMS
+from lessons.press.blocks import Answer, Block, Correction, Figure, Lesson, Notes, Prose, Question, Try
 from widgets.amplification import Amplification
 from widgets.intruders import Intruders
 

@@ -16,7 +16,7 @@ from compute.experiments.placing import (
     load_placing,
 )
 from compute.training.config import LAYERS, TARGET_MODULES
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.placing import Placing
 
 KNOWN, NEW = "legal", "new language"

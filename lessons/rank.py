@@ -12,7 +12,7 @@ from compute.matrices.examples import make_task
 from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_control
 from compute.matrices.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
 from compute.matrices.svd import factorize
-from lessons._blocks import (
+from lessons.press.blocks import (
     Answer,
     Block,
     Cited,
@@ -25,7 +25,7 @@ from lessons._blocks import (
     Question,
     Try,
 )
-from widgets.own_matrix import OwnMatrix
+from widgets.live.own_matrix import OwnMatrix
 from widgets.patterns import Patterns
 from widgets.rank import Rank
 

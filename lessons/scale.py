@@ -6,7 +6,7 @@ from typing import Any
 from compute.adapters.scaling import first_gain_ratio
 from compute.experiments.scale import FULL, RANKS, RATES, RateRun, best_range, best_rate, load_scale
 from compute.training.config import OPTIMIZERS, SCALING_RULES
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.scale import FROM, TO, Scale, moved
 
 PLAIN, ROOTED = "alpha/r", "alpha/sqrt(r)"

@@ -10,7 +10,7 @@ from compute.costs.counting import lora_numbers
 from compute.experiments.serving import ADAPTERS, RANKS, REQUESTS, counted_pace, load_serving, numbers_held
 from compute.serving.routed import SETS, study
 from compute.serving.routing import RULES
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.routing import Routing
 from widgets.serving import Serving
 

@@ -15,7 +15,7 @@ from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_cont
 from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from compute.text.voices import TASKS
-from lessons._blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
-from widgets._instrument import Instrument
-from widgets._matrix import TASK_LABELS
-from widgets._text import fill
+from widgets.kit.instrument import Instrument
+from widgets.kit.matrix import TASK_LABELS
+from widgets.kit.text import fill
 from widgets.rank import READOUT_VALUES, Rank, case
 
 # A chart and five pictures are drawn and measured on two cores that other tests use too.

@@ -16,16 +16,16 @@ import numpy as np
 import param
 
 import widgets
-from widgets._instrument import Instrument
-from widgets._text import GAP
+from widgets.kit.instrument import Instrument
+from widgets.kit.text import GAP
 
 ODD = 33  # a size, seed and rank that nothing is made for
 
 
 def every_instrument(base: type = Instrument) -> Iterator[type[Instrument]]:
     """Yield the instruments of all modules of widgets/."""
-    for module in pkgutil.iter_modules(widgets.__path__):
-        importlib.import_module(f"widgets.{module.name}")
+    for module in pkgutil.walk_packages(widgets.__path__, "widgets."):
+        importlib.import_module(module.name)
     for cls in base.__subclasses__():
         if cls.__module__.startswith("widgets."):
             yield cls

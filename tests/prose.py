@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from lessons._blocks import Cited, Claim, Lesson
-from lessons._prose import CITATION, MARK
-from lessons._sources import SOURCES
+from lessons.press.blocks import Cited, Claim, Lesson
+from lessons.press.prose import CITATION, MARK
+from lessons.press.sources import SOURCES
 
 LONGEST = 40  # words in a sentence; longer ones are read twice
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LAYERS = ("compute", "widgets", "lessons", "app")
-SKIPPED = {"node_modules", "__pycache__", "bundles", "site"}
+SKIPPED = {"node_modules", "__pycache__", "bundles"}
 DRAWING = {"panel", "bokeh", "param", "holoviews", "matplotlib", "anywidget", "ipywidgets"}
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
@@ -31,8 +31,11 @@ def files(root: Path, *folders: str, kinds: set[str] | None = None) -> Iterator[
         if start.is_file():
             yield start
         for path, inside, names in os.walk(start):
+            exported = {"site"} if Path(path) == root else set()
             inside[:] = sorted(
-                each for each in inside if each not in SKIPPED and (each[0] != "." or each == ".ci")
+                each
+                for each in inside
+                if each not in SKIPPED | exported and (each[0] != "." or each == ".ci")
             )
             yield from (Path(path, name) for name in sorted(names) if not kinds or Path(name).suffix in kinds)
 
@@ -148,7 +151,7 @@ def randomness_is_passed_in(root: Path) -> list[str]:
 
 
 def colours_live_in_css(root: Path) -> list[str]:
-    """Refuse a colour in Python or JavaScript: assets/css has them, as variables."""
+    """Refuse a colour in Python or JavaScript: the style sheets have them, as variables."""
     found = []
     for path in files(root, "widgets", "assets", kinds={".js"}):
         text = path.read_text(encoding="utf-8")
@@ -160,7 +163,7 @@ def colours_live_in_css(root: Path) -> list[str]:
 
 
 def nothing_asks_the_network(root: Path) -> list[str]:
-    """Refuse an address of another host in what is served; links to sources stand in lessons/_sources.py."""
+    """Refuse an address of another host in what is served; links to sources stand in lessons/press/sources.py."""
 
     def foreign(text: str, allowed: set[str] = HOSTS) -> list[str]:
         return [
@@ -173,7 +176,7 @@ def nothing_asks_the_network(root: Path) -> list[str]:
         hosts = foreign(path.read_text(encoding="utf-8"), allowed)
         found += [f"{path.relative_to(root)}: {host}" for host in hosts]
     for path, tree in sources(root):
-        if path != "lessons/_sources.py":
+        if path != "lessons/press/sources.py":
             found += [f"{path}: {host}" for text in texts(tree) for host in foreign(text)]
     return found
 

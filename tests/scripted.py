@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from compute.training.config import STRENGTHS, Diverged, Evaluation, Result, StepRecord, TrainConfig
 from streams import until
-from widgets._runner import WorkerDied
-from widgets._settings import USUAL
-from widgets.trainer import Trainer
+from widgets.live.runner import WorkerDied
+from widgets.live.settings import USUAL
+from widgets.live.trainer import Trainer
 
 GIVEN_UP = 1.0  # a learning rate from which on a scripted run diverges
 BROKEN = 0.9  # one at which it raises an error that nobody thought of

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from widgets._registry import Waiting
+from widgets.live.registry import Waiting
 
 
 def run(main: Coroutine) -> Any:

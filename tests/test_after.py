@@ -31,9 +31,9 @@ from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, learned, prepare, train
 from compute.training.sequential import completed_share, updates
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._after_words import LAYER_KINDS, TASK_NAMES
 from widgets.magnitude import Magnitude
 from widgets.sequence import LAST, MEASURES, ORDERS, Sequence
+from widgets.sequence.words import LAYER_KINDS, TASK_NAMES
 
 torch.set_num_threads(1)
 

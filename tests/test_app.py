@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lessons import load_all
-from lessons._site import Site
+from lessons.press.site import Site
 from serving import Served, program
 
 SITE = Site(live=True)

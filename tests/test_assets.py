@@ -9,6 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
+ENTRIES = {"page": "assets/site/page.js"} | {
+    path.stem: path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "widgets").glob("*/*.js")
+    if path.parent.name in {path.stem, "live"}
+}
 LICENCES = ROOT / "assets" / "bundles" / "LICENSE-d3.txt"
 FIRST = re.compile(r"/\* (?P<name>\w+): sources sha256 (?P<sum>[0-9a-f]{64}) \*/")
 SECOND = re.compile(r"/\* sources: (?P<sources>[^*]+) \*/")
@@ -51,19 +56,15 @@ def refused(bundle: str) -> list[str]:
 
 
 def test_every_source_has_its_bundle_and_no_bundle_lacks_a_source():
-    wanted = {path.stem for path in (ROOT / "widgets").glob("*.js")}
-    if (ROOT / "assets" / "page.js").exists():
-        wanted.add("page")
-    assert {path.stem for path in BUNDLES} == wanted, "run `make assets` and commit assets/bundles"
+    assert {path.stem for path in BUNDLES} == ENTRIES.keys(), "run `make assets` and commit assets/bundles"
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
 def test_a_bundle_is_what_its_sources_say(path):
     text = path.read_text(encoding="utf-8")
     name, _, sources = recorded(text)
-    entry = "assets/page.js" if name == "page" else f"widgets/{name}.js"
     assert name == path.stem
-    assert {entry, "assets/bundle.mjs", "assets/package-lock.json"} <= set(sources)
+    assert {ENTRIES[name], "assets/bundle.mjs", "assets/package-lock.json"} <= set(sources)
     assert not stale(text), f"a source of assets/bundles/{path.name} has changed: run `make assets`"
 
 

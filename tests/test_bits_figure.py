@@ -10,9 +10,9 @@ from compute.experiments.qlora import LEARNED_TASKS, load_qlora
 from compute.matrices.sample_weights import SAMPLE_WEIGHTS
 from compute.training.config import BASE_FORMATS
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._bits_words import FORMATS
-from widgets._text import fill
 from widgets.bits import BLOCKS, Bits
+from widgets.bits.words import FORMATS
+from widgets.kit.text import fill
 from widgets.quantised import Quantised
 
 # What the browser alone knows: the cell under the cursor, the level or the step that is probed, the guess.

@@ -13,10 +13,10 @@ from compute.experiments.mixing import load_factors
 from compute.model.forward import PROJECTIONS, Places, base_weights, follow, layer_name
 from compute.text.tokenizer import encode
 from instruments import decoded, gaps, is_shown, numbers, printed_by, templates
-from widgets._block import SIDE
-from widgets._block_words import TEXTS
-from widgets._text import fill
 from widgets.block import Block
+from widgets.block.passage import SIDE
+from widgets.block.words import TEXTS
+from widgets.kit.text import fill
 from widgets.rank import Rank
 
 EVERY = list(itertools.product(TEXTS, "012"))

@@ -18,11 +18,11 @@ from compute.training.jobs import open_run
 from compute.training.loop import train
 from scripted import Runner, ended, press, rows, told
 from streams import run, until
-from widgets import _training
-from widgets import trainer as module
-from widgets._brought import MOST, TOO_LARGE, UNREADABLE, read
-from widgets._registry import Registry
-from widgets.trainer import Trainer
+from widgets.live import trainer as module
+from widgets.live import training as _training
+from widgets.live.brought import MOST, TOO_LARGE, UNREADABLE, read
+from widgets.live.registry import Registry
+from widgets.live.trainer import Trainer
 
 _times = itertools.count()
 

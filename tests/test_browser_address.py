@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from browser_helpers import choose, instrument, open_drawer, sentence
 from compute.experiments.learned import LEARNED
-from widgets._instrument import WORDS
-from widgets._text import fill
+from widgets.kit.instrument import WORDS
+from widgets.kit.text import fill
 from widgets.rank import Rank
 
 TASKS_SAID = ", ".join(["few-patterns, blur, reorder, noise, flat", *LEARNED])

@@ -13,8 +13,8 @@ from browser_helpers import downloaded, instrument, open_drawer, requests_of, se
 from compute.costs.architectures import ARCHITECTURES, TARGETS, parameters
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import PRECISIONS
-from widgets._text import fill
 from widgets.counting import WORDS, Counting
+from widgets.kit.text import fill
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 LOOKS = {

@@ -7,7 +7,7 @@ from browser_helpers import choose, instrument, move
 from compute.matrices.examples import make_task
 from compute.matrices.spectrum import knee_rank
 from compute.matrices.svd import factorize
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.rank import WORDS
 
 KNEE = knee_rank(factorize(make_task("blur", 32, 0)).s)

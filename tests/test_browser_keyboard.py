@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from browser_helpers import FLOAT32_COPY, instrument, sentence
 from compute.matrices.examples import make_task
 from compute.matrices.svd import balanced_factors, factorize, truncate
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.rank import WORDS, Rank
 
 # All that can have the focus, in the order of the document; what a shut drawer holds cannot.

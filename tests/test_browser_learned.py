@@ -15,8 +15,8 @@ from browser_helpers import (
 )
 from compute.experiments.learned import LEARNED, load_learned
 from compute.matrices.svd import factorize, truncate
-from widgets._instrument import WORDS
-from widgets._text import fill
+from widgets.kit.instrument import WORDS
+from widgets.kit.text import fill
 from widgets.rank import Rank
 
 COPY = "The copy at this r (CSV)"

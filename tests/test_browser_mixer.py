@@ -13,9 +13,9 @@ from browser_helpers import downloaded, instrument, open_drawer, requests_of, ta
 from compute.adapters.mixing import METHODS
 from compute.costs.architectures import ARCHITECTURES, TARGETS
 from compute.experiments.mixing import load_record, mix_of
-from widgets._mixer_words import NONE, WORDS
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.mixer import ROWS, SETTINGS, Mixer
+from widgets.mixer.words import NONE, WORDS
 from widgets.storage import Storage
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from browser_helpers import choose, instrument, move, requests_of, sentence
 from conftest import serve
-from widgets._instrument import WORDS
-from widgets._text import fill
+from widgets.kit.instrument import WORDS
+from widgets.kit.text import fill
 from widgets.rank import Rank
 
 

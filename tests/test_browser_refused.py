@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from browser_helpers import give, instrument, move
 from compute.numbers.files import read_adapter, read_matrix
 from foreign_files import npy, npy_header, png_of_size, refusal, safetensors
-from widgets.own_matrix import ENDINGS, WORDS
+from widgets.live.own_matrix import ENDINGS, WORDS
 
 GOOD = "good.csv", b"1,2,3\n4,5,6\n7,8,10\n"
 LIE = {"a.lora_A.weight": {"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 10**12]}}

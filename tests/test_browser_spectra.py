@@ -9,10 +9,10 @@ from playwright.sync_api import expect
 
 from browser_helpers import downloaded, requests_of, table
 from compute.experiments.subspace import DIMENSIONS
-from widgets._instrument import WORDS as SHARED
-from widgets._spectra import LABELS, MADE_LAYER, spectra
-from widgets._text import fill
+from widgets.kit.instrument import WORDS as SHARED
+from widgets.kit.text import fill
 from widgets.spectra import WORDS, Spectra
+from widgets.spectra.sources import LABELS, MADE_LAYER, spectra
 from widgets.subspace import MIDDLE, NAMES, Subspace
 from widgets.subspace import WORDS as SUBSPACE_WORDS
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from serving import Served, program
-from widgets._runner import BOOT
+from widgets.live.runner import BOOT
 
 FINISHED = re.compile(r"finished: \d+ steps in [\d.]+ s")
 PATIENCE_MS = 90_000  # for a run, on two cores that other tests use too

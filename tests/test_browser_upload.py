@@ -9,7 +9,7 @@ from safetensors.numpy import save
 from browser_helpers import give, instrument, move, sentence, table
 from compute.numbers.files import read_adapter, read_matrix
 from foreign_files import image, npy
-from widgets._matrix import adapter_matrix, own_matrix
+from widgets.kit.matrix import adapter_matrix, own_matrix
 from widgets.rank import Rank
 
 LAYERS = ["base_model.model.h.0.attn.c_attn", "base_model.model.h.1.mlp.c_fc"]

@@ -11,8 +11,8 @@ from compute.costs.cards import CARDS
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import GB, PRECISIONS, activation_bytes
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._text import fill
 from widgets.counting import HIGHEST_RANK, Counting
+from widgets.kit.text import fill
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 # What the browser alone knows: the rank that a cursor points at, the guess, a row of the table, the shortened context.

@@ -10,10 +10,10 @@ import pytest
 
 import toy_runs
 from streams import collect, run, until
-from widgets import _dask_runner
-from widgets._dask_runner import DaskRunner
-from widgets._registry import Registry
-from widgets._runner import WorkerDied
+from widgets.live import dask_runner as _dask_runner
+from widgets.live.dask_runner import DaskRunner
+from widgets.live.registry import Registry
+from widgets.live.runner import WorkerDied
 
 
 def local_cluster(workers: int):

@@ -27,9 +27,9 @@ from compute.experiments.runs import config_of, load
 from compute.model.checkpoint import load_base
 from compute.training.config import TrainConfig
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._failure_words import TOLD
-from widgets._text import fill
 from widgets.failures import STAYS, Failures
+from widgets.failures.words import TOLD
+from widgets.kit.text import fill
 
 torch.set_num_threads(1)
 

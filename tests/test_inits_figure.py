@@ -10,9 +10,9 @@ import pytest
 from compute.experiments.inits import PROBLEMS, RATES, STEPS, load_inits
 from compute.training.config import INITS, OPTIMIZERS
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._init_words import INIT_WORDS, PROBLEM_WORDS, slug
-from widgets._text import fill
 from widgets.inits import Inits, flow
+from widgets.inits.words import INIT_WORDS, PROBLEM_WORDS, slug
+from widgets.kit.text import fill
 
 # What the browser alone knows: the guess, the text of the flow, and what stands over the learning rates.
 BROWSER = {"guess", "truth", "flow", "sweep_init", "sweep_rate", "sweep_final", "sweep_usual"}

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instruments import every_instrument, gaps, is_shown, numbers, printed_by, samples, states, templates
-from widgets._instrument import ASSETS, WORDS, json_block
-from widgets._text import fill
+from widgets.kit.instrument import ROOT, WORDS, json_block
+from widgets.kit.text import fill
 
 FOUND = sorted(set(every_instrument()), key=lambda cls: cls.script)
 INSTRUMENTS = pytest.mark.parametrize("cls", FOUND, ids=lambda cls: cls.script)
@@ -116,7 +116,7 @@ def test_it_says_what_it_shows(cls):
     assert "Left out:" in cls.caption, "a caption says what the picture leaves out"
     assert "\n\n" in cls.__doc__
     assert cls.parts
-    assert (ASSETS / "bundles" / f"{cls.script}.js").is_file()
+    assert (ROOT / "assets" / "bundles" / f"{cls.script}.js").is_file()
     assert cls().param["spec"].doc
 
 

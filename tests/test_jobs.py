@@ -15,7 +15,7 @@ from compute.numbers.refusal import FileRefused
 from compute.training.config import StepRecord, TrainConfig
 from compute.training.jobs import open_run, train_run
 from compute.training.loop import train
-from widgets._runner import LocalRunner, pack, unpack
+from widgets.live.runner import LocalRunner, pack, unpack
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +31,8 @@ def test_the_server_that_asks_loads_no_torch():
     """Also when it sends the job, and when it reads what a worker yields."""
     result = list(train_run(dataclasses.asdict(CONFIG)))
     code = (
-        "import sys; from compute.training.jobs import open_run, train_run; from widgets._runner import pack, unpack;"
+        "import sys; from compute.training.jobs import open_run, train_run;"
+        "from widgets.live.runner import pack, unpack;"
         "pack((train_run, {'config': {}})), pack((open_run, {}));"
         "items = unpack(sys.stdin.buffer.read());"
         "print(len(items), 'torch' in sys.modules)"

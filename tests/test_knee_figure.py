@@ -10,9 +10,9 @@ from compute.matrices.knee import MEASURES, find_knee
 from compute.matrices.noise import noise_control
 from compute.matrices.svd import factorize
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._knee import LABELS
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.knee import MOST, PUBLISHED_SIZES, Knee
+from widgets.knee.words import LABELS
 
 
 @pytest.mark.parametrize("task", LABELS)

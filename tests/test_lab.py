@@ -8,10 +8,10 @@ import pytest
 from compute.experiments.runs import RECORDED_RANKS, load
 from compute.matrices.noise import noise_control
 from instruments import gaps, numbers, printed_by, templates
-from widgets._pair import shipped
-from widgets._runs import TASKS
-from widgets._text import fill
+from widgets.kit.runs import TASKS
+from widgets.kit.text import fill
 from widgets.lab import CLOSE, LAYERS, Lab
+from widgets.lab.pair import shipped
 
 # A recorded loss, trained again: the same numbers up to the rounding of another machine's matrix products, which
 # three hundred steps amplify.

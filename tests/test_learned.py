@@ -20,7 +20,7 @@ from compute.matrices.svd import factorize
 from compute.numbers.records import base_sum
 from instruments import numbers, printed_by
 from test_matrix import check_arrays
-from widgets._matrix import LEARNED_LABELS, TASK_LABELS, sampling_note
+from widgets.kit.matrix import LEARNED_LABELS, TASK_LABELS, sampling_note
 from widgets.patterns import Patterns
 from widgets.rank import Rank
 

@@ -10,10 +10,10 @@ import pytest
 from bokeh.document import Document
 
 from lessons import load_all
-from lessons._blocks import PARTS, Claim, Figure, Live, Prose, Try
-from lessons._panel import lesson_page
-from lessons._prose import CITATION, MARK, to_html
-from lessons._site import Site
+from lessons.press.blocks import PARTS, Claim, Figure, Live, Prose, Try
+from lessons.press.panel import lesson_page
+from lessons.press.prose import CITATION, MARK, to_html
+from lessons.press.site import Site
 from prose import Page, faults, markdown, sentences, shown_markup
 
 USUAL = 18  # words in a sentence, on average

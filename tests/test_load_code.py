@@ -15,8 +15,8 @@ from compute.numbers.files import read_adapter, read_matrix
 from foreign_files import GRADIENT, image, npy
 from instruments import is_shown, numbers, printed_by
 from uploading import send, settle
-from widgets import own_matrix as module
-from widgets.own_matrix import OwnMatrix, adapter_code, load_code
+from widgets.live import own_matrix as module
+from widgets.live.own_matrix import OwnMatrix, adapter_code, load_code
 
 GREY = Image.fromarray(GRADIENT)
 COLOUR = Image.merge("RGB", [GREY, GREY.rotate(180), GREY.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])

@@ -15,7 +15,7 @@ from compute.matrices.spectrum import energy, knee_rank, relative_error
 from compute.matrices.svd import factorize, factorize_product
 from compute.numbers.files import AdapterLayer
 from instruments import decoded, printed_by
-from widgets._matrix import (
+from widgets.kit.matrix import (
     DRAWN_SIDE,
     TASK_CODE,
     TASK_LABELS,

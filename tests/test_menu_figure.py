@@ -10,9 +10,9 @@ from compute.experiments.menu import entry, load_menu
 from compute.experiments.menu_plan import MENU_TASKS, MERGE, SIZES, middle_of
 from compute.training.config import METHODS, TrainConfig
 from instruments import gaps
-from widgets._menu_words import METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, WORDS
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.menu import GUESSED, Menu, shipped, slug
+from widgets.menu.words import METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, WORDS
 
 POINTS = [(method, size) for method, sizes in SIZES.items() for size in sizes]
 

@@ -12,8 +12,8 @@ import pytest
 from compute.experiments.merging import CYCLES, LAYER, TASKS, load_layer, load_record
 from compute.numbers.precision import PRECISIONS
 from instruments import decoded, gaps, is_shown, numbers, printed_by, states, templates
-from widgets._layers import LAYERS
-from widgets._text import fill
+from widgets.kit.layers import LAYERS
+from widgets.kit.text import fill
 from widgets.merging import ASKED, SENTENCES, WORDS, Merging
 
 ROOT = Path(__file__).resolve().parent.parent

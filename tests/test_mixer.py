@@ -11,9 +11,9 @@ from compute.adapters.mixing import METHODS, combine, cosine, difference
 from compute.experiments.mixing import VOICES_MIXED, load_factors, load_record, mix_of
 from compute.numbers.interval import wilson
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._mixer_words import METHOD_LABELS, NONE
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.mixer import ROWS, SETTINGS, Mixer
+from widgets.mixer.words import METHOD_LABELS, NONE
 from widgets.storage import Storage
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from panel.custom import AnyWidgetComponent
 
 from instruments import every_instrument
 from prose import Page
-from widgets._instrument import bundle, framed
+from widgets.kit.instrument import bundle, framed
 from widgets.rank import Rank
 
 FOUND = sorted(set(every_instrument()), key=lambda cls: cls.script)

@@ -18,8 +18,8 @@ from compute.matrices.svd import factorize_product
 from compute.numbers.files import MAX_BYTES, AdapterLayer
 from foreign_files import GRADIENT, checked, image, npy, png_of_size, safetensors, short
 from uploading import begin, give, send, settle, stop
-from widgets import own_matrix as module
-from widgets.own_matrix import BROKEN, OwnMatrix
+from widgets.live import own_matrix as module
+from widgets.live.own_matrix import BROKEN, OwnMatrix
 
 MATRIX = np.arange(1.0, 43.0).reshape(6, 7) % 5
 CSV = b"1,2,3\n4,5,7\n"

@@ -10,10 +10,10 @@ import pytest
 from compute.experiments.paper import NAMES, load_paper, random_cosines
 from compute.matrices.intruders import count_intruders
 from instruments import gaps, templates
-from widgets._paper import LAYER_LABELS, TASK_LABELS, TASK_OF
-from widgets._text import fill
 from widgets.amplification import RUNS, Amplification
 from widgets.intruders import Intruders, verdict
+from widgets.kit.paper import LAYER_LABELS, TASK_LABELS, TASK_OF
+from widgets.kit.text import fill
 
 BROWSER = {
     "charts": {"name", "here", "paper", "value", "low", "i", "cosine", "random_cosine"},

@@ -10,9 +10,9 @@ from compute.adapters.placing import BUDGET, as_config, numbers_at, rank_within
 from compute.experiments.placing import CODES, load_placing
 from compute.training.config import TARGET_MODULES
 from instruments import gaps, printed_by, templates
-from widgets._placing_words import PAPER, TASKS
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.placing import Placing, family_of, label_of, where
+from widgets.placing.words import PAPER, TASKS
 
 
 @pytest.mark.parametrize("task", TASKS)

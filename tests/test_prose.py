@@ -11,10 +11,10 @@ from bokeh.document import Document
 import app
 import lessons
 from lessons import load_all
-from lessons._blocks import Claim, Lesson
-from lessons._panel import lesson_page, live_apps
-from lessons._prose import to_html
-from lessons._site import Site
+from lessons.press.blocks import Claim, Lesson
+from lessons.press.panel import lesson_page, live_apps
+from lessons.press.prose import to_html
+from lessons.press.site import Site
 from prose import Page, faults, misspelled, shown_markup, typed_in_claim, typed_numbers
 
 
@@ -76,8 +76,8 @@ def test_the_spellings_of_the_house_pass():
 PLANTED = '''"""Says nothing that is true."""
 
 from compute.matrices.spectrum import flat_error
-from lessons._blocks import Answer, Cited, Claim, Figure, Lesson, Live, Prose, Question, Try
-from widgets.own_matrix import OwnMatrix
+from lessons.press.blocks import Answer, Cited, Claim, Figure, Lesson, Live, Prose, Question, Try
+from widgets.live.own_matrix import OwnMatrix
 from widgets.patterns import Patterns
 
 

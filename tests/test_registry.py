@@ -13,8 +13,8 @@ import pytest
 
 import toy_runs
 from streams import HereRunner, collect, run, until, upto
-from widgets._registry import Registry, RunStopped, Waiting, run_key
-from widgets._runner import LocalRunner, WorkerDied
+from widgets.live.registry import Registry, RunStopped, Waiting, run_key
+from widgets.live.runner import LocalRunner, WorkerDied
 
 GRACE = 0.8
 

@@ -16,15 +16,15 @@ import pytest
 
 import toy_runs
 from streams import collect, run, until
-from widgets import _runner
-from widgets._runner import AHEAD, LocalRunner, WorkerDied
+from widgets.live import runner as _runner
+from widgets.live.runner import AHEAD, LocalRunner, WorkerDied
 
 ROOT = Path(__file__).resolve().parent.parent
 PARENT = """
 import asyncio, sys
 sys.path.insert(0, "tests")
 import toy_runs
-from widgets._runner import LocalRunner
+from widgets.live.runner import LocalRunner
 
 async def main():
     runner = LocalRunner(slots=3)
@@ -264,7 +264,7 @@ def test_the_event_loop_stays_responsive_while_four_runs_compute():
 
 def test_importing_the_runners_imports_nothing_heavy():
     check = (
-        "import sys, widgets._dask_runner, widgets._registry, widgets._runner; "
+        "import sys, widgets.live.dask_runner, widgets.live.registry, widgets.live.runner; "
         "print(*{'torch', 'dask', 'distributed', 'panel', 'numpy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)

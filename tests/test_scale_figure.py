@@ -10,9 +10,9 @@ import pytest
 from compute.experiments.scale import GAIN_RANKS, RANKS, RATES, best_range, best_rate, load_scale
 from compute.training.config import OPTIMIZERS, SCALING_RULES
 from instruments import gaps, numbers, printed_by, templates
-from widgets._scale_words import RULES
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.scale import FROM, TO, Scale, moved
+from widgets.scale.words import RULES
 
 # Trained again on another machine: the rounding of its matrix products, which a hundred steps amplify.
 AGAIN = 0.05

@@ -7,7 +7,7 @@ import pytest
 from compute.experiments.serving import ADAPTERS, WAYS, load_serving, numbers_held
 from compute.serving.routed import study
 from instruments import gaps, is_shown, numbers, printed_by, samples, templates
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.routing import Routing
 from widgets.serving import Serving
 

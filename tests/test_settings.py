@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compute.experiments.runs import RECORDED_RANKS, load
 from compute.training.config import INITS, LAYERS, TARGET_MODULES, TrainConfig
 from compute.training.config import METHODS as METHODS_OF_A_RUN
-from widgets._settings import FIELDS, METHODS, USUAL, configs, describe, read, same_but_r, sweep
+from widgets.live.settings import FIELDS, METHODS, USUAL, configs, describe, read, same_but_r, sweep
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),

@@ -14,9 +14,9 @@ import pytest
 
 import app
 from lessons import load_all
-from lessons._prose import MARK
-from lessons._site import START_HIDES, Site
-from lessons._sources import SOURCES
+from lessons.press.prose import MARK
+from lessons.press.site import START_HIDES, Site
+from lessons.press.sources import SOURCES
 from prose import Page
 
 SITES = {live: Site(live=live) for live in (True, False)}

@@ -12,10 +12,10 @@ from compute.experiments.runs import FULL, load
 from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_product_band
 from compute.matrices.spectrum import energy, entropy_rank, r90, stable_rank
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._layers import LAYERS, shape_of
-from widgets._spectra import LABELS, MADE_LAYER, spectra
-from widgets._text import fill
+from widgets.kit.layers import LAYERS, shape_of
+from widgets.kit.text import fill
 from widgets.spectra import Spectra
+from widgets.spectra.sources import LABELS, MADE_LAYER, spectra
 
 BROWSER = {"guess", "truth"}  # what the browser alone knows
 ROUNDED = 5e-4  # relative: noise is shipped with four digits

@@ -15,8 +15,8 @@ from compute.training.config import STRENGTHS, Result, TrainConfig
 from compute.training.gathered import Run, opened
 from compute.training.loop import train
 from instruments import gaps, numbers, printed_by, templates
-from widgets._runs import TASKS
-from widgets._text import fill
+from widgets.kit.runs import TASKS
+from widgets.kit.text import fill
 from widgets.strength import HALF, LEAST, TRAINED, Strength
 
 # A recorded loss, trained again: the same numbers up to the rounding of another machine's matrix products, which

@@ -8,7 +8,7 @@ from compute.experiments.runs import FULL, load
 from compute.experiments.subspace import DIMENSIONS, load_subspace
 from compute.matrices.spectrum import r90
 from instruments import gaps, numbers, printed_by, templates
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.subspace import MIDDLE, NAMES, Subspace
 
 # A recorded loss, trained again: the rounding of another machine's matrix products, amplified by 300 steps.

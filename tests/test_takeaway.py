@@ -11,7 +11,7 @@ import pytest
 
 from compute.training.config import TrainConfig
 from compute.training.loop import train
-from widgets._takeaway import zipped
+from widgets.live.takeaway import zipped
 
 
 def test_the_script_in_the_archive_writes_the_samples_of_the_run(tmp_path):

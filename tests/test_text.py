@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from widgets._text import fill
+from widgets.kit.text import fill
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from compute.experiments.runs import RECORDED_RANKS
 from compute.training.config import TrainConfig
 from scripted import Runner, ended, press, rows, told
 from streams import run, until
-from widgets import _training
-from widgets import trainer as module
-from widgets._registry import Registry
-from widgets._settings import USUAL
-from widgets.trainer import NOT_SWEPT, PAUSED, SWEPT, Trainer
+from widgets.live import trainer as module
+from widgets.live import training as _training
+from widgets.live.registry import Registry
+from widgets.live.settings import USUAL
+from widgets.live.trainer import NOT_SWEPT, PAUSED, SWEPT, Trainer
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from compute.numbers.files import MAX_BYTES
 from foreign_files import checked, npy, short
 from uploading import begin, give, send, stop
-from widgets import own_matrix as module
-from widgets.own_matrix import BROKEN, MAX_NAME, OwnMatrix
+from widgets.live import own_matrix as module
+from widgets.live.own_matrix import BROKEN, MAX_NAME, OwnMatrix
 
 MATRIX = np.arange(1.0, 43.0).reshape(6, 7) % 5
 CSV = b"1,2,3\n4,5,7\n"

@@ -7,8 +7,8 @@ import pytest
 from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
 from compute.text.voices import NEW_VOICES
 from instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets._runs import TASKS
-from widgets._text import fill
+from widgets.kit.runs import TASKS
+from widgets.kit.text import fill
 from widgets.wall import MOST, WITH_RANK, Wall
 
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 
-from widgets.own_matrix import POSITION, OwnMatrix
+from widgets.live.own_matrix import POSITION, OwnMatrix
 
 _times = itertools.count(1)
 

@@ -9,7 +9,7 @@ import compute.matrices.noise
 from compute.matrices.svd import factorize
 from compute.numbers.files import AdapterLayer
 from tests.bench.table import Row, at_most, percentile
-from widgets._matrix import adapter_matrix, to_arrays
+from widgets.kit.matrix import adapter_matrix, to_arrays
 
 PAIRS = {128: 60, 512: 14}  # by side
 LAYERS = 9  # an odd number, so that one disturbed run does not decide

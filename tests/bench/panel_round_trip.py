@@ -19,7 +19,7 @@ from compute.matrices.examples import make_task
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import energy, relative_error
 from compute.matrices.svd import SVD, balanced_factors, factorize, truncate
-from widgets._text import fill
+from widgets.kit.text import fill
 from widgets.rank import READOUT_VALUES, Rank, case
 
 SIZE = 32

@@ -12,7 +12,7 @@ from typing import Any
 from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from widgets._settings import USUAL
+from widgets.live.settings import USUAL
 
 LAB = "/live/lab/train"
 PATIENCE = 300  # seconds

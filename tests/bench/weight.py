@@ -13,8 +13,8 @@ from time import perf_counter
 from playwright.sync_api import Browser
 
 from lessons import load_all
-from lessons._blocks import Lesson
-from lessons._prose import to_html
+from lessons.press.blocks import Lesson
+from lessons.press.prose import to_html
 from tests.bench import HERE, ROOT
 from tests.bench.pages import LESSON
 from tests.bench.table import KB, Row, at_most, percentile

@@ -1,0 +1,76 @@
+// The host of instruments on a published page: it brings the figures to life, keeps their state in the address, and
+// opens a live part when the reader asks for it.
+
+import { settle } from '../../widgets/kit/dom.js'
+import { Figure } from './figure.js'
+import { notes } from './notes.js'
+import { recall } from './recall.js'
+import { viewControls } from './view.js'
+
+const ADDRESS_MS = 250 // browsers refuse more than about a hundred address changes in half a minute
+
+/** Keep the whole state of the page in its address, defaults included, from the first change on. */
+function follow(figures) {
+  let touched = false
+  const write = settle(() => {
+    const url = new URL(location.href)
+    for (const figure of figures) figure.write(url.searchParams)
+    for (const figure of figures) figure.share(url.href)
+    if (!touched) return
+    try {
+      history.replaceState(null, '', url)
+    } catch {
+      // a sandboxed frame may not change its address
+    }
+  }, ADDRESS_MS)
+  for (const figure of figures) figure.moved = write
+  for (const event of ['pointerdown', 'keydown'])
+    addEventListener(event, () => (touched = true), { once: true })
+}
+
+/** Open a live part in the page: a frame with a Python session behind it, started only now. */
+function liveParts() {
+  for (const part of document.querySelectorAll('.live-part[data-address]')) {
+    part.querySelector('button').addEventListener('click', (event) => {
+      const { theme, view } = document.documentElement.dataset
+      const asked = new URLSearchParams({ ...(theme && { theme }), ...(view && { view }) })
+      const own = `${part.dataset.address.split('/').pop()}.` // what a prepared link says of this part
+      for (const [name, value] of new URL(location.href).searchParams)
+        if (name.startsWith(own)) asked.set(name.slice(own.length), value)
+      const frame = document.createElement('iframe')
+      frame.src = `${part.dataset.address}?${asked}`
+      frame.title = part.dataset.title
+      frame.className = 'live-frame'
+      part.classList.add('wide')
+      event.currentTarget.replaceWith(frame)
+      frame.focus()
+    })
+  }
+}
+
+/** Frames of ours on this page tell their height; ours is told to the page around us. */
+function heights() {
+  addEventListener('message', ({ source, data }) => {
+    if (!Number.isFinite(data?.loraHeight)) return
+    for (const frame of document.querySelectorAll('iframe.live-frame')) {
+      if (frame.contentWindow === source) frame.style.height = `${data.loraHeight}px`
+    }
+  })
+  if (parent === window) return
+  const height = () => Math.ceil(document.body.getBoundingClientRect().height)
+  new ResizeObserver(() => parent.postMessage({ loraHeight: height() }, '*')).observe(document.body)
+}
+
+function start() {
+  const address = new URL(location.href).searchParams
+  document.documentElement.classList.add('scripted')
+  viewControls(address)
+  const elements = [...document.querySelectorAll('figure.instrument:has(> script)')]
+  follow(elements.map((element) => new Figure(element, address)))
+  liveParts()
+  recall()
+  notes()
+  heights()
+}
+
+start()

@@ -1,0 +1,141 @@
+"""What a lesson is made of: blocks in reading order, and claims whose numbers are computed and tested."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panel.viewable import Viewable
+
+from widgets.kit.instrument import Instrument
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence with gaps, the function of compute that fills them, and what must be true for it to stand."""
+
+    sentence: str
+    values: Callable[[], Mapping[str, Any]]
+    holds: Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A number of somebody else's, with the place where it stands."""
+
+    value: str
+    source: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Markdown text. `[[key]]` sets a claim or a cited number, `[@key, place]` a citation."""
+
+    text: str
+    kind = "prose"
+
+
+@dataclass(frozen=True)
+class Try:
+    """One thing to try on the figure before it; Markdown."""
+
+    text: str
+    kind = "try"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An instrument, under an id that its address and its embed carry."""
+
+    id: str
+    make: Callable[[], Instrument]
+    kind = "instrument"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A part that needs a Python session; a page offers it, and says what to do where there is none."""
+
+    id: str
+    title: str
+    invitation: str
+    without: str
+    make: Callable[[], Viewable]
+    kind = "live"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A place for the reader's own notes on a passage; they stay in her browser."""
+
+    id: str
+    title: str
+    kind = "notes"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What is often told, what is so instead, and the figure that shows it. Markdown with marks, as in Prose."""
+
+    story: str
+    truth: str
+    figure: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to a question, and why it is right or where it goes wrong. Markdown with marks, as in Prose."""
+
+    text: str
+    why: str
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something to recall when the lesson is over: one of the answers is right, and each is explained."""
+
+    ask: str
+    answers: tuple[Answer, ...]
+
+    def texts(self) -> list[str]:
+        """Return its Markdown."""
+        return [self.ask, *(text for answer in self.answers for text in (answer.text, answer.why))]
+
+
+Block = Prose | Try | Figure | Live | Notes
+
+PARTS = ("How it works", "How to set it up", "How to use it", "What it costs", "How far it goes")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One page: what it asks, what stands on it, and what it claims."""
+
+    slug: str
+    title: str
+    question: str
+    part: str  # one of PARTS
+    order: int  # with gaps, so that a lesson can be put between two others
+    minutes: int
+    claims: Mapping[str, Claim | Cited]
+    build: Callable[[], Iterator[Block]]
+    questions: tuple[Question, ...]
+    corrections: tuple[Correction, ...] = ()
+
+    def texts(self) -> list[str]:
+        """Return the Markdown of the lesson: its blocks, then its questions."""
+        asked = [text for question in self.questions for text in question.texts()]
+        return [block.text for block in self.build() if isinstance(block, Prose | Try)] + asked
+
+    def figures(self) -> dict[str, Figure]:
+        """Return the figures by id."""
+        return {block.id: block for block in self.build() if isinstance(block, Figure)}
+
+    def notes(self) -> list[Notes]:
+        """Return the places for the reader's notes."""
+        return [block for block in self.build() if isinstance(block, Notes)]
+
+    def live_parts(self) -> dict[str, Live]:
+        """Return the live parts by id."""
+        return {block.id: block for block in self.build() if isinstance(block, Live)}

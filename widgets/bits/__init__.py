@@ -1,0 +1,170 @@
+"""The bits instrument: a matrix in a few bits, with its levels, its blocks, and what is lost."""
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import param
+
+from compute.matrices.sample_weights import SAMPLE_WEIGHTS, sample_weights
+from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
+from compute.numbers.quantising import LEVELS, bits_per_number, dequantise, quantise
+from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.matrix import packed
+from widgets.kit.text import fill
+
+BLOCKS = (16, 32, 64, 128, 256, 4096)  # the last is the whole matrix
+
+
+@lru_cache(maxsize=256)
+def measured(matrix: str, format: str, block: int) -> dict[str, Any]:
+    """Return every number about a matrix in a format; quantise.js makes the same."""
+    weights = sample_weights(matrix).astype(np.float64)
+    quantised = quantise(weights, format, block)
+    shares = usage(quantised)
+    squared = relative_squared_error(weights, dequantise(quantised))
+    return {
+        "format": FORMATS[format][1],
+        "levels": len(LEVELS[format]),
+        "bits": bits_per_number(format, block),
+        "double": bits_per_number(format, block, double=True),
+        "error": squared**0.5,
+        "squared": squared,
+        "least": float(shares.min()),
+        "most": float(shares.max()),
+        "entropy": usage_entropy(shares),
+    }
+
+
+class Bits(Instrument):
+    """Quantise a small matrix: its histogram with the levels, how full each level is, copy, loss and block errors.
+
+    Teal is the chosen format, grey the one beside it. Weights are divided by the largest of their block before they
+    go to the nearest level. Left out: scales that are quantised themselves, which change the error hardly at all.
+    """
+
+    matrix = param.Selector(
+        default="base",
+        objects={MATRICES[name][0]: name for name in SAMPLE_WEIGHTS},
+        label="Matrix",
+        doc="What is stored.",
+    )
+    format = param.Selector(
+        default="nf4",
+        objects={FORMATS[name][0]: name for name in LEVELS},
+        label="Format",
+        doc="Which levels it is stored on.",
+    )
+    other = param.Selector(
+        default="int4",
+        objects={FORMATS[name][0]: name for name in LEVELS},
+        label="Beside it",
+        doc="The control: other levels for the same matrix.",
+    )
+    block = param.Integer(
+        default=BLOCKS.index(64),
+        bounds=(0, len(BLOCKS) - 1),
+        label="Block",
+        doc=f"Which of the block sizes {', '.join(map(str, BLOCKS))}, the first being 0.",
+    )
+
+    script = "bits"
+    title = "A matrix in four bits"
+    caption = (
+        "Upper left: how many weights have which size, after each was divided by the largest of its block; below the "
+        "line, the levels of the format in teal and those of the control in grey. Each weight goes to the nearest "
+        "level. Upper right: the share of the weights on each level, the dashed line if all were alike. Below: the "
+        "matrix, its copy and what is lost on one colour scale; then the relative error of each block, darker for "
+        "more, blocks cut row by row. Relative errors are Frobenius norms over that of the matrix or block. Left out: "
+        "the error of scales that are quantised themselves, which is far smaller, and other matrices of the model."
+    )
+    choices = ("matrix", "format", "other", "block")
+    keyed_by: ClassVar[tuple[str, ...]] = ("matrix",)
+    parts = ("choices", "steps", "readouts", "usage", "maps", "table", "code", "share")
+
+    _esm = esm("bits")
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of all matrices."""
+        return list(SAMPLE_WEIGHTS)
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which matrices there are."""
+        return "all five matrices"
+
+    def enclosed(self) -> list[str]:
+        """Return two other matrices, so that the file stays light."""
+        return [name for name in ("base", "gaussian", "uniform") if name != self.matrix][:2]
+
+    def enclosed_words(self) -> str:
+        """Say what the single file carries."""
+        return "this matrix and two others; the lesson has all five"
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the matrix, and the levels of all formats."""
+        weights = sample_weights(self.matrix)
+        _, label, note = MATRICES[self.matrix]
+        return {
+            "key": self.matrix,
+            "label": label,
+            "note": note,
+            "shape": weights.shape,
+            "weights": packed(weights, "f4"),
+            "kinds": _kinds(),
+            "blocks": BLOCKS,
+            "snippet": SNIPPET,
+        }
+
+    def values(self) -> dict[str, Any]:
+        """Return every number that the sentence may use; bits.js makes the same."""
+        block = BLOCKS[self.block]
+        other = measured(self.matrix, self.other, block)
+        return measured(self.matrix, self.format, block) | {
+            "label": MATRICES[self.matrix][1],
+            "block": block,
+            "other": other["format"],
+            "other_error": other["error"],
+        }
+
+    def sentence(self) -> str:
+        """Say in one sentence what the format costs and loses."""
+        return fill(WORDS["sentence"], self.values())
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of all formats for this matrix and block."""
+        block = BLOCKS[self.block]
+        rows = [
+            [fill(cell, measured(self.matrix, name, block)) for cell in WORDS["tableRow"]] for name in LEVELS
+        ]
+        return WORDS["tableHead"], rows
+
+    def snippet(self) -> str:
+        """Return NumPy code that prints both errors."""
+        return fill(
+            SNIPPET,
+            {
+                "matrix": self.matrix,
+                "block_size": BLOCKS[self.block],
+                "format_key": self.format,
+                "other_key": self.other,
+            },
+        )
+
+
+def _kinds() -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "name": FORMATS[name][1],
+            "levels": levels,
+            "bits": [bits_per_number(name, block) for block in BLOCKS],
+            "double": [bits_per_number(name, block, double=True) for block in BLOCKS],
+        }
+        for name, levels in LEVELS.items()
+    }

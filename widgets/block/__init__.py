@@ -1,0 +1,137 @@
+"""The block instrument: one transformer block seen through, its six projections, and what each adapter does there."""
+
+from typing import Any, ClassVar
+
+import param
+
+from compute.model.forward import PROJECTIONS
+from widgets.block.passage import all_next_words, all_values, falls, most, seen, ship
+from widgets.block.words import BLOCK_NAMES, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.text import fill
+
+LONGEST = max(len(text.split()) for text in TEXTS.values())
+
+
+class Block(Instrument):
+    """Follow a text through one block of the mini-model, and take each of its six adapters by itself.
+
+    Strips: what stands at each place, a row for each token, each strip with a colour scale of its own. Teal is what was
+    learned, grey its control: random matrices as large as delta_w. Left out: the two norms' own weights, and what
+    two or three adapters do together.
+    """
+
+    text = param.Selector(
+        default="legal",
+        objects={label: name for name, label in TEXT_LABELS.items()},
+        label="Text",
+        doc="What passes through the block.",
+    )
+    block = param.Selector(
+        default="0",
+        objects={name: str(i) for i, name in enumerate(BLOCK_NAMES)},
+        label="Block",
+        doc="Which of the three blocks.",
+    )
+    projection = param.Selector(
+        default="v_proj",
+        objects={name: name for name in PROJECTIONS},
+        label="Projection",
+        doc="Which of the six linear layers is taken apart.",
+    )
+    shown = param.Selector(
+        default="base",
+        objects={label: name for name, label in SHOWN_LABELS.items()},
+        label="The strips show",
+        doc="Which model's numbers stand in the strips.",
+    )
+    word = param.Integer(
+        default=1, bounds=(0, LONGEST), label="Word", doc="After which word the next one is expected."
+    )
+    guess = param.String(
+        default="ask",
+        regex="|".join(("ask", "skip", *PROJECTIONS)),
+        label="Guess",
+        doc="ask, skip, or a projection",
+    )
+
+    script = "block"
+    title = "One block, seen through"
+    caption = (
+        "From top to bottom: a text on its way through the block. Each strip has a row for each token and a column "
+        "for each number, of the widest every fourth, in a colour scale of its own with zero in the middle. The line "
+        "on the left is the residual stream; the block adds to it twice. The six buttons are the linear layers, the "
+        "teal line around each is its adapter. Bars: one adapter on alone, the legal voice, r = 4; circles: the same "
+        "run from two other seeds; grey lines: random matrices as large as delta_w, on the left their mean, on the "
+        "right from lowest to highest. W and all strips reach this page in as many steps as the scale has colours. "
+        "Left out: the weights of both norms, and what two or three adapters do together."
+    )
+    choices = ("text", "block", "projection", "shown", "word", "guess")
+    keyed_by: ClassVar[tuple[str, ...]] = ("text", "block")
+    parts = ("choices", "diagram", "maps", "guess", "next", "effects", "table", "code", "share")
+
+    sheets = ("block/block", "kit/effects")
+
+    _esm = esm("block")
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the published arrays: each text in each block."""
+        return [f"{text}-{block}" for text in TEXTS for block in range(len(BLOCK_NAMES))]
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which arrays a published copy carries."""
+        return "both texts in all three blocks"
+
+    def enclosed_words(self) -> str:
+        """Say which arrays the single file carries."""
+        name = BLOCK_NAMES[int(self.block)]
+        return f"{TEXT_LABELS[self.text].lower()} in the {name} block; the lesson has the others"
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        guess = WORDS["guess"] | {"options": [[projection, projection] for projection in PROJECTIONS]}
+        writers = {writes: projection for projection, (_, _, writes) in PROJECTIONS.items()}
+        return WORDS | {"guess": guess, "writers": writers}
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the chosen text in the chosen block."""
+        return ship(self.text, int(self.block), SNIPPET)
+
+    def values(self) -> dict[str, Any]:
+        """Return every number that the sentence may use; passage.js makes the same."""
+        words = seen(self.text, int(self.block)).words()
+        at = min(self.word, len(words) - 1)
+        expected = all_next_words(self.text, int(self.block))[at]
+        shares = {
+            "base": expected["base"],
+            "alone": expected["alone"][self.projection],
+            "every": expected["every"],
+        }
+        likeliest: dict[str, Any] = {}
+        for name, each in shares.items():
+            best = max(range(len(each)), key=each.__getitem__)
+            likeliest |= {f"word_{name}": expected["words"][best], f"p_{name}": each[best]}
+        return {**all_values(self.text, int(self.block))[self.projection], "word": words[at], **likeliest}
+
+    def sentence(self) -> str:
+        """Say what the chosen adapter does by itself; its effect on the loss only after the guess."""
+        asked = self.guess == "ask" and "guess" not in self.hide
+        return fill(WORDS["sentences"]["veiled" if asked else "told"], self.values())
+
+    def verdict(self) -> str:
+        """Say whether the guess was right."""
+        found, truth = falls(int(self.block)), most(int(self.block))
+        told = {"guess": self.guess, "truth": truth, "fall": found[truth]["value"]}
+        told["fall_guess"] = found[self.guess]["value"]
+        return fill(WORDS["guess"]["right" if self.guess == truth else "wrong"], told)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows: the six projections."""
+        rows = all_values(self.text, int(self.block)).values()
+        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+
+    def snippet(self) -> str:
+        """Return NumPy code that prints the changes on the screen."""
+        return fill(ship(self.text, int(self.block), SNIPPET)["snippet"], self.values())

@@ -1,0 +1,131 @@
+import { format } from 'd3-format'
+import { Chart } from '../kit/chart.js'
+import { h } from '../kit/dom.js'
+import { clearest } from '../kit/names.js'
+import { fill } from '../kit/text.js'
+
+const ROOM = 1.08 // above the highest value of a curve
+const APART = 0.05 // of a chart's height: lines nearer to each other cannot be told apart by name
+const TALL = 1.3 // times the loss of the unchanged base: what ends higher lies above the edge of the last chart
+
+const top = (lines) => (Math.max(...lines.flatMap(({ values }) => values)) || 1) * ROOM
+
+/** Lines with the places of their names; one that nobody chose loses its name where none could tell whose it is. */
+const named = (lines, high) =>
+  lines.map((line) => {
+    const [along, away] = clearest(
+      line,
+      lines.filter((other) => other !== line),
+    )
+    return { ...line, along, label: line.kind === 'faint' && away < APART * high ? '' : line.label }
+  })
+
+/** Gradient norms, loss and distance over the steps, and the final loss of every start against the learning rate. */
+export class StartCharts {
+  /** `go(step)` and `rate(i)` are told what a reader picks in a chart. */
+  constructor(text, { go, rate }) {
+    this.text = text
+    const chart = (name, values, choose) =>
+      new Chart(text.charts[name], {
+        format: format('.3~g'),
+        choose,
+        probe: (i) => (this.starts ? fill(text.charts[name].probe, values(i)) : ''),
+      })
+    const atStep = (step) => this.starts.values(step)
+    this.charts = {
+      gradients: chart('gradients', atStep, go),
+      loss: chart('loss', atStep, go),
+      distance: chart('distance', atStep, go),
+      sweep: chart('sweep', (i) => this.atRate(i), rate),
+    }
+    const { gradients, loss, distance, sweep } = this.charts
+    this.gradients = h('div', {}, gradients.element)
+    this.steps = [this.gradients, loss.element, distance.element]
+    this.sweep = sweep.element
+  }
+
+  draw(starts) {
+    this.starts = starts
+    const { run, idle, other } = starts
+    const { factors, baseName } = this.text
+    const line = (values, label, kind) => ({ values, at: values.map((_, i) => i), label, kind })
+    const nameOf = (init) => starts.inits[init].name
+    const beside = (name, kind = 'control-1') => line(starts.beside(other)[name], nameOf(other), kind)
+    const chosen = (name) => line(run[name], nameOf(starts.init), 'kept')
+    const base = line(starts.beside(idle).loss, baseName, 'control-0')
+    this.over('gradients', [
+      line(run.lora_A, factors.lora_A, 'kept second'),
+      line(run.lora_B, factors.lora_B, 'kept'),
+    ])
+    this.over('loss', [...(starts.init === idle ? [] : [base]), beside('loss'), chosen('loss')])
+    this.over('distance', [beside('distance'), chosen('distance')])
+    this.overRates()
+  }
+
+  /** Draw lines over the steps. */
+  over(name, lines) {
+    const high = top(lines)
+    this.charts[name].draw({ k: this.starts.steps, y: [0, high], lines: named(lines, high) })
+  }
+
+  /** The final loss of each start over the learning rates; the chosen one with the span of its seeds. */
+  overRates() {
+    const { starts, charts } = this
+    const { [starts.idle]: idle, ...others } = starts.inits
+    const finals = Object.values(others).flatMap(({ runs }) => runs.map(({ final }) => final))
+    const edge = Math.min(TALL * idle.runs[0].final, ROOM * Math.max(...finals))
+    const line = ([init, { label, runs }]) => {
+      const known = runs
+        .map(({ final }, i) => [i, final])
+        .filter(([, final]) => final !== null && final <= edge)
+      const chosen = init === starts.init
+      return {
+        at: known.map(([i]) => i),
+        values: known.map(([, final]) => final),
+        label,
+        kind: chosen ? 'kept' : 'faint',
+        dot: chosen ? 4 : 0,
+      }
+    }
+    const lines = Object.entries(starts.inits)
+      .map(line)
+      .filter(({ values }) => values.length)
+      .sort((one, two) => (one.kind === 'kept') - (two.kind === 'kept')) // the chosen one is drawn last
+    charts.sweep.draw({
+      k: starts.rates.length - 1,
+      y: [0, edge],
+      bands: this.span(edge),
+      lines: named(lines, edge),
+      tick: (i) => starts.rates[i],
+    })
+    charts.sweep.move(starts.rate)
+  }
+
+  /** From the least to the largest final loss of the chosen start, up to the first rate at which a run was given up. */
+  span(edge) {
+    const { starts } = this
+    const finals = starts.inits[starts.init].runs.map((run) => run.finals)
+    const end = finals.findIndex((of) => of.includes(null))
+    const known = end < 0 ? finals : finals.slice(0, end)
+    if (known.length < 2) return []
+    const all = (pick) => known.map((of) => Math.min(pick(...of), edge))
+    return [{ low: all(Math.min), middle: all(Math.min), high: all(Math.max), kind: 'spread' }]
+  }
+
+  atRate(i) {
+    const { starts, text } = this
+    const said = ({ final }) => (final === null ? text.noFinal : format('.4f')(final))
+    const of = (init) => said(starts.inits[init].runs[i])
+    return {
+      sweep_init: starts.inits[starts.init].name,
+      sweep_rate: starts.rates[i],
+      sweep_final: of(starts.init),
+      sweep_usual: of(starts.usual),
+    }
+  }
+
+  move(step) {
+    const { gradients, loss, distance } = this.charts
+    for (const chart of [gradients, loss, distance]) chart.move(step)
+  }
+}

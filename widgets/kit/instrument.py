@@ -1,0 +1,277 @@
+"""What every instrument has in common: its choices, what it ships to the browser, and how it is shown."""
+
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import param
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from panel.custom import AnyWidgetComponent
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "assets" / "site"
+
+# Words that belong to no instrument in particular; widgets/kit/ takes them from here.
+WORDS = {
+    "play": "Play",
+    "pause": "Pause",
+    "step": "Step",
+    "reset": "Reset",
+    "table": "Numbers as a table",
+    "tableCut": "The table stops here. The CSV under “Share and download” has every row.",
+    "code": "The code behind this number",
+    "codeLabel": "Paste this into Python; it prints the number on the screen",
+    "share": "Share and download",
+    "linkLabel": "A link to exactly this state",
+    "embedLabel": "Embed this figure, in this state, in a page of your own",
+    "embedCode": (
+        '<iframe src="{address}" title="{title}" style="width:100%;height:{height}px;border:0" loading="lazy">'
+        "</iframe>"
+    ),
+    "outOfRange": "{name} = {given} is not possible here: it is {low} to {high}. Shown: {value}.",
+    "notAChoice": "{name} = {given} is not known here. Possible: {allowed}. Shown: {value}.",
+    "notPossible": "{name} = {given} is not possible here. Shown: {value}.",
+    "notAPart": "There is no part {given} to hide. Parts: {allowed}.",
+    "missing": "This copy has no data for {given}; nothing was changed. It has {have}.",
+    "copy": "Copy",
+    "copied": "Copied.",
+    "selected": "Selected: press Ctrl+C or ⌘C to copy.",
+}
+
+
+@cache
+def bundle(name: str) -> str:
+    """Return the classic script that defines lora_<name>."""
+    return (ROOT / "assets" / "bundles" / f"{name}.js").read_text(encoding="utf-8")
+
+
+@cache
+def stylesheet(*names: str) -> str:
+    """Return style sheets, one after the other, without comments and spare blanks: room/name, site is the page's."""
+    rooms = {"site": SITE.parent}
+    paths = (rooms.get(name.split("/")[0], ROOT / "widgets") / f"{name}.css" for name in names)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    text = " ".join(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).split())
+    return re.sub(r" ?([{};,]) ?", r"\1", text)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(SITE),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of assets/site; values are escaped unless the template trusts them."""
+    return _templates().get_template(template).render(**values)
+
+
+def esm(name: str) -> str:
+    """Return the instrument's script as an ES module in anywidget's form."""
+    return f"{bundle(name)}\nexport default lora_{name}.default\n"
+
+
+class Instrument(AnyWidgetComponent):
+    """A figure that a reader plays with: parameters are her choices, one ES module draws.
+
+    Subclasses name their script (`script`), their choices (`choices`), the parts that a teacher may hide
+    (`parts`) and the choices that decide which arrays are needed (`keyed_by`), and write `words`, `make_arrays`,
+    `sentence` and `table`.
+    """
+
+    spec = param.String(doc="Labels, templates and the schema of the choices, as JSON for the browser.")
+    arrays = param.String(doc="The arrays of the present choices, as JSON for the browser.")
+    notice = param.String(doc="What the reader must be told: a value that was not possible, a file refused.")
+    links = param.String(
+        "{}", doc="Link and embed code of the present state, as JSON; set by a published page."
+    )
+    hide = param.List([], item_type=str, doc="Parts that a teacher switched off.")
+
+    script: ClassVar[str]
+    title: ClassVar[str]
+    caption: ClassVar[str]
+    choices: ClassVar[tuple[str, ...]]
+    keyed_by: ClassVar[tuple[str, ...]] = ()
+    # Choices that change nothing under a value of the first one in keyed_by: {"blur": ("seed",)}. A published page
+    # takes the arrays of their defaults, whatever they are.
+    idle: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    parts: ClassVar[tuple[str, ...]]
+    sheets: ClassVar[tuple[str, ...]] = ()  # what only some instruments need: room/name
+
+    _stylesheets: ClassVar[list[str]] = [stylesheet("site/theme", "kit/instrument")]
+    __abstract = True
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls._stylesheets = [stylesheet("site/theme", "kit/instrument", *cls.sheets)]
+
+    def __init__(self, **params: Any):
+        super().__init__(**{"sizing_mode": "stretch_width"} | params)
+        self.spec = json.dumps(self.describe(), ensure_ascii=False)
+        self._make()
+        if self.keyed_by:
+            self.param.watch(self._make, list(self.keyed_by))
+
+    def _make(self, *_: param.parameterized.Event) -> None:
+        self.arrays = json.dumps(self.make_arrays(), ensure_ascii=False)
+
+    def words(self) -> dict[str, Any]:
+        """Return the instrument's own labels and templates, to be joined with WORDS."""
+        raise NotImplementedError
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return what the browser draws for the present choices, ready for JSON."""
+        raise NotImplementedError
+
+    def sentence(self) -> str:
+        """Say in one sentence what the picture shows now."""
+        raise NotImplementedError
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the numbers behind the picture."""
+        raise NotImplementedError
+
+    def snippet(self) -> str:
+        """Return Python code that prints the number on the screen."""
+        raise NotImplementedError
+
+    @classmethod
+    def schema(cls) -> dict[str, dict[str, Any]]:
+        """Return the rules of the choices, from their parameters: one source for Python, browser and address."""
+        return {name: _rule(cls.param[name]) for name in cls.choices}
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything about the instrument that does not change with the reader's choices."""
+        return {
+            "name": self.script,
+            "choices": self.schema(),
+            "keyedBy": self.keyed_by,
+            "idle": self.idle,
+            "parts": self.parts,
+            "text": WORDS | self.words(),
+        }
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the arrays that a published copy carries; others need a server."""
+        return []
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which arrays a published copy carries."""
+        return ""
+
+    def enclosed(self) -> list[str]:
+        """Return the keys of further arrays that the single file carries."""
+        return []
+
+    def enclosed_words(self) -> str:
+        """Say which arrays the single file carries."""
+        return ""
+
+    @classmethod
+    def from_key(cls, key: str) -> Self:
+        """Return the instrument with the choices that a key names; raise ValueError if it names none."""
+        values = key.rsplit("-", len(cls.keyed_by) - 1)
+        if len(values) != len(cls.keyed_by):
+            raise ValueError(f"a key has {len(cls.keyed_by)} parts, got {key[:40]!r}")
+        rules = {name: cls.param[name] for name in cls.keyed_by}
+        choices = {
+            name: int(value) if isinstance(rules[name], param.Integer) else value
+            for (name, value) in zip(rules, values, strict=True)
+        }
+        # int() also takes 032, 3_2 and the digits of other scripts: one matrix would have many addresses.
+        if key != "-".join(map(str, choices.values())):
+            raise ValueError(f"a key is spelled in one way, got {key[:40]!r}")
+        return cls(**choices)
+
+    def state(self) -> dict[str, Any]:
+        """Return the present choices."""
+        return {name: getattr(self, name) for name in self.choices}
+
+    def figure_html(self) -> str:
+        """Return one HTML file that holds the whole figure and asks for nothing else."""
+        return self_contained(self)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """Show the figure in a notebook cell.
+
+        After pn.extension() Panel shows it, and the parameters follow the reader. Without it the cell holds the
+        self-contained figure in a frame, which also works in a saved notebook with no kernel.
+        """
+        from panel import extension
+
+        if getattr(extension, "_loaded", False):
+            return super()._repr_mimebundle_(include, exclude)
+        return {"text/html": framed(self.figure_html(), self.title), "text/plain": self.sentence()}, {}
+
+
+def _rule(parameter: param.Parameter) -> dict[str, Any]:
+    """Translate one parameter into a rule of the schema."""
+    rule = {"label": parameter.label, "doc": parameter.doc, "default": parameter.default}
+    if isinstance(parameter, param.Selector):
+        return rule | {
+            "type": "select",
+            "options": [[value, label] for label, value in parameter.names.items()],
+        }
+    if isinstance(parameter, param.Integer):
+        return rule | {"type": "integer", "bounds": parameter.bounds}
+    if isinstance(parameter, param.String):
+        return rule | {"type": "pattern", "pattern": parameter.regex, "allowed": parameter.doc}
+    raise TypeError(f"{parameter.name}: a choice is a Selector, an Integer or a String with a regex.")
+
+
+def json_block(value: Any) -> str:
+    """Return JSON that can stand inside a script element: no `<` is left to end it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def self_contained(figure: Instrument) -> str:
+    """Return one HTML file with style, scripts and data of a figure; its policy forbids any request."""
+    config = figure_config(figure) | {
+        "prefix": "",
+        "title": figure.title,
+        "datasets": {key: figure.from_key(key).make_arrays() for key in figure.enclosed()},
+        "have": figure.enclosed_words(),
+    }
+    return render(
+        "figure.html",
+        figure=figure,
+        config=json_block(config),
+        css=stylesheet("site/theme", "site/figure", "kit/instrument", *figure.sheets),
+        scripts=[bundle(figure.script), bundle("page")],
+    )
+
+
+def figure_config(figure: Instrument) -> dict[str, Any]:
+    """Return what the page's script needs to bring a figure to life."""
+    return {
+        "name": figure.script,
+        "spec": json.loads(figure.spec),
+        "state": figure.state(),
+        "arrays": json.loads(figure.arrays),
+        "hide": figure.hide,
+    }
+
+
+def framed(document: str, title: str) -> str:
+    """Return a document as a frame whose height follows its content."""
+    name = "lora-" + hashlib.sha256(document.encode()).hexdigest()[:12]
+    listener = (
+        "addEventListener('message', e => { const f = document.getElementById('%s');"
+        " if (f && e.source === f.contentWindow && e.data && e.data.loraHeight)"
+        " f.style.height = e.data.loraHeight + 'px' })" % name
+    )
+    return (
+        f'<iframe id="{name}" title="{html.escape(title)}" sandbox="allow-scripts allow-downloads"'
+        f' style="width:100%;height:900px;border:0" srcdoc="{html.escape(document)}"></iframe>'
+        f"<script>{listener}</script>"
+    )

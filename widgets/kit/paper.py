@@ -1,0 +1,46 @@
+"""What the two figures of the reading share: names of tasks, runs and layers, and code that trains a run again."""
+
+from typing import Any
+
+from compute.experiments.runs import FULL, FULL_SLOW
+from compute.model.forward import PROJECTIONS, layer_name
+from widgets.block.words import BLOCK_NAMES
+
+TASK_LABELS = {"new-language": "a new language", "legal": "the legal voice"}
+TASK_OF = {slug: slug.replace("-", " ") for slug in TASK_LABELS}
+LAYER_LABELS = {
+    layer_name(block, projection): f"{projection}, {name} block"
+    for block, name in enumerate(BLOCK_NAMES)
+    for projection in PROJECTIONS
+}
+MIDDLE_QUERY = layer_name(1, "q_proj")  # the paper measured a query projection in the middle of its model
+
+TRAIN = """# Run it in the folder of this project; it trains for about ten seconds.
+from compute.training.changes import changes
+from compute.model.checkpoint import load_base
+from compute.model.forward import base_weights
+from compute.experiments.runs import config_of
+from compute.training.loop import train
+"""
+
+
+def run_label(name: int | str) -> str:
+    """Return what a run is called."""
+    if name in (FULL, FULL_SLOW):
+        return "full finetuning" if name == FULL else "full, slower"
+    return f"LoRA r = {name}"
+
+
+def run_labels(names: Any) -> dict[str, str]:
+    """Return the runs as a select offers them: {label: value}."""
+    return {run_label(name): str(name) for name in names}
+
+
+def run_of(value: str) -> int | str:
+    """Return the name under which a run is recorded."""
+    return int(value) if value.isdigit() else value
+
+
+def in_code(name: int | str) -> str:
+    """Return the name as Python writes it."""
+    return str(name) if isinstance(name, int) else f'"{name}"'

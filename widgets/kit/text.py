@@ -1,0 +1,32 @@
+"""Sentences with gaps, filled the same way in Python and in the browser (text.js)."""
+
+import re
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+
+GAP = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
+
+
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """Fill the gaps `{name}` and `{name:spec}`; a gap without a value stays, so that code in braces survives."""
+
+    def one(gap: re.Match) -> str:
+        name, spec = gap.groups()
+        return gap[0] if name not in values else _formatted(values[name], spec or "")
+
+    return GAP.sub(one, template)
+
+
+def _formatted(value: object, spec: str) -> str:
+    """Format a value; a tie, such as 6.25 % with one digit, is rounded up as browsers do, not to the even digit."""
+    text = _rounded(value, spec)
+    return "−" + text[1:] if spec and text.startswith("-") else text  # a minus sign, as d3-format writes it
+
+
+def _rounded(value: object, spec: str) -> str:
+    if not isinstance(value, float) or spec[-1:] not in ("f", "%"):
+        return format(value, spec)
+    percent = spec.endswith("%")
+    with localcontext(rounding=ROUND_HALF_UP):
+        exact = Decimal(value * 100 if percent else value)
+        return format(exact, spec[:-1] + "f") + "%" * percent

@@ -1,0 +1,247 @@
+"""The lab instrument: watch LoRA and full finetuning learn the same task from the same base, side by side."""
+
+from dataclasses import asdict
+from typing import Any
+
+import param
+
+from compute.training.config import EVALUATE_EVERY, TrainConfig
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.layers import LAYERS, SHAPES, noise_by_shape
+from widgets.kit.runs import TASKS, OfRecordedRun
+from widgets.kit.text import fill
+from widgets.lab.pair import MOST_STEPS, Pair, recorded_pair, shipped
+
+CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
+WORDS: dict[str, Any] = {
+    "sentence": (
+        "After {step} steps on “{label}”, {sized} is at {lora_loss:.2f} nats per token on sentences "
+        "it has not seen, {full_name} at {full_loss:.2f}. On the base's own voices {lora_name} went from "
+        "{base_before:.2f} to {lora_base:.2f}, {full_name} to {full_base:.2f}."
+    ),
+    "stepLabel": "Step",
+    "layerLabel": "Layer",
+    "readouts": {
+        "trainable": "Numbers trained, {lora_name}",
+        "full": "Numbers trained, full",
+        "file": "Adapter file",
+        "time": "Time of the run",
+    },
+    "readoutValues": {
+        "trainable": "{trainable:,d}",
+        "full": "{full_trainable:,d}",
+        "file": "{kilobytes:,.0f} kB",
+        "time": "{seconds:.1f} s",
+    },
+    "notYet": "at the end",
+    "noise": "noise",
+    "charts": {
+        "validation": {
+            "title": "Loss on the task, unseen sentences (nats per token)",
+            "x": "step",
+            "probe": "step {step}: {lora_name} {lora_loss:.2f}, {full_name} {full_loss:.2f}",
+        },
+        "loss": {
+            "title": "Loss on the sentences it trains on",
+            "x": "step",
+            "probe": "step {step}: {lora_name} {lora_train:.2f}, {full_name} {full_train:.2f}",
+        },
+        "base": {
+            "title": "Forgetting: loss on the base's own voices",
+            "x": "step",
+            "probe": "step {step}: {lora_name} {lora_base:.2f}, {full_name} {full_base:.2f}",
+        },
+        "knee": {
+            "title": "Final loss on the task against r (nats; the axis does not start at zero)",
+            "x": "rank r",
+            "probe": "r = {rank}: {rank_loss:.2f} nats; full finetuning {floor:.2f}",
+        },
+        "spectrum": {
+            "title": "Singular values of delta_w in this layer, over their norm",
+            "x": "direction",
+            "probe": "direction {direction}: {full_name} {share:.3f}, noise {noise:.3f}",
+        },
+    },
+    "samples": {"base": "The base writes", "adapted": "With the adapter, after {step} steps"},
+    "guess": {
+        "question": (
+            "Guess first. “{label}”: which of r = {ranks} is the first whose final loss comes within {tolerance} nats "
+            "of that of the largest?"
+        ),
+        "field": "My guess: r =",
+        "reveal": "Reveal",
+        "skip": "Skip",
+        "again": "Guess for this task",
+        "right": "You said r = {guess} for “{label}”, and r = {truth} it is.",
+        "tooLow": "You said r = {guess} for “{label}”. It takes more: r = {truth}.",
+        "tooHigh": "You said r = {guess} for “{label}”. Fewer do: r = {truth}.",
+        "truthMark": "r = {knee}",
+    },
+    "tableHead": [
+        "step",
+        "{lora_name}: task",
+        "full: task",
+        "{lora_name}: base voices",
+        "full: base voices",
+    ],
+    "tableRow": ["{step}", "{lora_loss:.3f}", "{full_loss:.3f}", "{lora_base:.3f}", "{full_base:.3f}"],
+    "downloads": {"curves": "Curves (CSV)", "sweep": "Losses against r (CSV)", "picture": "Picture (SVG)"},
+}
+
+SNIPPET = """from compute.training.config import TrainConfig
+from compute.training.loop import train
+
+*steps, result = train(TrainConfig({settings}))
+print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats per token")
+"""
+
+
+class Lab(OfRecordedRun, Instrument):
+    """Replay a LoRA run beside a full finetuning of the same task.
+
+    Three curves over the steps: loss on the task, on the sentences trained on, on the base's own voices. Teal is
+    LoRA, grey the control: full finetuning. Below: the final loss against r, and the singular values of what was
+    learned beside those of noise. Left out: other learning rates, which the live part has.
+    """
+
+    step = param.Integer(
+        default=TrainConfig().steps, bounds=(0, MOST_STEPS), label="Step", doc="How far the run is replayed."
+    )
+    layer = param.Selector(
+        default="blocks.1.mlp.up_proj",
+        objects={name: name for name in LAYERS},
+        label="Layer",
+        doc="The layer whose delta_w is taken apart.",
+    )
+    guess = param.String(
+        default="ask",
+        regex=r"ask|skip|\d{1,2}",
+        label="Guess",
+        doc="the words ask and skip, or a rank",
+    )
+    pair = param.ClassSelector(
+        class_=Pair, allow_refs=False, doc="Two runs that are being trained, in place of the recorded ones."
+    )
+
+    script = "lab"
+    title = "Watch it learn"
+    caption = (
+        "Both runs start from the same base and see the same sentences. Teal is LoRA, grey the control: full "
+        "finetuning. Losses are means over sentences that no run trains on, in nats per token. The samples come from "
+        "the same throws of the dice. Singular values: filled bars for full finetuning, the teal line for LoRA, the "
+        "grey band for noise of the same shape. Left out: other learning rates, and what a larger model would do."
+    )
+    choices = ("task", "r", "step", "layer", "guess")
+    parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
+
+    _esm = esm("lab")
+
+    def enclosed_words(self) -> str:
+        """Say which runs the single file carries."""
+        return f"the one run with r = {self.r}; the lesson has the others"
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    @param.depends("pair", watch=True)
+    def _show_pair(self) -> None:
+        self._make()
+
+    def _shown(self) -> Pair:
+        return self.pair or recorded_pair(self.task.replace("-", " "), int(self.r))
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the two runs, the losses against r, and the noise beside the spectra."""
+        pair = self._shown()
+        runs, full = pair.sweep.runs.values(), pair.sweep.full
+        return {
+            "key": f"{pair.task}-{pair.lora.config['r']}".replace(" ", "-"),
+            "label": _words(pair)[0],
+            "note": _note(pair),
+            "r": pair.lora.config["r"],
+            "names": pair.names,
+            "sized": pair.sized,
+            "last": pair.last,
+            "reached": pair.reached,
+            "every": EVALUATE_EVERY,
+            "lora": shipped(pair.lora, pair.whole),
+            "full": shipped(pair.full, pair.whole),
+            "ranks": [*pair.sweep.runs],
+            "sweep": {
+                "names": pair.sweep.names,
+                "validation": [run.validation_loss[-1] for run in runs],
+                "base": [run.base_loss[-1] for run in runs],
+                "trainable": [run.trainable for run in runs],
+                "floor": full.validation_loss[-1],
+            },
+            "knee": self.knee(),
+            "tolerance": CLOSE,
+            "noise": noise_by_shape() if pair.whole else {},
+            "shapes": SHAPES,
+            "snippet": self.snippet(),
+        }
+
+    def knee(self) -> int:
+        """Return the smallest r of the sweep whose final loss is within CLOSE nats of that of the largest."""
+        losses = {r: run.validation_loss[-1] for r, run in self._shown().sweep.runs.items()}
+        largest = losses[max(losses)]
+        return next(r for r in sorted(losses) if losses[r] <= largest + CLOSE)
+
+    def values(self, step: int) -> dict[str, Any]:
+        """Return every number that a sentence about a step may use; lab.js makes the same."""
+        pair = self._shown()
+        lora, full = pair.lora, pair.full
+        at, full_at = (max(i for i, known in enumerate(run.steps) if known <= step) for run in (lora, full))
+        return {
+            "step": min(step, pair.reached) // EVALUATE_EVERY * EVALUATE_EVERY,
+            "label": _words(pair)[0],
+            "r": lora.config["r"],
+            "sized": pair.sized,
+            "lora_name": pair.names["lora"],
+            "full_name": pair.names["full"],
+            "lora_loss": lora.validation_loss[at],
+            "full_loss": full.validation_loss[full_at],
+            "lora_train": lora.loss[min(step, len(lora.loss) - 1)],
+            "full_train": full.loss[min(step, len(full.loss) - 1)],
+            "base_before": lora.base_loss[0],
+            "lora_base": lora.base_loss[at],
+            "full_base": full.base_loss[full_at],
+            "trainable": lora.trainable,
+            "full_trainable": full.trainable,
+            "kilobytes": lora.bytes / 1000,
+            "seconds": lora.seconds,
+        }
+
+    def sentence(self) -> str:
+        """Say in one sentence how far both runs have come."""
+        return fill(WORDS["sentence"], self.values(min(self.step, self._shown().reached)))
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the losses at each evaluation."""
+        rows = [
+            [fill(cell, self.values(step)) for cell in WORDS["tableRow"]]
+            for step in range(0, self._shown().reached + 1, EVALUATE_EVERY)
+        ]
+        names = {"lora_name": self._shown().names["lora"]}
+        return [fill(name, names) for name in WORDS["tableHead"]], rows
+
+    def snippet(self) -> str:
+        """Return code that trains the LoRA run again and prints its loss."""
+        config = self._shown().lora.config
+        usual = asdict(TrainConfig())
+        given = [
+            f"{name}={config[name]!r}"
+            for name in usual
+            if name in self.keyed_by or config[name] != usual[name]
+        ]
+        return fill(SNIPPET, {"settings": ", ".join(given)})
+
+
+def _words(pair: Pair) -> tuple[str, str]:
+    return TASKS[pair.task.replace(" ", "-")]
+
+
+def _note(pair: Pair) -> str:
+    when = pair.lora.recorded and pair.full.recorded
+    return _words(pair)[1] + (f" Recorded {when}." if when else "")

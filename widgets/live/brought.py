@@ -1,0 +1,67 @@
+"""An adapter that a reader brings to the live lab: two files, checked before a worker opens them."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import logging
+
+from compute.numbers.records import base_sum
+from compute.numbers.refusal import FileRefused, count
+from compute.text.voices import TASKS
+from compute.training.config import Result
+from compute.training.gathered import Run, opened
+from compute.training.jobs import open_run
+from widgets.live.registry import Registry, RunStopped, Waiting, run_key
+from widgets.live.runner import WorkerDied
+
+MOST = 4_000_000  # bytes of both files; r = 64 in every matrix, embeddings included, has 1.3 million
+NAMES = {"config": "adapter_config.json", "weights": "adapter_model.safetensors"}
+
+UNREADABLE = (
+    f"Choose two files together: {NAMES['config']} and {NAMES['weights']}, as the peft library saves them."
+)
+TOO_LARGE = f"The two files may have {MOST // 10**6} MB together. An adapter of this model is smaller."
+FAILED = "The adapter could not be opened, and why is not known. The server's log says more."
+
+
+def read(text: str) -> tuple[str, str, bytes]:
+    """Return task, config and weights from what a browser sends; raise FileRefused with a sentence."""
+    if len(text) > 2 * MOST:
+        raise FileRefused(TOO_LARGE)
+    try:
+        sent = json.loads(text)
+        task, files = sent["task"], {name: base64.b64decode(sent[name], validate=True) for name in NAMES}
+        config = files["config"].decode("utf-8")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise FileRefused(UNREADABLE) from None
+    if task not in TASKS or not config or not files["weights"]:
+        raise FileRefused(UNREADABLE)
+    if sum(map(len, files.values())) > MOST:
+        raise FileRefused(TOO_LARGE)
+    return task, config, files["weights"]
+
+
+async def measure(registry: Registry, task: str, config: str, weights: bytes) -> Run:
+    """Return what the adapter does, measured by a worker; raise FileRefused with a sentence where that fails."""
+    told = {"config": config, "weights": hashlib.sha256(weights).hexdigest(), "model": base_sum()}
+    records = registry.watch(run_key(task=task, **told), open_run, task=task, weights=weights, config=config)
+    try:
+        async with contextlib.aclosing(records):
+            async for record in records:
+                if isinstance(record, Result):
+                    return opened(task, record)
+                assert isinstance(record, Waiting)
+    except FileRefused:
+        raise
+    except (RunStopped, WorkerDied) as death:
+        raise FileRefused(str(death)) from None
+    except Exception:  # of the worker: the reader gets a sentence, the log the traceback
+        logging.getLogger(__name__).exception("an adapter could not be opened")
+    raise FileRefused(FAILED)
+
+
+def said(run: Run, label: str) -> str:
+    """Say what was opened."""
+    layers, r = count(len(run.spectra), "adapted layer"), run.config["r"]
+    return f"Opened: {layers}, r = {r}, {run.bytes:,} bytes. Measured on: {label}."

@@ -1,0 +1,245 @@
+"""The reader's own matrix or adapter: read in memory, factored, and shown in the rank instrument."""
+
+import asyncio
+import io
+import json
+from typing import Any, ClassVar
+
+import param
+from panel.custom import AnyWidgetComponent
+from panel.layout import Column
+from panel.viewable import Viewable, Viewer
+
+from compute.numbers.files import IMAGES, MAX_BYTES, TEXTS, Adapter, read_adapter, read_matrix
+from compute.numbers.matrix_formats import MAX_SIDE, text_layout
+from compute.numbers.refusal import FileRefused, count
+from widgets.kit.instrument import esm, stylesheet
+from widgets.kit.matrix import Matrix, adapter_matrix, own_matrix
+from widgets.rank import Rank
+
+ADAPTER = ".safetensors"
+ENDINGS = [".npy", *TEXTS, *IMAGES, ADAPTER]
+POSITION = 8  # bytes before each chunk that say where it belongs
+MAX_NAME = 255  # characters of a file name, as many as file systems allow
+LARGE = 1500 * 1500  # entries; from here on factoring takes long enough to say so
+
+WORDS = {
+    "label": "Your file",
+    "allowed": (
+        f"A matrix as .npy or .csv, a picture (as grey values), or an adapter in PEFT's format ({ADAPTER}); up to "
+        f"{MAX_SIDE:,} × {MAX_SIDE:,} and {MAX_BYTES // 10**6} MB. It is held in memory while this page is open, "
+        "written nowhere and logged nowhere."
+    ),
+    "layer": "Layer",
+    "stop": "Stop",
+    "stopped": "Stopped. Nothing of the file was kept.",
+    "sending": "Reading the file: {done:.0%}",
+    "unknown": "This kind of file cannot be read. Possible: {endings}.",
+    "tooLarge": "The file has {size:,.0f} MB; at most {most:,.0f} MB can be read. It was not opened.",
+    "empty": "The file is empty. A matrix needs at least two rows and two columns.",
+}
+
+ARRIVED = "The file is here and is being read."
+WAITING = "Factoring {out:,} × {in_:,}: this takes up to a minute for the largest."
+READ = "Read {name}: {out:,} × {in_:,}."
+READ_ADAPTER = "Read {name}: {layers}."
+BROKEN = "The file could not be read. It may be damaged, or of another kind than its name says."
+
+_one_at_a_time = asyncio.Semaphore(1)  # factorings in the whole server: two would only slow each other down
+
+
+class Upload(AnyWidgetComponent):
+    """A file chooser. The browser sends `file` (name and size), then each `chunk` that Python has `wanted`."""
+
+    spec = param.String(doc="Labels, allowed endings and the largest size, as JSON for the browser.")
+    file = param.String("{}", doc="Name and size of the file being sent, as JSON; empty when there is none.")
+    chunk = param.Bytes(b"", doc="Eight bytes that say the position, then a piece of the file.")
+    wanted = param.Integer(-1, doc="Position of the piece that Python waits for; -1 when it waits for none.")
+    layers = param.String("[]", doc="Names of the adapter's layers to choose from, as JSON.")
+    layer = param.Integer(0, doc="Index of the chosen layer; one that does not exist is ignored.")
+    said = param.String("", doc="What has become of the file, in a sentence.")
+
+    _esm = esm("upload")
+    _stylesheets: ClassVar[list[str]] = [stylesheet("site/theme", "kit/instrument")]
+
+    def __init__(self, **params: Any):
+        super().__init__(**{"sizing_mode": "stretch_width"} | params)
+        self.spec = json.dumps({"text": WORDS, "endings": ENDINGS, "maxBytes": MAX_BYTES}, ensure_ascii=False)
+
+
+class OwnMatrix(Viewer):
+    """Hold one reader's file in memory and show what rank makes of it.
+
+    A file that cannot be used changes nothing: the sentence says why, and the matrix before it stays.
+    """
+
+    def __init__(self, **params: Any):
+        super().__init__(**params)
+        self.upload = Upload()
+        self.rank = Rank(hide=["matrix"], visible=False)
+        self._name, self._data, self._size = "", bytearray(), 0
+        self._turn = 0  # counts what the reader began, so that a slow file does not replace the one after it
+        self._adapter, self._adapter_name = Adapter({}, {}, {}), ""
+        self.upload.param.watch(self._begin, "file")
+        self.upload.param.watch(self._receive, "chunk")
+        self.upload.param.watch(self._choose_layer, "layer")
+
+    def __panel__(self) -> Viewable:
+        return Column(self.upload, self.rank, sizing_mode="stretch_width")
+
+    def _begin(self, event: param.parameterized.Event) -> None:
+        """Make room for a file. What a browser says of it is checked here too: any program can pose as one."""
+        self._turn += 1
+        self._data = bytearray()
+        self.upload.param.update(wanted=-1, chunk=b"")  # else the same piece, sent again, would be no change
+        try:
+            self._name, self._size = _declared(event.new)
+        except FileRefused as refusal:
+            self._refuse(str(refusal))
+            return
+        self.upload.wanted = 0 if self._size else -1
+
+    async def _receive(self, event: param.parameterized.Event) -> None:
+        """Add a piece; ask for the next, or read the whole."""
+        position, piece = event.new[:POSITION], event.new[POSITION:]
+        if self.upload.wanted < 0 or not piece or int.from_bytes(position) != len(self._data):
+            return  # a piece of a transfer that was stopped
+        if len(self._data) + len(piece) > self._size:
+            self._refuse("More bytes came than the file has.")
+            return
+        self._data += piece
+        if len(self._data) < self._size:
+            self.upload.wanted = len(self._data)
+            return
+        data, self._data = bytes(self._data), bytearray()
+        self.upload.param.update(wanted=-1, chunk=b"", said=ARRIVED)
+        await self.read(self._name, data)
+
+    def _refuse(self, why: str) -> None:
+        self._data, self._size = bytearray(), 0
+        self.upload.param.update(wanted=-1, said=why)
+
+    async def read(self, name: str, data: bytes) -> None:
+        """Read a file and show it; say why where that is not possible."""
+        turn = self._turn
+        try:
+            read = self._read_adapter if name.lower().endswith(ADAPTER) else self._read_matrix
+            said = await read(name, data)
+        except FileRefused as refusal:
+            said = str(refusal)
+        except Exception:  # whatever a decoder or LAPACK does with a strange file, a reader gets a sentence
+            said = BROKEN
+        if turn == self._turn:
+            self.upload.said = said
+
+    async def _read_matrix(self, name: str, data: bytes) -> str:
+        """Show the matrix in a file, and return what to say."""
+        turn = self._turn
+        delta_w = await asyncio.to_thread(read_matrix, name, data)
+        out, in_ = delta_w.shape
+        if delta_w.size >= LARGE and turn == self._turn:
+            self.upload.said = WAITING.format(out=out, in_=in_)
+        load = await asyncio.to_thread(load_code, name, data)
+        async with _one_at_a_time:
+            matrix = await asyncio.to_thread(own_matrix, delta_w, name, load)
+        if turn == self._turn:
+            self._adapter = Adapter({}, {}, {})
+            self.upload.layers = "[]"
+            self._show(matrix)
+        return READ.format(name=name, out=out, in_=in_)
+
+    async def _read_adapter(self, name: str, data: bytes) -> str:
+        """Show the first layer of an adapter, and return what to say."""
+        turn = self._turn
+        adapter = await asyncio.to_thread(read_adapter, data)
+        matrix = await _layer_matrix(adapter, name, next(iter(adapter.layers)))
+        if turn == self._turn:
+            self._adapter, self._adapter_name = adapter, name
+            self.upload.param.update(layers=json.dumps(list(adapter.layers)), layer=0)
+            self._show(matrix)
+        left_out = [f" {layer} is left out: {why}" for layer, why in adapter.left_out.items()]
+        return READ_ADAPTER.format(name=name, layers=count(len(adapter.layers), "adapted layer")) + "".join(
+            left_out[:3]
+        )
+
+    async def _choose_layer(self, event: param.parameterized.Event) -> None:
+        """Show a layer of the adapter, unless the reader has gone on to another meanwhile."""
+        adapter, layers = self._adapter, list(self._adapter.layers)
+        if not 0 <= event.new < len(layers):
+            return
+        try:
+            matrix = await _layer_matrix(adapter, self._adapter_name, layers[event.new])
+        except Exception:
+            self.upload.said = BROKEN
+            return
+        if self.upload.layer == event.new and self._adapter is adapter:
+            self._show(matrix)
+
+    def _show(self, matrix: Matrix) -> None:
+        self.rank.matrix = matrix
+        self.rank.visible = True
+
+
+async def _layer_matrix(adapter: Adapter, name: str, layer: str) -> Matrix:
+    """Return one layer of an adapter, factored."""
+    load = adapter_code(name, *adapter.keys[layer])
+    async with _one_at_a_time:
+        return await asyncio.to_thread(adapter_matrix, adapter.layers[layer], layer, load)
+
+
+def _declared(text: str) -> tuple[str, int]:
+    """Return name and size of the file that a browser is about to send; an empty name and 0 if it stopped."""
+    try:
+        told = json.loads(text)
+        name, size = told.get("name", ""), told.get("size", 0)
+    except (ValueError, AttributeError, RecursionError):
+        raise FileRefused(BROKEN) from None
+    if not isinstance(name, str) or type(size) is not int or size < 0:
+        raise FileRefused(BROKEN)
+    if size > MAX_BYTES:
+        raise FileRefused(f"The file has {count(size, 'byte')}; at most {MAX_BYTES:,} can be read.")
+    if name and not size:
+        raise FileRefused(WORDS["empty"])
+    return name[:MAX_NAME], size
+
+
+def _quoted(text: str) -> str:
+    """Return a text as Python would write it, without the braces that mark gaps in a template."""
+    return repr(text).replace("{", "\\x7b")
+
+
+def load_code(name: str, data: bytes) -> str:
+    """Return the Python that loads a reader's matrix as `delta_w`, exactly as `read_matrix` read it."""
+    ending = "." + name.lower().rsplit(".", 1)[-1]
+    if ending == ".npy":
+        return f"delta_w = np.load({_quoted(name)}).astype(float)"
+    if ending in IMAGES:
+        return (
+            "from PIL import Image, ImageOps\n\n"
+            f"with Image.open({_quoted(name)}) as file:\n"
+            "    image = ImageOps.exif_transpose(file)\n"
+            "if image.has_transparency_data:\n"
+            "    image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image.convert('RGBA'))\n"
+            "white = 65535 if image.mode.startswith('I') else 255\n"
+            "grey = np.asarray(image if white > 255 else image.convert('L'), dtype=float)\n"
+            "delta_w = grey / (white / 2) - 1  # black is -1, white is 1"
+        )
+    lines = io.StringIO(data.decode("utf-8-sig"), newline=None)
+    layout = text_layout([line for line in lines if line.strip()])
+    line = "line.replace(',', '.')" if layout.decimal_comma else "line"
+    rows = "lines[1:]" if layout.header else "lines"
+    return (
+        f"with open({_quoted(name)}, encoding='utf-8-sig') as file:\n"
+        f"    lines = [{line} for line in file if line.strip()]\n"
+        f"delta_w = np.loadtxt({rows}, delimiter={layout.delimiter!r}, comments=None)"
+    )
+
+
+def adapter_code(name: str, lora_B: str, lora_A: str) -> str:
+    """Return the Python that loads the two factors of a layer, under the names that they have in the file."""
+    return (
+        "from safetensors.torch import load_file\n\n"
+        f"tensors = load_file({_quoted(name)})\n"
+        f"lora_B = tensors[{_quoted(lora_B)}].double().numpy()\n"
+        f"lora_A = tensors[{_quoted(lora_A)}].double().numpy()"
+    )

@@ -1,0 +1,212 @@
+"""The settings of a live run: the fields of its form, and from what a browser sends to checked configs."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from compute.experiments.runs import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
+from compute.training.config import (
+    EVALUATE_EVERY,
+    EVEN_RANK,
+    FLOAT32,
+    INITS,
+    LAYERS,
+    OPTIMIZERS,
+    SCALING_RULES,
+    TARGET_MODULES,
+    TRAINING_TEXTS,
+    TrainConfig,
+)
+from widgets.kit.runs import TASKS
+from widgets.lab.pair import MOST_STEPS
+
+METHODS = {
+    "both": "LoRA and full finetuning",
+    "lora": "LoRA",
+    "full": "Full finetuning",
+    "dora": "DoRA",
+    "adalora": "AdaLoRA, r left on average",
+    "ia3": "(IA)³",
+    "bitfit": "BitFit",
+    "bottleneck": "Bottlenecks of width r",
+    "soft prompt": "Soft prompt of r vectors",
+}
+# What each method uses besides what all of them do.
+USES = {
+    "lora": ("r", "alpha", "scaling_rule", "init", "target_modules", "layers", "base_format"),
+    "dora": ("r", "alpha", "scaling_rule", "target_modules"),
+    "adalora": ("r", "alpha", "target_modules"),
+    "bottleneck": ("r",),
+    "soft prompt": ("r",),
+}
+INIT_LABELS = {
+    "B=0": "lora_B = 0 (usual)",
+    "A=0": "lora_A = 0",
+    "both zero": "both zero",
+    "both random": "both random",
+    "mixed": "mixed",
+    "orthogonal": "orthogonal",
+    "PiSSA": "PiSSA",
+}
+BASE_LABELS = {
+    "float32": "float32 (usual)",
+    "nf4": "NF4, four bits",
+    "int4": "int4, four bits",
+    "fp4": "FP4, four bits",
+    "int3": "int3, seven levels",
+    "int2": "int2, three levels",
+}
+LAYER_LABELS = {str(LAYERS[0]): "first", str(LAYERS[1]): "middle", str(LAYERS[2]): "last"}
+STEPS = (EVALUATE_EVERY, MOST_STEPS)
+DEFAULT = TrainConfig()
+
+UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
+NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
+ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
+NO_TARGET = "LoRA needs at least one of these to adapt: {label}. Tick one."
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting: how a browser asks for it, what is allowed, and whether it stands among the first ones."""
+
+    name: str
+    label: str
+    kind: str  # select, integer, number, check or checks
+    default: Any
+    allowed: Any = None  # [value, label] pairs, or the lowest and highest number
+    stride: int = 1  # of an integer
+    first: bool = False
+
+    def refusal(self, value: Any) -> str:
+        """Say what is wrong with a value, or nothing."""
+        if self.kind == "checks":
+            known = isinstance(value, list) and all(isinstance(each, str) for each in value)
+            if not known or not {*value} <= {name for name, _ in self.allowed}:
+                return UNREADABLE
+            return "" if value else NO_TARGET.format(label=self.label)
+        if self.kind in ("select", "check"):
+            choices = [True, False] if self.kind == "check" else [each for each, _ in self.allowed]
+            return "" if type(value) in (str, bool) and value in choices else UNREADABLE
+        low, high = self.allowed
+        whole = "a whole number " if self.kind == "integer" else ""
+        told = f"{whole}from {low:,g} to {high:,g}" + f", in steps of {self.stride}" * (self.stride > 1)
+        numeric = type(value) is int or (type(value) is float and self.kind == "number")
+        if not numeric or not low <= value <= high or (self.stride > 1 and value % self.stride):
+            return NOT_POSSIBLE.format(label=self.label, given=str(value)[:40], allowed=told)
+        return ""
+
+
+def _pairs(names: Any) -> list[list[str]]:
+    return [[name, name] for name in names]
+
+
+FIELDS = [
+    Field(
+        "task",
+        "Task",
+        "select",
+        "legal",
+        [[task.replace("-", " "), label] for task, (label, _) in TASKS.items()],
+        first=True,
+    ),
+    Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),
+    Field("r", "Rank r", "integer", DEFAULT.r, (1, 64), first=True),
+    Field("steps", "Steps", "integer", DEFAULT.steps, STEPS, stride=EVALUATE_EVERY, first=True),
+    Field("learning_rate", "Learning rate, adapter", "number", LORA_LEARNING_RATE, (1e-6, 10)),
+    Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATES[FULL], (1e-6, 10)),
+    Field("alpha", "alpha", "number", DEFAULT.alpha, (0.01, 1024)),
+    Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
+    Field("init", "The factors start with", "select", "B=0", [[init, INIT_LABELS[init]] for init in INITS]),
+    Field(
+        "optimizer",
+        "Optimiser",
+        "select",
+        "adamw",
+        [[name, name.replace("adamw", "AdamW").replace("sgd", "SGD")] for name in OPTIMIZERS],
+    ),
+    Field("seed", "Seed", "integer", 0, (0, 2**32 - 1)),
+    Field("target_modules", "Adapted matrices", "checks", [*TARGET_MODULES], _pairs(TARGET_MODULES)),
+    Field(
+        "layers", "Adapted blocks", "checks", [*map(str, LAYERS)], [[*pair] for pair in LAYER_LABELS.items()]
+    ),
+    Field("train_embeddings", "Embeddings learn too", "check", False),
+    Field(
+        "base_format",
+        "LoRA's base is stored in",
+        "select",
+        FLOAT32,
+        [[*pair] for pair in BASE_LABELS.items()],
+    ),
+    Field("n_texts", "Texts to learn from", "integer", DEFAULT.n_texts, (1, TRAINING_TEXTS)),
+    Field("base_share", "Share of base texts, 0 to 1", "number", DEFAULT.base_share, (0, 1)),
+]
+
+
+USUAL = {field.name: field.default for field in FIELDS}
+
+
+def read(text: str) -> dict[str, Any]:
+    """Return the settings in a JSON text; raise ValueError with a sentence for what is not possible."""
+    try:
+        given = json.loads(text)
+        values = {field.name: given[field.name] for field in FIELDS}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(UNREADABLE) from None
+    for field in FIELDS:
+        if refusal := field.refusal(values[field.name]):
+            raise ValueError(refusal)
+    if values["init"] == EVEN_RANK and values["r"] % 2:
+        raise ValueError(ODD_RANK.format(r=values["r"]))
+    return values
+
+
+def configs(settings: dict[str, Any]) -> dict[str, TrainConfig]:
+    """Return the runs that the settings ask for, by method."""
+    method = settings["method"]
+    return {name: config(settings, name) for name in (("lora", "full") if method == "both" else (method,))}
+
+
+def config(settings: dict[str, Any], method: str) -> TrainConfig:
+    """Return one run; what full finetuning has no use for is left as it is, so that equal runs are one run."""
+    common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer", "n_texts")}
+    common["base_share"] = float(settings["base_share"])
+    if method == "full":
+        return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
+    # In one order: the order in which a reader ticks them makes no other run.
+    targets = tuple(name for name in TARGET_MODULES if name in settings["target_modules"])
+    layers = tuple(block for block in LAYERS if str(block) in settings["layers"])
+    chosen = settings | {"alpha": float(settings["alpha"]), "target_modules": targets, "layers": layers}
+    return TrainConfig(
+        **common,
+        **{name: chosen[name] for name in USES.get(method, ())},
+        method=method,
+        learning_rate=float(settings["learning_rate"]),
+        train_embeddings=settings["train_embeddings"],
+    )
+
+
+def sweep(settings: dict[str, Any]) -> list[TrainConfig]:
+    """Return the runs of a sweep over each r that the init can have, full finetuning last."""
+    ranks = [r for r in RECORDED_RANKS if r % 2 == 0 or settings["init"] != EVEN_RANK]
+    return [config(settings | {"r": r}, "lora") for r in ranks] + [config(settings, "full")]
+
+
+def same_but_r(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two settings ask for runs that one curve over r may hold."""
+    return one.keys() == other.keys() and all(
+        one[name] == other[name] for name in one.keys() - {"r", "method"}
+    )
+
+
+def describe() -> dict[str, Any]:
+    """Return the form for the browser."""
+    return {
+        "fields": [
+            {
+                name: getattr(field, name)
+                for name in ("name", "label", "kind", "default", "allowed", "stride", "first")
+            }
+            for field in FIELDS
+        ]
+    }

@@ -1,0 +1,106 @@
+"""One run as one reader watches it: what it has shown, how far it is, and what has become of it."""
+
+import contextlib
+import logging
+from dataclasses import asdict
+
+from compute.numbers.records import base_sum
+from compute.training.config import Diverged, Result, StepRecord, TrainConfig
+from compute.training.gathered import Collector, Run
+from compute.training.jobs import train_run
+from widgets.kit.text import fill
+from widgets.live.registry import Registry, RunStopped, Waiting, run_key
+from widgets.live.runner import WorkerDied
+
+WORDS = {
+    "starting": "starting",
+    "waiting": "waiting, number {place} in the queue",
+    "first": "step {step} of {steps}",
+    "running": "step {step} of {steps}, {speed:,.0f} tokens a second, about {left:.0f} s left",
+    "finishing": "step {steps} of {steps}; the finished model is being measured",
+    "finished": "finished: {steps} steps in {seconds:.1f} s, on {device}",
+    "stopped": "stopped after {step} steps",
+    "diverged": (
+        "diverged at step {step}: the loss was {loss}, worse than a blind guess. The learning rate of {rate:g} is too "
+        "large for these settings; try a tenth of it"
+    ),
+    "noNumber": "no number any more",
+    "failed": "This run failed, and why is not known. The server's log says more; Train starts it again.",
+    "died": "{why} Nothing else is disturbed. Train starts it again.",
+}
+DEVICES = {"cuda": "the GPU (CUDA)", "mps": "the GPU (MPS)", "cpu": "the processor (CPU)"}
+
+
+class Watched:
+    """Follow one run of the registry for one reader."""
+
+    def __init__(self, name: str, config: TrainConfig):
+        self.name, self.config = name, config
+        self.key = run_key(config=asdict(config), model=base_sum())
+        self.ended = False
+        self.result: Result | None = None
+        self.said = WORDS["starting"]
+        self.done = 0.0  # share of the steps, 0..1
+        self._collector = Collector(config)
+        self._started = 0.0
+        self._left = False
+
+    @property
+    def run(self) -> Run:
+        """What the run has shown so far."""
+        return self._collector.run
+
+    async def follow(self, registry: Registry) -> None:
+        """Watch until the end, whatever it is; leave the run when cancelled."""
+        try:
+            records = registry.watch(self.key, train_run, config=asdict(self.config))
+            async with contextlib.aclosing(records):
+                async for record in records:
+                    self._take(record)
+        except RunStopped:
+            self.stop()
+        except WorkerDied as death:
+            self.said = fill(WORDS["died"], {"why": str(death)})
+        except Exception:  # of the generator in its worker: the reader gets a sentence, the log the traceback
+            logging.getLogger(__name__).exception("a run failed: %s", self.config)
+            self.said = WORDS["failed"]
+        finally:
+            if self._left:
+                registry.leave(self.key)
+            self.ended = True
+
+    def stop(self) -> None:
+        """Say that the run was left before its end; whoever follows is to be cancelled next."""
+        if not self.ended:
+            self.ended = self._left = True
+            self.said = fill(WORDS["stopped"], {"step": round(self.done * self.config.steps)})
+
+    def _take(self, record: Waiting | StepRecord | Result | Diverged) -> None:
+        steps = self.config.steps
+        if isinstance(record, Waiting):
+            self.said = fill(WORDS["waiting"], {"place": record.place}) if record.place else WORDS["starting"]
+            return
+        self._collector.add(record)
+        if isinstance(record, Diverged):
+            loss = WORDS["noNumber"] if record.loss is None else f"{record.loss:.1f}"
+            values = {"step": record.step, "loss": loss, "rate": self.config.learning_rate}
+            self.said = fill(WORDS["diverged"], values)
+            return
+        made = record.step + isinstance(record, StepRecord)
+        self.done = made / steps
+        if made == 1:
+            self._started = record.seconds  # what came before the first step, such as loading, comes once
+        pace = (record.seconds - self._started) / max(made - 1, 1)  # seconds a step, evaluations included
+        values = {
+            "step": made,
+            "steps": steps,
+            "speed": getattr(record, "tokens_per_second", 0.0),
+            "left": pace * (steps - made),
+            "seconds": record.seconds,
+        }
+        if isinstance(record, Result):
+            self.result = record
+            self.said = fill(WORDS["finished"], values | {"device": DEVICES[record.device]})
+        else:
+            phase = "first" if made == 1 else "running" if made < steps else "finishing"
+            self.said = fill(WORDS[phase], values)

@@ -1,0 +1,194 @@
+"""The merging instrument: fold an adapter into its layer, deploy it, take it out again, stack and peel."""
+
+from functools import cache
+from typing import Any, ClassVar
+
+import param
+
+from compute.costs.macs import merged_macs, unmerged_macs
+from compute.costs.sizes import stored_numbers
+from compute.experiments.merging import CYCLES, LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
+from compute.numbers.precision import PRECISIONS
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.layers import LAYERS
+from widgets.kit.matrix import packed
+from widgets.kit.text import fill
+from widgets.merging.words import ASKED, LABELS, NOTE, SENTENCES, SNIPPET, WORDS
+
+MILLION = 1e6
+STATES = [(precision, f"{strength:g}") for precision in PRECISIONS for strength in STRENGTHS]
+
+
+@cache
+def recorded() -> Record:
+    """Return the record, read once."""
+    return load_record()
+
+
+def other_task(task: str) -> str:
+    """Return the task of the adapter that is stacked on that of a task."""
+    return next(each for each in TASKS if each != task)
+
+
+class Merging(Instrument):
+    """Merge a trained adapter into a real layer in a precision, step by step, and count what it costs.
+
+    Six steps: the factors beside W, merged, deployed, taken out again, a second adapter stacked on the first, the
+    first peeled off. Matrices are drawn on one scale with zero in the middle, delta_w and what is off each on one of
+    their own. Curves: entries that did not change against the strength, and how far W has gone after many cycles.
+    Left out: that activations are rounded too when a model runs in half precision.
+    """
+
+    task = param.Selector(
+        default="legal",
+        objects={label: task for task, label in LABELS.items()},
+        label="Adapter",
+        doc="Which adapter is merged first.",
+    )
+    precision = param.Selector(
+        default="fp32",
+        objects={name: name for name in PRECISIONS},
+        label="Precision",
+        doc="How the weights are stored.",
+    )
+    strength = param.Selector(
+        default="1",
+        objects={f"{strength:g}": f"{strength:g}" for strength in STRENGTHS},
+        label="Strength",
+        doc="What delta_w is multiplied by.",
+    )
+    step = param.Integer(
+        default=1, bounds=(1, len(SENTENCES)), label="Step", doc="How far the story has gone."
+    )
+    guess = param.String(
+        default="ask",
+        regex=r"ask|skip|\d{1,3}",
+        label="Guess",
+        doc="the words ask and skip, or a whole number",
+    )
+
+    script = "merging"
+    title = "Merge it"
+    caption = (
+        "A real layer of the mini-model, value projection of the middle block, with an adapter of rank 4. W, merged "
+        "weights and sums share one colour scale; delta_w, the factors, and what is off have scales of their own, as "
+        "written below. Curves: the chosen precision in colour, the others in grey. Different adapters are drawn by "
+        "chance, each of rank 4 and as large as the trained one. Rounding error is the size of what rounding changed; "
+        "most of it cancels, and what is missing of delta_w is a second number. Left out: activations, which are "
+        "rounded too when a model runs in half precision. Here they stay exact, so that only the merge shows."
+    )
+    choices = ("task", "precision", "strength", "step", "guess")
+    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
+    parts = ("choices", "steps", "maps", "guess", "charts", "table", "code", "share")
+
+    _esm = esm("merging")
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the recorded adapters."""
+        return list(TASKS)
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which adapters are recorded."""
+        return ", ".join(TASKS)
+
+    def enclosed_words(self) -> str:
+        """Say which adapter the single file carries."""
+        return f"the adapter “{self.task}”; the lesson has both"
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the layer, both adapters, and the numbers of every precision and strength."""
+        record = recorded()
+        layer, second = record.layers[self.task], record.layers[other_task(self.task)]
+        named = {
+            "W": layer.W,
+            "lora_A": layer.lora_A,
+            "lora_B": layer.lora_B,
+            "second_A": second.lora_A,
+            "second_B": second.lora_B,
+            "x": layer.x,
+        }
+        note = {
+            "layers": len(LAYERS),
+            "layer": LAYER,
+            "texts": self._texts()[-1],
+            "recorded": record.recorded,
+        }
+        return {
+            "key": self.task,
+            "note": fill(NOTE, note),
+            "scaling": layer.scaling,
+            "precisions": {name: each._asdict() for name, each in PRECISIONS.items()},
+            "cycles": CYCLES,
+            "asked": ASKED,
+            "common": self._common(),
+            "fields": list(self._state(*STATES[0])),
+            "states": {"-".join(state): [*self._state(*state).values()] for state in STATES},
+            "snippet": SNIPPET,
+            **{name: packed(array, "f4") for name, array in named.items()},
+        }
+
+    def _texts(self) -> list[str]:
+        return list(recorded().times["layer"])
+
+    def _common(self) -> dict[str, Any]:
+        """Return what is the same in every state of an adapter."""
+        record = recorded()
+        layer = record.layers[self.task]
+        shape = layer.W.shape
+        ratios = {
+            f"{what}_{name}": record.times[what][texts]["unmerged"] / record.times[what][texts]["merged"]
+            for what in ("layer", "model")
+            for name, texts in zip(("one", "many"), self._texts(), strict=True)
+        }
+        return {
+            "task": self.task,
+            "label": LABELS[self.task],
+            "second": LABELS[other_task(self.task)],
+            "out": shape[0],
+            "in": shape[1],
+            "r": R,
+            "tokens": len(layer.x),
+            "stored": stored_numbers(shape, R),
+            "merged_macs": merged_macs(shape),
+            "unmerged_macs": unmerged_macs(shape, R),
+            **ratios,
+        }
+
+    def _state(self, precision: str, strength: str) -> dict[str, Any]:
+        """Return the numbers of one precision and strength."""
+        state = recorded().states[state_key(self.task, precision, float(strength))]
+        gain = (state["base"] - state["merged"]) / (state["base"] - state["unmerged"])
+        millionths = {name: MILLION * state[name] for name in ("difference", "off_back", "off_peeled")}
+        return {
+            "precision": precision,
+            "strength": strength,
+            **{name: _short(value) for name, value in {**state, **millionths, "gain": gain}.items()},
+        }
+
+    def values(self, precision: str, strength: str) -> dict[str, Any]:
+        """Return every number that a sentence about a state may use; the browser is given the same."""
+        return self._common() | self._state(precision, strength)
+
+    def sentence(self) -> str:
+        """Say in a few sentences what this step shows."""
+        return fill(SENTENCES[self.step - 1], self.values(self.precision, self.strength))
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the numbers of each precision and strength."""
+        rows = [[fill(cell, self._state(*state)) for cell in WORDS["tableRow"]] for state in STATES]
+        return WORDS["tableHead"], rows
+
+    def snippet(self) -> str:
+        """Return code that merges the layer with torch and prints what changed."""
+        return fill(SNIPPET, self.values(self.precision, self.strength))
+
+
+def _short(value: Any) -> Any:
+    """Return numbers with the digits that were recorded: those of a quotient would only make the page longer."""
+    return [_short(each) for each in value] if isinstance(value, list) else float(f"{value:.8g}")

@@ -1,0 +1,239 @@
+import { format } from 'd3-format'
+import { Chart } from '../kit/chart.js'
+import { divergingScale, onColours } from '../kit/colour.js'
+import { abreast } from '../kit/controls.js'
+import { h } from '../kit/dom.js'
+import { read } from '../kit/frame.js'
+import { Guess } from '../kit/guess.js'
+import { Instrument, rendering } from '../kit/instrument.js'
+import { Merge } from './merge.js'
+import { Stages } from './stages.js'
+import { Readouts } from '../kit/readouts.js'
+import { csv } from '../kit/share.js'
+import { fill } from '../kit/text.js'
+
+const EVERY_MS = 3000 // while it plays: time to look at four pictures
+const CHOICES = ['task', 'precision', 'strength']
+const ROOM = 0.3 // below the lowest curve, in powers of ten
+const SMALLEST = 1e-12 // drawn in place of nothing at all, which has no logarithm
+
+const raised = (power) => String(power).replace(/./g, (c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)])
+
+/** An adapter merged, deployed, taken out, stacked and peeled off, step by step, and what precision does to it. */
+class Merging extends Instrument {
+  constructor(model, el) {
+    super(model, el)
+    this.awaits('task')
+    for (const name of ['precision', 'strength']) model.on(`change:${name}`, () => this.compute())
+    model.on('change:guess', () => this.reveal())
+    this.stop = onColours(() => this.colour())
+    this.load()
+  }
+
+  get step() {
+    return this.stepper.value
+  }
+
+  /** The numbers of the chosen state. */
+  get values() {
+    return this.merge.values(this.model.get('precision'), this.model.get('strength'))
+  }
+
+  build(choices) {
+    const { text, frame } = this
+    this.controls = this.choosers(...CHOICES)
+    this.strengths = choices.strength.options.map(([value]) => value).reverse() // an axis grows to the right
+    this.stepper = this.slider('step', choices.step.label, {
+      everyMs: EVERY_MS,
+      told: (step) => text.steps[step - 1],
+    })
+    const [low, high] = choices.step.bounds
+    this.stepper.set({ low, high, value: this.model.get('step'), start: low })
+    this.stage = h('h3', { class: 'stage' })
+    this.stages = new Stages(text)
+    this.guess = new Guess(text.guess, this.choosing('guess'))
+    this.charts = this.makeCharts()
+    this.charts.drift.element.classList.add('drift')
+    this.unchanged = h('div', {}, this.charts.unchanged.element)
+    this.note = h('p', { class: 'note' })
+    this.readouts = new Readouts(text)
+    frame.root.append(
+      ...frame.part('choices', abreast(this.controls)),
+      this.stepper.element,
+      this.stage,
+      ...frame.part('maps', this.stages.element, this.stages.aside),
+      frame.sentence,
+      this.readouts.element,
+      this.note,
+      ...frame.part('guess', this.guess.element),
+      ...frame.part('charts', h('div', { class: 'charts' }, this.charts.drift.element, this.unchanged)),
+    )
+  }
+
+  makeCharts() {
+    const { charts } = this.text
+    const unchanged = (i) => {
+      const share = (precision) => this.merge.values(precision, this.strengths[i]).unchanged
+      const shares = Object.fromEntries(Object.keys(this.merge.precisions).map((p) => [p, share(p)]))
+      return fill(charts.unchanged.probe, { at: this.strengths[i], ...shares })
+    }
+    const drift = (i) => {
+      const { same, different, ...values } = this.values
+      const millionths = { same_m: same[i] * 1e6, different_m: different[i] * 1e6 }
+      return fill(charts.drift.probe, { ...values, cycles: this.merge.cycles[i], ...millionths })
+    }
+    const chart = (name, ticks, probe, choose) =>
+      new Chart(charts[name], { format: ticks, choose, probe: (i) => (this.merge ? probe(i) : '') })
+    const turn = (i) => this.frame.shown('choices') && this.choose('strength', this.strengths[i])
+    return {
+      unchanged: chart('unchanged', format('.0%'), unchanged, turn),
+      drift: chart(
+        'drift',
+        (power) => `10${raised(power)}`,
+        drift,
+        () => {},
+      ),
+    }
+  }
+
+  load() {
+    const before = this.merge
+    this.merge = new Merge(read(this.model, 'arrays'))
+    this.note.textContent = this.merge.note
+    if (before && before.key !== this.merge.key) this.goOn()
+    this.compute()
+  }
+
+  /** A state was chosen: do its arithmetic once, so that a step only paints. */
+  compute() {
+    const [precision, strength] = ['precision', 'strength'].map((name) => this.model.get(name))
+    for (const name of CHOICES) this.controls[name].input.value = this.model.get(name)
+    this.shown = this.merge.at(precision, strength)
+    this.readouts.show(this.values)
+    this.drift()
+    this.reveal()
+    this.colour()
+  }
+
+  colour() {
+    this.scale = divergingScale(this.frame.root)
+    this.tick(this.step)
+  }
+
+  /** Follow the slider: the pictures and the sentence of this step. */
+  tick(step) {
+    const { stages, text, values } = this
+    this.stepper.show(step)
+    this.stage.textContent = fill(text.stages[step - 1], values)
+    stages.show(step - 1, this.shown[step - 1], values, this.scale)
+    this.frame.update()
+  }
+
+  /** The chosen precision stands out, the others are there to compare. */
+  others() {
+    return Object.keys(this.merge.precisions).filter((name) => name !== this.model.get('precision'))
+  }
+
+  /** The share of entries that merging leaves alone, against the strength; unseen until the reader has guessed. */
+  reveal() {
+    const { merge, strengths, charts, text } = this
+    const guess = this.guessed
+    const { asked } = merge
+    const { label } = merge.common
+    const truth = Math.round(100 * merge.values(asked.precision, asked.strength).unchanged)
+    this.guess.show(guess, { label, truth, high: 100 })
+    this.unchanged.classList.toggle('waiting', guess === 'ask')
+    const shares = (precision) => strengths.map((strength) => merge.values(precision, strength).unchanged)
+    const chosen = this.model.get('precision')
+    const line = (precision, kind, along) => ({ values: shares(precision), label: precision, kind, along })
+    const mark = { x: strengths.indexOf(asked.strength), y: truth / 100, kind: 'truth', lift: 1.6 } // above the curve's name
+    charts.unchanged.draw({
+      k: strengths.length - 1,
+      y: [0, 1],
+      lines: [
+        ...this.others().map((precision, i) => line(precision, `control-${i}`, 0.25)),
+        line(chosen, 'lost', 0.25),
+      ],
+      marks: [{ ...mark, label: fill(text.guess.truthMark, { truth }) }],
+      tick: (i) => strengths[i],
+    })
+    charts.unchanged.move(strengths.indexOf(this.model.get('strength')))
+  }
+
+  /** How far W has gone after so many cycles, both axes logarithmic. */
+  drift() {
+    const { merge, model, text } = this
+    const logs = (precision, name) =>
+      merge
+        .values(precision, model.get('strength'))
+        [name].map((value) => Math.log10(Math.max(value, SMALLEST)))
+    const chosen = model.get('precision')
+    const { curves } = text.charts.drift
+    const lines = [
+      ...this.others().map((name, i) => ({
+        values: logs(name, 'different'),
+        label: name,
+        kind: `control-${i}`,
+        along: 0.35,
+      })),
+      { values: logs(chosen, 'same'), label: fill(curves.same, { chosen }), kind: 'kept', along: 0.95 },
+      {
+        values: logs(chosen, 'different'),
+        label: fill(curves.different, { chosen }),
+        kind: 'lost',
+        along: 0.45,
+      },
+    ]
+    const all = lines.flatMap(({ values }) => values)
+    const y = [Math.floor(Math.min(...all) - ROOM), Math.ceil(Math.max(...all))]
+    const last = merge.cycles.length - 1
+    this.charts.drift.draw({ k: last, y, lines, tick: (i) => String(merge.cycles[i]) })
+    this.charts.drift.move(last)
+  }
+
+  sentence() {
+    return fill(this.text.sentences[this.step - 1], this.values)
+  }
+
+  snippet() {
+    return fill(this.merge.snippet, this.values)
+  }
+
+  table() {
+    return this.tableOf(Object.values(this.merge.states))
+  }
+
+  get stem() {
+    return CHOICES.map((name) => this.model.get(name)).join('-')
+  }
+
+  saves() {
+    return {
+      numbers: () => ['numbers.csv', this.numbersAsCsv()],
+      merged: () => ['merged.csv', this.mergedAsCsv()],
+    }
+  }
+
+  asPicture() {
+    return super.asPicture(this.charts, this.stages.pictures())
+  }
+
+  numbersAsCsv() {
+    const states = Object.values(this.merge.states)
+    const { cycles } = this.merge
+    const flat = (values) =>
+      Object.entries(values).flatMap(([name, value]) =>
+        Array.isArray(value) ? value.map((v, i) => [`${name}_${cycles[i]}`, v]) : [[name, value]],
+      )
+    const head = flat(states[0]).map(([name]) => name)
+    return csv([head, ...states.map((values) => flat(values).map(([, value]) => value))])
+  }
+
+  mergedAsCsv() {
+    const [rows, columns] = this.merge.shape
+    const { result } = this.shown[1]
+    return csv(Array.from({ length: rows }, (_, y) => [...result.subarray(y * columns, (y + 1) * columns)]))
+  }
+}
+
+export default rendering(Merging)

@@ -1,0 +1,114 @@
+import { axisBottom } from 'd3-axis'
+import { format } from 'd3-format'
+import { scaleLinear } from 'd3-scale'
+import { create } from 'd3-selection'
+import { freshId, rem } from '../kit/dom.js'
+
+// In rem, so that a projector's large letters find room.
+const MARGIN = { top: 2.2, right: 1, bottom: 2.6 }
+const NAMES = 9.6
+const ROW = 1.45
+const TICK = 5
+const ROOM = 0.04 // of what the axis spans, at both ends
+const NEAR = 0.3 // of what the rows span: a control further off is named, not drawn
+const DOT = 4 // pixels
+
+/** A row for each thing measured twice: both results, their middle and perhaps others, with upright lines as controls. */
+export class Rows {
+  /** `choose(code)` is told which row a reader picks. */
+  constructor(words, choose) {
+    const id = freshId('rows')
+    Object.assign(this, { words, choose })
+    this.figure = create('figure').attr('class', 'rows-chart')
+    this.figure.append('figcaption').attr('id', id).text(words.title)
+    this.svg = this.figure.append('svg').attr('role', 'img')
+    this.element = this.figure.node()
+    new ResizeObserver(() => this.content && this.draw(this.content)).observe(this.element)
+  }
+
+  /** content: {rows: [{code, label, values: [one, other], others: []}], rules: [{at, label}], chosen}. */
+  draw(content) {
+    const { rows, rules } = (this.content = content)
+    const unit = (this.unit = rem())
+    const width = this.element.clientWidth
+    const [left, right] = [NAMES * unit, width - MARGIN.right * unit]
+    if (right <= left) return // not laid out
+    const [top, bottom] = [MARGIN.top * unit, (MARGIN.top + ROW * rows.length) * unit]
+    const height = bottom + MARGIN.bottom * unit
+    this.box = { left, right, top, bottom, width }
+    const all = rows.flatMap(({ values, others }) => [...values, ...others])
+    const reach = NEAR * (Math.max(...all) - Math.min(...all))
+    const near = rules.map(({ at }) => at).filter((at) => at < Math.max(...all) + reach)
+    const [low, high] = [Math.min(...all, ...near), Math.max(...all, ...near)]
+    const room = ROOM * (high - low)
+    this.x = scaleLinear([low - room, high + room], [left, right])
+    const { svg } = this
+    const told = rows.map(({ label, values: [one, other] }) => `${label} ${format('.3f')((one + other) / 2)}`)
+    svg.attr('viewBox', `0 0 ${width} ${height}`).attr('width', width).attr('height', height)
+    svg
+      .attr('aria-label', [this.words.title, ...told].join('. '))
+      .selectAll('*')
+      .remove()
+    rules.forEach((rule, i) => this.rule(rule, `control-${i}`))
+    rows.forEach((row, i) => this.row(row, top + (i + 0.5) * ROW * unit))
+    const ticks = Math.max(2, Math.floor((right - left) / (TICK * unit)))
+    svg
+      .append('g')
+      .attr('class', 'axis')
+      .attr('transform', `translate(0,${bottom})`)
+      .call(axisBottom(this.x).ticks(ticks).tickSizeOuter(0))
+    svg
+      .append('text')
+      .attr('class', 'title')
+      .attr('x', right)
+      .attr('y', height - 0.35 * unit)
+      .attr('text-anchor', 'end')
+      .text(this.words.x)
+  }
+
+  /** An upright line through all rows; one that lies beyond the rows is named with its value instead. */
+  rule({ at, label }, kind) {
+    const { svg, x, unit } = this
+    const { left, right, top, bottom } = this.box
+    const inside = at <= x.domain()[1]
+    const place = inside ? x(at) : right
+    const line = () => svg.append('line').attr('class', `rule ${kind}`).attr('x1', place).attr('x2', place)
+    if (inside) line().attr('y1', top).attr('y2', bottom)
+    svg
+      .append('text')
+      .attr('class', `label ${kind}`)
+      .attr('x', place)
+      .attr('y', top - 0.5 * unit)
+      .attr('text-anchor', place > (left + right) / 2 ? 'end' : 'start')
+      .text(inside ? label : `${label} ${format('.2f')(at)} →`)
+  }
+
+  row({ code, label, values, others }, y) {
+    const { x, unit } = this
+    const { left, width } = this.box
+    const row = this.svg.append('g').attr('class', code === this.content.chosen ? 'row chosen' : 'row')
+    row.on('click', () => this.choose(code))
+    row
+      .append('rect')
+      .attr('class', 'ground')
+      .attr('width', width)
+      .attr('y', y - 0.5 * ROW * unit)
+      .attr('height', ROW * unit)
+    row
+      .append('text')
+      .attr('x', left - 0.7 * unit)
+      .attr('y', y + 0.28 * unit)
+      .attr('text-anchor', 'end')
+      .text(label)
+    const [from, to] = [Math.min(...values), Math.max(...values)].map(x)
+    const high = DOT + 1
+    row
+      .append('path')
+      .attr('class', 'span')
+      .attr('d', `M${from},${y}H${to}M${from},${y - high}v${2 * high}M${to},${y - high}v${2 * high}`)
+    const dot = (at, kind) =>
+      row.append('circle').attr('class', kind).attr('cx', at).attr('cy', y).attr('r', DOT)
+    for (const other of others) dot(x(other), 'other')
+    dot((from + to) / 2, 'mean')
+  }
+}

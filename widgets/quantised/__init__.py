@@ -1,0 +1,164 @@
+"""The quantised-base instrument: the mini-model stored in few bits, before and after LoRA learns on it."""
+
+from typing import Any, ClassVar
+
+import param
+
+from compute.experiments.qlora import BLOCKS, LEARNED_TASKS, STEPS, QuantisedRun, final_losses, load_qlora
+from compute.experiments.qlora import stored_loss as stored_in
+from compute.experiments.runs import FULL, load
+from compute.numbers.quantising import bits_per_number
+from compute.training.config import BASE_FORMATS, FLOAT32
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.runs import TASKS
+from widgets.kit.text import fill
+from widgets.quantised.words import BASE_NAMES, SNIPPET, WORDS
+
+MOST_GUESSED = 100  # hundredths of a nat
+ASKED = "nf4"
+
+
+class Quantised(Instrument):
+    """Replay LoRA on a base in each format: the damage by storing alone, learning, and what is left at the end.
+
+    Vermilion is what storing costs, teal what LoRA learns on it, grey the control: the same on the float32 base, and
+    full finetuning. Left out: formats and block sizes that no run was recorded with.
+    """
+
+    task = param.Selector(
+        default="legal",
+        objects={TASKS[_key][0]: _key for _key in (task.replace(" ", "-") for task in LEARNED_TASKS)},
+        label="Task",
+        doc="What LoRA learns.",
+    )
+    format = param.Integer(
+        default=BASE_FORMATS.index(ASKED),
+        bounds=(0, len(BASE_FORMATS) - 1),
+        label="Format",
+        doc=f"Which of {', '.join(BASE_FORMATS)} the frozen layers are stored in, the first being 0.",
+    )
+    guess = param.String(
+        default="ask",
+        regex=r"ask|skip|\d{1,3}",
+        label="Guess",
+        doc="the words ask and skip, or a whole number",
+    )
+
+    script = "quantised"
+    title = "Finetuned on a base in few bits"
+    caption = (
+        "All losses are in nats per token, on sentences that no run trains on. Left: nothing is trained; the 18 linear "
+        "layers are stored with one scale for so many weights, and the base is asked about its own voices. Middle: "
+        "LoRA with r = 4 on the base in blocks of 64, teal, and on the float32 base, dashed grey; the band holds all "
+        "three seeds, the line is the middle one. Right: the end of the run for each format; its axis does not begin "
+        "at zero. Vermilion there: delta_w added to the base and the sum stored in the format again. Grey: full "
+        "finetuning. Left out: larger models, other r, more seeds, and the memory that four bits save, which in a "
+        "model this small is nothing."
+    )
+    choices = ("task", "format", "guess")
+    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
+    parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
+
+    _esm = esm("quantised")
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the recorded tasks."""
+        return [task.replace(" ", "-") for task in LEARNED_TASKS]
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say what is recorded."""
+        return "both tasks with every format"
+
+    def enclosed(self) -> list[str]:
+        """Return the other tasks."""
+        return [task for task in self.published() if task != self.task]
+
+    def enclosed_words(self) -> str:
+        """Say what the single file carries."""
+        return self.published_words()
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    def runs(self, base_format: str) -> list[QuantisedRun]:
+        """Return the runs of the task on a format, one for each seed."""
+        return load_qlora().runs[self.task.replace("-", " ")][base_format]
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the losses of all formats on the task, and those of the base as stored."""
+        label, note = TASKS[self.task]
+        recorded = load_qlora()
+        return {
+            "key": self.task,
+            "label": label,
+            "note": f"{note} Recorded {recorded.recorded}.",
+            "task": self.task.replace("-", " "),
+            "formats": BASE_FORMATS,
+            "blocks": BLOCKS,
+            "steps": STEPS,
+            "stored": recorded.stored,
+            "curves": {name: _curves(self.runs(name)) for name in BASE_FORMATS},
+            "values": [self.at(name) for name in BASE_FORMATS],
+            "full": load(self.task.replace("-", " "), FULL).validation_loss[-1],
+            "truth": round(100 * (stored_in(ASKED) - stored_in(FLOAT32))),
+            "most": MOST_GUESSED,
+            "snippet": SNIPPET,
+        }
+
+    def at(self, base_format: str) -> dict[str, Any]:
+        """Return every number about a format."""
+        runs, plain = self.runs(base_format), self.runs(FLOAT32)
+        finals, plain_finals = final_losses(runs), final_losses(plain)
+        bits = 32.0 if base_format == FLOAT32 else bits_per_number(base_format)
+        return {
+            "name": BASE_NAMES[base_format][1],
+            "base_format": base_format,
+            "bits": f"{bits:g}",
+            "label": TASKS[self.task][0],
+            "task": self.task.replace("-", " "),
+            "stored": stored_in(base_format),
+            "plain_stored": stored_in(FLOAT32),
+            "noise": _middle(load_qlora().noise[base_format]),
+            "before": runs[0].validation_loss[0],
+            "final": _middle(finals),
+            "low": min(finals),
+            "high": max(finals),
+            "plain_final": _middle(plain_finals),
+            "plain_low": min(plain_finals),
+            "plain_high": max(plain_finals),
+            "requantised": _middle([run.requantised for run in runs]),
+            "moved": _middle([run.moved for run in runs]),
+        }
+
+    def values(self) -> dict[str, Any]:
+        """Return every number that the sentence may use."""
+        return self.at(BASE_FORMATS[self.format])
+
+    def sentence(self) -> str:
+        """Say in one sentence what storing costs, and where LoRA ends on it."""
+        return fill(WORDS["sentence"], self.values())
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of all formats."""
+        rows = [[fill(cell, self.at(name)) for cell in WORDS["tableRow"]] for name in BASE_FORMATS]
+        return WORDS["tableHead"], rows
+
+    def snippet(self) -> str:
+        """Return code that stores the base and measures it."""
+        return fill(SNIPPET, self.values())
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _curves(runs: list[QuantisedRun]) -> dict[str, list[float]]:
+    at_step = list(zip(*(run.validation_loss for run in runs), strict=True))
+    return {
+        "low": [min(losses) for losses in at_step],
+        "middle": [_middle([*losses]) for losses in at_step],
+        "high": [max(losses) for losses in at_step],
+    }

@@ -1,0 +1,219 @@
+import { format } from 'd3-format'
+import { Chart } from '../kit/chart.js'
+import { abreast } from '../kit/controls.js'
+import { h } from '../kit/dom.js'
+import { read } from '../kit/frame.js'
+import { Guess } from '../kit/guess.js'
+import { Instrument, rendering } from '../kit/instrument.js'
+import { Readouts } from '../kit/readouts.js'
+import { csv } from '../kit/share.js'
+import { fill } from '../kit/text.js'
+
+const EVERY_MS = 900 // while it plays
+const ROOM = 1.08 // above the highest value of a curve
+const APART = 0.06 // of the highest loss: a line nearer to float32 has no name of its own
+const MARGIN = 0.25 // of the span of the losses, below and above them
+
+/** LoRA on a base in each of six formats: what storing costs, how it learns, where it ends. */
+class Quantised extends Instrument {
+  constructor(model, el) {
+    super(model, el)
+    this.awaits('task')
+    model.on('change:guess', () => this.reveal())
+    this.load()
+  }
+
+  get place() {
+    return this.stepper.value
+  }
+
+  build({ format: rule }) {
+    const { text, frame } = this
+    this.controls = this.choosers('task')
+    const { formats } = read(this.model, 'arrays')
+    this.stepper = this.slider('format', text.formatLabel, {
+      everyMs: EVERY_MS,
+      told: (i) => text.names[formats[i]],
+    })
+    const [low, high] = rule.bounds
+    this.stepper.set({ low, high, value: this.model.get('format'), start: rule.default })
+    this.guess = new Guess(text.guess, this.choosing('guess'))
+    this.note = h('p', { class: 'note' })
+    const chart = (name, values, choose = () => {}) =>
+      new Chart(text.charts[name], {
+        format: format('.3~f'),
+        choose,
+        probe: (i) => (this.arrays ? fill(text.charts[name].probe, values(i)) : ''),
+      })
+    this.charts = {
+      stored: chart('stored', (i) => this.ofBlock(i)),
+      learning: chart('learning', (i) => this.ofStep(i)),
+      after: chart(
+        'after',
+        (i) => this.arrays.values[i],
+        (i) => this.stepper.go(i),
+      ),
+    }
+    this.readouts = new Readouts(text)
+    const { stored, learning, after } = this.charts
+    this.said = h('div', {}, ...frame.part('readouts', this.readouts.element), frame.sentence)
+    this.drawn = h(
+      'div',
+      { class: 'charts' },
+      ...frame.part('stored', stored.element),
+      learning.element,
+      after.element,
+    )
+    frame.root.append(
+      ...frame.part('task', abreast(this.controls)),
+      this.note,
+      ...frame.part('guess', this.guess.element),
+      this.stepper.element,
+      this.said,
+      this.drawn,
+    )
+  }
+
+  load() {
+    this.arrays = read(this.model, 'arrays')
+    this.controls.task.input.value = this.model.get('task')
+    this.note.textContent = this.arrays.note
+    this.reveal()
+  }
+
+  /** Show or veil what the guess is about. */
+  reveal() {
+    const { values, truth, most } = this.arrays
+    const guess = this.guessed
+    this.guess.show(guess, { ...values[0], truth, high: most })
+    for (const part of [this.said, this.drawn]) part.classList.toggle('waiting', guess === 'ask')
+    this.drawAfter()
+    this.tick(this.place)
+  }
+
+  /** The numbers of the base as it is stored, with blocks of the i-th size. */
+  ofBlock(i) {
+    const { blocks, stored, formats } = this.arrays
+    const { name } = this.values()
+    return {
+      name,
+      blocks: blocks[i],
+      stored: stored[formats[this.place]][i],
+      plain_stored: stored[formats[0]][i],
+    }
+  }
+
+  /** The losses at the i-th evaluation. */
+  ofStep(i) {
+    const { steps, curves, formats } = this.arrays
+    const { name } = this.values()
+    return {
+      name,
+      step: steps[i],
+      loss: curves[formats[this.place]].middle[i],
+      plain_loss: curves[formats[0]].middle[i],
+    }
+  }
+
+  /** The end of the run for every format: no tick changes it. */
+  drawAfter() {
+    const { values, full, formats } = this.arrays
+    const { after } = this.text.charts
+    const of = (name) => values.map((each) => each[name])
+    const every = [full, ...of('low'), ...of('high'), ...of('requantised')]
+    const [least, most] = [Math.min(...every), Math.max(...every)]
+    const margin = MARGIN * (most - least)
+    this.charts.after.draw({
+      k: formats.length - 1,
+      y: [least - margin, most + margin],
+      bands: [{ low: of('low'), middle: of('final'), high: of('high'), kind: 'spread' }],
+      lines: [
+        { values: of('requantised'), label: after.requantised, kind: 'lost', along: 1, anchor: 'end' },
+        { values: of('final'), label: after.final, kind: 'kept', along: 0.4 },
+      ],
+      rules: [{ at: { y: full }, label: after.full, kind: 'control-1', below: true }],
+      tick: (i) => this.text.names[formats[i]],
+    })
+  }
+
+  /** Follow the format: the first two charts, the place in the third, the read-outs, the sentence. */
+  tick(place) {
+    this.stepper.show(place)
+    const { arrays, charts, text } = this
+    const { formats, stored, curves, blocks, steps } = arrays
+    const chosen = formats[place]
+    const [plain] = formats
+    const high = ROOM * Math.max(...Object.values(stored).flat())
+    const names = Object.entries(stored).filter(([name]) => name !== plain)
+    names.sort(([one], [other]) => (one === chosen) - (other === chosen)) // the chosen one is drawn last
+    charts.stored.draw({
+      k: blocks.length - 1,
+      y: [0, high],
+      lines: names.map(([name, values]) => ({
+        values,
+        label: name === chosen || values.at(-1) - stored[plain][0] > APART * high ? text.names[name] : '',
+        kind: name === chosen ? 'lost' : 'faint',
+        along: 0.7,
+        dot: name === chosen ? 4 : 0,
+      })),
+      rules: [
+        {
+          at: { y: stored[plain][0] },
+          label: text.charts.stored.plain,
+          kind: 'control-1',
+          left: true,
+          below: true,
+        },
+      ],
+      tick: (i) => blocks[i],
+    })
+    charts.stored.move(blocks.indexOf(64))
+    const top = ROOM * Math.max(...[plain, chosen].flatMap((name) => curves[name].high))
+    const { low, middle, high: most } = curves[chosen]
+    charts.learning.draw({
+      k: steps.length - 1,
+      y: [0, top],
+      bands: [{ low, middle, high: most, kind: 'spread' }],
+      lines: [
+        { values: curves[plain].middle, kind: 'control-1' },
+        { values: middle, label: text.names[chosen], kind: 'kept', along: 0.15, anchor: 'start' },
+      ],
+      tick: (i) => steps[i],
+    })
+    charts.learning.move(steps.length - 1)
+    charts.after.move(place)
+    this.readouts.show(this.values())
+    this.frame.update()
+  }
+
+  values() {
+    return this.arrays.values[this.place]
+  }
+
+  sentence() {
+    return fill(this.text.sentence, this.values())
+  }
+
+  snippet() {
+    return fill(this.arrays.snippet, this.values())
+  }
+
+  table() {
+    return this.tableOf(this.arrays.values)
+  }
+
+  get stem() {
+    return `${this.arrays.key}-quantised`
+  }
+
+  saves() {
+    return { losses: () => ['losses.csv', this.asCsv()] }
+  }
+
+  asCsv() {
+    const names = ['base_format', 'stored', 'noise', 'before', 'final', 'low', 'high', 'requantised', 'moved']
+    return csv([names, ...this.arrays.values.map((values) => names.map((name) => values[name]))])
+  }
+}
+
+export default rendering(Quantised)

@@ -1,0 +1,226 @@
+"""The spectra instrument: the singular values of a change beside those of noise, and three ways to call it low."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import param
+
+from compute.matrices.noise import DRAWS
+from compute.matrices.spectrum import energy
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.text import fill
+from widgets.spectra.sources import LABELS, MADE_LAYER, source, spectra
+
+LEVEL = 0.9  # share of the energy that r90 is about
+OTHER_RANKS = (
+    " Its stable_rank is {stable:.1f}, where the noise has {noise_stable:.1f}, and its entropy_rank {entropy:.1f}, "
+    "where the noise has {noise_entropy:.1f}."
+)
+SENTENCES = {
+    "ask": "“{label}” has {k} singular values. How many of them hold {level:.0%} of its energy is yours to guess.",
+    "below": "In “{label}” {r90} of {k} directions hold {level:.0%} of the energy; {noise_name} needs {noise_r90}."
+    + OTHER_RANKS,
+    "like": "In “{label}” it takes {r90} of {k} directions to hold {level:.0%} of the energy, and {noise_name} needs "
+    "{noise_r90}: no difference that chance does not make." + OTHER_RANKS,
+}
+WORDS: dict[str, Any] = {
+    "sentences": SENTENCES,
+    "readouts": {
+        "r90": "r90: directions holding {level:.0%} of the energy",
+        "stable": "stable_rank: energy over that of the first",
+        "entropy": "entropy_rank: equal ones, as spread out",
+    },
+    "readoutValues": {"r90": "{r90} of {k}", "stable": "{stable:.1f}", "entropy": "{entropy:.1f}"},
+    "readoutNoise": {
+        "r90": "noise {noise_r90}",
+        "stable": "noise {noise_stable:.1f}",
+        "entropy": "noise {noise_entropy:.1f}",
+    },
+    "charts": {
+        "s": {
+            "title": "Singular values, over their norm",
+            "x": "direction",
+            "probe": "direction {i}: {s:.4f} of the norm; noise {noise_low:.4f} to {noise_high:.4f}",
+        },
+        "energy": {
+            "title": "Energy: share of s² in the first directions",
+            "x": "directions",
+            "curve": "energy",
+            "probe": "{i} directions: {energy:.1%} of the energy; noise {noise_energy:.1%}",
+        },
+    },
+    "noise": "noise",
+    "law": "Marchenko-Pastur",
+    "level": "{level:.0%}",
+    "noiseMark": "noise: {noise_r90}",
+    "guess": {
+        "question": (
+            "Guess first. Look at the singular values of “{label}”. How many of its {k} directions hold {level:.0%} of "
+            "the energy?"
+        ),
+        "field": "My guess:",
+        "reveal": "Reveal",
+        "skip": "Skip",
+        "again": "Guess for this matrix",
+        "right": "You said {guess} for “{label}”, and {truth} it is.",
+        "tooLow": "You said {guess} for “{label}”. It takes more: {truth}.",
+        "tooHigh": "You said {guess} for “{label}”. Fewer do: {truth}.",
+        "truthMark": "r90 = {r90}",
+        "guessMark": "your guess: {guess}",
+    },
+    "tableHead": [
+        "direction",
+        "s over its norm",
+        "energy so far",
+        "noise: 5 %",
+        "median",
+        "95 %",
+        "Marchenko-Pastur",
+    ],
+    "tableRow": ["{i}", "{s:.5f}", "{energy:.2%}", "{noise_low:.5f}", "{noise_s:.5f}", "{noise_high:.5f}"],
+    "tableLaw": "{law:.5f}",
+    "tableLawless": "not for products",
+    "downloads": {"spectrum": "Spectrum (CSV)", "picture": "Picture (SVG)"},
+}
+PRINT_R90 = """energy = np.cumsum(s**2) / (s**2).sum()
+print(f"r90: {1 + np.argmax(energy >= 0.9)}")
+"""
+
+
+class Spectra(Instrument):
+    """Show the singular values of a change beside those of noise, and how few directions hold its energy.
+
+    Left the singular values over their norm, linear or log; right the share of energy in the first directions. Grey
+    is the control: draws of noise and the Marchenko-Pastur law. Left out: how large the change is, and what it does.
+    """
+
+    source = param.Selector(
+        default="few-3",
+        objects={label: key for key, label in LABELS.items()},
+        label="Change",
+        doc="Where the matrix comes from: made up, learned, a real adapter, or noise.",
+    )
+    layer = param.String(
+        default=MADE_LAYER,
+        regex=r"^[\w.]{1,80}$",
+        label="Layer",
+        doc="the name of a layer that the source has",
+    )
+    scale = param.Selector(
+        default="linear",
+        objects={"linear": "linear", "log": "log"},
+        label="Axis",
+        doc="Of the singular values.",
+    )
+    guess = param.String(
+        default="ask",
+        regex=r"^(ask|skip|\d{1,2})$",
+        label="Guess",
+        doc="the words ask and skip, or a whole number",
+    )
+
+    script = "spectra"
+    title = "Spectra against noise"
+    caption = (
+        "Left: singular values, divided by their norm so that matrices of any size can be compared; the bars are "
+        "filled as far as r90 goes. Right: the share of energy that the first directions hold. Grey is the control: "
+        f"the band holds nine of ten of {DRAWS} draws at each direction, the dotted line is their median, the dashed "
+        "one what the Marchenko-Pastur law says of large noise. The ranks of noise are those of the median. The law "
+        "does not cover products, so an adapter's control has no dashed line. Left out: how large a change is, and "
+        "what it does."
+    )
+    choices = ("source", "layer", "scale", "guess")
+    keyed_by: ClassVar[tuple[str, ...]] = ("source",)
+    parts = ("source", "guess", "values", "energy", "table", "code", "share")
+
+    _esm = esm("spectra")
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of all sources."""
+        return list(LABELS)
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which sources a published copy carries."""
+        return ", ".join(LABELS)
+
+    def enclosed(self) -> list[str]:
+        """Return the sources of few layers; one with all layers of the model is as large as all of these."""
+        small = [key for key in LABELS if len(spectra(key)["layers"]) < 18]
+        return [key for key in small if key != self.source]
+
+    def enclosed_words(self) -> str:
+        """Say which sources the single file carries."""
+        return f"{', '.join([self.source, *self.enclosed()])}; the lesson has the others"
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the spectra of every layer of the source, and the noise beside each shape."""
+        found = source(self.source)
+        return {
+            "key": self.source,
+            "label": LABELS[self.source],
+            "note": found.note,
+            "first": found.first,
+            "level": LEVEL,
+            "snippet": found.code + PRINT_R90,
+            **spectra(self.source),
+        }
+
+    def _layer(self) -> dict[str, Any]:
+        """Return the layer that is shown: the chosen one, or the first where this source has none of that name."""
+        layers = {layer["name"]: layer for layer in spectra(self.source)["layers"]}
+        return layers.get(self.layer, layers[source(self.source).first])
+
+    def _noise(self) -> dict[str, Any]:
+        return spectra(self.source)["noise"]["x".join(map(str, self._layer()["shape"]))]
+
+    def values(self, i: int) -> dict[str, Any]:
+        """Return every number that a sentence about the first i directions may use; lib/spectrum.js makes the same."""
+        layer, noise, label = self._layer(), self._noise(), LABELS[self.source]
+        s = np.array(layer["s"])
+        last = max(0, i - 1)
+        return {
+            "label": label if layer["name"] == MADE_LAYER else f"{label}, {layer['name']}",
+            "k": len(s),
+            "level": LEVEL,
+            **{name: layer[name] for name in ("r90", "stable", "entropy")},
+            "noise_name": noise["name"],
+            **{f"noise_{name}": noise["ranks"][name] for name in ("r90", "stable", "entropy")},
+            "i": i,
+            "s": s[last] / np.linalg.norm(s),
+            "energy": energy(s)[i],
+            "noise_low": noise["s"][0][last],
+            "noise_s": noise["s"][1][last],
+            "noise_high": noise["s"][2][last],
+            "noise_energy": noise["energy"][1][i],
+            **({"law": noise["law"]["s"][last]} if noise["law"] else {}),
+        }
+
+    def case(self) -> str:
+        """Say which sentence fits: the guess is open, r90 is as noise has it, or below."""
+        if self.guess == "ask" and "guess" not in self.hide:
+            return "ask"
+        ranks = self._noise()["ranks"]
+        return "below" if self._layer()["r90"] < ranks["low"] else "like"
+
+    def sentence(self) -> str:
+        """Say in one sentence what the picture shows now."""
+        return fill(SENTENCES[self.case()], self.values(0))
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the numbers behind the curves."""
+        law = WORDS["tableLaw"] if self._noise()["law"] else WORDS["tableLawless"]
+        rows = [
+            [fill(cell, self.values(i)) for cell in (*WORDS["tableRow"], law)]
+            for i in range(1, len(self._layer()["s"]) + 1)
+        ]
+        return WORDS["tableHead"], rows
+
+    def snippet(self) -> str:
+        """Return NumPy code that prints r90."""
+        return fill(source(self.source).code + PRINT_R90, {"layer": self._layer()["name"]})

@@ -1,0 +1,193 @@
+"""Spectra to look at, by their source: made up, learned by full finetuning, derived from real adapters, noise."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from compute.experiments.derived import load_derived
+from compute.experiments.runs import FULL, load
+from compute.matrices.examples import iid_noise
+from compute.matrices.few_directions import FALL, few_directions
+from compute.matrices.noise import Band, marchenko_pastur_band, noise_control, noise_product_band
+from compute.matrices.spectrum import TIE, entropy_rank, r90, stable_rank
+from compute.matrices.svd import factorize
+from widgets.kit.layers import shape_of
+from widgets.kit.runs import TASKS
+from widgets.kit.text import fill
+
+SIZE, SEED = 64, 0  # of the matrices that are made up: as wide as the model that learned the others
+KS = (2, 3, 4, 8)
+MADE_LAYER = "matrix"  # what stands in an address where there is one matrix only
+ROUNDING = 1e-12  # of the largest singular value: what is below is no direction
+
+
+class Source(NamedTuple):
+    """Where spectra come from: a note, the code that loads one, and the layer that is shown first."""
+
+    note: str
+    code: str
+    first: str
+    layers: Callable[
+        [], Mapping[str, tuple[tuple[int, int], list[float]]]
+    ]  # shape and s by the name of the layer
+    r: int | None = None  # of an adapter
+
+
+MADE_NOTE = (
+    "Made up: {k} directions, each {fall} times as strong as the one before, and nothing else. This is what the usual "
+    "picture shows. It was built to have low rank."
+)
+LEARNED_NOTE = (
+    "Measured: what full finetuning added to each matrix of our small model. Nobody told it to be low in rank. "
+    "Singular values as recorded, {recorded}."
+)
+REAL_NOTE = (
+    "Measured: an adapter that somebody else trained on {base} ({repository}). Its r = {r} allows {r} directions and "
+    "no more. The control is a product of two random factors of the same shapes."
+)
+NOISE_NOTE = "One matrix of independent Gaussian numbers: the control, chosen as the matrix."
+
+LOAD_MADE = """import numpy as np
+
+rng = np.random.default_rng({seed})
+u, _ = np.linalg.qr(rng.standard_normal(({n}, {k})))
+v, _ = np.linalg.qr(rng.standard_normal(({n}, {k})))
+delta_w = (u * {fall} ** np.arange({k})) @ v.T
+s = np.linalg.svd(delta_w, compute_uv=False)
+"""
+LOAD_NOISE = """import numpy as np
+
+delta_w = np.random.default_rng({seed}).standard_normal(({n}, {n}))
+s = np.linalg.svd(delta_w, compute_uv=False)
+"""
+LOAD_LEARNED = """# Run it in the folder of this project.
+import json
+
+import numpy as np
+
+with open("assets/runs/{file}-full.json", encoding="utf-8") as file:
+    s = np.array(json.load(file)["spectra"]["{layer}"])
+"""
+LOAD_REAL = """# Run it in the folder of this project.
+import json
+
+import numpy as np
+
+with open("assets/adapters.json", encoding="utf-8") as file:
+    s = np.array(json.load(file)["{name}"]["layers"]["{layer}"]["s"])
+"""
+
+
+def _made(matrix: np.ndarray) -> dict[str, tuple[tuple[int, int], list[float]]]:
+    s = factorize(matrix).s
+    return {MADE_LAYER: ((SIZE, SIZE), np.where(s > ROUNDING * s[0], s, 0.0).round(6).tolist())}
+
+
+def _few(k: int) -> Source:
+    values = {"k": k, "fall": FALL, "n": SIZE, "seed": SEED}
+    return Source(
+        fill(MADE_NOTE, values),
+        fill(LOAD_MADE, values),
+        MADE_LAYER,
+        lambda: _made(few_directions(SIZE, k, SEED)),
+    )
+
+
+def _learned(key: str) -> Source:
+    run = load(key.replace("-", " "), FULL)
+    return Source(
+        fill(LEARNED_NOTE, {"recorded": run.recorded}),
+        fill(LOAD_LEARNED, {"file": key}),
+        "blocks.1.attention.v_proj",
+        lambda: {layer: (shape_of(layer), s) for layer, s in run.spectra.items()},
+    )
+
+
+def _real(name: str) -> Source:
+    adapter = load_derived()[name]
+    about = {"base": adapter.base_model, "repository": adapter.repository, "r": adapter.r}
+    return Source(
+        fill(REAL_NOTE, about),
+        fill(LOAD_REAL, {"name": name}),
+        next(iter(adapter.layers)),
+        lambda: {layer: (kept.shape, kept.s) for layer, kept in adapter.layers.items()},
+        adapter.r,
+    )
+
+
+def _noise() -> Source:
+    code = fill(LOAD_NOISE, {"n": SIZE, "seed": SEED})
+    return Source(NOISE_NOTE, code, MADE_LAYER, lambda: _made(iid_noise(SIZE, SEED)))
+
+
+SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
+    **{f"few-{k}": (f"Made up: {k} directions", partial(_few, k)) for k in KS},
+    **{key: (f"Learned: {label.lower()}", partial(_learned, key)) for key, (label, _) in TASKS.items()},
+    "lora-imdb-distilbert": (
+        "Real adapter: IMDB reviews, DistilBERT",
+        partial(_real, "lora-imdb-distilbert"),
+    ),
+    "peft-gpt2": ("Real adapter: GPT-2", partial(_real, "peft-gpt2")),
+    "noise": ("Noise: one draw", _noise),
+}
+LABELS = {key: label for key, (label, _) in SOURCES.items()}
+
+
+@cache
+def source(key: str) -> Source:
+    """Return a source by its key."""
+    return SOURCES[key][1]()
+
+
+class Control(NamedTuple):
+    """What noise does in the place of a matrix: its name, its band, and the law where there is one for it."""
+
+    name: str
+    band: Band
+    law: Band | None
+
+
+def control(shape: tuple[int, int], r: int | None) -> Control:
+    """Return the noise for a matrix of a shape, or for an adapter of rank r."""
+    if r is not None:
+        return Control("the product of two random factors", noise_product_band(shape, r), None)
+    return Control("noise of this shape", noise_control(shape), marchenko_pastur_band(shape))
+
+
+def measures(s: np.ndarray) -> dict[str, float]:
+    """Return the three effective ranks of a spectrum."""
+    return {"r90": r90(s), "stable": stable_rank(s), "entropy": entropy_rank(s)}
+
+
+def noise_measures(band: Band) -> dict[str, float]:
+    """Return the same of noise, from its median curve, and between which values the r90 of nine draws in ten lies."""
+    low, high = (int(np.argmax(band.energy[i] >= 0.9 - TIE)) for i in (2, 0))
+    return measures(band.s[1]) | {"low": low, "high": high}
+
+
+@cache
+def spectra(key: str) -> dict[str, Any]:
+    """Return the spectra of a source, ready for JSON: its layers, and the noise beside each shape."""
+    r, found = source(key).r, source(key).layers()
+    layers = [
+        {"name": name, "shape": list(shape), "s": s, **measures(np.array(s))}
+        for name, (shape, s) in found.items()
+    ]
+    shapes = sorted({shape for shape, _ in found.values()})
+    noise = {f"{out}x{into}": _shipped(control((out, into), r)) for out, into in shapes}
+    return {"layers": layers, "noise": noise}
+
+
+def _shipped(noise: Control) -> dict[str, Any]:
+    def rows(band: Band, what: str) -> list[list[float]]:
+        return [[float(f"{value:.4g}") for value in row] for row in getattr(band, what)]
+
+    return {
+        "name": noise.name,
+        "s": rows(noise.band, "s"),
+        "energy": rows(noise.band, "energy"),
+        "law": noise.law and {"s": rows(noise.law, "s")[1], "energy": rows(noise.law, "energy")[1]},
+        "ranks": noise_measures(noise.band),
+    }

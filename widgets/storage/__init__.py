@@ -1,0 +1,173 @@
+"""The storage instrument: one base and an adapter for each task, against a whole model for each."""
+
+from typing import Any
+
+import param
+
+from compute.costs.architectures import ARCHITECTURES, block_matrices, parameters, target_modules
+from compute.costs.counting import lora_numbers
+from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
+from widgets.counting.words import TARGET_LABELS, TARGETS_SAID
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.text import fill
+
+GB, MB = 10**9, 10**6  # bytes
+HIGHEST_RANK = 256
+MOST_TASKS = 1000
+WORDS: dict[str, Any] = {
+    "sentence": (
+        "For {tasks:,d} tasks on {label}, a full finetune for each takes {copies:,.2f} GB. One base and {tasks:,d} "
+        "adapters with r = {r} on {targets} take {adapters:,.2f} GB, of which {all_adapters:,.2f} GB are adapters. The "
+        "copies take {ratio:,.2f} times as much, and with ever more tasks it never reaches {limit:,.0f} times."
+    ),
+    "readouts": {
+        "copies": "Whole copies",
+        "adapters": "One base and adapters",
+        "ratio": "Copies over adapters",
+        "file": "One adapter",
+    },
+    "readoutValues": {
+        "copies": "{copies:,.2f} GB",
+        "adapters": "{adapters:,.2f} GB",
+        "ratio": "{ratio:,.2f} times",
+        "file": "{file:,.2f} MB",
+    },
+    "chart": {
+        "title": "GB stored against the number of tasks (logarithmic axes)",
+        "x": "tasks",
+        "copies": "whole copies",
+        "adapters": "base and adapters",
+        "even": "adapters as large as the base",
+        "probe": "{probed:,d} tasks: copies {probed_copies:,.2f} GB, base and adapters {probed_adapters:,.2f} GB",
+    },
+    "tableHead": ["tasks", "copies, GB", "base and adapters, GB", "copies over adapters"],
+    "tableRow": ["{probed:,d}", "{probed_copies:,.2f}", "{probed_adapters:,.2f}", "{probed_ratio:,.2f}"],
+    "downloads": {"storage": "Storage (CSV)", "picture": "Picture (SVG)"},
+}
+
+SNIPPET = """layers = {layers}  # (out, in), in each block
+n_layer, model, tasks, r = {n_layer}, {total}, {tasks}, {r}
+
+adapter = n_layer * sum(r * (out + into) for out, into in layers.values())
+copies, adapters = tasks * model, model + tasks * adapter
+print(f"GB, copies: {{bytes} * copies / 1e9:,.2f}")
+print(f"GB, one base and adapters: {{bytes} * adapters / 1e9:,.2f}")
+print(f"times as much: {copies / adapters:,.2f}")
+"""
+
+
+class Storage(Instrument):
+    """Compare what many tasks take on disk, as whole models and as adapters on one base.
+
+    Both axes are logarithmic. Grey, the control: a full finetune for each task. Gold: one base and an adapter for each
+    task, which stays flat until the adapters together are as large as the base. Left out: fewer bits for the base.
+    """
+
+    model = param.Selector(
+        default="llama-2-7b",
+        objects={model.label: name for name, model in ARCHITECTURES.items()},
+        label="Model",
+        doc="Whose copies are counted.",
+    )
+    targets = param.Selector(
+        default="all-linear",
+        objects={label: name for name, label in TARGET_LABELS.items()},
+        label="Adapters on",
+        doc="Which matrices have an adapter.",
+    )
+    r = param.Integer(default=16, bounds=(1, HIGHEST_RANK), label="Rank r", doc="Rank of each adapter.")
+    tasks = param.Integer(default=30, bounds=(1, MOST_TASKS), label="Tasks", doc="How many tasks are kept.")
+
+    script = "storage"
+    title = "Store many tasks"
+    caption = (
+        "Horizontal: number of tasks. Vertical: GB of a thousand million bytes, 16 bits a number. Both axes are "
+        "logarithmic. Grey: a full finetune for each task. Gold: one base and an adapter for each task. Left out: a "
+        "base kept in fewer bits, the files of the optimiser, and what must be in memory to answer."
+    )
+    choices = ("model", "targets", "r", "tasks")
+    parts = ("model", "steps", "chart", "table", "code", "share")
+
+    _esm = esm("storage")
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the sizes of all models: the browser multiplies them by r and tasks."""
+        models = {
+            name: {
+                "label": model.label,
+                "total": parameters(model),
+                "n_layer": model.n_layer,
+                "targets": {
+                    targets: {
+                        "said": said,
+                        "per_rank": lora_numbers(model, targets, 1),
+                        "layers": _layers(name, targets),
+                    }
+                    for targets, said in TARGETS_SAID.items()
+                },
+            }
+            for name, model in ARCHITECTURES.items()
+        }
+        sizes = {"k": HIGHEST_RANK, "bytes": BYTES, "most": MOST_TASKS, "stops": _stops()}
+        return {"models": models, **sizes, "snippet": SNIPPET}
+
+    def values(self, tasks: int) -> dict[str, Any]:
+        """Return every number that the sentence may use; storage.js makes the same."""
+        model, r = ARCHITECTURES[self.model], self.r
+        copies, adapters = copies_bytes(model, tasks), adapters_bytes(model, self.targets, r, tasks)
+        each = lora_numbers(model, self.targets, r) * BYTES
+        return {
+            "tasks": tasks,
+            "label": model.label,
+            "r": r,
+            "targets": TARGETS_SAID[self.targets],
+            "copies": copies / GB,
+            "adapters": adapters / GB,
+            "all_adapters": tasks * each / GB,
+            "ratio": copies / adapters,
+            "file": each / MB,
+            "limit": most_saved(model, self.targets, r),
+        }
+
+    def sentence(self) -> str:
+        """Say in a few words what the picture shows now."""
+        return fill(WORDS["sentence"], self.values(self.tasks))
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the numbers behind the curves."""
+        rows = []
+        for tasks in sorted({*_stops(), self.tasks}):
+            values = self.values(tasks)
+            probed = {f"probed_{name}": values[name] for name in ("copies", "adapters", "ratio")}
+            rows.append([fill(cell, {"probed": tasks, **probed}) for cell in WORDS["tableRow"]])
+        return WORDS["tableHead"], rows
+
+    def snippet(self) -> str:
+        """Return Python code that prints the numbers of the sentence."""
+        model = ARCHITECTURES[self.model]
+        return fill(
+            SNIPPET,
+            {
+                "layers": _layers(self.model, self.targets),
+                "n_layer": model.n_layer,
+                "total": parameters(model),
+                "tasks": self.tasks,
+                "r": self.r,
+                "bytes": BYTES,
+            },
+        )
+
+
+def _layers(name: str, targets: str) -> str:
+    """Return the adapted layers of one block as Python code."""
+    matrices = block_matrices(ARCHITECTURES[name])
+    return repr({layer: matrices[layer] for layer in target_modules(ARCHITECTURES[name], targets)})
+
+
+def _stops() -> list[int]:
+    """Return the numbers of tasks in the table: 1, 2, 5, 10 and so on."""
+    return [first * 10**power for power in range(3) for first in (1, 2, 5)] + [MOST_TASKS]

@@ -1,0 +1,245 @@
+"""The strength instrument: turn an adapter up and down, and watch what it knows and what it forgets."""
+
+from typing import Any, Self
+
+import param
+
+from compute.experiments.runs import FULL
+from compute.training.config import STRENGTHS, TrainConfig
+from compute.training.gathered import Run
+from widgets.kit.instrument import Instrument, esm
+from widgets.kit.runs import TASKS, OfRecordedRun, runs_of
+from widgets.kit.text import fill
+
+TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
+HALF = STRENGTHS.index(0.5)
+LEAST = 0.02  # nats: shares of a smaller change would be shares of chance
+
+LOSS = "At strength {strength:.2f} “{label}” has a loss of {loss:.2f} nats per token on the task"
+BASE = "On the base's own voices it has {base:.2f}"
+ENDS = (
+    " The base alone has {loss_before:.2f} and {base_before:.2f}, full finetuning ends at {full_loss:.2f} and "
+    "{full_base:.2f}."
+)
+SENTENCES = {
+    "shares": f"{LOSS}: {{kept:.0%}} of the fall that strength 1 brings. {BASE}: {{lost:.0%}} of the rise.{ENDS}",
+    "losses": f"{LOSS}. {BASE}.{ENDS}",
+}
+
+WORDS: dict[str, Any] = {
+    "sentences": SENTENCES,
+    "dialLabel": "Strength",
+    "dial": "{strength:.2f} / {last:.2f}",
+    "curves": {"adapter": "LoRA", "full": "full finetuning"},
+    "tick": "{strength:.1f}",
+    "charts": {
+        "task": {
+            "title": "Loss on the task, unseen sentences (nats per token)",
+            "x": "strength: 0 without delta_w, 1 as trained",
+            "probe": "strength {strength:.2f}: {loss:.3f} nats; full finetuning {full_loss:.3f}",
+        },
+        "base": {
+            "title": "Forgetting: loss on the base's own voices (nats per token)",
+            "x": "strength: 0 without delta_w, 1 as trained",
+            "probe": "strength {strength:.2f}: {base:.2f} nats; full finetuning {full_base:.2f}",
+        },
+    },
+    "samples": {"base": "The base writes", "adapted": "With the adapter at strength {strength:.2f}"},
+    "guess": {
+        "question": (
+            "Guess first. At strength 1 “{label}” takes the loss on its task from {before:.2f} to {after:.2f}. At half "
+            "that strength, how many percent of this fall are left?"
+        ),
+        "field": "My guess, in percent:",
+        "reveal": "Reveal",
+        "skip": "Skip",
+        "again": "Guess for this run",
+        "right": "You said {guess}% for “{label}”, and {truth}% it is.",
+        "tooLow": "You said {guess}% for “{label}”. Half the strength keeps more: {truth}%.",
+        "tooHigh": "You said {guess}% for “{label}”. Half the strength keeps less: {truth}%.",
+        "truthMark": "{truth}% of the fall",
+    },
+    "tableHead": ["strength", "task", "base's own voices", "full: task", "full: base's own voices"],
+    "tableRow": ["{strength:.2f}", "{loss:.3f}", "{base:.3f}", "{full_loss:.3f}", "{full_base:.3f}"],
+    "downloads": {"curves": "Curves (CSV)", "picture": "Picture (SVG)"},
+}
+
+STAYS = "Its embeddings were trained too. They stay as they are, whatever the strength."
+
+IMPORTS = """from compute.adapters.layer import merge
+from compute.model.checkpoint import load_base
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+"""
+PRINT_LOSS = """model = load_adapter(load_base(), files)
+there = evaluate(merge(model, strength={strength}), {task})
+print(f"loss at strength {strength:.2f}: {there.validation_loss:.2f} nats per token")
+"""
+TRAIN_AGAIN = """from compute.training.config import TrainConfig
+from compute.training.loop import evaluate, train
+
+*_, result = train(TrainConfig({config}))
+files = AdapterFiles(result.weights, result.adapter_config)
+"""
+READ_FILES = """from compute.training.loop import evaluate
+from pathlib import Path
+
+weights = Path("adapter_model.safetensors").read_bytes()
+files = AdapterFiles(weights, Path("adapter_config.json").read_text())
+"""
+
+
+class Strength(OfRecordedRun, Instrument):
+    """Multiply what an adapter adds by 0 to 2, and show what the model then knows, forgets and writes.
+
+    Two curves over the strength: loss on the task in teal, loss on the base's own voices in vermilion. Grey is the
+    control: where full finetuning of the task ended. Left out: strengths below 0 and above 2.
+
+    `Strength()` offers the recorded runs; `Strength.of(run)` shows another one, such as the reader's own.
+    """
+
+    strength = param.Integer(
+        default=TRAINED,
+        bounds=(0, len(STRENGTHS) - 1),
+        label="Strength",
+        doc="What delta_w is multiplied by, in quarters.",
+    )
+    guess = param.String(
+        default="ask",
+        regex=r"ask|skip|\d{1,3}",
+        label="Guess",
+        doc="the words ask and skip, or a percentage",
+    )
+    run = param.ClassSelector(
+        class_=Run, allow_refs=False, doc="A finished LoRA run of the reader's, in place of a recorded one."
+    )
+    label = param.String("", doc="What the reader's own run is called.")
+
+    script = "strength"
+    title = "Turn the adapter up and down"
+    caption = (
+        "The strength is what delta_w is multiplied by before it is added to the base: 0 adds nothing, 1 is the "
+        "adapter as it was trained, 2 adds it twice. Teal is the mean loss on sentences of the task that no run trains "
+        "on; its axis need not start at zero. Vermilion is the mean loss on the base's own voices: what it gains has "
+        "been forgotten. Both are measured at each quarter, with straight lines between. The grey lines are the "
+        "control, the end of full finetuning. The samples come from the same throws of the dice. Left out: strengths "
+        "below 0 and above 2, and other seeds."
+    )
+    choices = ("task", "r", "strength", "guess")
+    parts = ("task", "steps", "guess", "samples", "table", "code", "share")
+
+    _esm = esm("strength")
+
+    @classmethod
+    def of(cls, run: Run, label: str, **params: Any) -> Self:
+        """Return the instrument for another finished LoRA run; its config says the task."""
+        return cls(run=run, label=label, hide=["task", *params.pop("hide", [])], **params)
+
+    def enclosed(self) -> list[str]:
+        """Return all recorded runs; a figure of the reader's own run has no others."""
+        return [] if self.run else self.published()
+
+    def enclosed_words(self) -> str:
+        """Say which runs the single file carries."""
+        return self.published_words()
+
+    @param.depends("run", "label", watch=True)
+    def _show_run(self) -> None:
+        self._make()
+
+    def words(self) -> dict[str, Any]:
+        """Return labels and templates."""
+        return WORDS
+
+    def _task(self) -> str:
+        """Return the task of the run that is shown, with a hyphen for a space."""
+        return self.run.config["task"].replace(" ", "-") if self.run else self.task
+
+    def _shown(self) -> Run:
+        return self.run or runs_of(self.task)[self.r]
+
+    def make_arrays(self) -> dict[str, Any]:
+        """Return the losses and samples at each strength, and the control."""
+        run, values = self._shown(), self.values(TRAINED)
+        voice, note = TASKS[self._task()]
+        stays = abs(run.strengths["validation_loss"][0] - values["loss_before"]) > LEAST / 10
+        told = [note, f"Recorded {run.recorded}." if run.recorded else f"Task: {voice.lower()}."]
+        return {
+            "key": f"{self._task()}-{'own' if self.run else self.r}",
+            "label": values["label"],
+            "note": " ".join([*told, *[STAYS] * stays]),
+            "strengths": STRENGTHS,
+            "trained": TRAINED,
+            "half": HALF,
+            "least": LEAST,
+            "task": run.strengths["validation_loss"],
+            "base": run.strengths["base_loss"],
+            "samples": run.strengths["samples"],
+            "base_samples": run.base_samples,
+            "before": {"task": values["loss_before"], "base": values["base_before"]},
+            "full": {"task": values["full_loss"], "base": values["full_base"]},
+            "truth": self.truth(),
+            "snippet": self._code(),
+        }
+
+    def values(self, at: int) -> dict[str, Any]:
+        """Return every number that a sentence about a place on the dial may use; strength.js makes the same."""
+        run, full = self._shown(), runs_of(self._task())[FULL]
+        loss, base = run.strengths["validation_loss"], run.strengths["base_loss"]
+        loss_before, base_before = full.validation_loss[0], full.base_loss[0]
+        return {
+            "strength": STRENGTHS[at],
+            "last": STRENGTHS[-1],
+            "label": self.label if self.run else f"{TASKS[self.task][0]}, r = {self.r}",
+            "loss": loss[at],
+            "base": base[at],
+            "loss_before": loss_before,
+            "base_before": base_before,
+            "full_loss": full.validation_loss[-1],
+            "full_base": full.base_loss[-1],
+            "kept": _share(loss_before - loss[at], loss_before - loss[TRAINED]),
+            "lost": _share(base[at] - base_before, base[TRAINED] - base_before),
+        }
+
+    def truth(self) -> int | None:
+        """Return how many percent of the fall half the strength keeps, None where there is no fall to speak of."""
+        kept = self.values(HALF)["kept"]
+        return None if kept is None else int(100 * kept + 0.5)
+
+    def sentence(self) -> str:
+        """Say in one sentence what the model does at this strength."""
+        values = self.values(self.strength)
+        return fill(SENTENCES[case(values)], values)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the losses at each strength."""
+        every = map(self.values, range(len(STRENGTHS)))
+        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in every]
+
+    def _code(self) -> str:
+        """Return the code with a gap for the strength."""
+        run = self._shown()
+        task = repr(run.config["task"])
+        if "steps" not in run.config:
+            return IMPORTS + READ_FILES + fill(PRINT_LOSS, {"task": task})
+        usual = TrainConfig()
+        said = {
+            name: value
+            for name, value in run.config.items()
+            if name in ("task", "r") or value != getattr(usual, name)
+        }
+        config = ", ".join(f"{name}={value!r}" for name, value in said.items())
+        return IMPORTS + fill(TRAIN_AGAIN, {"config": config}) + fill(PRINT_LOSS, {"task": task})
+
+    def snippet(self) -> str:
+        """Return code that merges the adapter at this strength and prints its loss."""
+        return fill(self._code(), {"strength": STRENGTHS[self.strength]})
+
+
+def _share(part: float, whole: float) -> float | None:
+    """Return a part of a change, None where the change is too small to have parts or the part goes the other way."""
+    return part / whole if whole >= LEAST and part >= 0 else None
+
+
+def case(values: dict[str, Any]) -> str:
+    """Say which sentence fits: shares of the change, or losses alone."""
+    return "losses" if values["kept"] is None or values["lost"] is None else "shares"
