@@ -41,7 +41,7 @@ format: $(VENV)/.installed-test ## format the Python sources and fix what ruff c
 	@$(VENV)/bin/ruff format .
 
 browser: $(VENV)/.installed-test
-	@$(PY) tests/find_browser.py
+	@$(PY) tests/helpers/find_browser.py
 
 clean: ## remove what make and the tools made, except assets/bundles
 	rm -rf $(VENV) assets/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

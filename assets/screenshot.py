@@ -13,9 +13,9 @@ SIZE = {"width": 1160, "height": 1000}
 
 def main() -> None:
     """Export the site, open the lesson's figure in a state that shows something, and keep the picture."""
+    import find_browser
     from playwright.sync_api import sync_playwright
 
-    import find_browser
     from app import export
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

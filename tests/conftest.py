@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,24 +12,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-import find_browser
+from helpers import ROOT, find_browser
+from helpers.app import serve
+from helpers.find_browser import FLAGS, HOSTS
 
 # Torch's threads that wait for each other beside a browser and a server take six times as long as one does.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ROOT = Path(__file__).resolve().parent.parent
-HOSTS = ("127.0.0.1", "localhost")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # No other host has an address: a page that needs one fails here as it would on a train.
-    "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in HOSTS),
-]
 collect_ignore = ["bench"]  # measurements, run by `make bench`
 
 
@@ -106,58 +91,6 @@ def open_page(browser) -> Iterator[Callable]:
     for context in contexts:
         context.close()
     assert said == [], "a page complained:\n" + "\n".join(said)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def serve(*arguments: str, program: str = "app.py", seconds: float = 60) -> Iterator[str]:
-    """Run `python app.py` with the arguments on a free port while the context lasts; give its address.
-
-    The app has `seconds` to print that address; its output is shown when it does not or ends before.
-    """
-    command = [sys.executable, "-u", program, *arguments]
-    port = _free_port()
-    address = f"http://127.0.0.1:{port}"
-    printed: list[str] = []
-    ready = threading.Event()
-    with subprocess.Popen(
-        [*command, "--port", str(port), "--address", "127.0.0.1"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-
-        def listen() -> None:
-            for line in process.stdout:
-                printed.append(line)
-                if address in line:
-                    ready.set()
-
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        try:
-            end = time.monotonic() + seconds
-            while not ready.wait(0.05):
-                if process.poll() is not None or time.monotonic() > end:
-                    state = "is still silent" if process.poll() is None else f"ended ({process.returncode})"
-                    process.kill()
-                    listener.join(5)
-                    pytest.fail(f"{' '.join(command)} {state}; it said:\n{''.join(printed)}", pytrace=False)
-            yield address
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            listener.join(5)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from helpers.app import Served, program
 from lessons import load_all
 from lessons.press.site import Site
-from serving import Served, program
 
 SITE = Site(live=True)
 LIVE = [f"/live/{lesson.slug}/{part}" for lesson in load_all() for part in lesson.live_parts()]

@@ -1,4 +1,4 @@
-"""The house keeps its shape, and each rule of tests/rules.py is able to fail."""
+"""The house keeps its shape, and each rule of tests/helpers/rules.py is able to fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rules import (
+from helpers import ROOT
+from helpers.rules import (
     colours_live_in_css,
     compute_draws_nothing,
     no_path_of_one_machine,
@@ -20,7 +21,6 @@ from rules import (
     use_goes_one_way,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
 URL = "https:" + "//cdn.example.org/d3.js"
 RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
     use_goes_one_way: [

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import ROOT
+
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
 ENTRIES = {"page": "assets/site/page.js"} | {
     path.stem: path.relative_to(ROOT).as_posix()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import app
+from helpers.app import program, run
+from helpers.prose import Page
 from lessons import load_all
-from prose import Page
-from serving import program, run
 
 
 def test_help_shows_what_can_be_chosen():

@@ -9,14 +9,14 @@ import pkgutil
 import sys
 import types
 from collections.abc import Iterator
-from pathlib import Path
 
 import param
 import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import ROOT
+
 IGNORED = {
     "ES01",  # a second paragraph stands where it says something
     "SA01",  # so does See Also

@@ -1,4 +1,4 @@
-"""tests/find_browser.py: the order in which it looks, and what it does when there is nothing."""
+"""tests/helpers/find_browser.py: the order in which it looks, and what it does when there is nothing."""
 
 import stat
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-import find_browser
+from helpers import find_browser
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import serve
+from helpers.app import serve
 
 PAGE = """<!doctype html><html lang="en"><title>t</title><p>text</p><script>{}</script></html>"""
 SERVER = """

@@ -13,8 +13,9 @@ from time import perf_counter
 import pytest
 from playwright.sync_api import sync_playwright
 
-import find_browser
-from conftest import FLAGS, serve
+from helpers import find_browser
+from helpers.app import serve
+from helpers.find_browser import FLAGS
 from tests.bench import figures, numbers, pages, ticks, training, watching, weight
 from tests.bench.table import Row, line
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from conftest import _free_port, serve
+from helpers.app import free_port, serve
 from tests.bench import ROOT
 from tests.bench.table import Row, at_least, at_most, percentile
 
@@ -66,7 +66,7 @@ def server_process(address: str) -> psutil.Process:
 
 def made() -> float:
     """Return how long `make serve` takes until it prints the address; what it installs is there."""
-    port, start = _free_port(), perf_counter()
+    port, start = free_port(), perf_counter()
     command = ["make", "--old-file=.venv/.installed-app", "serve", f"ARGS=--port {port}"]
     with subprocess.Popen(
         command,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, CDPSession, Page
 
-from conftest import serve
+from helpers.app import serve
 from tests.bench import HERE
 from tests.bench.table import Row, at_least, at_most, percentile
 

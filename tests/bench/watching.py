@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 from playwright.sync_api import Browser, Page, expect
 
-from conftest import serve
+from helpers.app import serve
 from tests.bench import HERE, pages, ticks
 from tests.bench.pages import LESSON, MB
 from tests.bench.reader import LAB, Reader, loop

@@ -1,0 +1,74 @@
+"""Guess first: nothing gives the answer away before, and the guess stays beside the truth after."""
+
+import pytest
+from playwright.sync_api import expect
+
+from compute.matrices.examples import make_task
+from compute.matrices.spectrum import knee_rank
+from compute.matrices.svd import factorize
+from helpers.browser import choose, instrument, move
+from widgets.kit.text import fill
+from widgets.rank import WORDS
+
+KNEE = knee_rank(factorize(make_task("blur", 32, 0)).s)
+LABEL = "blur, 32 × 32"
+
+
+def waits(root) -> None:
+    for part in (".readouts", ".sentence", ".charts"):
+        expect(root.locator(part)).not_to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("guess", "words"), [(KNEE - 4, "tooLow"), (KNEE, "right"), (KNEE + 11, "tooHigh"), (0, "tooLow")]
+)
+def test_the_guess_gets_a_verdict_and_two_marks(open_page, server, guess, words):
+    root = instrument(open_page(f"{server}/lesson/rank.html?rank.task=blur"))
+    expect(root.locator(".question")).to_have_text(
+        fill(WORDS["guess"]["question"], {"label": LABEL, "tolerance": 0.05})
+    )
+    waits(root)
+    root.get_by_label("My guess: r =").fill(str(guess))
+    root.get_by_role("button", name="Reveal").click()
+    values = {"guess": guess, "truth": KNEE, "knee": KNEE, "label": LABEL}
+    expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"][words], values))
+    for part in (".readouts", ".sentence", ".charts"):
+        expect(root.locator(part)).to_be_visible()
+    expect(root.locator(".mark.truth text")).to_have_text(fill(WORDS["guess"]["truthMark"], values))
+    expect(root.locator(".mark.guess text")).to_have_text(fill(WORDS["guess"]["guessMark"], values))
+
+
+def test_the_guess_stays_while_the_reader_goes_on(open_page, server):
+    root = instrument(open_page(f"{server}/lesson/rank.html?rank.task=blur"))
+    root.get_by_label("My guess: r =").fill("5")
+    root.page.keyboard.press("Enter")
+    verdict = fill(WORDS["guess"]["tooLow"], {"guess": 5, "truth": KNEE, "label": LABEL})
+    move(root, 3, 20)
+    expect(root.locator(".verdict")).to_have_text(verdict)
+    expect(root.locator(".mark.guess")).to_be_visible()
+    choose(root, "reorder")
+    expect(root.locator(".verdict")).to_have_text(verdict)
+    expect(root.locator(".sentence")).to_be_visible()
+    root.get_by_role("button", name="Guess for this matrix").click()
+    waits(root)
+    expect(root.locator(".question")).to_contain_text("reorder, 32 × 32")
+    root.get_by_label("My guess: r =").fill("32")
+    root.page.keyboard.press("Enter")
+    expect(root.locator(".verdict")).to_have_text("You said r = 32 for “reorder, 32 × 32”, and r = 32 it is.")
+
+
+def test_the_guess_can_be_skipped(open_page, server):
+    root = instrument(open_page(f"{server}/lesson/rank.html"))
+    waits(root)
+    root.get_by_role("button", name="Skip").click()
+    for part in (".readouts", ".sentence", ".charts"):
+        expect(root.locator(part)).to_be_visible()
+    expect(root.locator(".mark.guess")).to_have_count(0)
+    expect(root.locator(".verdict")).to_be_empty()
+
+
+def test_an_empty_guess_is_asked_for_again(open_page, server):
+    root = instrument(open_page(f"{server}/lesson/rank.html"))
+    root.get_by_role("button", name="Reveal").click()
+    waits(root)
+    expect(root.get_by_label("My guess: r =")).to_be_visible()

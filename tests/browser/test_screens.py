@@ -1,0 +1,139 @@
+"""A phone, paper, a projector, a dark room, a system that wants less motion, a browser without scripts."""
+
+import html
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from helpers.browser import instrument, move, sentence
+from lessons.rank import LESSON
+from widgets.rank import Rank
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PAGES = ["/index.html", "/lesson/rank.html", "/embed/rank/rank.html", "/file/rank-rank.html"]
+TARGETS = "button, select, summary, input, .site-head a, .lessons a"
+
+
+def scrolls_sideways(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_never_scrolls_sideways_and_fingers_hit(open_page, server, path):
+    page = open_page(server + path, **PHONE)
+    root = instrument(page)
+    assert not scrolls_sideways(page)
+    if page.get_by_role("button", name="Skip").count():
+        page.get_by_role("button", name="Skip").tap()
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
+    expect(root.locator(".sentence")).to_be_visible()
+    assert not scrolls_sideways(page)
+    small = [
+        (target.evaluate("one => one.outerHTML.slice(0, 80)"), box)
+        for target in page.locator(TARGETS).all()
+        if target.is_visible()
+        and not target.evaluate("one => one.type === 'checkbox'")  # its label is the target
+        and ((box := target.bounding_box())["width"] < 24 or box["height"] < 24)
+    ]
+    assert small == []
+    for label in page.locator("label:has(input)").all():
+        assert label.bounding_box()["height"] >= 24
+
+
+def test_a_finger_moves_the_slider_and_asks_a_cell(open_page, server):
+    page = open_page(f"{server}/lesson/rank.html?rank.guess=skip", **PHONE)
+    root = instrument(page)
+    slider = root.get_by_role("slider", name="Rank r")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+    expect(slider).not_to_have_value("1")
+    r = int(slider.input_value())
+    assert 20 <= r <= 28
+    expect(root.locator(".sentence")).to_have_text(sentence(Rank(), r))
+    cells = root.locator(".delta_w .cells")
+    side = cells.bounding_box()["width"] / 32
+    cells.tap(position={"x": 5.5 * side, "y": 20.5 * side})
+    expect(root.locator(".cell")).to_contain_text("Row 20, column 5: delta_w")
+
+
+def test_paper_shows_all_results_and_no_buttons(open_page, server):
+    page = open_page(f"{server}/lesson/rank.html", color_scheme="dark")
+    root = instrument(page)
+    expect(root.locator(".sentence")).not_to_be_visible()
+    page.emulate_media(media="print")
+    for part in (".sentence", ".readouts", ".charts", ".delta_w canvas"):
+        expect(root.locator(part)).to_be_visible()
+    expect(root.locator(".charts .curve.lost")).to_be_visible()
+    for button in page.get_by_role("button").all():
+        expect(button).not_to_be_visible()
+    expect(page.locator(".site-head")).not_to_be_visible()
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert min(map(int, re.findall(r"\d+", paper)[:3])) > 240, "paper is white, also in the dark"
+
+
+def test_less_motion_means_no_play_button(open_page, server):
+    page = open_page(f"{server}/lesson/rank.html", reduced_motion="reduce")
+    root = instrument(page)
+    expect(page.get_by_role("button", name="Play")).to_have_count(0)
+    root.get_by_role("button", name="Step").click()
+    expect(root.get_by_role("slider", name="Rank r")).to_have_value("2")
+
+
+def test_without_scripts_everything_can_be_read(open_page, server):
+    page = open_page(f"{server}/lesson/rank.html", java_script_enabled=False)
+    text = " ".join(page.locator("main").inner_text().split())
+    for heading in re.findall(r"^## (.+)$", "\n".join(LESSON.texts()), re.MULTILINE):
+        assert heading in text
+    for figure in LESSON.figures().values():
+        made = figure.make()
+        assert made.sentence() in text
+        assert html.unescape(made.caption) in text
+    assert "needs JavaScript" in text
+    for useless in page.locator(".needs-script").all():
+        expect(useless).not_to_be_visible()
+
+
+def test_dark_is_chosen_seen_and_remembered(open_page, server):
+    page = open_page(f"{server}/lesson/rank.html?rank.guess=skip", color_scheme="light")
+    root = instrument(page)
+    light = move(root, 2)[0]["pictures"]
+    page.get_by_label("Colours").select_option("dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.wait_for_function(
+        "light => document.querySelector('.lora-rank .delta_w canvas').toDataURL() !== light",
+        arg=light["delta_w"],
+    )
+    dark = move(root, 2)[0]["pictures"]
+    assert all(dark[name] != light[name] for name in light)
+    page.goto(f"{server}/index.html")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.get_by_label("Colours")).to_have_value("dark")
+    page.get_by_label("Colours").select_option("")
+    page.reload()
+    instrument(page)
+    expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")
+
+
+def test_the_system_turns_dark(open_page, server):
+    page = open_page(f"{server}/embed/rank/rank.html", color_scheme="light")
+    root = instrument(page)
+    light = move(root, 2)[0]["pictures"]["delta_w"]
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "light => document.querySelector('.delta_w canvas').toDataURL() !== light", arg=light
+    )
+
+
+def test_a_projector_gets_larger_letters(open_page, server):
+    page = open_page(f"{server}/lesson/rank.html", viewport={"width": 1920, "height": 1080})
+    instrument(page)
+    size = "parseFloat(getComputedStyle(document.querySelector('.prose p')).fontSize)"
+    before = page.evaluate(size)
+    page.get_by_label("Projector").check()
+    assert page.evaluate(size) >= 1.25 * before
+    assert not scrolls_sideways(page)
+    page.reload()
+    instrument(page)
+    expect(page.get_by_label("Projector")).to_be_checked()

@@ -1,0 +1,92 @@
+"""What each adapter does by itself: recorded, the same when measured again, refused where it is not whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from compute.experiments.block import DRAWS, FILE, VOICE, layer_names, load_effects
+from compute.model.checkpoint import load_base
+from compute.model.forward import layer_name
+from compute.text.batches import windows
+from helpers import ROOT
+
+LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def script():
+    """Return assets/record_block.py as a module."""
+    spec = importlib.util.spec_from_file_location("record_block", ROOT / "assets" / "record_block.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_is_whole_and_small():
+    effects = load_effects()
+    assert list(effects.layers) == layer_names()
+    assert effects.seconds > 0
+    assert effects.recorded
+    assert FILE.stat().st_size < 10_000
+    assert max(effects.every) < min(min(effect.alone) for effect in effects.layers.values())
+
+
+def test_reading_it_does_not_load_torch():
+    code = "import compute.experiments.block as r, sys; r.load_effects(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_measured_again_it_is_the_same(script):
+    base, name = load_base(), layer_name(0, "down_proj")
+    adapter = script.changes(script.shipped_adapter(), base)
+    texts = windows(VOICE, "validation", base.config.block_size)
+    found = script.measured(base, texts, [{name: adapter[name]}], draws=1)
+    effects = load_effects()
+    effect = effects.layers[name]
+    again = found["layers"][name]
+    assert found["none"] == pytest.approx(effects.none, abs=LOSS)
+    assert again["alone"][0] == pytest.approx(effect.alone[0], abs=LOSS)
+    assert again["random"][0] == pytest.approx(effect.random[0], abs=LOSS)
+    assert again["first"] == pytest.approx(effect.first, abs=LOSS)
+    assert again["later"] == pytest.approx(effect.later, abs=LOSS)
+    assert again["without"] == [found["none"]], "without the only one it is the base"
+    whole = script.loss_in_rows(base, texts, name, adapter[name], slice(None))
+    assert whole == pytest.approx(again["alone"][0], abs=LOSS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"adapter": "0"}, "was measured with another adapter"),
+        ({"base": "0"}, "started from another base model"),
+        ({"every": [0.5]}, "is not whole"),
+        ({"none": -1.0}, "is not whole"),
+        ({"layers": {}}, "is not whole"),
+        ({"seconds_": 1.0}, "is damaged"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(tmp_path, change, said):
+    data = json.loads(FILE.read_text(encoding="utf-8"))
+    path = tmp_path / "block.json"
+    path.write_text(json.dumps(data | change), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"block\.json {said}\. Run `python assets/record_block\.py`"):
+        load_effects(path)
+
+
+def test_too_few_draws_are_refused(tmp_path):
+    data = json.loads(FILE.read_text(encoding="utf-8"))
+    data["layers"][layer_names()[0]]["random"].pop()
+    path = tmp_path / "block.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ValueError, match="is not whole"):
+        load_effects(path)
+    assert len(load_effects().layers[layer_names()[0]].random) == DRAWS

@@ -1,0 +1,170 @@
+"""Places and budgets: counts are those of peft and of our own adapters, and what is recorded is whole."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import itertools
+import json
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+
+from compute.adapters.layer import lora_layers
+from compute.adapters.placing import (
+    BUDGET,
+    MOST,
+    SHAPES,
+    apart,
+    as_config,
+    cells,
+    code_of,
+    numbers_at,
+    rank_within,
+)
+from compute.experiments.placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing
+from compute.model.checkpoint import load_base
+from compute.training.config import LAYERS, TARGET_MODULES
+from compute.training.loop import prepare
+from compute.training.short_runs import short_run
+from helpers import ROOT
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours
+    import peft
+
+torch.set_num_threads(1)
+
+EVERY = ["".join(digits) for digits in itertools.product("0127", "05", "7", "03", "6", "4")]
+
+
+@pytest.fixture(scope="module")
+def base():
+    return load_base()
+
+
+def test_the_shapes_are_those_of_the_model(base):
+    for block in LAYERS:
+        layers = dict(base.blocks[block].named_modules())
+        found = {
+            name.rpartition(".")[2]: (layer.out_features, layer.in_features)
+            for name, layer in layers.items()
+            if name.endswith("_proj")
+        }
+        assert found == SHAPES
+    assert len(base.blocks) == len(LAYERS)
+    assert tuple(SHAPES) == TARGET_MODULES
+
+
+@pytest.mark.parametrize("code", ["707000", "000033", "222222", "100000"])
+def test_the_numbers_are_those_of_peft_and_of_ours(code, base):
+    names, layers = as_config(code)
+    r = rank_within(code)
+    theirs = peft.get_peft_model(
+        copy.deepcopy(base),
+        peft.LoraConfig(
+            r=r, target_modules=list(names), layers_to_transform=list(layers), layers_pattern="blocks"
+        ),
+    )
+    ours = prepare(config_of("legal", code), base)
+    assert theirs.get_nb_trainable_parameters()[0] == numbers_at(code, r)
+    assert sum(p.numel() for p in ours.parameters() if p.requires_grad) == numbers_at(code, r)
+    assert len(dict(lora_layers(ours))) == len(cells(code))
+
+
+def test_the_rank_is_the_one_that_comes_closest():
+    for code in EVERY:
+        off = {r: abs(numbers_at(code, r) - BUDGET) for r in range(1, MOST + 1)}
+        r = rank_within(code)
+        assert off[r] == min(off.values())
+        assert r == max(each for each, gap in off.items() if gap == off[r])
+    for code in CODES:
+        assert abs(numbers_at(code, rank_within(code)) / BUDGET - 1) <= 0.1 + 1e-12
+
+
+def test_a_code_names_its_places_and_a_config_only_whole_ones():
+    for names, layers in itertools.product(
+        [TARGET_MODULES[:1], TARGET_MODULES[1:4], TARGET_MODULES], [(0,), (0, 2)]
+    ):
+        code = code_of(names, layers)
+        assert as_config(code) == (names, layers)
+        assert set(cells(code)) == set(itertools.product(names, layers))
+    assert as_config("000000") is None
+    assert as_config("120000") is None
+    for one, other in itertools.product(EVERY[:20], EVERY[-20:]):
+        assert apart(one, other) == len(set(cells(one)) ^ set(cells(other)))
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: cells("8"), "code must be 6 digits from 0 to 7, got '8'"),
+        (lambda: cells("77777８"), "code must be 6 digits"),
+        (lambda: rank_within("000000"), "At least one place must have an adapter"),
+        (lambda: config_of("legal", "120000"), "code must name the same matrices in each block, got 120000"),
+    ],
+)
+def test_what_is_no_set_of_places_is_refused(call, told):
+    with pytest.raises(ValueError, match=told):
+        call()
+
+
+def test_what_is_recorded_is_whole_and_small():
+    recorded = load_placing()
+    assert PATH.stat().st_size < 50_000
+    assert len(set(CODES)) == len(CODES)
+    assert recorded.full["new language"] < min(
+        placed.lowest for placed in recorded.runs["new language"].values()
+    )
+    for task, runs in recorded.runs.items():
+        for placed in runs.values():
+            assert placed.lowest <= placed.finals[0] < recorded.start[task]
+
+
+def test_the_script_records_what_training_gives(base, monkeypatch):
+    spec = importlib.util.spec_from_file_location("record_placing", ROOT / "assets" / "record_placing.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "config_of", lambda *of: replace(config_of(*of), steps=2, batch_size=2))
+    placed = script.placed("legal", "200000", base)
+    wanted = [
+        short_run(replace(config_of("legal", "200000", seed), steps=2, batch_size=2), base).final
+        for seed in SEEDS
+    ]
+    assert placed.finals == pytest.approx(wanted, abs=1e-4)
+    assert placed.others == []
+    with pytest.raises(SystemExit, match="diverged"):
+        script.final(
+            replace(config_of("legal", "200000"), method="full", optimizer="sgd", learning_rate=10.0), base
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (None, "is missing"),
+        (lambda data: data.pop("full"), "is damaged"),
+        (lambda data: data["start"].pop("legal"), "is not whole"),
+        (lambda data: data["runs"]["legal"].pop("707000"), "is not whole"),
+        (lambda data: data["runs"]["legal"]["707000"]["finals"].pop(), "is not whole"),
+        (lambda data: data["runs"]["legal"]["707000"]["others"].pop(), "is not whole"),
+        (lambda data: data["runs"]["legal"]["707000"].update(finals=[None, 0.5]), "is not whole"),
+        (lambda data: data.update(base="x"), "started from another base model"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
+    path = tmp_path / "placing.json"
+    if change:
+        data = json.loads(PATH.read_text(encoding="utf-8"))
+        change(data)
+        path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=rf"The file placing.json {told}. Run `python assets/record_placing.py`."
+    ):
+        load_placing(path)
+
+
+def test_the_tasks_are_a_known_voice_and_a_new_one():
+    assert set(STEPS) == {"legal", "new language"}

@@ -1,0 +1,170 @@
+"""The rules of a lesson's text. tests/lessons/test_lessons.py applies them, test_prose.py shows that each can fail."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from lessons.press.blocks import Cited, Claim, Lesson
+from lessons.press.prose import CITATION, MARK
+from lessons.press.sources import SOURCES
+
+LONGEST = 40  # words in a sentence; longer ones are read twice
+
+# What may hold a digit, because a claim, a citation, a formula or code says what it is.
+SAID_ELSEWHERE = (
+    re.compile(r"```.*?```", re.DOTALL),
+    re.compile(r"`[^`]*`"),
+    re.compile(r"\$\$.*?\$\$", re.DOTALL),
+    re.compile(r"\$[^$]*\$"),
+    MARK,
+    CITATION,
+    re.compile(r"\]\([^)]*\)"),  # the address of a link
+)
+NAME = re.compile(r"\b[^\W\d]+-\d+\b")  # GPT-3, Llama-2
+NUMBER = re.compile(r"\S*\d\S*|\b(?:hundred|thousand|million|billion|trillion|per ?cent)s?\b", re.IGNORECASE)
+GAP = re.compile(r"\{\w+(?::[^{}]*)?\}")
+
+# A spelling that DESIGN.md, section 4, does not know, and the one that it has.
+SPELLINGS = {
+    r"\bA and B\b|\bB and A\b|\bmatrix [AB]\b": "lora_A and lora_B",
+    r"\b(?!lora_[AB]\b)(?i:lora)[ _-]?[abAB]\b": "lora_A, lora_B",
+    r"\b(?:lora|Lora|LORA)\b": "LoRA",
+    r"\b(?!delta_w\b)(?i:delta)[ _-]?[wW]\b|\bdW\b|[\u0394\u2206] ?W\b": "delta_w",
+    r"(?i:\bfine[- ]tun)": "finetune",
+    r"(?i:\bbreak ?even\b)": "break-even",
+    r"\bR90\b|(?i:\br[ _]90\b|\brank[ _]?90\b)": "r90",
+    r"(?i:\bstable[ -]rank\b)": "stable_rank",
+    r"(?i:\bentropy[ -]rank\b)": "entropy_rank",
+    r"\bV(?:\^T|T|t)\b": "Vh",
+}
+VOID = {"br", "hr", "img", "input", "link", "meta", "wbr", "mspace", "col"}
+
+
+def bare(text: str) -> str:
+    """Return a text without what may hold numbers and symbols: marks, citations, formulas, code."""
+    for pattern in SAID_ELSEWHERE:
+        text = pattern.sub(" ", text)
+    return text
+
+
+def typed_numbers(text: str) -> list[str]:
+    """Return the numbers that somebody typed into prose."""
+    return NUMBER.findall(NAME.sub(" ", bare(text)))
+
+
+def typed_in_claim(sentence: str) -> list[str]:
+    """Return the numbers that stand in a claim's sentence and not in its gaps."""
+    return re.findall(r"\S*\d\S*", NAME.sub(" ", GAP.sub(" ", sentence)))
+
+
+def misspelled(text: str) -> list[str]:
+    """Return the names that are not spelled as DESIGN.md, section 4, spells them."""
+    seen = CITATION.sub(" ", re.sub(r"\$\$?[^$]*\$\$?", " ", text))
+    return [
+        f"{match[0]!r}: it is {right}"
+        for wrong, right in SPELLINGS.items()
+        for match in re.finditer(wrong, seen)
+    ]
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of Markdown text, without headings."""
+    plain = re.sub(r"^#.*$", "", bare(text), flags=re.MULTILINE)
+    parts = re.split(r"(?<=[.?!:])\s+|\n\s*\n|^- ", plain, flags=re.MULTILINE)
+    return [part for part in parts if part.strip(" \n.")]
+
+
+class Page(HTMLParser):
+    """Read HTML and note what does not fit: elements that are not closed, or closed and never opened."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []  # innermost element, text
+        self.feed(html)
+        self.close()
+        self.faults += [f"<{tag}> is never closed" for tag in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if len(dict(attrs)) < len(attrs):
+            self.faults.append(f"<{tag}> has an attribute twice")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        if not self.open or self.open[-1] != tag:
+            self.faults.append(f"</{tag}> closes {self.open[-1:]}")
+            if tag not in self.open:
+                return
+            while self.open[-1] != tag:
+                self.open.pop()
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def all(self, *tags: str) -> list[dict[str, str | None]]:
+        """Return the attributes of all elements with these names."""
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+    def text(self) -> str:
+        """Return what is read: no script, no style, blanks as one."""
+        return " ".join("".join(t for tag, t in self.texts if tag not in ("script", "style")).split())
+
+
+def shown_markup(html: str) -> list[str]:
+    """Return tags that a reader sees as text, because somebody wrote HTML into Markdown."""
+    texts = [text for tag, text in Page(html).texts if tag != "code"]
+    return [match[0] for text in texts for match in re.finditer(r"</?[a-zA-Z][^>]*>", text)]
+
+
+def markdown(lesson: Lesson) -> list[str]:
+    """Return all Markdown of a lesson, also what a copy without Python says, and what it corrects."""
+    without = [part.without for part in lesson.live_parts().values()]
+    return (
+        lesson.texts() + without + [text for each in lesson.corrections for text in (each.story, each.truth)]
+    )
+
+
+def plain(lesson: Lesson) -> list[str]:
+    """Return the texts of a lesson that are shown as they are."""
+    parts = lesson.live_parts().values()
+    titles = [note.title for note in lesson.notes()]
+    return [
+        lesson.title,
+        lesson.question,
+        *titles,
+        *(t for part in parts for t in (part.title, part.invitation)),
+    ]
+
+
+def faults(lesson: Lesson) -> list[str]:
+    """Return what is wrong with the text of a lesson."""
+    texts = markdown(lesson)
+    used = {key for text in texts for key in MARK.findall(text)}
+    found = [f"[[{key}]] is no claim" for key in sorted(used - lesson.claims.keys())]
+    found += [f"the claim {key!r} is never made" for key in sorted(lesson.claims.keys() - used)]
+    cited = [(key, place) for text in texts for key, place in CITATION.findall(text)]
+    cited += [(mark.source, mark.place) for mark in lesson.claims.values() if isinstance(mark, Cited)]
+    found += [f"{key} is no source" for key, _ in cited if key not in SOURCES]
+    found += [f"{key} is cited without a place" for key, place in cited if not place.strip()]
+    for text in [*texts, *plain(lesson)]:
+        found += [f"typed in: {number}" for number in typed_numbers(text)]
+        found += misspelled(text)
+        found += [
+            f"{len(said.split())} words: {said}" for said in sentences(text) if len(said.split()) > LONGEST
+        ]
+    for key, mark in lesson.claims.items():
+        if isinstance(mark, Claim):
+            found += [f"typed into the claim {key!r}: {number}" for number in typed_in_claim(mark.sentence)]
+            found += misspelled(mark.sentence)
+    return found

@@ -1,0 +1,282 @@
+"""The published site: every page stands by itself, asks nobody else, and is the same served and exported."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import posixpath
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+import app
+from helpers.prose import Page
+from lessons import load_all
+from lessons.press.prose import MARK
+from lessons.press.site import START_HIDES, Site
+from lessons.press.sources import SOURCES
+
+SITES = {live: Site(live=live) for live in (True, False)}
+PAGES = [path for path in SITES[False].paths if path.endswith(".html")]
+PUBLISHED = [path for path in PAGES if not path.startswith("file/")]
+ARRAYS = [path for path in SITES[False].paths if path.startswith("arrays/")]
+KNOWN = {source.url for source in SOURCES.values()}
+PAGE_WEIGHT = 150_000  # bytes, compressed, with style, scripts and data (issue 2)
+FILE_WEIGHT = 200_000  # bytes of a figure in one file (issue 2)
+ALL_PAGES = pytest.mark.parametrize("path", PAGES)
+BOTH = pytest.mark.parametrize("live", [True, False], ids=["served", "exported"])
+
+
+def page(path: str, live: bool = False) -> Page:
+    return Page(SITES[live].read(path).decode())
+
+
+def links(read: Page) -> list[str]:
+    """Return every address in a page."""
+    return [
+        each[name]
+        for _, each in read.elements
+        for name in ("href", "src", "action", "data-address")
+        if each.get(name)
+    ]
+
+
+def target(path: str, address: str) -> str:
+    """Return the path that a relative address leads to from a page."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(urlsplit(address).path)))
+
+
+def configs(read: Page) -> list[dict]:
+    """Return the JSON blocks of a page."""
+    return [
+        json.loads(text)
+        for text in (text for tag, text in read.texts if tag == "script")
+        if text.lstrip().startswith("{") and '"spec"' in text
+    ]
+
+
+def test_there_is_a_page_for_everything():
+    for lesson in load_all():
+        expected = {f"lesson/{lesson.slug}.html"}
+        for figure in lesson.figures():
+            expected |= {f"embed/{lesson.slug}/{figure}.html", f"file/{lesson.slug}-{figure}.html"}
+        assert expected <= set(PAGES)
+    assert "index.html" in PAGES
+
+
+@BOTH
+@ALL_PAGES
+def test_a_page_is_whole(path, live):
+    read = page(path, live)
+    assert read.faults == []
+    assert SITES[live].read(path).startswith(b"<!doctype html>")
+    assert read.all("html")[0]["lang"] == "en"
+    (title,) = [text for tag, text in read.texts if tag == "title"]
+    assert title.strip()
+    assert any(each.get("charset") == "utf-8" for each in read.all("meta"))
+    ids = [each["id"] for _, each in read.elements if "id" in each]
+    assert len(set(ids)) == len(ids)
+    assert len(read.all("h1")) == (0 if path.startswith(("embed/", "file/")) else 1)
+    assert len(read.all("main")) == 1
+    levels = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+@BOTH
+@pytest.mark.parametrize("path", PUBLISHED)
+def test_a_page_needs_no_inline_script_and_no_inline_style(path, live):
+    read = page(path, live)
+    for tag, attributes in read.elements:
+        assert "style" not in attributes
+        assert not [name for name in attributes if name.startswith("on")]
+        if tag == "script":
+            assert attributes.get("type") == "application/json" or "src" in attributes
+    assert not read.all("style", "base", "object", "embed", "form")
+    assert all(frame["src"].startswith("embed/") for frame in read.all("iframe"))
+    inline = [text for tag, text in read.texts if tag == "script" and text.strip()]
+    assert len(configs(read)) == len(inline)
+
+
+@BOTH
+@pytest.mark.parametrize("path", PUBLISHED)
+def test_a_page_carries_neither_panel_nor_bokeh(path, live):
+    for address in links(page(path, live)):
+        assert not re.search(r"bokeh|panel|cdn|static/", address, re.IGNORECASE)
+    assert len(page(path, live).all("script")) <= 2 + 2 * len(SITES[live].instruments)
+
+
+@BOTH
+@ALL_PAGES
+def test_a_page_names_no_other_place_but_its_sources(path, live):
+    read = page(path, live)
+    foreign = {address for address in links(read) if urlsplit(address).scheme not in ("", "data")}
+    assert foreign <= KNOWN
+    assert not [address for address in links(read) if address.startswith("/")], "it also lives in a folder"
+    for tag, attributes in read.elements:
+        if attributes.get("href") in foreign:
+            assert tag == "a", "a source is a link, and never loaded"
+
+
+@BOTH
+@ALL_PAGES
+def test_every_link_leads_somewhere(path, live):
+    read = page(path, live)
+    ids = {each["id"] for _, each in read.elements if "id" in each}
+    for address in links(read):
+        parts = urlsplit(address)
+        if parts.scheme:
+            continue
+        if not parts.path:
+            assert parts.fragment in ids, address
+            continue
+        there = target(path, address)
+        if there.startswith("live/"):
+            assert live
+            assert any(there == f"live/{one.slug}/{part}" for one in load_all() for part in one.live_parts())
+        else:
+            assert there in SITES[live].paths, address
+
+
+@BOTH
+@ALL_PAGES
+def test_the_data_of_each_figure_is_json_and_leads_to_its_files(path, live):
+    read = page(path, live)
+    found = configs(read)
+    assert len(found) == len([each for each in read.all("figure") if "instrument" in each.get("class", "")])
+    for config in found:
+        assert config["state"].keys() == config["spec"]["choices"].keys()
+        assert json.dumps(config, allow_nan=False)
+        if path.startswith("file/"):
+            continue
+        instrument = SITES[live].instruments[config["name"]]
+        for key in instrument.published():
+            assert target(path, f"{config['files']}{key}.js") in SITES[live].paths
+        assert target(path, config["embed"]) in SITES[live].paths
+
+
+@pytest.mark.parametrize("path", ARRAYS)
+def test_arrays_are_a_script_that_hands_over_json(path):
+    text = SITES[False].read(path).decode()
+    script, key = path.removeprefix("arrays/").removesuffix(".js").split("/")
+    start = f'lora_arrays("{script}/{key}", '
+    assert text.startswith(start)
+    assert text.endswith(")\n")
+    arrays = json.loads(text[len(start) : -2])
+    assert arrays["key"] == key
+    assert "<" not in text
+
+
+@BOTH
+def test_the_prose_is_there_before_any_script(live):
+    for lesson in load_all():
+        text = page(f"lesson/{lesson.slug}.html", live).text()
+        assert lesson.question in text
+        for block in lesson.texts():
+            for heading in re.findall(r"^#+ (.*)$", block, re.MULTILINE):
+                assert heading in text
+        for figure in lesson.figures().values():
+            made = figure.make()
+            assert made.sentence() in text
+            assert made.caption in text
+
+
+def test_only_a_server_offers_what_needs_python():
+    for lesson in load_all():
+        served, exported = (page(f"lesson/{lesson.slug}.html", live) for live in (True, False))
+        parts = lesson.live_parts()
+        addresses = [each["data-address"] for each in served.all("section") if each.get("data-address")]
+        assert addresses == [f"../live/{lesson.slug}/{id_}" for id_ in parts]
+        assert not [each for each in exported.all("section") if each.get("data-address")]
+        for part in parts.values():
+            assert part.invitation in served.text()
+            assert part.invitation not in exported.text()
+    assert b"live/rank" not in b"".join(SITES[False].read(path) for path in PAGES)
+
+
+def test_the_start_page_opens_on_a_slider_and_leads_to_every_lesson():
+    read = page("index.html")
+    (config,) = configs(read)
+    assert set(START_HIDES) <= set(config["spec"]["parts"]), "a part of that name is there to be hidden"
+    assert set(START_HIDES) <= set(config["hide"])
+    for lesson in load_all():
+        assert f"lesson/{lesson.slug}.html" in links(read)
+        assert lesson.title in read.text()
+
+
+@pytest.mark.parametrize("path", PUBLISHED)
+def test_a_page_is_light(path):
+    read = page(path)
+    files = {path} | {target(path, address) for address in links(read) if address.endswith((".js", ".css"))}
+    assert sum(len(gzip.compress(SITES[False].read(file))) for file in files) < PAGE_WEIGHT
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("file/")])
+def test_a_single_file_is_light(path):
+    assert len(SITES[False].read(path)) < FILE_WEIGHT
+
+
+def test_a_page_is_made_once_and_the_same_each_time():
+    assert SITES[False].read("index.html") is SITES[False].read("index.html")
+    assert SITES[False].read("nowhere.html") is None
+    again = Site(live=False)
+    for path in PAGES:
+        assert again.read(path) == SITES[False].read(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "key"),
+    [
+        ("rank", "../../etc/passwd"),
+        ("rank", ""),
+        ("rank", "blur-32"),
+        ("rank", "blur-3200-0"),
+        ("rank", "blur-032-0"),
+        ("rank", "<script>"),
+        ("rank", "blur-32-0\0"),
+        ("", "blur-32-0"),
+        ("../rank", "blur-32-0"),
+        ("__class__", "blur-32-0"),
+        ("patterns", "blur-32-0"),
+    ],
+)
+def test_there_are_no_arrays_for_a_key_that_names_none(script, key):
+    assert SITES[True].arrays(script, key) is None
+    assert SITES[True].read(f"arrays/{script}/{key}.js") is None
+
+
+def test_arrays_that_are_not_published_are_made_on_request():
+    made = SITES[True].arrays("rank", "noise-48-7")
+    assert made.startswith(b'lora_arrays("rank/noise-48-7", {"key":"noise-48-7"')
+
+
+def test_the_export_writes_the_same_bytes_and_nothing_else(tmp_path, capsys):
+    app.export(tmp_path / "a" / "site")
+    folder = tmp_path / "a" / "site"
+    assert str(folder) in capsys.readouterr().out
+    written = {file.relative_to(folder).as_posix() for file in Path(folder).rglob("*") if file.is_file()}
+    assert written == set(SITES[False].paths)
+    for path in written:
+        assert (folder / path).read_bytes() == SITES[False].read(path), path
+
+
+def test_each_correction_leads_to_a_figure_that_is_there():
+    page = Page(Site(live=False).read("corrections.html").decode())
+    links = [a["href"] for a in page.all("a") if a["href"].startswith("lesson/")]
+    told = [(lesson, each) for lesson in load_all() for each in lesson.corrections]
+    assert len(told) >= len(load_all()), "every lesson has something to put right"
+    assert links == [f"lesson/{lesson.slug}.html#{each.figure}" for lesson, each in told]
+    for lesson, each in told:
+        assert each.figure in lesson.figures()
+        assert MARK.search(each.truth), "what is so is a claim, and tested"
+
+
+def test_the_start_page_has_a_small_picture_of_every_lesson():
+    page = Page(Site(live=False).read("index.html").decode())
+    small = [frame["src"] for frame in page.all("iframe")]
+    assert [address.split("/")[1] for address in small] == [lesson.slug for lesson in load_all()]
+    site = Site(live=False)
+    for address in small:
+        assert site.read(address.partition("?")[0]) is not None
