@@ -1,16 +1,11 @@
 """No page breaks a rule of WCAG 2.2 AA that axe-core can check, in light, dark and projector, open and revealed."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from helpers.browser import instrument, sentence
+from helpers.browser import instrument, open_everything, sentence, violations
 from widgets.rank import Rank
 
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
-    "resultTypes": ["violations"],
-}
 BIG = {"viewport": {"width": 1920, "height": 1080}}
 LOOKS = {
     "start light": ("/index.html?theme=light", {}),
@@ -23,18 +18,6 @@ LOOKS = {
     "file light": ("/file/rank-rank.html", {}),
     "file dark": ("/file/rank-rank.html", {"color_scheme": "dark"}),
 }
-
-
-def violations(page) -> list[str]:
-    """Return what axe-core finds, each with the elements concerned."""
-    found = Axe().run(page, options=RULES).response["violations"]
-    return [f"{one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
-
-
-def open_everything(page) -> None:
-    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
-    for cell in page.locator("details tbody").all():
-        expect(cell.locator("tr").first).to_be_visible()
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from safetensors.numpy import save
 
 from compute.numbers.files import read_adapter, read_matrix
-from helpers.browser import give, instrument, move, sentence, table
+from helpers.browser import give, instrument, move, open_everything, sentence, table, violations
 from helpers.foreign_files import image, npy
 from widgets.kit.matrix import adapter_matrix, own_matrix
 from widgets.rank import Rank
@@ -126,8 +126,6 @@ def test_two_readers_never_see_each_others_file(open_page, server):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_live_part(open_page, server, rng, scheme):
-    from test_browser_access import open_everything, violations
-
     page = open_page(f"{server}/live/rank/own", color_scheme=scheme)
     expect(page.get_by_label("Your file")).to_be_visible()
     assert violations(page) == []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from widgets.kit.instrument import Instrument
@@ -21,6 +22,10 @@ expect.set_options(timeout=PATIENCE_MS)
 # for the products of two roundings and for sums in float64.
 FLOAT32_COPY = 2.02 * 2.0**-24
 
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "resultTypes": ["violations"],
+}
 MOVE = """(root, [ranks, settled]) => {
   const slider = root.querySelector('input[type=range]')
   const entries = (selector, entry) => Object.fromEntries([...root.querySelectorAll(selector)].map(entry))
@@ -158,3 +163,16 @@ def give(page, name: str, data: bytes) -> Locator:
     kind = "application/octet-stream"
     page.get_by_label("Your file").set_input_files({"name": name, "mimeType": kind, "buffer": data})
     return page.locator(".lora-upload .notice")
+
+
+def violations(page) -> list[str]:
+    """Return what axe-core finds, each with the elements concerned."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
+
+
+def open_everything(page) -> None:
+    """Open every drawer of a page, and wait for the tables in them."""
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
+    for cell in page.locator("details tbody").all():
+        expect(cell.locator("tr").first).to_be_visible()
