@@ -30,7 +30,7 @@ export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=s
 	@exec $(PY) app.py export "$(DIR)" $(ARGS)
 
 assets: assets/node_modules/.package-lock.json ## format the JavaScript and rebuild assets/bundles from it (needs Node)
-	@assets/node_modules/.bin/prettier --config assets/package.json --log-level warn --write 'widgets/**/*.js' 'assets/site/*.js' assets/bundle.mjs
+	@assets/node_modules/.bin/prettier --config assets/package.json --log-level warn --write 'widgets/**/*.js' 'assets/site/*.js' 'assets/*.js' assets/bundle.mjs
 	@node assets/bundle.mjs
 
 screenshot: $(VENV)/.installed-test browser ## photograph the first lesson for the README

@@ -1,25 +1,28 @@
-// Build assets/bundles: one file for each instrument (widgets/<name>/<name>.js) and live part (widgets/live/<name>.js),
-// and one for the page (assets/site/page.js).
+// Build assets/bundles: the kit (all of widgets/kit/), one file for each instrument (widgets/<name>/<name>.js) and live
+// part (widgets/live/<name>.js), and one for the page (assets/site/page.js).
 //
-// A bundle of an instrument is a classic script that defines lora_<name>, whose `default` is { render };
-// with the line `export default lora_<name>.default` after it, it is an ES module in anywidget's form.
-// Its first two lines name the sources and their hash, so that tests/test_assets.py can tell without Node
-// whether the bundle is what the sources say. Run by `make assets`.
+// Each is a classic script, so that it also loads from a folder. The kit defines lora_kit, which holds what widgets/kit/
+// exports; the others take their parts from there, so it goes before them. A bundle of an instrument defines lora_<name>,
+// whose `default` is { render }; with the kit before it and the line `export default lora_<name>.default` after it, it
+// is an ES module in anywidget's form. The first two lines name the sources and their hash, so that tests/test_assets.py
+// can tell without Node whether a bundle is what the sources say. Run by `make assets`.
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const assets = dirname(fileURLToPath(import.meta.url))
 const root = dirname(assets)
 const out = join(assets, 'bundles')
+const kit = 'widgets/kit'
 const always = ['assets/bundle.mjs', 'assets/package-lock.json'] // what decides besides the sources
 
 const options = {
   absWorkingDir: root,
   nodePaths: [join(assets, 'node_modules')],
+  alias: { 'd3-interpolate': join(assets, 'interpolate.js') },
   bundle: true,
   write: false,
   metafile: true,
@@ -57,16 +60,39 @@ function packages(meta) {
 
 const manifest = (name) => JSON.parse(readFileSync(join(assets, 'node_modules', name, 'package.json')))
 
-/** Write one bundle; return the names of the npm packages in it. */
-async function bundle(name, entry, isInstrument) {
-  if (isInstrument) {
-    const asModule = await build({ ...options, entryPoints: [entry], format: 'esm' })
-    const [{ exports }] = Object.values(asModule.metafile.outputs)
-    if (!exports.includes('default')) throw new Error(`${entry} has no default export { render }`)
-  }
-  const globalName = isInstrument ? `lora_${name}` : undefined
-  const result = await build({ ...options, entryPoints: [entry], format: 'iife', globalName })
-  const ours = Object.keys(result.metafile.inputs).filter((path) => !path.includes('node_modules/'))
+/** Names that each file of the kit exports, by its path. */
+async function exported() {
+  const files = readdirSync(join(root, kit)).filter((file) => file.endsWith('.js'))
+  const entryPoints = files.sort().map((file) => `${kit}/${file}`)
+  const { metafile } = await build({ ...options, entryPoints, format: 'esm', outdir: 'nowhere' })
+  return new Map(Object.values(metafile.outputs).map((file) => [file.entryPoint, file.exports]))
+}
+
+/** Makes lora_kit of all that the files of the kit export. */
+function whole(names) {
+  const all = [...names.values()].flat()
+  const twice = all.filter((name, i) => all.indexOf(name) < i)
+  if (twice.length) throw new Error(`${kit} has two parts of one name: ${twice}`)
+  const contents = [...names.keys()].map((path) => `export * from './${path}'`).join('\n')
+  return { stdin: { contents, resolveDir: root }, globalName: 'lora_kit' }
+}
+
+/** Takes what is imported from the kit out of lora_kit. */
+const taken = (names) => ({
+  name: 'kit',
+  setup({ onLoad }) {
+    const part = (name) => `export const ${name} = /* @__PURE__ */ (() => lora_kit.${name})()` // pure: left out if unused
+    onLoad({ filter: new RegExp(`/${kit}/`) }, ({ path }) => ({
+      contents: names.get(relative(root, path)).map(part).join('\n'),
+    }))
+  },
+})
+
+/** Write one bundle, of which `what` says the entry; return the names of the npm packages in it. */
+async function bundle(name, what) {
+  const result = await build({ ...options, ...what, format: 'iife' })
+  const inputs = Object.keys(result.metafile.inputs).filter((path) => !/node_modules\/|^<stdin>/.test(path))
+  const ours = what.plugins ? inputs.filter((path) => !path.startsWith(`${kit}/`)) : inputs
   const sources = [...ours, ...always].sort()
   const used = packages(result.metafile)
   const lines = [`/* ${name}: sources sha256 ${hash(sources)} */`, `/* sources: ${sources.join(' ')} */`]
@@ -97,26 +123,26 @@ function licences(names) {
 }
 
 // An instrument's script has the name of its room; in widgets/live each script is one.
-const entries = new Map()
+const entries = new Map([['page', 'assets/site/page.js']])
 for (const room of readdirSync(join(root, 'widgets')).sort()) {
   if (room === 'kit' || !statSync(join(root, 'widgets', room)).isDirectory()) continue
   for (const file of readdirSync(join(root, 'widgets', room)).sort()) {
     const name = file.slice(0, -3)
-    if (file.endsWith('.js') && (room === 'live' || room === name))
-      entries.set(name, `widgets/${room}/${file}`)
+    if (!file.endsWith('.js') || !['live', name].includes(room)) continue
+    if (entries.has(name) || !/^[a-z][a-z0-9_]*$/.test(name))
+      throw new Error(`${room}/${file}: a name of small letters, digits and _ that no other bundle has`)
+    entries.set(name, `widgets/${room}/${file}`)
   }
 }
-if (entries.has('page'))
-  throw new Error("an instrument named page would take the place of the page's own bundle")
 mkdirSync(out, { recursive: true })
 for (const file of readdirSync(out)) {
   const name = file.slice(0, -3)
-  if (file.endsWith('.js') && name !== 'page' && !entries.has(name)) rmSync(join(out, file))
+  if (file.endsWith('.js') && name !== 'kit' && !entries.has(name)) rmSync(join(out, file))
 }
-const used = new Set()
+const names = await exported()
+const used = new Set(await bundle('kit', whole(names)))
 for (const [name, entry] of entries) {
-  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`${entry}: a name of small letters, digits and _`)
-  for (const each of await bundle(name, entry, true)) used.add(each)
+  const what = { entryPoints: [entry], globalName: `lora_${name}`, plugins: [taken(names)] }
+  for (const each of await bundle(name, what)) used.add(each)
 }
-for (const each of await bundle('page', 'assets/site/page.js', false)) used.add(each)
 licences([...used].sort())

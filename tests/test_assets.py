@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT
 
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
-ENTRIES = {"page": "assets/site/page.js"} | {
+ENTRIES = {"page": "assets/site/page.js", "kit": "widgets/kit/d3.js"} | {
     path.stem: path.relative_to(ROOT).as_posix()
     for path in (ROOT / "widgets").glob("*/*.js")
     if path.parent.name in {path.stem, "live"}
@@ -19,10 +19,12 @@ LICENCES = ROOT / "assets" / "bundles" / "LICENSE-d3.txt"
 FIRST = re.compile(r"/\* (?P<name>\w+): sources sha256 (?P<sum>[0-9a-f]{64}) \*/")
 SECOND = re.compile(r"/\* sources: (?P<sources>[^*]+) \*/")
 THIRD = re.compile(r"/\* contains (?P<packages>[^:]+): ISC licence")
+KIT = (ROOT / "assets" / "bundles" / "kit.js").read_text(encoding="utf-8")
 AS_MODULE = """async function load(text) {
   const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
   return typeof (await import(address)).default.render
 }"""
+TAKEN = re.compile(r"lora_kit\.(\w+)")
 ADDRESS = re.compile(r"https?://([^/\s\"'`]*)")
 
 
@@ -69,6 +71,14 @@ def test_a_bundle_is_what_its_sources_say(path):
     assert not stale(text), f"a source of assets/bundles/{path.name} has changed: run `make assets`"
 
 
+def test_the_kit_is_all_of_its_room_and_no_other_bundle_has_a_copy():
+    sources = {path.stem: recorded(path.read_text(encoding="utf-8"))[2] for path in BUNDLES}
+    room = {path.relative_to(ROOT).as_posix() for path in (ROOT / "widgets" / "kit").glob("*.js")}
+    assert room < set(sources.pop("kit")), "run `make assets` and commit assets/bundles"
+    for name, read in sources.items():
+        assert not room & set(read), name
+
+
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
 def test_a_bundle_holds_nothing_that_a_strict_page_refuses(path):
     assert refused(path.read_text(encoding="utf-8")) == []
@@ -91,13 +101,14 @@ def test_a_bundle_is_both_a_classic_script_and_a_module(browser, path):
     page = browser.new_page()
     text = path.read_text(encoding="utf-8")
     try:
-        if path.stem == "page":
-            page.add_script_tag(content=text)
+        page.add_script_tag(content=KIT)
+        page.add_script_tag(content=text)
+        assert page.evaluate("names => names.filter(name => !lora_kit[name])", TAKEN.findall(text)) == []
+        if path.stem in {"kit", "page"}:
             return
         name = f"lora_{path.stem}"
-        page.add_script_tag(content=text)
         assert page.evaluate(f"typeof {name}.default.render") == "function"
-        module = f"{text}\nexport default {name}.default"
+        module = f"{KIT}\n{text}\nexport default {name}.default"
         page.add_script_tag(content=AS_MODULE)
         assert page.evaluate("text => load(text)", module) == "function"
     finally:

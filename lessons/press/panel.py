@@ -76,7 +76,7 @@ def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Temp
         "panel.html",
         blocks=blocks,
         css=stylesheet("site/theme", "site/figure", "site/page"),
-        script=bundle("page"),
+        script=bundle("kit") + bundle("page"),
         **values,
     )
     template = Template(text)

@@ -44,7 +44,7 @@ class Site:
             "corrections.html": self._corrections,
             "embed.js": lambda: (SITE / "embed.js").read_text(encoding="utf-8"),
             "assets/lora.css": self._style,
-            "assets/page.js": lambda: bundle("page"),
+            **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page")},
         }
         for script, instrument in self.instruments.items():
             paths[f"assets/{script}.js"] = partial(bundle, script)

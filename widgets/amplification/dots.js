@@ -1,7 +1,4 @@
-import { axisBottom } from 'd3-axis'
-import { format } from 'd3-format'
-import { scaleLog } from 'd3-scale'
-import { create } from 'd3-selection'
+import { axisBottom, create, format, scaleLog } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
 import { fill } from '../kit/text.js'
 

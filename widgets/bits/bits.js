@@ -1,7 +1,7 @@
-import { format as formatted } from 'd3-format'
 import { Chart } from '../kit/chart.js'
 import { divergingScale, onColours } from '../kit/colour.js'
 import { abreast } from '../kit/controls.js'
+import { format as formatted } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Heatmap } from '../kit/heatmap.js'

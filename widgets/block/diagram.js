@@ -1,4 +1,4 @@
-import { create } from 'd3-selection'
+import { create } from '../kit/d3.js'
 import { h, rem } from '../kit/dom.js'
 import { fill } from '../kit/text.js'
 

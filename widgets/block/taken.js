@@ -1,4 +1,4 @@
-import { format } from 'd3-format'
+import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Heatmap, squareness } from '../kit/heatmap.js'
 import { fill } from '../kit/text.js'

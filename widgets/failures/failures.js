@@ -1,6 +1,6 @@
-import { format } from 'd3-format'
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
+import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'

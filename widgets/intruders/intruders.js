@@ -1,5 +1,5 @@
-import { format } from 'd3-format'
 import { abreast } from '../kit/controls.js'
+import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Effects } from '../kit/effects.js'
 import { read } from '../kit/frame.js'

@@ -1,7 +1,4 @@
-import { axisBottom, axisLeft } from 'd3-axis'
-import { scaleLinear, scaleLog } from 'd3-scale'
-import { create } from 'd3-selection'
-import { area, line } from 'd3-shape'
+import { axisBottom, axisLeft, create, scaleLinear, scaleLog } from './d3.js'
 import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room: margins around the curves, height, distance of labels.
@@ -11,6 +8,10 @@ const LABEL_GAP = 0.85
 
 export const RING = 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z'
 const SHAPES = { guess: 'M0,-6L6,0L0,6L-6,0Z', embeddings: 'M-5,-5H5V5H-5Z' }
+
+/** The path through points [x, y]; none through no points. */
+export const path = (points, end = '') =>
+  points.length ? `M${points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join('L')}${end}` : null
 
 /**
  * Curves over the ranks 0..k as SVG: a band of the control behind, lines or bars, rules and marks, one line at the
@@ -78,24 +79,17 @@ export class Chart {
       .selectAll('*')
       .remove()
     this.axes()
-    const up = (values, shift, at) =>
-      line(
-        (v, i) => x(at ? at[i] : i + shift),
-        (v) => y(v),
-      )(values)
+    const points = (values, shift, at) => Array.from(values, (v, i) => [x(at ? at[i] : i + shift), y(v)])
     for (const { low, high, middle, shift = 0, kind } of bands) {
+      const edge = (values) => Array.from(middle, (_, i) => [x(i + shift), y(values[i])])
       svg
         .append('path')
         .attr('class', `band ${kind}`)
-        .attr(
-          'd',
-          area(
-            (v, i) => x(i + shift),
-            (v, i) => y(low[i]),
-            (v, i) => y(high[i]),
-          )(middle),
-        )
-      svg.append('path').attr('class', `middle ${kind}`).attr('d', up(middle, shift))
+        .attr('d', path([...edge(high), ...edge(low).reverse()], 'Z'))
+      svg
+        .append('path')
+        .attr('class', `middle ${kind}`)
+        .attr('d', path(points(middle, shift)))
     }
     if (bars) this.bars(bars)
     for (const rule of rules) this.rule(rule)
@@ -103,7 +97,7 @@ export class Chart {
       svg
         .append('path')
         .attr('class', `curve ${kind}`)
-        .attr('d', up(values, 0, at))
+        .attr('d', path(points(values, 0, at)))
     this.endLabels([...bands.map((b) => ({ ...b, values: b.middle })), ...lines])
     for (const mark of marks) this.mark(mark)
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
@@ -158,9 +152,9 @@ export class Chart {
     const { svg, x, y } = this
     const wide = Math.max(0.5, (x(1) - x(0)) * 0.76)
     const bottom = y(this.content.y[0])
-    let path = ''
+    let shape = ''
     for (let i = 0; i < values.length; i++)
-      path += `M${(x(i + 0.5) - wide / 2).toFixed(2)},${bottom}V${y(values[i]).toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
+      shape += `M${(x(i + 0.5) - wide / 2).toFixed(2)},${bottom}V${y(values[i]).toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
     const clip = (name) =>
       svg
         .append('clipPath')
@@ -174,7 +168,7 @@ export class Chart {
       svg
         .append('path')
         .attr('class', `bars ${name}`)
-        .attr('d', path)
+        .attr('d', shape)
         .attr('clip-path', `url(#${this.clip}-${name})`)
   }
 

@@ -10,7 +10,7 @@ export function h(tag, attributes = {}, ...children) {
   return element
 }
 
-/** An id that no other element of the page has; each instrument has a copy of this module, so the page counts. */
+/** An id that no other element of the page has; there may be several copies of this module, so the page counts. */
 export function freshId(stem) {
   globalThis.lora_ids = (globalThis.lora_ids ?? 0) + 1
   return `lora-${stem}-${globalThis.lora_ids}`

@@ -1,7 +1,4 @@
-import { axisBottom } from 'd3-axis'
-import { format } from 'd3-format'
-import { scaleLinear } from 'd3-scale'
-import { create } from 'd3-selection'
+import { axisBottom, create, format, scaleLinear } from './d3.js'
 import { freshId, rem } from './dom.js'
 import { fill } from './text.js'
 

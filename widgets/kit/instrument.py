@@ -46,7 +46,7 @@ WORDS = {
 
 @cache
 def bundle(name: str) -> str:
-    """Return the classic script that defines lora_<name>."""
+    """Return the classic script that defines lora_<name>; all but the kit's need lora_kit to be there before."""
     return (ROOT / "assets" / "bundles" / f"{name}.js").read_text(encoding="utf-8")
 
 
@@ -57,7 +57,7 @@ def stylesheet(*names: str) -> str:
     paths = (rooms.get(name.split("/")[0], ROOT / "widgets") / f"{name}.css" for name in names)
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     text = " ".join(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).split())
-    return re.sub(r" ?([{};,]) ?", r"\1", text)
+    return re.sub(r" ?([{};,]) ?|(?<=:) ", r"\1", text).replace(";}", "}")
 
 
 @cache
@@ -75,8 +75,8 @@ def render(template: str, **values: Any) -> str:
 
 
 def esm(name: str) -> str:
-    """Return the instrument's script as an ES module in anywidget's form."""
-    return f"{bundle(name)}\nexport default lora_{name}.default\n"
+    """Return the instrument's script, with the kit in it, as an ES module in anywidget's form."""
+    return f"{bundle('kit')}\n{bundle(name)}\nexport default lora_{name}.default\n"
 
 
 class Instrument(AnyWidgetComponent):
@@ -247,7 +247,7 @@ def self_contained(figure: Instrument) -> str:
         figure=figure,
         config=json_block(config),
         css=stylesheet("site/theme", "site/figure", "kit/instrument", *figure.sheets),
-        scripts=[bundle(figure.script), bundle("page")],
+        scripts=[bundle("kit"), bundle(figure.script), bundle("page")],
     )
 
 

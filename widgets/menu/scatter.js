@@ -1,8 +1,4 @@
-import { axisBottom, axisLeft } from 'd3-axis'
-import { scaleLinear, scaleLog } from 'd3-scale'
-import { create } from 'd3-selection'
 import {
-  line,
   symbol,
   symbolCircle,
   symbolCross,
@@ -12,6 +8,8 @@ import {
   symbolTriangle,
   symbolWye,
 } from 'd3-shape'
+import { path } from '../kit/chart.js'
+import { axisBottom, axisLeft, create, scaleLinear, scaleLog } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
 
 // In rem, so that a projector's large letters find room.
@@ -103,7 +101,7 @@ export class Scatter {
       svg
         .append('path')
         .attr('class', `joined ${this.kind(s)}`)
-        .attr('d', line()(members.map((i) => this.places[i])))
+        .attr('d', path(members.map((i) => this.places[i])))
     marks.forEach((mark, i) => this.mark(mark, i))
     this.name(series)
     this.needle = svg

@@ -1,7 +1,7 @@
-import { format } from 'd3-format'
 import { Chart } from '../kit/chart.js'
 import { divergingScale, onColours } from '../kit/colour.js'
 import { abreast } from '../kit/controls.js'
+import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'

@@ -1,5 +1,5 @@
-import { format } from 'd3-format'
 import { peak } from '../kit/arrays.js'
+import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Heatmap, squareness } from '../kit/heatmap.js'
 import { fill, short } from '../kit/text.js'

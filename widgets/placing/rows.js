@@ -1,7 +1,4 @@
-import { axisBottom } from 'd3-axis'
-import { format } from 'd3-format'
-import { scaleLinear } from 'd3-scale'
-import { create } from 'd3-selection'
+import { axisBottom, create, format, scaleLinear } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
 
 // In rem, so that a projector's large letters find room.

@@ -1,6 +1,6 @@
-import { format } from 'd3-format'
 import { Chart } from '../kit/chart.js'
 import { ChosenChart } from './chosen.js'
+import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { fill } from '../kit/text.js'
 
