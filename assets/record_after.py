@@ -6,6 +6,7 @@ follows ten runs through four checkpoints: 50 finetunes of about eight seconds o
 same numbers; only the date and the time differ.
 """
 
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -34,10 +35,10 @@ from compute.experiments.after import (
 from compute.matrices.row_changes import Split, split_change
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
+from compute.model.sampling import completed_share
 from compute.numbers.records import recorded_here, write_record
 from compute.text.batches import windows
-from compute.training.loop import prepare
-from compute.training.sequential import completed_share, updates
+from compute.training.loop import prepare, updates
 
 DECIMALS = 4  # of losses
 DIGITS = 4  # significant ones, of both parts of a change
@@ -93,7 +94,12 @@ def split(base: GPT, way: int | str, task: str, steps: tuple[int, ...] = CHECKPO
     model, before = prepare(config, base), weights(base)
     return [
         [Split(*map(short, split_change(before[layer], after[layer]))) for layer in LAYERS]
-        for after in (weights(merge(model)) for step in updates(model, config) if step in steps)
+        # the k-th loss, counted from 0, comes after k updates, and the None after all of them
+        for after in (
+            weights(merge(model))
+            for made, _ in enumerate(itertools.chain(updates(model, config), [None]))
+            if made in steps
+        )
     ]
 
 

@@ -17,7 +17,6 @@ from safetensors.torch import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-import compute.training.loop
 from compute.adapters.layer import merge
 from compute.adapters.methods import with_method
 from compute.experiments.menu import FILE, Menu, Timing, read_menu
@@ -49,7 +48,7 @@ ROUNDS = 200
 def trained(config: TrainConfig, size: int | None, base: GPT) -> MenuRun:
     """Return how a run ends."""
     about = (config.task, config.method, size, config.learning_rate, config.seed)
-    *_, end = train(config, base)
+    *_, end = train(config, base, evaluate_every=config.steps, strengths=())  # only how a run ends is kept
     if not isinstance(end, Result):
         learning = with_method(config, base).parameters()
         return MenuRun(*about, None, None, sum(p.numel() for p in learning if p.requires_grad), {})
@@ -101,10 +100,6 @@ def timed(base: GPT, rounds: int) -> tuple[list[Timing], dict[str, float]]:
 def main() -> None:
     """Train, time, write, and tell how long it took."""
     torch.set_num_threads(1)  # matrices this small gain nothing from a second thread
-    compute.training.loop.EVALUATE_EVERY, compute.training.loop.STRENGTHS = (
-        10**9,
-        (),
-    )  # only how a run ends is kept
     base = load_base()
     if sys.argv[1:] == ["times"]:
         menu = read_menu(FILE)

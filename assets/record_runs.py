@@ -10,18 +10,17 @@ core of its own.
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script is run by its path
 
-import compute.training.loop
 from compute.experiments.runs import RUNS, config_of, file_of, recorded_of
 from compute.model.checkpoint import load_base
 from compute.numbers.records import recorded_here, write_record
 from compute.text.voices import TASKS
 from compute.training.gathered import Run, collect
+from compute.training.loop import train
 
 DECIMALS = 4  # of losses, in nats
 DIGITS = 4  # significant ones, of norms and singular values
@@ -49,8 +48,6 @@ def _losses(values: list[float]) -> list[float]:
 def main() -> None:
     """Train and write, telling how long each run takes."""
     torch.set_num_threads(1)
-    # Whatever else the machine does must not count: the clock of a run is that of this process's one thread.
-    compute.training.loop.time = SimpleNamespace(perf_counter=time.process_time)
     start, base = time.perf_counter(), load_base()
     runs = {file_of(task, r): config_of(task, r) for task in TASKS for r in recorded_of(task)}
     wanted = set(sys.argv[1:]) or {path.stem for path in runs}
@@ -60,7 +57,8 @@ def main() -> None:
     for path, config in runs.items():
         if path.stem not in wanted:
             continue
-        run = rounded(collect(config, compute.training.loop.train(config, base)))
+        # Whatever else the machine does must not count: the clock of a run is that of this process's one thread.
+        run = rounded(collect(config, train(config, base, clock=time.process_time)))
         if not run.finished:
             sys.exit(f"{path.stem} diverged: {run.diverged}")
         write_record(path, run._replace(recorded=recorded_here(run.device))._asdict())

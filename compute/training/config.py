@@ -77,7 +77,8 @@ class TrainConfig:
     init : str
         How the factors start, one of INITS; "orthogonal" needs an even r.
     learning_rate : float
-        Step size of the optimiser. LoRA wants about ten times that of full finetuning.
+        Step size of the optimiser. LoRA wants a larger one than full finetuning does: five times here, in the recorded
+        runs.
     optimizer : str
         "adamw" or "sgd".
     steps : int
@@ -147,6 +148,37 @@ class TrainConfig:
                 raise ValueError(f"{name} must be some of {', '.join(map(str, known))}, got {some!r}.")
             if len(set(some)) < len(some):
                 raise ValueError(f"{name} must name each layer once, got {some!r}.")
+
+
+def refuse_unused(config: TrainConfig, by: str, *unused: str) -> None:
+    """Refuse a run that asks for something which would not happen.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What was asked for.
+    by : str
+        Who refuses, for the message.
+    *unused : str
+        Fields that change nothing there, and so must be as usual.
+
+    Raises
+    ------
+    ValueError
+        If one of these fields is not as usual.
+
+    Examples
+    --------
+    >>> refuse_unused(TrainConfig(n_texts=64), "small_steps", "task", "n_texts")
+    Traceback (most recent call last):
+    ValueError: small_steps has no use for n_texts: leave it at 4096, not 64.
+    """
+    for field in fields(config):
+        given = getattr(config, field.name)
+        if field.name in unused and given != field.default:
+            raise ValueError(
+                f"{by} has no use for {field.name}: leave it at {field.default!r}, not {given!r}."
+            )
 
 
 def config_from(values: Mapping[str, Any]) -> TrainConfig:

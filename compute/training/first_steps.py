@@ -1,7 +1,9 @@
 """The first steps of a run, watched closely: on one small layer whose answer is known, and on the mini-model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -10,13 +12,25 @@ from torch import nn
 from compute.adapters.layer import LoRALinear, delta_w, initialize, lora_layers
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.text.batches import batches, windows
-from compute.training.config import TrainConfig
-from compute.training.loop import OPTIMIZERS, prepare
+from compute.text.batches import steps_of, windows
+from compute.training.config import TrainConfig, refuse_unused
+from compute.training.loop import OPTIMIZERS, prepare, steps
 
 SIZE = 64  # numbers that the small layer reads and writes, as the attention layers of the mini-model do
 MISSING = 2  # directions that the small layer lacks
 EXAMPLES = 256
+# What a run on the small layer has no use for: every step sees all examples, and there is one layer.
+IDLE = (
+    "task",
+    "method",
+    "target_modules",
+    "layers",
+    "batch_size",
+    "train_embeddings",
+    "base_format",
+    "n_texts",
+    "base_share",
+)
 RUINED = 3.0  # times the first loss: a run that is worse has left for good
 
 
@@ -113,18 +127,25 @@ def small_steps(config: TrainConfig) -> FirstSteps:
     FirstSteps
         Lists of steps + 1 numbers, fewer for a run that was given up.
 
+    Raises
+    ------
+    ValueError
+        If another field of the config is not as usual: the small layer has no use for it.
+
     Examples
     --------
     >>> first = small_steps(TrainConfig(init="B=0", optimizer="sgd", learning_rate=0.1, steps=1))
     >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
     ([False, True], [True, True])
     """
+    refuse_unused(config, "small_steps", *IDLE)
     problem = small_problem()
     W = problem.layer.weight.detach().clone()
     model = LoRALinear(problem.layer, config.r, config.alpha, config.scaling_rule)
     initialize(model, config.init, torch.Generator().manual_seed(config.seed))
-    steps = _follow(config, model, lambda _: problem.loss(model), {"": W})
-    return steps._replace(final=steps.loss[-1]) if len(steps.loss) > config.steps else steps
+    everything = repeat(problem.x, config.steps + 1)
+    followed = _follow(config, model, lambda _: problem.loss(model), everything, {"": W})
+    return followed._replace(final=followed.loss[-1]) if len(followed.loss) > config.steps else followed
 
 
 def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
@@ -143,29 +164,35 @@ def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
         Lists of steps + 1 numbers, fewer for a run that was given up. The steps are those of
         `compute.training.loop.train` with the same config.
 
+    Raises
+    ------
+    ValueError
+        If the run is no LoRA run, or trains the embeddings too: only factors are followed.
+
     Examples
     --------
     >>> first = model_steps(TrainConfig(init="A=0", steps=1, batch_size=2))
     >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
     ([True, True], [False, True])
     """
+    refuse_unused(config, "model_steps", "method", "train_embeddings")
     base = load_base() if base is None else base
     model = prepare(config, base)
-    texts = windows(config.task, "training", base.config.block_size)
-    order = batches(texts, config.batch_size, config.steps + 1, config.seed)
+    texts = steps_of(replace(config, steps=config.steps + 1), base.config.block_size)
     before = {name: base.get_submodule(name).weight.detach() for name, _ in lora_layers(model)}
-    steps = _follow(config, model, lambda step: model.loss(texts[order[step]]), before)
-    if len(steps.loss) <= config.steps:
-        return steps
+    followed = _follow(config, model, model.loss, texts, before)
+    if len(followed.loss) <= config.steps:
+        return followed
     with torch.no_grad():
         final = model.loss(windows(config.task, "validation", base.config.block_size)).item()
-    return steps._replace(final=final)
+    return followed._replace(final=final)
 
 
 def _follow(
     config: TrainConfig,
     model: nn.Module,
-    loss_at: Callable[[int], torch.Tensor],
+    loss_of: Callable[[torch.Tensor], torch.Tensor],
+    texts: Iterable[torch.Tensor],  # one more than there are updates
     before: dict[str, torch.Tensor],
 ) -> FirstSteps:
     layers = dict(lora_layers(model))
@@ -173,31 +200,26 @@ def _follow(
         "lora_A": [each.lora_A for each in layers.values()],
         "lora_B": [each.lora_B for each in layers.values()],
     }
-    optimizer = OPTIMIZERS[config.optimizer](
-        [p for both in factors.values() for p in both], lr=config.learning_rate
-    )
+    learning = [p for both in factors.values() for p in both]
+    optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
 
     def off(weights: dict[str, torch.Tensor]) -> float:
         return _norm([layer.base.weight + delta_w(layer) - weights[name] for name, layer in layers.items()])
 
     start = {name: layer.base.weight + delta_w(layer) for name, layer in layers.items()}
-    steps = FirstSteps([], [], [], [], 0.0, None)
-    for step in range(config.steps + 1):
-        optimizer.zero_grad()
-        loss = loss_at(step)
-        loss.backward()
-        value = loss.item()
-        if not math.isfinite(value) or (steps.loss and value > RUINED * steps.loss[0]):
+    followed = FirstSteps([], [], [], [], 0.0, None)
+    for step, loss in enumerate(steps(loss_of, texts, optimizer)):
+        if step == 1:
+            followed = followed._replace(moved=off(start))
+        if not math.isfinite(loss) or (followed.loss and loss > RUINED * followed.loss[0]):
             break
-        steps.loss.append(value)
+        followed.loss.append(loss)
         for name, both in factors.items():
-            getattr(steps, name).append(_norm([p.grad for p in both if p.grad is not None]))
-        steps.distance.append(off(before))
-        if step < config.steps:
-            optimizer.step()
-        if step == 0:
-            steps = steps._replace(moved=off(start))
-    return steps
+            getattr(followed, name).append(_norm([p.grad for p in both if p.grad is not None]))
+        followed.distance.append(off(before))
+        if step == config.steps:  # what stands here is the end: no update follows
+            break
+    return followed
 
 
 def _norm(tensors: list[torch.Tensor]) -> float:

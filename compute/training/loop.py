@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from safetensors.torch import save
+from torch.nn.utils import get_total_norm
 
 from compute.adapters.adalora import Allocation
 from compute.adapters.adapted import adapted_layers
@@ -52,6 +53,30 @@ def device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def stored(config: TrainConfig, base: GPT) -> GPT:
+    """Return the frozen model of a run: the base, with its linear layers as the run's base_format holds them.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    base : GPT
+        A plain model on the CPU. It is not touched.
+
+    Returns
+    -------
+    GPT
+        The base itself for "float32" and for every method but "lora", which have no use for base_format.
+
+    Examples
+    --------
+    >>> base = load_base()
+    >>> stored(TrainConfig(), base) is base, stored(TrainConfig(base_format="nf4"), base) is base
+    (True, False)
+    """
+    return quantised_model(base, config.base_format) if config.method == "lora" else base
+
+
 def prepare(config: TrainConfig, base: GPT) -> GPT:
     """Return the model that a run trains, as it is before the first step.
 
@@ -65,7 +90,8 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     Returns
     -------
     GPT
-        A copy. What can learn asks for gradients: what the method trains, and perhaps the embeddings.
+        A copy, its frozen layers in the run's base_format. What can learn asks for gradients: what the method
+        trains, and perhaps the embeddings.
 
     Examples
     --------
@@ -73,13 +99,117 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     >>> sum(p.numel() for p in model.parameters() if p.requires_grad)
     384
     """
-    model = with_method(config, base)
+    model = with_method(config, stored(config, base))
     for name in EMBEDDINGS if config.train_embeddings else ():
         model.get_submodule(name).requires_grad_()
     return model
 
 
-def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord | Result | Diverged]:
+def steps(
+    loss_of: Callable[[torch.Tensor], torch.Tensor],
+    batches: Iterable[torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    allocation: Allocation | None = None,
+) -> Iterator[float]:
+    """Take one step of training after the other: the loop of every run there is.
+
+    Parameters
+    ----------
+    loss_of : callable
+        What is to fall, for the texts of a step.
+    batches : iterable of tensor
+        The texts of each step.
+    optimizer : torch.optim.Optimizer
+        Holds what learns.
+    allocation : Allocation, optional
+        AdaLoRA's budget: its penalty is learned from too, and it is spent after each update.
+
+    Yields
+    ------
+    float
+        The loss of each step, its penalty left out, when the gradients are there and the update is not made yet. The
+        update follows when the next one is asked for; a caller that stops asking leaves it out.
+
+    Examples
+    --------
+    >>> model = prepare(TrainConfig(r=1), load_base())
+    >>> learning = [p for p in model.parameters() if p.requires_grad]
+    >>> texts = [windows("legal", "training", 32)[:4]] * 3
+    >>> first, *_, last = steps(model.loss, texts, torch.optim.SGD(learning, lr=1.0))
+    >>> last < first
+    True
+    """
+    for done, texts in enumerate(batches, start=1):
+        optimizer.zero_grad()
+        loss = loss_of(texts)
+        (loss + allocation.penalty() if allocation else loss).backward()
+        yield loss.item()
+        optimizer.step()
+        if allocation:
+            allocation.after(done)
+
+
+def updates(model: GPT, config: TrainConfig) -> Iterator[float]:
+    """Train what a model has to train on the texts of a run.
+
+    Parameters
+    ----------
+    model : GPT
+        As `prepare` makes it, on any device, or trained before: this is how a task is learned after another. What asks
+        for gradients learns, in place.
+    config : TrainConfig
+        What to learn. The optimiser starts anew.
+
+    Returns
+    -------
+    iterator of float
+        The loss of each step, as `steps` yields it.
+
+    Examples
+    --------
+    >>> config = TrainConfig(steps=2, batch_size=4)
+    >>> len([*updates(prepare(config, load_base()), config)])
+    2
+    """
+    where = model.lm_head.weight.device
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
+    allocation = Allocation(model, config.r, config.steps) if config.method == "adalora" else None
+    texts = steps_of(config, model.config.block_size)
+    return steps(lambda batch: model.loss(batch.to(where)), texts, optimizer, allocation)
+
+
+def out_of_bounds(first: float, vocab_size: int) -> float:
+    """Return the loss above which a run has diverged.
+
+    Parameters
+    ----------
+    first : float
+        The loss of the first step, in nats per token.
+    vocab_size : int
+        Words that the model knows.
+
+    Returns
+    -------
+    float
+        RUINED nats above the first loss and above ln(vocab_size), the loss of a blind guess.
+
+    Examples
+    --------
+    >>> out_of_bounds(0.5, 256) == math.log(256) + RUINED
+    True
+    """
+    return max(first, math.log(vocab_size)) + RUINED
+
+
+def train(
+    config: TrainConfig,
+    base: GPT | None = None,
+    *,
+    evaluate_every: int = EVALUATE_EVERY,
+    strengths: tuple[float, ...] = STRENGTHS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[StepRecord | Result | Diverged]:
     """Run a finetuning and yield what happens.
 
     Parameters
@@ -88,6 +218,12 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
         The run.
     base : GPT, optional
         A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+    evaluate_every : int
+        Steps from one evaluation to the next, the first before the first update.
+    strengths : tuple of float
+        What delta_w is multiplied by for the evaluations of the Result.
+    clock : callable
+        Gives the seconds that the times are differences of.
 
     Yields
     ------
@@ -100,8 +236,7 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
     The same config gives the same numbers, bit for bit, on the same machine with the same number of threads; only
     the times differ. Closing the generator ends the run. The weight decay of AdamW is torch's default, 0.01.
     A learning rate that is too large seldom gives infinite losses here: the last norm of the model bounds its
-    logits as long as lm_head is frozen. So a run has diverged as soon as a loss is RUINED nats above that of the
-    first step and above ln(vocab_size), the loss of a blind guess.
+    logits as long as lm_head is frozen. So a run has diverged as soon as a loss is above `out_of_bounds`.
 
     References
     ----------
@@ -115,39 +250,29 @@ def train(config: TrainConfig, base: GPT | None = None) -> Iterator[StepRecord |
     >>> steps[0].gradient_norms["lora_A"], steps[0].evaluation == result.base_evaluation  # lora_B starts at 0
     (0.0, True)
     """
-    start = time.perf_counter()
+    start = clock()
     base = load_base() if base is None else base
-    if config.method == "lora":
-        base = quantised_model(base, config.base_format)
-    model = prepare(config, base).to(device())
+    model, base = prepare(config, base).to(device()), stored(config, base)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = OPTIMIZERS[config.optimizer](learning.values(), lr=config.learning_rate)
-    allocation = Allocation(model, config.r, config.steps) if config.method == "adalora" else None
-    worst, blind_guess = math.inf, math.log(base.config.vocab_size)
-    last_loss, training, waiting = None, 0.0, 0.0
-    for step, texts in enumerate(steps_of(config, base.config.block_size)):
-        evaluation = None if step % EVALUATE_EVERY else evaluate(model, config.task)
-        began = time.perf_counter()
-        optimizer.zero_grad()
-        loss = model.loss(texts.to(device()))
-        (loss + allocation.penalty() if allocation else loss).backward()
+    tokens = config.batch_size * base.config.block_size
+    worst, last_loss = math.inf, None
+    training, waiting = 0.0, 0.0
+    began = clock()
+    for step, loss in enumerate(updates(model, config)):
         norms = _gradient_norms(learning)
-        value = loss.item()
-        bad = value > worst or not all(map(math.isfinite, (value, *norms.values())))
+        training += clock() - began
+        evaluation = None if step % evaluate_every else evaluate(model, config.task)
+        bad = loss > worst or not all(map(math.isfinite, (loss, *norms.values())))
         if bad or (evaluation and not evaluation.finite):
-            yield Diverged(step, value if math.isfinite(value) else None, last_loss)
+            yield Diverged(step, loss if math.isfinite(loss) else None, last_loss)
             return
-        optimizer.step()
-        if allocation:
-            allocation.after(step + 1)
-        now = time.perf_counter()
         if last_loss is None:
-            worst = max(value, blind_guess) + RUINED
-        training, last_loss = training + now - began, value
-        speed = (step + 1) * config.batch_size * base.config.block_size / training
-        yield StepRecord(step, value, norms, now - start - waiting, speed, evaluation)
-        waiting += time.perf_counter() - now
-    yield _result(config, base, model, last_loss, start + waiting)
+            worst = out_of_bounds(loss, base.config.vocab_size)
+        last_loss, now = loss, clock()
+        yield StepRecord(step, loss, norms, now - start - waiting, (step + 1) * tokens / training, evaluation)
+        began = clock()
+        waiting += began - now
+    yield _result(config, base, model, last_loss, strengths, lambda: clock() - start - waiting)
 
 
 def evaluate(model: GPT, task: str) -> Evaluation:
@@ -213,7 +338,13 @@ def learned(model: GPT, base: GPT) -> dict[str, torch.Tensor]:
     return {name: change for name, change in changes.items() if change.any()}
 
 
-def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) -> Result | None:
+def measured(
+    model: GPT,
+    base: GPT,
+    task: str,
+    files: tuple[bytes, str | None],
+    strengths: tuple[float, ...] = STRENGTHS,
+) -> Result | None:
     """Return all there is to say about a finetuned model.
 
     Parameters
@@ -226,6 +357,8 @@ def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) 
         What it is evaluated on, one of TASKS.
     files : tuple of bytes and (str or None)
         Its weights and adapter_config.json, to be handed on.
+    strengths : tuple of float
+        What delta_w is multiplied by for further evaluations, where there is one.
 
     Returns
     -------
@@ -239,8 +372,8 @@ def measured(model: GPT, base: GPT, task: str, files: tuple[bytes, str | None]) 
     ()
     """
     evaluation = evaluate(model, task)
-    strengths = STRENGTHS if any(adapted_layers(model)) else ()
-    evaluations = tuple(evaluate(merge(model, strength), task) for strength in strengths)
+    turned = strengths if any(adapted_layers(model)) else ()
+    evaluations = tuple(evaluate(merge(model, strength), task) for strength in turned)
     if not all(each.finite for each in (evaluation, *evaluations)):
         return None
     spectra = {
@@ -268,7 +401,7 @@ def _gradient_norms(learning: dict[str, torch.nn.Parameter]) -> dict[str, float]
     for name, p in learning.items():
         kind = name.rpartition(".")[2]
         kinds.setdefault(kind if kind.startswith("lora_") else "other", []).append(p.grad)
-    norms = {kind: torch.stack(torch._foreach_norm(grads)).norm() for kind, grads in kinds.items()}
+    norms = {kind: get_total_norm(grads) for kind, grads in kinds.items()}
     return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))
 
 
@@ -279,7 +412,12 @@ def _sizes(model: GPT) -> tuple[int, int]:
 
 
 def _result(
-    config: TrainConfig, base: GPT, model: GPT, last_loss: float | None, start: float
+    config: TrainConfig,
+    base: GPT,
+    model: GPT,
+    last_loss: float | None,
+    strengths: tuple[float, ...],
+    spent: Callable[[], float],
 ) -> Result | Diverged:
     files: tuple[bytes, str | None]
     trainable, total = _sizes(model)
@@ -290,8 +428,8 @@ def _result(
     else:
         state = adapter_state(model)
         files = save({name: tensor.contiguous() for name, tensor in state.items()}), None
-    seconds = time.perf_counter() - start
-    result = measured(model, base, config.task, files)
+    seconds = spent()
+    result = measured(model, base, config.task, files, strengths)
     if result is None:
         return Diverged(config.steps, None, last_loss)
     return result._replace(step=config.steps, seconds=seconds, trainable=trainable, total=total)

@@ -7,9 +7,9 @@ import torch
 
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.text.batches import batches, windows
-from compute.training.config import TrainConfig
-from compute.training.loop import OPTIMIZERS, RUINED, prepare
+from compute.text.batches import steps_of, windows
+from compute.training.config import TrainConfig, refuse_unused
+from compute.training.loop import out_of_bounds, prepare, updates
 
 
 class ShortRun(NamedTuple):
@@ -51,23 +51,15 @@ def short_run(config: TrainConfig, base: GPT | None = None) -> ShortRun:
     """
     base = load_base() if base is None else base
     model = prepare(config, base)
-    block_size = base.config.block_size
-    texts = windows(config.task, "training", block_size)
-    learning = [p for p in model.parameters() if p.requires_grad]
-    optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
     losses: list[float] = []
-    for batch in batches(texts, config.batch_size, config.steps, config.seed):
-        optimizer.zero_grad()
-        loss = model.loss(texts[batch])
-        loss.backward()
-        value = loss.item()
-        worst = max(losses[0] if losses else value, math.log(base.config.vocab_size)) + RUINED
-        if not value <= worst:  # also what is no number
+    for loss in updates(model, config):
+        if not loss <= out_of_bounds(
+            losses[0] if losses else loss, base.config.vocab_size
+        ):  # also what is no number
             return ShortRun(losses, None)
-        losses.append(value)
-        optimizer.step()
+        losses.append(loss)
     with torch.no_grad():
-        final = model.loss(windows(config.task, "validation", block_size)).item()
+        final = model.loss(windows(config.task, "validation", base.config.block_size)).item()
     return ShortRun(losses, final if math.isfinite(final) else None)
 
 
@@ -86,6 +78,11 @@ def first_gain(config: TrainConfig, base: GPT) -> float:
     float
         In nats per token and unit of learning rate.
 
+    Raises
+    ------
+    ValueError
+        If the run is no LoRA run that starts with lora_B = 0, or trains the embeddings too.
+
     Notes
     -----
     Only lora_B moves in the first step: SGD by -lr * grad_lora_B, Adam by -lr in the direction of each entry's sign.
@@ -98,10 +95,9 @@ def first_gain(config: TrainConfig, base: GPT) -> float:
     >>> round(other / one, 3)  # the scaling counts twice
     4.0
     """
+    refuse_unused(config, "first_gain", "method", "init", "train_embeddings")
     model = prepare(config, base)
-    texts = windows(config.task, "training", base.config.block_size)
-    [batch] = batches(texts, config.batch_size, 1, config.seed)
-    model.loss(texts[batch]).backward()
+    model.loss(next(steps_of(config, base.config.block_size))).backward()
     power = 2 if config.optimizer == "sgd" else 1
     grads = [p.grad for name, p in model.named_parameters() if name.endswith("lora_B") and p.grad is not None]
     return sum(grad.abs().pow(power).sum().item() for grad in grads)

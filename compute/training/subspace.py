@@ -6,8 +6,22 @@ import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from compute.model.gpt import GPT
-from compute.text.batches import batches, windows
-from compute.training.config import TrainConfig
+from compute.text.batches import steps_of
+from compute.training.config import TrainConfig, refuse_unused
+from compute.training.loop import steps
+
+# What a run in a subspace has no use for.
+IDLE = (
+    "optimizer",
+    "r",
+    "alpha",
+    "scaling_rule",
+    "target_modules",
+    "layers",
+    "init",
+    "train_embeddings",
+    "base_format",
+)
 
 
 class Subspace:
@@ -80,8 +94,8 @@ def train_in_subspace(config: TrainConfig, D: int, seed: int, base: GPT) -> GPT:
     Parameters
     ----------
     config : TrainConfig
-        The run: its task, learning_rate, steps, batch_size and seed. The optimiser is Adam, and what concerns
-        adapters is not used.
+        The run, whose method is "full": its task, learning_rate, steps, batch_size, seed, n_texts and base_share. The
+        optimiser is Adam.
     D : int
         Dimensions of the subspace, 1 to the number of weights.
     seed : int
@@ -97,7 +111,7 @@ def train_in_subspace(config: TrainConfig, D: int, seed: int, base: GPT) -> GPT:
     Raises
     ------
     ValueError
-        If D is outside 1 to the number of weights.
+        If D is outside 1 to the number of weights, or the run asks for adapters or for another optimiser.
 
     Notes
     -----
@@ -112,21 +126,29 @@ def train_in_subspace(config: TrainConfig, D: int, seed: int, base: GPT) -> GPT:
     --------
     >>> from compute.model.checkpoint import load_base
     >>> base = load_base()
-    >>> model = train_in_subspace(TrainConfig(steps=2, batch_size=4), D=1, seed=0, base=base)
+    >>> model = train_in_subspace(TrainConfig(method="full", steps=2, batch_size=4), D=1, seed=0, base=base)
     >>> moved = parameters_to_vector(model.parameters()) - parameters_to_vector(base.parameters())
     >>> bool(moved.abs().max() - moved.abs().min() < 1e-6)  # D = 1: all weights move by as much
     True
     """
+    if config.method != "full":
+        raise ValueError(
+            f"A subspace holds all weights of the model: method must be 'full', got {config.method!r}."
+        )
+    refuse_unused(config, "train_in_subspace", *IDLE)
     model = copy.deepcopy(base).requires_grad_()
     weights = list(model.parameters())
     start = parameters_to_vector(weights).detach().clone()  # (n,)
     subspace = Subspace(len(start), D, seed)
     z = torch.zeros(D)
     optimizer = torch.optim.Adam([z], lr=config.learning_rate)
-    texts = windows(config.task, "training", base.config.block_size)
-    for batch in batches(texts, config.batch_size, config.steps, config.seed):
-        gradients = torch.autograd.grad(model.loss(texts[batch]), weights)
-        z.grad = subspace.down(parameters_to_vector(gradients))
-        optimizer.step()
+
+    def loss_at_z(texts: torch.Tensor) -> torch.Tensor:
         vector_to_parameters(start + subspace.up(z), weights)
+        model.zero_grad()
+        return model.loss(texts)
+
+    for _ in steps(loss_at_z, steps_of(config, base.config.block_size), optimizer):
+        z.grad = subspace.down(parameters_to_vector([weight.grad for weight in weights]))
+    vector_to_parameters(start + subspace.up(z), weights)
     return model

@@ -78,11 +78,10 @@ def test_as_many_numbers_learn_as_the_formula_says(method, count, base):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base, monkeypatch):
-    monkeypatch.setattr("compute.training.loop.samples", lambda *_: ())  # writing takes most of the time,
-    monkeypatch.setattr("compute.training.loop.STRENGTHS", (0.0, 1.0))  # and measuring at each strength
+    monkeypatch.setattr("compute.training.loop.samples", lambda *_: ())  # writing takes most of the time
     before = {name: p.clone() for name, p in base.named_parameters()}
     config = TrainConfig(method=method, steps=2, batch_size=4, learning_rate=1e-2)
-    *steps, result = train(config, base)
+    *steps, result = train(config, base, strengths=(0.0, 1.0))
     assert isinstance(result, Result)
     for strength, expected in zip(
         result.strengths, (result.base_evaluation, result.evaluation), strict=False

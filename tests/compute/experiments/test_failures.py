@@ -9,7 +9,6 @@ import json
 import pytest
 import torch
 
-import compute.training.loop
 from compute.experiments.failures import (
     FAILURES,
     FILE,
@@ -67,7 +66,6 @@ def test_a_run_that_diverges_has_no_outcome(script):
 
 def test_an_adapter_on_its_own_base_does_what_its_run_did_and_less_on_another(script, monkeypatch):
     short = TrainConfig(steps=8, batch_size=8)
-    monkeypatch.setattr(compute.training.loop, "STRENGTHS", ())  # the dial takes longer than so short a run
     monkeypatch.setattr(script, "failure_config", lambda *_: short)
     monkeypatch.setattr(script, "KNOBS", {"base": (0, "another seed")})
     monkeypatch.setattr(script, "SEEDS", {"moved": (0,)})

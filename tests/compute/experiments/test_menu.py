@@ -116,8 +116,7 @@ def test_a_run_that_diverged_is_told_as_one(script, base):
     assert (run.validation_loss, run.base_loss, run.trainable, run.ranks) == (None, None, 184_320, {})
 
 
-def test_a_short_run_is_recorded_with_what_adalora_left(script, base, monkeypatch):
-    monkeypatch.setattr("compute.training.loop.STRENGTHS", ())
+def test_a_short_run_is_recorded_with_what_adalora_left(script, base):
     run = script.trained(TrainConfig(method="adalora", r=2, steps=3, batch_size=2), 2, base)
     assert sum(run.ranks.values()) == 2 * LAYERS
     assert 0 < run.validation_loss < 2
@@ -128,8 +127,6 @@ def test_times_can_be_taken_again_and_leave_the_runs_alone(script, tmp_path, mon
     path.write_bytes(FILE.read_bytes())
     for name, value in {"FILE": path, "ROUNDS": 1}.items():
         monkeypatch.setattr(script, name, value)
-    monkeypatch.setattr("compute.training.loop.EVALUATE_EVERY", 50)  # the script sets both for itself
-    monkeypatch.setattr("compute.training.loop.STRENGTHS", ())
     monkeypatch.setattr(sys, "argv", ["record_menu.py", "times"])
     script.main()
     before, after = load_menu(), read_menu(path)
