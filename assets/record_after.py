@@ -34,8 +34,8 @@ from compute.experiments.after import (
 )
 from compute.matrices.row_changes import Split, split_change
 from compute.model.checkpoint import load_base
+from compute.model.completed import completed_share
 from compute.model.gpt import GPT
-from compute.model.sampling import completed_share
 from compute.numbers.records import recorded_here, write_record
 from compute.text.batches import windows
 from compute.training.loop import prepare, updates

@@ -38,8 +38,8 @@ class LoRALinear(AdaptedLinear):
     Notes
     -----
     y = x @ W.T + scaling * (x @ lora_A.T) @ lora_B.T. Two thin products cost r * (in + out) multiply-accumulates
-    a token, where delta_w itself would cost in * out. The factors start at zero, where no gradient reaches
-    either; `initialize` gives them a start.
+    a token, where delta_w itself would cost in * out. The factors start at zero, which is a saddle: no gradient
+    reaches either, and no training leaves it. `initialize` gives them a start.
 
     References
     ----------

@@ -52,9 +52,6 @@ class PromptedGPT(GPT):
         self.requires_grad_(False)
         words = torch.randint(base.config.vocab_size, (length,), generator=generator)
         self.prompt = nn.Parameter(base.embed_tokens.weight.detach()[words])  # (length, C), a copy
-        places = length + base.config.block_size
-        for block in self.blocks:  # no place sees those that come after it, however many there are
-            block.attention.future = torch.ones(places, places, dtype=torch.bool).triu(1)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the logits of the token after each, (n, T, vocab_size), for tokens (n, T)."""

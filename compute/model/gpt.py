@@ -48,6 +48,11 @@ class Attention(nn.Module):
     config : GPTConfig
         Sizes.
 
+    Notes
+    -----
+    A head takes softmax(q @ k.T / sqrt(hs)) @ v, where a token's row is minus infinity at later tokens. Torch has
+    that in one step; `compute.model.forward` writes it out.
+
     References
     ----------
     Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
@@ -58,8 +63,6 @@ class Attention(nn.Module):
     torch.Size([2, 7, 64])
     """
 
-    future: torch.Tensor
-
     def __init__(self, config: GPTConfig):
         super().__init__()
         C = config.n_embd
@@ -68,8 +71,6 @@ class Attention(nn.Module):
         self.k_proj = skip_init(nn.Linear, C, C, bias=False)
         self.v_proj = skip_init(nn.Linear, C, C, bias=False)
         self.o_proj = skip_init(nn.Linear, C, C, bias=False)
-        future = torch.ones(config.block_size, config.block_size, dtype=torch.bool).triu(1)
-        self.register_buffer("future", future, persistent=False)  # [i, j]: token j comes after token i
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return what each token takes, (n, T, C)."""
@@ -79,10 +80,8 @@ class Attention(nn.Module):
             return y.view(n, T, self.n_head, -1).transpose(1, 2)
 
         q, k, v = heads(self.q_proj(x)), heads(self.k_proj(x)), heads(self.v_proj(x))  # (n, n_head, T, hs)
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])  # (n, n_head, T, T)
-        weights = scores.masked_fill(self.future[:T, :T], -math.inf).softmax(-1)
-        y = (weights @ v).transpose(1, 2).reshape(n, T, C)  # the heads side by side again
-        return self.o_proj(y)
+        taken = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (n, n_head, T, hs)
+        return self.o_proj(taken.transpose(1, 2).reshape(n, T, C))  # the heads side by side again
 
 
 class MLP(nn.Module):
@@ -261,7 +260,7 @@ def generate(
         raise ValueError(f"temperature must be above 0, got {temperature}.")
     while tokens.shape[1] < length:
         logits = model(tokens)[:, -1] / temperature  # (n, vocab_size)
-        steps = logits.double().cpu().softmax(-1).cumsum(-1)
+        steps = logits.cpu().double().softmax(-1).cumsum(-1)
         throws = torch.rand(len(tokens), 1, generator=generator, dtype=torch.float64)
         picked = torch.searchsorted(steps, throws * steps[:, -1:], right=True)  # (n, 1)
         tokens = torch.cat([tokens, picked.to(tokens.device)], dim=1)

@@ -24,8 +24,9 @@ from compute.experiments.after import (
     load_after,
 )
 from compute.model.checkpoint import load_base
+from compute.model.completed import completed_share
 from compute.model.gpt import GPT
-from compute.model.sampling import completed_share, voice_shares
+from compute.model.sampling import voice_shares
 from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, learned, prepare, train, updates
 from helpers import ROOT

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT, LINEAR_LAYERS, Attention, Block, GPTConfig, generate
@@ -30,7 +29,7 @@ def lively(module: torch.nn.Module, generator: torch.Generator) -> torch.nn.Modu
     return module
 
 
-def test_attention_is_that_of_torch(generator):
+def test_attention_is_the_formula_written_out(generator):
     attention = lively(Attention(SMALL), generator)
     x = torch.randn(3, 7, 12, generator=generator)
 
@@ -39,7 +38,9 @@ def test_attention_is_that_of_torch(generator):
 
     q, k, v = (heads(x @ layer.weight.T) for layer in (attention.q_proj, attention.k_proj, attention.v_proj))
     ours = attention(x)
-    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(3, 7, 12)
+    scores = q @ k.transpose(2, 3) / math.sqrt(6)  # [i, j]: what token i makes of token j
+    later = torch.ones(7, 7, dtype=torch.bool).triu(1)
+    expected = (scores.masked_fill(later, -math.inf).softmax(-1) @ v).transpose(1, 2).reshape(3, 7, 12)
     torch.testing.assert_close(ours, expected @ attention.o_proj.weight.T, atol=ROUNDING, rtol=ROUNDING)
 
 
@@ -160,3 +161,33 @@ def test_the_same_seed_writes_the_same_and_a_start_is_kept():
 def test_what_cannot_be_generated_is_refused(length, temperature, told, generator):
     with pytest.raises(ValueError, match=told):
         generate(GPT(SMALL, generator), torch.zeros(1, 1, dtype=torch.int64), length, generator, temperature)
+
+
+class OnMPS(torch.Tensor):
+    """A tensor on a device that knows no float64, as Apple's MPS does not."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        found = super().__torch_function__(func, types, args, kwargs or {})
+        if func is torch.Tensor.cpu:
+            return found.as_subclass(torch.Tensor)
+        if isinstance(found, torch.Tensor) and found.dtype == torch.float64:
+            raise TypeError("The MPS framework doesn't support float64.")
+        return found
+
+
+def test_text_is_written_where_there_is_no_float64():
+    """The throws of the dice need float64, which the device of the model may lack."""
+    model = load_base()
+    start = torch.zeros(2, 1, dtype=torch.int64)
+
+    class There:
+        config = model.config
+
+        def __call__(self, tokens):
+            return model(tokens).as_subclass(OnMPS)
+
+    written, wanted = (
+        generate(each, start, 6, torch.Generator().manual_seed(0)) for each in (There(), model)
+    )
+    assert torch.equal(written, wanted)
