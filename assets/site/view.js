@@ -1,8 +1,8 @@
 // How the page looks: light, dark or as the system says, and large for a projector. Told by the address
-// (?theme=dark&view=projector, or view=small for the pictures alone), else remembered in the reader's browser, else left to her system.
+// (?theme=dark&view=projector), else remembered in the reader's browser, else left to her system.
 
 const KEPT = ['theme', 'view']
-const ALLOWED = { theme: ['light', 'dark'], view: ['projector', 'small'] }
+const ALLOWED = { theme: ['light', 'dark'], view: ['projector'] }
 
 function remembered(name) {
   try {

@@ -7,6 +7,7 @@ from typing import Any
 from lessons import load_all
 from lessons.press.blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
 from lessons.press.prose import sources_of, to_html, to_inline
+from lessons.press.thumbnail import thumbnail
 from widgets.kit.instrument import (
     SITE,
     Instrument,
@@ -208,12 +209,11 @@ def asked(question: Question, lesson: Lesson) -> dict[str, Any]:
 
 
 def _small(lesson: Lesson) -> str:
-    """Return the address of a small picture of a lesson: its first figure, alive, and nothing but its pictures."""
-    block = next(iter(lesson.figures().values()))
-    shown = (
-        "&guess=skip" if "guess" in block.make().choices else ""
-    )  # before the guess there is little to see
-    return f"embed/{lesson.slug}/{block.id}.html?view=small{shown}"
+    """Return a small still picture of a lesson, of its first figure."""
+    figure = next(iter(lesson.figures().values())).make()
+    if "guess" in figure.choices:
+        figure.guess = "skip"  # before the guess there is little to see
+    return thumbnail(figure)
 
 
 def scripts_of(blocks: list[dict[str, Any]]) -> list[str]:

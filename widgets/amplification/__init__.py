@@ -161,6 +161,7 @@ class Amplification(Instrument):
     )
     choices = ("task", "run", "layer", "guess")
     parts = ("choices", "guess", "share_chart", "factor_chart", "table", "code", "share")
+    pictured = ({"bars kept": 6, "dots control": 7},)
 
     sheets = ("amplification/dots",)
 

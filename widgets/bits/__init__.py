@@ -145,6 +145,11 @@ class Bits(Instrument):
         ]
         return WORDS["tableHead"], rows
 
+    def picture(self) -> list[Any]:
+        """Return the matrix, of which every second row and column is drawn, and how full each level is."""
+        weights = sample_weights(self.matrix).astype(np.float64)
+        return [weights[::2, ::2], {"bars kept": usage(quantise(weights, self.format, BLOCKS[self.block]))}]
+
     def snippet(self) -> str:
         """Return NumPy code that prints both errors."""
         return fill(

@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 import param
 
 from compute.model.forward import PROJECTIONS
-from widgets.block.passage import all_next_words, all_values, falls, most, seen, ship
+from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
 from widgets.block.words import BLOCK_NAMES, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
 from widgets.kit.instrument import Instrument, esm
 from widgets.kit.text import fill
@@ -131,6 +132,12 @@ class Block(Instrument):
         """Return head and rows: the six projections."""
         rows = all_values(self.text, int(self.block)).values()
         return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+
+    def picture(self) -> list[Any]:
+        """Return what the text looks like on its way through the block, place below place."""
+        of = seen(self.text, int(self.block))
+        strips = [of.place(of.every, name)[:, :SIDE] for name in ("into", "q", "mixed", "out")]
+        return [np.vstack([np.pad(strip / np.abs(strip).max(), ((0, 2), (0, 0))) for strip in strips])]
 
     def snippet(self) -> str:
         """Return NumPy code that prints the changes on the screen."""

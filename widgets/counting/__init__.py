@@ -110,6 +110,7 @@ class Counting(Instrument):
     )
     choices = ("model", "targets", "precision", "r", "batch", "context", "scale", "guess")
     parts = ("model", "steps", "guess", "memory", "numbers", "table", "code", "share")
+    pictured = ({"bars cost": 6, "bars control": 2},)
 
     _esm = esm("counting")
 

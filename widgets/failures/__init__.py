@@ -49,6 +49,7 @@ class Failures(Instrument):
     )
     choices = ("failure", "place", "guess")
     parts = ("failure", "steps", "guess", "readouts", "base", "table", "code", "share")
+    pictured = ({"curve kept": 1, "curve lost": 3, "curve control": 4},)
 
     _esm = esm("failures")
 

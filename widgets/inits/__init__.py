@@ -68,6 +68,7 @@ class Inits(Instrument):
     choices = ("problem", "optimizer", "init", "rate", "step", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("problem", "optimizer")
     parts = ("choices", "steps", "guess", "readouts", "sweep", "table", "code", "share")
+    pictured = ({"curve kept": 2, "curve cost": 3}, {"curve lost": 1})
 
     _esm = esm("inits")
 

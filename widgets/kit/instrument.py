@@ -4,7 +4,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -104,6 +104,8 @@ class Instrument(AnyWidgetComponent):
     # takes the arrays of their defaults, whatever they are.
     idle: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     parts: ClassVar[tuple[str, ...]]
+    # What a small still picture draws of the table: for each panel the columns, by form and colour.
+    pictured: ClassVar[Sequence[Mapping[str, int]]] = ()
     sheets: ClassVar[tuple[str, ...]] = ()  # what only some instruments need: room/name
 
     _stylesheets: ClassVar[list[str]] = [stylesheet("site/theme", "kit/instrument")]
@@ -142,6 +144,14 @@ class Instrument(AnyWidgetComponent):
     def snippet(self) -> str:
         """Return Python code that prints the number on the screen."""
         raise NotImplementedError
+
+    def picture(self) -> list[Any]:
+        """Return the panels of a small still picture: a matrix, or numbers or points by form and colour."""
+        _, rows = self.table()
+        return [
+            {name: [_number(row[at]) for row in rows] for name, at in panel.items()}
+            for panel in self.pictured
+        ]
 
     @classmethod
     def schema(cls) -> dict[str, dict[str, Any]]:
@@ -212,6 +222,11 @@ class Instrument(AnyWidgetComponent):
         if getattr(extension, "_loaded", False):
             return super()._repr_mimebundle_(include, exclude)
         return {"text/html": framed(self.figure_html(), self.title), "text/plain": self.sentence()}, {}
+
+
+def _number(cell: str) -> float:
+    """Return the number that stands in a cell of a table."""
+    return float(cell.removesuffix("%").replace(",", ""))
 
 
 def _rule(parameter: param.Parameter) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Knee(Instrument):
         name: ("seed",) for name, task in TASKS.items() if not task.seeded
     }
     parts = ("matrix", "steps", "guess", "stored", "spectrum", "table", "code", "share")
+    pictured = ({"curve lost": 1, "curve control": 5}, {"bars kept": 3})
 
     _esm = esm("knee")
 

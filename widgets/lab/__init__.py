@@ -133,6 +133,7 @@ class Lab(OfRecordedRun, Instrument):
     )
     choices = ("task", "r", "step", "layer", "guess")
     parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
+    pictured = ({"curve kept": 1, "curve control": 2}, {"curve lost": 3, "curve control": 4})
 
     _esm = esm("lab")
 

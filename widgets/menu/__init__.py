@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+import numpy as np
 import param
 
 from compute.adapters.rank_budget import start_rank
@@ -113,6 +114,12 @@ class Menu(Instrument):
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all methods and sizes on the present task."""
         return WORDS["tableHead"], shipped()["tasks"][self.task]["rows"]
+
+    def picture(self) -> list[Any]:
+        """Return numbers trained and loss of each method, both logarithmic, full finetuning as the control."""
+        points = shipped()["tasks"][self.task]["points"]
+        full, *others = [(np.log(point["trainable"]), np.log(point["loss"])) for point in points]
+        return [{"dots kept": others, "dots control": [full]}]
 
     def snippet(self) -> str:
         """Return code that trains the chosen run again and prints its loss."""

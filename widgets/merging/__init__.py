@@ -184,6 +184,11 @@ class Merging(Instrument):
         rows = [[fill(cell, self._state(*state)) for cell in WORDS["tableRow"]] for state in STATES]
         return WORDS["tableHead"], rows
 
+    def picture(self) -> list[Any]:
+        """Return W, of which every second row and column is drawn, and what an adapter adds to it."""
+        layer = recorded().layers[self.task]
+        return [matrix[::2, ::2] for matrix in (layer.W, layer.lora_B @ layer.lora_A)]
+
     def snippet(self) -> str:
         """Return code that merges the layer with torch and prints what changed."""
         return fill(SNIPPET, self.values(self.precision, self.strength))

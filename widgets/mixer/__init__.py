@@ -80,6 +80,7 @@ class Mixer(Instrument):
     choices = ("primary", "second", "method", "w1", "w2", "guess")
     keyed_by = ("primary", "second")
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
+    pictured = ({"bars kept": 2, "dots control": 5},)
 
     _esm = esm("mixer")
 

@@ -133,6 +133,14 @@ class Patterns(Instrument):
         rows = [[fill(cell, self.values(r)) for cell in WORDS["tableRow"]] for r in range(1, SIZE + 1)]
         return WORDS["tableHead"], rows
 
+    def picture(self) -> list[Any]:
+        """Return the newest pattern, the sum so far, and the matrix."""
+        U, s, Vh = task_matrix(self.task, SIZE, SEED).svd
+        return [
+            (U[:, start:end] * s[start:end]) @ Vh[start:end]
+            for start, end in ((self.r - 1, self.r), (0, self.r), (0, SIZE))
+        ]
+
     def snippet(self) -> str:
         """Return NumPy code that prints the strength of the pattern and the energy of the sum."""
         return fill(self._code(), {"r": self.r})

@@ -81,6 +81,7 @@ class Placing(Instrument):
     choices = ("task", "places", "family", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "guess", "matrix", "chart", "paper", "readouts", "live", "table", "code", "share")
+    pictured = ({"bars lost": 3},)
 
     _esm = esm("placing")
 

@@ -80,6 +80,7 @@ class Scale(Instrument):
     choices = ("optimizer", "rule", "rank", "rate", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("optimizer",)
     parts = ("choices", "steps", "guess", "gain", "readouts", "table", "code", "share")
+    pictured = ({"curve kept": 3, "curve control": 5},)
 
     _esm = esm("scale")
 

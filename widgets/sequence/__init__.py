@@ -87,6 +87,11 @@ class Sequence(Instrument):
         """Return head and rows of everything that was measured."""
         return _head(self.order, self.measure), _rows(self.order, self.measure)
 
+    def picture(self) -> list[Any]:
+        """Return how much is left of the first task after each, for each way to learn them."""
+        lines = _lines(self.order, self.measure, SEQUENCES[_sequence(self.order)][0])
+        return [{f"curve {kind}": lines[key] for key, _, kind in WAYS_TOLD.values()}]
+
     def snippet(self) -> str:
         """Return code that prints the numbers of the sentence."""
         return fill(_code(self.order), {"stage": self.stage, "measure": self.measure})

@@ -144,6 +144,7 @@ class Serving(Instrument):
     )
     choices = ("words_each", "r", "doublings", "guess")
     parts = ("batch", "steps", "guess", "held", "table", "code", "share")
+    pictured = ({"curve kept": 1, "curve control": 4, "curve lost": 7},)
 
     _esm = esm("serving")
 

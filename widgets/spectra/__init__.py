@@ -132,6 +132,7 @@ class Spectra(Instrument):
     choices = ("source", "layer", "scale", "guess")
     keyed_by: ClassVar[tuple[str, ...]] = ("source",)
     parts = ("source", "guess", "values", "energy", "table", "code", "share")
+    pictured = ({"bars kept": 1, "curve control": 4}, {"curve kept": 2})
 
     _esm = esm("spectra")
 
