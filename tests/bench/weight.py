@@ -20,12 +20,19 @@ from tests.bench.pages import LESSON
 from tests.bench.table import KB, Row, at_most, percentile
 
 OPENINGS = 5
+START = "/index.html"
+SHARED = "/corrections.html"  # a page that loads what all share, and no figure
+FIRST, FURTHER = 85, 30  # kB of a lesson with an empty cache, and of one where what all share is there
 
 
-def transferred(browser: Browser, address: str, path: str = LESSON) -> dict[str, int]:
-    """Return the bytes of each answer that a browser with an empty cache gets for a lesson, as sent."""
+def transferred(
+    browser: Browser, address: str, path: str = LESSON, before: str | None = None
+) -> dict[str, int]:
+    """Return the bytes of each answer for a page, as sent, to a browser that has seen nothing, or another page."""
     context = browser.new_context()
     page = context.new_page()
+    if before:
+        page.goto(address + before, wait_until="networkidle")
     devtools = context.new_cdp_session(page)
     names: dict[str, str] = {}
     sizes: dict[str, int] = {}
@@ -107,11 +114,21 @@ def single_files() -> list[Row]:
 def measure(browser: Browser, address: str) -> list[Row]:
     """Return the lines about weight."""
     sizes = transferred(browser, address)
+    start = sum(transferred(browser, address, START).values())
+    further = [
+        (lesson.slug, sum(transferred(browser, address, f"/lesson/{lesson.slug}.html", SHARED).values()))
+        for lesson in load_all()[1:]
+    ]
     parts = ", ".join(f"{url.rsplit('/', 1)[-1]} {size / KB:.1f}" for url, size in sizes.items())
     opened = usable(browser, address)
     return [
-        at_most("lesson page with all it loads, as sent", sum(sizes.values()) / KB, 150, "{:.1f} kB"),
+        at_most("start page before scrolling, as sent", start / KB, 150, "{:.1f} kB"),
+        at_most("first lesson with all it loads, as sent", sum(sizes.values()) / KB, FIRST, "{:.1f} kB"),
         Row("    of which, in kB", parts),
+        *(
+            at_most(f"further lesson/{slug}.html, as sent", size / KB, FURTHER, "{:.1f} kB")
+            for slug, size in further
+        ),
         *single_files(),
         readable(browser, address),
         at_most(
