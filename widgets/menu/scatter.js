@@ -8,13 +8,10 @@ import {
   symbolTriangle,
   symbolWye,
 } from 'd3-shape'
-import { path } from '../kit/chart.js'
-import { axisBottom, axisLeft, create, scaleLinear, scaleLog } from '../kit/d3.js'
-import { freshId, rem } from '../kit/dom.js'
+import { scaleLinear, scaleLog } from '../kit/d3.js'
+import { Plot, path } from '../kit/plot.js'
 
-// In rem, so that a projector's large letters find room.
-const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
-const HEIGHT = 24
+const HEIGHT = 24 // in rem
 const REACH = 2 // how near a click must be to a mark
 const AREA = 0.36 // of a mark, in square rem; a merged one is smaller
 const SMALL = 0.4
@@ -38,29 +35,11 @@ const UPSIDE_DOWN = 4 // the second triangle
  * Series of marks over a logarithmic axis, each series with a shape and a name; one mark is chosen. Arrow keys and the
  * mouse go from mark to mark (a slider to a screen reader).
  */
-export class Scatter {
+export class Scatter extends Plot {
   /** `probe(i)` is the sentence about mark i, `choose(i)` is told that it was picked. */
-  constructor({ probe, choose }) {
-    const id = freshId('scatter')
-    Object.assign(this, { probe, choose, words: { title: '' }, at: 0, probed: null })
-    this.figure = create('figure').attr('class', 'chart scatter')
-    this.caption = this.figure.append('figcaption').attr('id', id)
-    this.svg = this.figure
-      .append('svg')
-      .attr('tabindex', 0)
-      .attr('role', 'slider')
-      .attr('aria-labelledby', id)
-    this.said = this.figure.append('p').attr('class', 'probe').html('&nbsp;')
-    this.element = this.figure.node()
-    this.svg
-      .on('keydown', (event) => this.key(event))
-      .on('focus', () => this.show(this.at))
-      .on('blur', () => this.show(null))
-      .on('pointermove', (event) => this.show(this.nearest(event)))
-      .on('pointerleave', () => this.show(null))
-      .on('click', (event) => this.nearest(event) !== null && this.choose(this.nearest(event)))
-    this.watcher = new ResizeObserver(() => this.content && this.draw(this.content))
-    this.watcher.observe(this.element)
+  constructor(told) {
+    super({ title: '' }, { height: HEIGHT, ...told })
+    this.figure.classed('scatter', true)
   }
 
   /**
@@ -72,29 +51,17 @@ export class Scatter {
     const { title, marks, rules, names, at } = (this.content = content)
     this.words.title = title
     this.caption.text(title)
-    const width = this.element.clientWidth
-    const unit = (this.unit = rem())
-    const box = (this.box = {
-      left: MARGIN.left * unit,
-      right: width - MARGIN.right * unit,
-      top: MARGIN.top * unit,
-      bottom: (HEIGHT - MARGIN.bottom) * unit,
-      height: HEIGHT * unit,
-    })
-    this.places = null
-    if (box.right <= box.left) return // not laid out
+    if (!this.clear()) return
+    const { svg, box, unit } = this
     const numbers = marks.map(({ x }) => x)
-    this.x = scaleLog([Math.min(...numbers) / 1.6, Math.max(...numbers) * 1.6], [box.left, box.right])
-    this.y = this.upwards([box.bottom, box.top])
-    const { svg, x, y } = this
-    svg
-      .attr('viewBox', `0 0 ${width} ${box.height}`)
-      .attr('width', width)
-      .attr('height', box.height)
-      .selectAll('*')
-      .remove()
-    this.axes()
-    for (const rule of rules) this.rule(rule)
+    const ends = [Math.min(...numbers) / 1.6, Math.max(...numbers) * 1.6]
+    const x = (this.x = scaleLog(ends, [box.left, box.right]))
+    const y = (this.y = this.upwards([box.bottom, box.top]))
+    const powers = x.ticks().filter((value) => Number.isInteger(Math.log10(value)))
+    const [low, high] = y.domain()
+    const ticks = this.wide ? TICKS.filter((tick) => tick >= low && tick <= high) : y.ticks(6)
+    this.axes([powers, content.formatX], [ticks, content.format], content.x)
+    for (const { y, label } of rules) this.rule({ at: { y }, label, kind: 'control-1', left: true })
     this.places = marks.map((mark) => [x(mark.x), y(mark.y)])
     const series = names.map((_, s) => marks.flatMap((mark, i) => (mark.series === s ? [i] : [])))
     for (const [s, members] of series.entries())
@@ -108,7 +75,6 @@ export class Scatter {
       .append('circle')
       .attr('class', 'needle around')
       .attr('r', 0.75 * unit)
-    svg.attr('aria-valuemin', 0).attr('aria-valuemax', marks.length - 1)
     this.at = at
     this.show(this.probed)
   }
@@ -132,37 +98,6 @@ export class Scatter {
   kind(series) {
     const { marks, at } = this.content
     return `${series === 0 ? 'control' : 'kept'}${marks[at].series === series ? ' chosen' : ''}`
-  }
-
-  axes() {
-    const { svg, x, y, box, content, unit } = this
-    const group = (move) => svg.append('g').attr('class', 'axis').attr('transform', move)
-    const powers = x.ticks().filter((value) => Number.isInteger(Math.log10(value)))
-    const across = axisBottom(x).tickValues(powers).tickFormat(content.formatX).tickSizeOuter(0)
-    group(`translate(0,${box.bottom})`).call(across)
-    const [low, high] = y.domain()
-    const ticks = this.wide ? TICKS.filter((tick) => tick >= low && tick <= high) : y.ticks(6)
-    const up = axisLeft(y).tickValues(ticks).tickFormat(content.format).tickSizeOuter(0)
-    group(`translate(${box.left},0)`).call(up)
-    svg
-      .append('text')
-      .attr('class', 'title')
-      .attr('x', box.right)
-      .attr('y', box.height - 0.35 * unit)
-      .attr('text-anchor', 'end')
-      .text(content.x)
-  }
-
-  rule({ y: value, label }) {
-    const { svg, y, box } = this
-    const rule = svg.append('line').attr('class', 'rule control-1')
-    rule.attr('x1', box.left).attr('x2', box.right).attr('y1', y(value)).attr('y2', y(value))
-    svg
-      .append('text')
-      .attr('class', 'label control-1')
-      .attr('x', box.left + 4)
-      .attr('y', y(value) - 4)
-      .text(label)
   }
 
   mark({ series, from, to, merged }, i) {
@@ -222,39 +157,19 @@ export class Scatter {
     }
   }
 
-  nearest(event) {
-    if (!this.places) return null
+  get last() {
+    return this.content.marks.length - 1
+  }
+
+  pointed(event) {
+    if (!this.needle) return null
     const { left, top } = this.svg.node().getBoundingClientRect()
     const away = this.places.map(([x, y]) => Math.hypot(event.clientX - left - x, event.clientY - top - y))
     const least = Math.min(...away)
     return least < REACH * this.unit ? away.indexOf(least) : null
   }
 
-  /** Probe mark i; null ends it. */
-  show(i) {
-    this.probed = i
-    if (!this.places) return
-    this.needle.attr('visibility', i === null ? 'hidden' : 'visible')
-    this.said.text(i === null ? '\u00a0' : this.probe(i))
-    if (i !== null) this.needle.attr('transform', `translate(${this.places[i]})`)
-    const told = i ?? this.at
-    this.svg.attr('aria-valuenow', told).attr('aria-valuetext', this.probe(told))
-  }
-
-  key(event) {
-    const last = this.content.marks.length - 1
-    const from = this.probed ?? this.at
-    const to = {
-      ArrowRight: from + 1,
-      ArrowUp: from + 1,
-      ArrowLeft: from - 1,
-      ArrowDown: from - 1,
-      Home: 0,
-      End: last,
-    }[event.key]
-    if (event.key === 'Enter' || event.key === ' ') this.choose(from)
-    else if (to === undefined) return
-    else this.show(Math.max(0, Math.min(last, to)))
-    event.preventDefault()
+  spot(i) {
+    return this.places[i]
   }
 }
