@@ -1,7 +1,6 @@
-import { Chart } from '../kit/chart.js'
+import { Chart, clearest } from '../kit/chart.js'
 import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
-import { clearest } from '../kit/names.js'
 import { fill } from '../kit/text.js'
 
 const ROOM = 1.08 // above the highest value of a curve

@@ -9,6 +9,26 @@ export const RING = 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z'
 const SHAPES = { guess: 'M0,-6L6,0L0,6L-6,0Z', embeddings: 'M-5,-5H5V5H-5Z' }
 
 /**
+ * Where along a line its name stands: where the others are furthest away, `margin` points off the ends;
+ * [place, distance].
+ */
+export function clearest(
+  { at, values },
+  others,
+  margin = at.length > 2 ? Math.max(1, Math.floor(at.length / 6)) : 0,
+) {
+  let [best, widest] = [0, -1]
+  for (let i = margin; i < at.length - margin; i++) {
+    const near = others.map((other) =>
+      Math.abs((other.values[other.at.indexOf(at[i])] ?? Infinity) - values[i]),
+    )
+    const away = Math.min(...near)
+    if (away > widest) [best, widest] = [i, away]
+  }
+  return [best / at.length, widest]
+}
+
+/**
  * Curves over the ranks 0..k as SVG: a band of the control behind, lines or bars, rules and marks, one line at the
  * present rank, and a probe that mouse and arrow keys move (a slider to a screen reader).
  */

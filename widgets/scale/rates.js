@@ -1,5 +1,4 @@
 import { Chart } from '../kit/chart.js'
-import { ChosenChart } from './chosen.js'
 import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { fill } from '../kit/text.js'
@@ -20,6 +19,27 @@ function ended({ finals }, label, kind, more) {
     ...line([], label, kind, more),
     at: known.map(([i]) => i),
     values: known.map(([, final]) => final),
+  }
+}
+
+/** A chart with many thin lines of which one is chosen: choosing another draws nothing again. */
+class ChosenChart extends Chart {
+  draw(content) {
+    super.draw(content)
+    this.paths = this.now ? this.svg.selectAll('path.curve').nodes() : []
+    this.named = this.now ? this.svg.selectAll('text.label.faint').nodes() : []
+    this.pick(this.picked ?? 0)
+  }
+
+  /** Choose the i-th line. */
+  pick(i) {
+    this.picked = i
+    const { lines } = this.content
+    this.paths.forEach((path, j) => path.setAttribute('class', `curve ${j === i ? 'kept' : lines[j].kind}`))
+    this.named.forEach((name) =>
+      name.setAttribute('class', `label faint${name.textContent === lines[i].label ? ' chosen' : ''}`),
+    )
+    this.tell(this.at)
   }
 }
 
