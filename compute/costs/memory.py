@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from compute.costs.architectures import Architecture, linear_numbers, parameters
+from compute.numbers.bounds import one_of, whole
 
 GB = 10**9  # bytes
 LOGIT_BYTES = 4  # the loss is computed in 32 bits in every recipe
@@ -99,8 +100,8 @@ def full_states(numbers: int, precision: str) -> States:
 
     Raises
     ------
-    KeyError
-        If there is no such precision.
+    ValueError
+        If there is no such precision, or a count is below 0.
 
     Notes
     -----
@@ -115,6 +116,8 @@ def full_states(numbers: int, precision: str) -> States:
     >>> sum(full_states(10**9, "mixed")) / GB
     16.0
     """
+    one_of("precision", precision, PRECISIONS)
+    whole("numbers", numbers, 0)
     each = PRECISIONS[precision]
     return States(numbers * each.weights, numbers * each.gradients, numbers * each.optimiser)
 
@@ -138,8 +141,8 @@ def lora_states(numbers: int, trained: int, precision: str) -> States:
 
     Raises
     ------
-    KeyError
-        If there is no such precision.
+    ValueError
+        If there is no such precision, or a count is below 0.
 
     Notes
     -----
@@ -154,6 +157,7 @@ def lora_states(numbers: int, trained: int, precision: str) -> States:
     >>> sum(lora_states(10**9, 10**6, "mixed")) / GB
     2.016
     """
+    whole("numbers", numbers, 0)
     adapter = full_states(trained, precision)
     return adapter._replace(weights=adapter.weights + numbers * PRECISIONS[precision].weights)
 
@@ -177,8 +181,8 @@ def qlora_states(model: Architecture, trained: int, precision: str) -> States:
 
     Raises
     ------
-    KeyError
-        If there is no such precision.
+    ValueError
+        If there is no such precision, or a count is below 0.
 
     Notes
     -----
@@ -223,9 +227,7 @@ def activation_bytes(model: Architecture, batch: int, context: int, precision: s
     Raises
     ------
     ValueError
-        If batch or context is below 1.
-    KeyError
-        If there is no such precision.
+        If batch or context is below 1, or there is no such precision.
 
     Notes
     -----
@@ -244,7 +246,8 @@ def activation_bytes(model: Architecture, batch: int, context: int, precision: s
     >>> activation_bytes(ARCHITECTURES["llama-2-7b"], batch=1, context=2048, precision="mixed")
     799014912
     """
-    if min(batch, context) < 1:
-        raise ValueError(f"batch and context must be at least 1, got {batch} and {context}.")
+    one_of("precision", precision, PRECISIONS)
+    whole("batch", batch, 1)
+    whole("context", context, 1)
     inputs = model.n_embd * model.n_layer * PRECISIONS[precision].weights
     return batch * context * (inputs + model.vocab_size * LOGIT_BYTES)

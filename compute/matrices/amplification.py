@@ -35,12 +35,30 @@ class Amplified(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """Amplification: the size of delta_w over that of W in the same directions."""
+        """Amplification: the size of delta_w over that of W in the same directions.
+
+        Raises
+        ------
+        ValueError
+            If W has nothing in these directions.
+        """
+        if not self.kept:
+            raise ValueError(
+                "W has nothing in the directions of delta_w: no factor says how much larger delta_w is."
+            )
         return self.size / self.kept
 
     @property
     def chance(self) -> float:
-        """What the factor would be if delta_w pointed anywhere."""
+        """What the factor would be if delta_w pointed anywhere.
+
+        Raises
+        ------
+        ValueError
+            If W has nothing in random directions, so is zero.
+        """
+        if not self.random:
+            raise ValueError("W is zero: no factor says how much larger delta_w is.")
         return self.size / self.random
 
 

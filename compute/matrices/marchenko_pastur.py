@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from compute.numbers.bounds import sides, whole
+
 GRID = 20_000  # steps of the angle; twice as many move no result by more than 1e-6
 
 
@@ -20,6 +22,11 @@ def noise_energy_lost(shape: tuple[int, int], k: int) -> np.ndarray:
     (k + 1,) ndarray of float64
         For rank r = 0..k the share of the squared singular values beyond the first r, falling from 1. At
         r = min(out, in) it is 0, exactly.
+
+    Raises
+    ------
+    ValueError
+        If a side is below 1, or k outside 1 to min(out, in).
 
     Notes
     -----
@@ -48,7 +55,9 @@ def noise_energy_lost(shape: tuple[int, int], k: int) -> np.ndarray:
     >>> round(float(np.argmax(lost <= 0.1)) / 4096, 4)
     0.51
     """
+    sides(shape)
     longer, shorter = max(shape), min(shape)
+    whole("k", k, 1, shorter)
     root = np.sqrt(shorter / longer)
     edges = np.linspace(0, np.pi, GRID + 1)
     middle = (edges[:-1] + edges[1:]) / 2  # not the edges: the integrand is 0 / 0 at pi in a square matrix

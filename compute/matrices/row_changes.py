@@ -88,12 +88,22 @@ def line_through(points: list[Split]) -> tuple[float, float]:
     correlation : float
         Pearson's, -1 to 1.
 
+    Raises
+    ------
+    ValueError
+        If there are no two points with different directions and no two with different magnitudes, or one is not
+        finite.
+
     Examples
     --------
     >>> slope, correlation = line_through([Split(1.0, 0.1), Split(2.0, 0.2), Split(3.0, 0.3)])
     >>> round(slope, 9), round(correlation, 9)
     (10.0, 1.0)
     """
-    y, x = np.array(points, dtype=np.float64).T
+    y, x = np.array(points, dtype=np.float64).reshape(-1, 2).T
+    if not (np.isfinite([x, y]).all() and len({*x}) > 1 and len({*y}) > 1):
+        raise ValueError(
+            "A line needs finite points, two of other direction and two of other magnitude among them."
+        )
     dx, dy = x - x.mean(), y - y.mean()
     return float(dx @ dy / (dx @ dx)), float(dx @ dy / np.sqrt((dx @ dx) * (dy @ dy)))

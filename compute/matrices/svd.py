@@ -58,6 +58,8 @@ def factorize(delta_w: np.ndarray) -> SVD:
     ------
     ValueError
         If delta_w is not a 2-D array of finite real numbers, or is empty.
+    numpy.linalg.LinAlgError
+        If LAPACK's iteration does not converge.
 
     Notes
     -----

@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from compute.numbers.bounds import whole
+
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 
 
@@ -31,6 +33,17 @@ class GPTConfig:
         Heads of attention in a block; they divide n_embd.
     n_embd : int
         Width of the vector that a token is.
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1, or n_head does not divide n_embd.
+
+    Examples
+    --------
+    >>> GPTConfig(vocab_size=10, n_head=5)
+    Traceback (most recent call last):
+    ValueError: n_head must divide n_embd, 64, got 5.
     """
 
     vocab_size: int
@@ -38,6 +51,12 @@ class GPTConfig:
     n_layer: int = 3
     n_head: int = 4
     n_embd: int = 64
+
+    def __post_init__(self):
+        for name, size in vars(self).items():
+            whole(name, size, 1)
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_head must divide n_embd, {self.n_embd}, got {self.n_head}.")
 
 
 class Attention(nn.Module):

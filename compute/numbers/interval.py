@@ -2,6 +2,8 @@
 
 import math
 
+from compute.numbers.bounds import whole
+
 Z = 1.96  # standard deviations on each side of a mean that hold 95 % of a normal distribution
 
 
@@ -22,6 +24,11 @@ def wilson(count: int, number: int) -> tuple[float, float]:
     high : float
         Upper end.
 
+    Raises
+    ------
+    ValueError
+        If the sample is empty, or count is not between 0 and number.
+
     Notes
     -----
     Wilson's interval: with p the share counted, its ends are the shares q with
@@ -38,6 +45,8 @@ def wilson(count: int, number: int) -> tuple[float, float]:
     >>> [round(end, 3) for end in wilson(0, 400)], [round(end, 3) for end in wilson(200, 400)]
     ([0.0, 0.01], [0.451, 0.549])
     """
+    whole("number", number, 1)
+    whole("count", count, 0, number)
     p, z = count / number, Z * Z / number
     middle, half = (p + z / 2) / (1 + z), math.sqrt(p * (1 - p) * z + z * z / 4) / (1 + z)
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -6,8 +6,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from compute.numbers.bounds import one_of, whole
 from compute.text.tokenizer import encode
-from compute.text.voices import write
+from compute.text.voices import VOICES, write
 from compute.training.config import TRAINING_TEXTS, TrainConfig
 
 VALIDATION = 64  # 2,048 words: enough to compare models on the same texts, and soon done while a model trains
@@ -34,6 +35,11 @@ def windows(voice: str, split: str, block_size: int, count: int | None = None) -
     (n, block_size + 1) tensor of int64
         On the CPU, always the same. Do not write to it: it is kept and shared.
 
+    Raises
+    ------
+    ValueError
+        If there is no such voice or split, or block_size or count is below 1.
+
     Notes
     -----
     A text may be in both splits by chance. Most are in one only, since four sentences in a row make a window.
@@ -43,6 +49,11 @@ def windows(voice: str, split: str, block_size: int, count: int | None = None) -
     >>> windows("legal", "validation", 32).shape
     torch.Size([64, 33])
     """
+    one_of("voice", voice, (*VOICES, "base"))
+    one_of("split", split, SPLITS)
+    whole("block_size", block_size, 1)
+    if count is not None:
+        whole("count", count, 1)
     rng = np.random.default_rng([[*SPLITS].index(split), *voice.encode()])
     number = SPLITS[split] if count is None else count
     return torch.tensor([encode(write(voice, block_size, rng)) for _ in range(number)])

@@ -17,6 +17,7 @@ CODE = (
     "numbers/__init__",
     "numbers/records",
     "numbers/refusal",
+    "numbers/bounds",
     "numbers/quantising",
     "text/__init__",
     "text/tokenizer",
