@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from compute.adapters.merge_error import relative_change
 from compute.adapters.mixing import Layers
 from compute.model.forward import Weights, follow
+from compute.numbers.bounds import finite
 
 
 def switched_on(weights: Weights, adapter: Layers, on: Collection[str]) -> Weights:
@@ -90,44 +92,19 @@ def as_large(delta_w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     (out, in) ndarray of float64
         Gaussian, with the Frobenius norm of delta_w.
 
+    Raises
+    ------
+    ValueError
+        If delta_w is empty or not finite.
+
     Examples
     --------
     >>> bool(np.isclose(np.linalg.norm(as_large(np.diag([3.0, 4.0]), np.random.default_rng(0))), 5))
     True
     """
+    finite("delta_w", delta_w)
     noise = rng.standard_normal(delta_w.shape)
     return noise * (np.linalg.norm(delta_w) / np.linalg.norm(noise))
-
-
-def relative_change(before: np.ndarray, after: np.ndarray) -> float:
-    """Return how far an array has moved.
-
-    Parameters
-    ----------
-    before : ndarray
-        Not all zero.
-    after : ndarray
-        Of the same shape.
-
-    Returns
-    -------
-    float
-        Frobenius norm of the difference over that of `before`, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If `before` is zero.
-
-    Examples
-    --------
-    >>> relative_change(np.array([3.0, 4.0]), np.array([3.0, 3.0]))
-    0.2
-    """
-    size = np.linalg.norm(before)
-    if not size:
-        raise ValueError("an array of zeros has no size to compare with.")
-    return float(np.linalg.norm(after - before) / size)
 
 
 def random_changes(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from compute.numbers.bounds import finite
+
 
 def unchanged_share(before: np.ndarray, after: np.ndarray) -> float:
     """Return the share of entries that are exactly the same in both.
@@ -19,7 +21,7 @@ def unchanged_share(before: np.ndarray, after: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or an entry is not finite.
 
     Examples
     --------
@@ -51,7 +53,7 @@ def rounding_error(W: np.ndarray, merged: np.ndarray, delta_w: np.ndarray) -> fl
     Raises
     ------
     ValueError
-        If the shapes differ or delta_w is zero.
+        If the shapes differ, delta_w is zero, or an entry is not finite.
 
     Notes
     -----
@@ -89,7 +91,7 @@ def arrived_share(W: np.ndarray, merged: np.ndarray, delta_w: np.ndarray) -> flo
     Raises
     ------
     ValueError
-        If the shapes differ or delta_w is zero.
+        If the shapes differ, delta_w is zero, or an entry is not finite.
 
     Notes
     -----
@@ -108,22 +110,22 @@ def arrived_share(W: np.ndarray, merged: np.ndarray, delta_w: np.ndarray) -> flo
 
 
 def relative_change(before: np.ndarray, after: np.ndarray) -> float:
-    """Return how far a weight has gone from where it was.
+    """Return how far an array has gone from where it was.
 
     Parameters
     ----------
-    before, after : (out, in) ndarray
-        Two weights of one shape; the first is not zero.
+    before, after : ndarray
+        Two of one shape; the first is not zero.
 
     Returns
     -------
     float
-        Frobenius norm of the difference over that of the first.
+        Frobenius norm of the difference over that of the first, 0 or more.
 
     Raises
     ------
     ValueError
-        If the shapes differ or the first is zero.
+        If the shapes differ, the first is zero, or an entry is not finite.
 
     Examples
     --------
@@ -150,7 +152,7 @@ def output_difference(one: np.ndarray, other: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or an entry is not finite.
 
     Examples
     --------
@@ -162,7 +164,7 @@ def output_difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def same_shape(one: np.ndarray, other: np.ndarray) -> None:
-    """Refuse two arrays of different shapes.
+    """Refuse two arrays of different shapes, and what is not finite.
 
     Parameters
     ----------
@@ -172,7 +174,7 @@ def same_shape(one: np.ndarray, other: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        If their shapes differ.
+        If their shapes differ, or one is empty or not finite.
 
     Examples
     --------
@@ -182,6 +184,7 @@ def same_shape(one: np.ndarray, other: np.ndarray) -> None:
     """
     if one.shape != other.shape:
         raise ValueError(f"both must have one shape, got {one.shape} and {other.shape}.")
+    finite("both", one, other)
 
 
 def _norm(other: np.ndarray, reference: np.ndarray) -> float:

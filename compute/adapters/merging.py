@@ -113,12 +113,23 @@ def at_strength(delta_w: np.ndarray, strength: float) -> np.ndarray:
     (out, in) ndarray of float32
         strength * delta_w, both in fp32.
 
+    Raises
+    ------
+    ValueError
+        If an entry is not finite, or too large for fp32.
+
     Examples
     --------
     >>> at_strength(np.ones((1, 2), dtype=np.float32), 0.5).tolist()
     [[0.5, 0.5]]
     """
-    return np.float32(strength) * np.asarray(delta_w, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is told below
+        turned = np.float32(strength) * np.asarray(delta_w, dtype=np.float32)
+    if not np.isfinite(turned).all():
+        raise ValueError(
+            f"At strength {strength} the adapter has entries that are no finite numbers of fp32."
+        )
+    return turned
 
 
 def random_adapters(delta_w: np.ndarray, r: int, number: int, seed: int) -> Iterator[np.ndarray]:

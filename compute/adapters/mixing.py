@@ -193,7 +193,7 @@ def difference(adapters: Sequence[Layers], weights: Sequence[float], method: str
     Raises
     ------
     ValueError
-        If `combine` refuses the arguments.
+        If `combine` refuses the arguments, or the adapters are not on the same layers.
 
     Notes
     -----
@@ -208,7 +208,7 @@ def difference(adapters: Sequence[Layers], weights: Sequence[float], method: str
     1.0
     """
     off = wanted = 0.0
-    for name in adapters[0]:
+    for name in _same_layers(adapters):
         layer = [each[name] for each in adapters]
         exact = sum_of_products(layer, weights)
         off += np.sum((mixed_delta_w(layer, weights, method) - exact) ** 2)
@@ -235,7 +235,7 @@ def cosine(first: Layers, second: Layers) -> float:
     Raises
     ------
     ValueError
-        If one of the adapters is zero.
+        If one of the adapters is zero, or they are not on the same layers.
 
     Notes
     -----
@@ -248,11 +248,18 @@ def cosine(first: Layers, second: Layers) -> float:
     >>> round(cosine(adapter, adapter), 9)
     1.0
     """
-    one, other = (np.concatenate([each[name].delta_w.ravel() for name in first]) for each in (first, second))
+    names = _same_layers([first, second])
+    one, other = (np.concatenate([each[name].delta_w.ravel() for name in names]) for each in (first, second))
     norms = np.linalg.norm(one) * np.linalg.norm(other)
     if not norms:
         raise ValueError("an adapter that is zero points nowhere.")
     return float(one @ other / norms)
+
+
+def _same_layers(adapters: Sequence[Layers]) -> list[str]:
+    if not adapters or not adapters[0] or any(each.keys() != adapters[0].keys() for each in adapters):
+        raise ValueError("all adapters must be on the same layers, and on one at least.")
+    return list(adapters[0])
 
 
 def _check(adapters: Sequence[Factors], weights: Sequence[float]) -> None:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 
+from compute.numbers.bounds import number, one_of, whole
+
 SCALING_RULES: dict[str, Callable[[float, int], float]] = {
     "alpha/r": lambda alpha, r: alpha / r,
     "alpha/sqrt(r)": lambda alpha, r: alpha / math.sqrt(r),
@@ -29,7 +31,7 @@ def scaling_of(scaling_rule: str, alpha: float, r: int) -> float:
     Raises
     ------
     ValueError
-        If r is below 1 or the rule is unknown.
+        If r is below 1, alpha is not finite, or the rule is unknown.
 
     References
     ----------
@@ -40,10 +42,9 @@ def scaling_of(scaling_rule: str, alpha: float, r: int) -> float:
     >>> scaling_of("alpha/r", 8, 64), scaling_of("alpha/sqrt(r)", 8, 64)
     (0.125, 1.0)
     """
-    if r < 1:
-        raise ValueError(f"r must be at least 1, got {r}.")
-    if scaling_rule not in SCALING_RULES:
-        raise ValueError(f"scaling_rule must be one of {', '.join(SCALING_RULES)}, got {scaling_rule!r}.")
+    whole("r", r, 1)
+    number("alpha", alpha)
+    one_of("scaling_rule", scaling_rule, SCALING_RULES)
     return SCALING_RULES[scaling_rule](alpha, r)
 
 
@@ -89,6 +90,5 @@ def first_gain_ratio(scaling_rule: str, optimizer: str, r: int) -> float:
     [1.0, 16.0]
     """
     powers = {"sgd": 2, "adamw": 1}
-    if optimizer not in powers:
-        raise ValueError(f"optimizer must be one of {', '.join(powers)}, got {optimizer!r}.")
+    one_of("optimizer", optimizer, powers)
     return scaling_of(scaling_rule, 1.0, r) ** powers[optimizer] * r

@@ -3,6 +3,7 @@
 import math
 
 from compute.costs.memory import GB
+from compute.numbers.bounds import number
 
 CARDS = (8, 12, 16, 24, 40, 48, 80)  # GB, sizes in which accelerators are sold; some have a few per cent more
 
@@ -20,6 +21,11 @@ def smallest_card(size: float) -> int | None:
     int or None
         GB of the card, one of CARDS; None if not even the largest holds it.
 
+    Raises
+    ------
+    ValueError
+        If size is negative or not finite.
+
     Notes
     -----
     It leaves no room for what an estimate leaves out: a bar that ends just below a card does not fit it in
@@ -35,6 +41,7 @@ def smallest_card(size: float) -> int | None:
     >>> smallest_card(14.1 * GB), smallest_card(108 * GB)
     (16, None)
     """
+    number("size", size, 0)
     return next((card for card in CARDS if size <= card * GB), None)
 
 
@@ -44,12 +51,17 @@ def cards_needed(size: float) -> int:
     Parameters
     ----------
     size : float
-        Bytes, more than 0.
+        Bytes, 0 or more.
 
     Returns
     -------
     int
-        At least 1.
+        0 for no bytes.
+
+    Raises
+    ------
+    ValueError
+        If size is negative or not finite.
 
     Notes
     -----
@@ -65,4 +77,5 @@ def cards_needed(size: float) -> int:
     >>> cards_needed(1104 * GB)
     14
     """
+    number("size", size, 0)
     return math.ceil(size / (CARDS[-1] * GB))

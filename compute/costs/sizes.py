@@ -2,6 +2,8 @@
 
 import math
 
+from compute.numbers.bounds import whole
+
 
 def stored_numbers(shape: tuple[int, int], r: int) -> int:
     """Return how many numbers lora_A and lora_B hold together.
@@ -175,7 +177,7 @@ def first_step_ratio(shape: tuple[int, int], r: int, optimizer: str) -> float:
     Raises
     ------
     ValueError
-        If a side is below 1, or the optimiser is neither of the two.
+        If a side or r is below 1, or the optimiser is neither of the two.
 
     Notes
     -----
@@ -197,6 +199,7 @@ def first_step_ratio(shape: tuple[int, int], r: int, optimizer: str) -> float:
     22.6
     """
     out_size, in_size = _sides(shape)
+    whole("r", r, 1)
     if optimizer == "sgd":
         return math.sqrt(out_size * in_size) / r
     if optimizer == "adamw":

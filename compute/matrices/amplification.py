@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compute.matrices.svd import factorize
+from compute.numbers.bounds import finite, number, sides
 
 
 class Amplified(NamedTuple):
@@ -87,6 +88,11 @@ def within(W: np.ndarray, U: np.ndarray, V: np.ndarray) -> float:
     float
         Frobenius norm of U.T @ W @ V, from 0 to that of W.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or one is empty or not finite.
+
     References
     ----------
     Hu et al. 2021, arXiv:2106.09685, section 7.3.
@@ -96,6 +102,7 @@ def within(W: np.ndarray, U: np.ndarray, V: np.ndarray) -> float:
     >>> round(within(np.diag([3.0, 4.0]), np.eye(2)[:, :1], np.eye(2)[:, :1]), 9)
     3.0
     """
+    finite("W, U and V", W, U, V)
     return float(np.linalg.norm(U.T @ W @ V))
 
 
@@ -119,7 +126,7 @@ def random_within(shape: tuple[int, int], r: int, whole: float) -> float:
     Raises
     ------
     ValueError
-        If there are not that many directions.
+        If there are not that many directions, or the norm is negative or not finite.
 
     Notes
     -----
@@ -135,8 +142,10 @@ def random_within(shape: tuple[int, int], r: int, whole: float) -> float:
     >>> round(random_within((WIDTH, WIDTH), 4, 61.95), 4), round(random_within((WIDTH, WIDTH), 64, 61.95), 4)
     (0.0202, 0.3227)
     """
+    sides(shape)
     if not 1 <= r <= min(shape):
         raise ValueError(f"r must be between 1 and {min(shape)}, got {r}.")
+    number("whole", whole, 0)
     return r / float(np.sqrt(shape[0] * shape[1])) * whole
 
 

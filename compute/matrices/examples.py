@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compute.numbers.bounds import whole
+
 MIN_SIZE = 16  # below it the break-even rank is so small that few ranks are left to choose from
 MAX_SIZE = 128  # a matrix of this side is factored in a few milliseconds
 MAX_SEED = 2**32 - 1
@@ -73,6 +75,11 @@ def blur(n: int) -> np.ndarray:
     (n, n) ndarray of float64
         Circulant and symmetric, all entries positive; every row sums to 1.
 
+    Raises
+    ------
+    ValueError
+        If n is below 1.
+
     Notes
     -----
     Entry (i, j) is proportional to exp(-d**2 / (2 * (n / 12)**2)), d being the distance of i and j on a circle of
@@ -91,6 +98,7 @@ def blur(n: int) -> np.ndarray:
     >>> bool(np.allclose(np.linalg.svd(matrix, compute_uv=False), s))
     True
     """
+    whole("n", n, 1)
     offset = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     distance = np.minimum(offset, n - offset)  # (n, n), on the circle
     weight = np.exp(-0.5 * (distance / (n / 12)) ** 2)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compute.matrices.magnitude import magnitude
+from compute.numbers.bounds import finite
 
 
 class Split(NamedTuple):
@@ -40,7 +41,7 @@ def split_change(before: np.ndarray, after: np.ndarray) -> Split:
     Raises
     ------
     ValueError
-        If the shapes differ, or a row is zero and has no direction.
+        If the shapes differ, an entry is not finite, or a row is zero and has no direction.
 
     Notes
     -----
@@ -65,6 +66,7 @@ def split_change(before: np.ndarray, after: np.ndarray) -> Split:
     """
     if np.shape(before) != np.shape(after):
         raise ValueError(f"Both must have one shape, got {np.shape(before)} and {np.shape(after)}.")
+    finite("both", before, after)
     m_before, m_after = magnitude(before), magnitude(after)  # (out,)
     if not (m_before.all() and m_after.all()):
         raise ValueError("A row of zeros has no direction.")

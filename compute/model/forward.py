@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.numpy import load
 from scipy.special import erf
 
+from compute.numbers.bounds import one_of, whole
 from compute.numbers.records import ASSETS, described
 
 BASE = ASSETS / "base.safetensors"
@@ -124,11 +125,18 @@ def layer_name(block: int, projection: str) -> str:
     str
         As in `compute.model.gpt.GPT` and in adapter files.
 
+    Raises
+    ------
+    ValueError
+        If the block is below 0, or there is no such projection.
+
     Examples
     --------
     >>> layer_name(1, "up_proj")
     'blocks.1.mlp.up_proj'
     """
+    whole("block", block, 0)
+    one_of("projection", projection, PROJECTIONS)
     return f"blocks.{block}.{PROJECTIONS[projection][0]}.{projection}"
 
 

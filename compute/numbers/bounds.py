@@ -3,6 +3,8 @@
 import math
 from collections.abc import Collection
 
+import numpy as np
+
 
 def whole(name: str, value: int, low: int, high: float = math.inf) -> None:
     """Refuse what is not a whole number within bounds.
@@ -114,3 +116,28 @@ def sides(shape: tuple[int, int]) -> None:
     """
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(f"A matrix has two sides of at least 1, got {tuple(shape)!r}.")
+
+
+def finite(name: str, *arrays: np.ndarray) -> None:
+    """Refuse arrays with nothing in them, or with entries that are no finite numbers.
+
+    Parameters
+    ----------
+    name : str
+        What they are, for the message.
+    *arrays : ndarray
+        Any.
+
+    Raises
+    ------
+    ValueError
+        If one is empty, or holds an infinite number or none at all.
+
+    Examples
+    --------
+    >>> finite("delta_w", np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+    ValueError: delta_w must hold finite numbers, and one at least.
+    """
+    if not all(np.size(array) and np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"{name} must hold finite numbers, and one at least.")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from compute.numbers.bounds import finite
 from compute.numbers.quantising import LEVELS, Quantised
 
 
@@ -23,44 +24,20 @@ def relative_squared_error(values: np.ndarray, copy: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If the matrix is all zero.
+        If the matrix is all zero, the shapes differ, or an entry is not finite.
 
     Examples
     --------
     >>> relative_squared_error(np.array([3.0, 4.0]), np.array([3.0, 3.0]))
     0.04
     """
+    if np.shape(values) != np.shape(copy):
+        raise ValueError(f"Both must have one shape, got {np.shape(values)} and {np.shape(copy)}.")
+    finite("matrix and copy", values, copy)
     total = float(np.square(values).sum())
     if total == 0:
         raise ValueError("A matrix of zeros has no relative error.")
     return float(np.square(np.subtract(values, copy)).sum()) / total
-
-
-def block_errors(values: np.ndarray, copy: np.ndarray, blocks: int) -> np.ndarray:
-    """Return the relative error of each block.
-
-    Parameters
-    ----------
-    values : ndarray of float
-        The matrix.
-    copy : ndarray of float
-        Of the same shape.
-    blocks : int
-        How many blocks of equal size are cut from it, row by row.
-
-    Returns
-    -------
-    (blocks,) ndarray of float64
-        Norm of what the block misses over the norm of the block; 0 for a block of zeros.
-
-    Examples
-    --------
-    >>> block_errors(np.array([3.0, 4.0, 0.0, 0.0]), np.array([3.0, 3.0, 0.0, 0.0]), 2).tolist()
-    [0.2, 0.0]
-    """
-    missed = np.linalg.norm(np.subtract(values, copy).reshape(blocks, -1), axis=1)
-    size = np.linalg.norm(np.reshape(values, (blocks, -1)), axis=1)
-    return missed / np.where(size > 0, size, 1)
 
 
 def usage(quantised: Quantised) -> np.ndarray:
@@ -99,6 +76,11 @@ def usage_entropy(shares: np.ndarray) -> float:
     float
         -sum(share * log2(share)), from 0 to log2(levels), which all levels used alike would reach.
 
+    Raises
+    ------
+    ValueError
+        If there are no shares, or one is negative or not finite.
+
     References
     ----------
     Shannon 1948, doi:10.1002/j.1538-7305.1948.tb01338.x, section 6.
@@ -108,5 +90,8 @@ def usage_entropy(shares: np.ndarray) -> float:
     >>> usage_entropy(np.array([0.25, 0.25, 0.25, 0.25]))
     2.0
     """
+    finite("shares", shares)
+    if np.min(shares) < 0:
+        raise ValueError(f"A share is 0 or more, got {np.min(shares)}.")
     used = shares[shares > 0]
     return float(-(used * np.log2(used)).sum())

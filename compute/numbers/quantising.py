@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compute.numbers.bounds import finite
+
 # bitsandbytes, functional.py, create_normal_map and the kernels: what QLoRA calls NF4.
 NF4 = (
     -1.0,
@@ -220,7 +222,7 @@ def double_quantised(absmax: np.ndarray, block: int = SCALE_BLOCK) -> np.ndarray
     Raises
     ------
     ValueError
-        If block is below 1.
+        If block is below 1, or there are no scales, or one is not finite.
 
     Notes
     -----
@@ -239,6 +241,7 @@ def double_quantised(absmax: np.ndarray, block: int = SCALE_BLOCK) -> np.ndarray
     if block < 1:
         raise ValueError(f"block must be at least 1, got {block}.")
     absmax = np.asarray(absmax, dtype=np.float64)
+    finite("absmax", absmax)
     middle = absmax.mean()
     stored = []
     for i in range(0, len(absmax), block):

@@ -7,6 +7,7 @@ import numpy as np
 
 from compute.experiments.mixing import VOICES_MIXED
 from compute.experiments.serving import NO_ADAPTER, ROUTES
+from compute.numbers.bounds import finite, one_of, whole
 from compute.text.voices import BASE_VOICES, grammar, vocabulary
 
 UNADAPTED = tuple(voice for voice in BASE_VOICES if voice not in VOICES_MIXED)  # these need no adapter
@@ -33,11 +34,18 @@ def draw_prompts(route: str, number: int, rng: np.random.Generator) -> list[tupl
     list of tuple of str
         Whole sentences. Those that ask for none are in one of UNADAPTED, each as likely.
 
+    Raises
+    ------
+    ValueError
+        If there is no such route, or number is below 0.
+
     Examples
     --------
     >>> draw_prompts("medical", 1, np.random.default_rng(1))
     [('patient', 'reports', 'severe', 'cough', 'and', 'acute', 'chest', 'pain', '.')]
     """
+    one_of("route", route, VOICES_OF)
+    whole("number", number, 0)
     voices = VOICES_OF[route]
     return [tuple(grammar(voices[rng.integers(len(voices))]).sample(rng)) for _ in range(number)]
 
@@ -99,6 +107,11 @@ def word_weights(counts: np.ndarray) -> np.ndarray:
     (words, routes) ndarray of float64
         log((count + 1) / (all counts of the route + number of words)), below 0.
 
+    Raises
+    ------
+    ValueError
+        If a count is negative, or there are none.
+
     Notes
     -----
     Multinomial naive Bayes with Laplace smoothing. It takes the words for independent, given the kind of text, and
@@ -113,6 +126,9 @@ def word_weights(counts: np.ndarray) -> np.ndarray:
     >>> bool(np.allclose(np.exp(word_weights(np.array([[3, 0], [0, 1]]))).sum(axis=0), 1))
     True
     """
+    finite("counts", counts)
+    if np.min(counts) < 0:
+        raise ValueError(f"A count is 0 or more, got {np.min(counts)}.")
     smoothed = counts + SMOOTHING
     return np.log(smoothed / smoothed.sum(axis=0))
 
@@ -132,12 +148,20 @@ def evidence(weights: np.ndarray, words: Sequence[str]) -> np.ndarray:
     (routes,) ndarray of float64
         Sum of the weights, 0 for no word. All adapters are equally likely beforehand, so that only differences count.
 
+    Raises
+    ------
+    ValueError
+        If the weights are not of the words there are, or not finite.
+
     Examples
     --------
     >>> evidence(np.zeros((len(word_places()), 4)), ["the", "quark"]).tolist()
     [0.0, 0.0, 0.0, 0.0]
     """
     places = word_places()
+    if np.ndim(weights) != 2 or len(weights) != len(places):
+        raise ValueError(f"weights must have a row for each of {len(places)} words, got {np.shape(weights)}.")
+    finite("weights", weights)
     known = [places[word] for word in words if word in places]
     return weights[known].sum(axis=0) if known else np.zeros(weights.shape[1])
 
@@ -155,6 +179,11 @@ def chances(evidence: np.ndarray) -> np.ndarray:
     (..., routes) ndarray of float64
         Above 0, summing to 1 along the last axis.
 
+    Raises
+    ------
+    ValueError
+        If there is no evidence, or it is not finite.
+
     Notes
     -----
     Bayes's rule under the classifier's own assumption. Since words are not independent, it is surer than it should be.
@@ -164,6 +193,7 @@ def chances(evidence: np.ndarray) -> np.ndarray:
     >>> chances(np.log([3.0, 1.0])).round(2).tolist()
     [0.75, 0.25]
     """
+    finite("evidence", evidence)
     shifted = np.exp(evidence - evidence.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
@@ -221,6 +251,11 @@ def extra_loss(losses: Mapping[str, Mapping[str, float]]) -> np.ndarray:
         Row: the adapter that is asked for. Column: the one that is chosen. Loss with the chosen one minus loss with
         the right one, 0 on the diagonal; the voices that need none count the same.
 
+    Raises
+    ------
+    ValueError
+        If a loss is missing.
+
     Examples
     --------
     >>> from compute.experiments.serving import load_serving
@@ -228,6 +263,9 @@ def extra_loss(losses: Mapping[str, Mapping[str, float]]) -> np.ndarray:
     >>> extra.shape, extra.diagonal().tolist(), bool((extra >= 0).all())
     ((4, 4), [0.0, 0.0, 0.0, 0.0], True)
     """
+    for voice in sum(VOICES_OF.values(), ()):
+        if not losses.get(voice, {}).keys() >= set(ROUTES):
+            raise ValueError(f"losses of the voice {voice} with each of {', '.join(ROUTES)} are needed.")
     rows = [
         np.mean([[losses[voice][route] for route in ROUTES] for voice in VOICES_OF[asked]], axis=0)
         for asked in ROUTES

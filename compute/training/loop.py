@@ -18,6 +18,7 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.model.quantised import quantised_model
 from compute.model.sampling import samples
+from compute.numbers.bounds import number, whole
 from compute.text.batches import steps_of, windows
 from compute.training.config import (
     EVALUATE_EVERY,
@@ -194,11 +195,18 @@ def out_of_bounds(first: float, vocab_size: int) -> float:
     float
         RUINED nats above the first loss and above ln(vocab_size), the loss of a blind guess.
 
+    Raises
+    ------
+    ValueError
+        If the first loss is not finite, or the model knows no word.
+
     Examples
     --------
     >>> out_of_bounds(0.5, 256) == math.log(256) + RUINED
     True
     """
+    number("first", first)
+    whole("vocab_size", vocab_size, 1)
     return max(first, math.log(vocab_size)) + RUINED
 
 

@@ -53,9 +53,7 @@ def short_run(config: TrainConfig, base: GPT | None = None) -> ShortRun:
     model = prepare(config, base)
     losses: list[float] = []
     for loss in updates(model, config):
-        if not loss <= out_of_bounds(
-            losses[0] if losses else loss, base.config.vocab_size
-        ):  # also what is no number
+        if not math.isfinite(loss) or loss > out_of_bounds([*losses, loss][0], base.config.vocab_size):
             return ShortRun(losses, None)
         losses.append(loss)
     with torch.no_grad():

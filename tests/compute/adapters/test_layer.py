@@ -173,7 +173,7 @@ def test_the_start_is_the_seeds(base):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"r": 0}, "r must be at least 1, got 0."),
+        ({"r": 0}, "r must be a whole number of at least 1, got 0."),
         ({"scaling_rule": "alpha"}, r"scaling_rule must be one of alpha/r, alpha/sqrt\(r\), got 'alpha'."),
         ({"init": "C=0"}, "init must be one of B=0, .*, got 'C=0'."),
         (

@@ -68,7 +68,7 @@ def test_a_short_run_diverges_where_the_lab_says_so():
     ("call", "told"),
     [
         (lambda: scaling_of("alpha", 8, 4), "scaling_rule must be one of alpha/r, .*, got 'alpha'"),
-        (lambda: scaling_of("alpha/r", 8, 0), "r must be at least 1, got 0"),
+        (lambda: scaling_of("alpha/r", 8, 0), "r must be a whole number of at least 1, got 0"),
         (lambda: first_gain_ratio("alpha/r", "lion", 4), "optimizer must be one of sgd, adamw, got 'lion'"),
     ],
 )
