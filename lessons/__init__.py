@@ -1,4 +1,4 @@
-"""Lessons: one page per file, found by being there. An underscore: what lessons share, or the claims of a long one."""
+"""Lessons: one page per file, its prose, figures and claims in it, found by being there."""
 
 import importlib
 import pkgutil
@@ -10,6 +10,6 @@ from lessons.press.blocks import Lesson
 @cache
 def load_all() -> tuple[Lesson, ...]:
     """Return every lesson of this folder in its order."""
-    names = [name for _, name, is_room in pkgutil.iter_modules(__path__) if not is_room and name[0] != "_"]
+    names = [name for _, name, is_room in pkgutil.iter_modules(__path__) if not is_room]
     found = [importlib.import_module(f"lessons.{name}").LESSON for name in names]
     return tuple(sorted(found, key=lambda lesson: lesson.order))
