@@ -1,7 +1,7 @@
 """The amplification instrument: how much of W lies in the directions of delta_w, in the paper and here."""
 
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import param
@@ -160,6 +160,7 @@ class Amplification(Instrument):
         "directions are taken. Left out: all other matrices of GPT-3, which the paper does not show."
     )
     choices = ("task", "run", "layer", "guess")
+    keyed_by: ClassVar[tuple[str, ...]] = ("task", "run")
     parts = ("choices", "guess", "share_chart", "factor_chart", "table", "code", "share")
     pictured = ({"bars kept": 6, "dots control": 7},)
 
@@ -167,17 +168,37 @@ class Amplification(Instrument):
 
     _esm = esm("amplification")
 
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the published arrays: each run of each task."""
+        return [f"{task}-{run}" for task in TASK_LABELS for run in RUNS]
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which arrays a published copy carries."""
+        return "all runs of both tasks"
+
+    def enclosed(self) -> list[str]:
+        """Return the keys of all other runs."""
+        return [key for key in self.published() if key != f"{self.task}-{self.run}"]
+
+    def enclosed_words(self) -> str:
+        """Say which arrays the single file carries."""
+        return "all runs of both tasks"
+
     def words(self) -> dict[str, Any]:
         """Return labels and templates."""
         return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
-        """Return what was measured of every run and layer."""
-        found = {
-            slug: {str(run): {layer: measured(slug, run, layer) for layer in LAYER_LABELS} for run in RUNS}
-            for slug in TASK_LABELS
+        """Return every number of every layer after the chosen run, and what the paper has beside it."""
+        run = run_of(self.run)
+        return {
+            "key": f"{self.task}-{self.run}",
+            "layers": {layer: measured(self.task, run, layer) for layer in LAYER_LABELS},
+            "paper": _paper(run),
+            "snippet": SNIPPET,
         }
-        return {"found": found, "paper": {str(run): _paper(run) for run in RUNS}, "snippet": SNIPPET}
 
     def values(self) -> dict[str, Any]:
         """Return every number that the sentence may use; amplification.js makes the same."""

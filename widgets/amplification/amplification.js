@@ -8,7 +8,7 @@ import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
-const CHOICES = ['task', 'run', 'layer']
+const KEYED = ['task', 'run']
 const SHARES = [0.0001, 0.001, 0.01, 0.1, 1]
 const FACTORS = [0.1, 1, 10, 100]
 
@@ -16,19 +16,18 @@ const FACTORS = [0.1, 1, 10, 100]
 class Amplification extends Instrument {
   constructor(model, el) {
     super(model, el)
-    for (const name of CHOICES)
-      model.on(`change:${name}`, () => {
-        this.goOn()
-        this.draw()
-      })
+    this.awaits(...KEYED)
+    model.on('change:layer', () => {
+      this.goOn()
+      this.draw()
+    })
     model.on('change:guess', () => this.draw())
-    this.data = read(model, 'arrays')
-    this.draw()
+    this.load()
   }
 
   build() {
     const { text, frame } = this
-    this.controls = this.choosers(...CHOICES)
+    this.controls = this.choosers(...KEYED, 'layer')
     this.guess = new Guess(text.guess, this.choosing('guess'))
     this.readouts = new Readouts(text)
     const { share, factor } = text.charts
@@ -54,21 +53,21 @@ class Amplification extends Instrument {
     )
   }
 
-  get run() {
-    return this.data.found[this.model.get('task')][this.model.get('run')]
-  }
-
-  get paper() {
-    return this.data.paper[this.model.get('run')]
+  load() {
+    const before = this.data
+    this.data = read(this.model, 'arrays')
+    if (before && before.key !== this.data.key) this.goOn()
+    this.draw()
   }
 
   values() {
-    return { ...this.run[this.model.get('layer')], ...this.paper.values }
+    return { ...this.data.layers[this.model.get('layer')], ...this.data.paper.values }
   }
 
   draw() {
-    const { text, model, controls, charts, paper, run } = this
-    for (const name of CHOICES) controls[name].input.value = model.get(name)
+    const { text, model, controls, charts } = this
+    const { layers, paper } = this.data
+    for (const name of [...KEYED, 'layer']) controls[name].input.value = model.get(name)
     const values = this.values()
     this.guess.show(this.guessed, { truth: values.truth, ratio: values.ratio })
     this.drawn.classList.toggle('waiting', this.guessed === 'ask')
@@ -86,7 +85,7 @@ class Amplification extends Instrument {
       }),
     })
     const block = values.layer.slice(0, 'blocks.0'.length)
-    const rows = Object.values(run).filter(({ layer }) => layer.startsWith(block))
+    const rows = Object.values(layers).filter(({ layer }) => layer.startsWith(block))
     const named = ({ layer }) => layer.split('.').at(-1)
     charts.factor.draw({
       chosen: named(values),
@@ -115,11 +114,11 @@ class Amplification extends Instrument {
   }
 
   table() {
-    return this.tableOf(Object.values(this.run))
+    return this.tableOf(Object.values(this.data.layers))
   }
 
   get stem() {
-    return `${this.model.get('task')}-${this.model.get('run')}`
+    return this.data.key
   }
 
   saves() {
@@ -137,7 +136,7 @@ class Amplification extends Instrument {
       'amplification',
     ]
     const line = (of) => [of.layer, of.whole, of.size, of.kept, of.random, of.strongest, of.factor]
-    return csv([head, ...Object.values(this.run).map(line)])
+    return csv([head, ...Object.values(this.data.layers).map(line)])
   }
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import param
 
@@ -149,19 +149,38 @@ class Intruders(Instrument):
         "intruders are made smaller."
     )
     choices = ("task", "run", "layer", "top", "epsilon", "guess")
+    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
 
     sheets = ("kit/effects",)
 
     _esm = esm("intruders")
 
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the published arrays: each task."""
+        return list(TASK_LABELS)
+
+    @classmethod
+    def published_words(cls) -> str:
+        """Say which arrays a published copy carries."""
+        return "both tasks"
+
+    def enclosed(self) -> list[str]:
+        """Return the key of the other task."""
+        return [task for task in TASK_LABELS if task != self.task]
+
+    def enclosed_words(self) -> str:
+        """Say which arrays the single file carries."""
+        return "both tasks"
+
     def words(self) -> dict[str, Any]:
         """Return labels and templates."""
         return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
-        """Return the cosines of every run and of its control, by task."""
-        return {slug: _light(shipped(slug)) for slug in TASK_LABELS}
+        """Return the cosines of every run and of its control."""
+        return _light(shipped(self.task)) | {"key": self.task}
 
     def values(self, name: str | None = None) -> dict[str, Any]:
         """Return every number that the sentence may use; resemblance.js makes the same."""

@@ -11,7 +11,7 @@ import { Resemblance } from './resemblance.js'
 import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
-const CHOICES = ['task', 'run', 'layer', 'top']
+const SHOWN = ['run', 'layer', 'top']
 const BEHIND = 7.5 // rem for what stands behind a bar
 const EVERY_MS = 250
 const FILLED = 0.75 // of all vectors that are looked at, more than any run has at a sensible threshold
@@ -20,16 +20,10 @@ const FILLED = 0.75 // of all vectors that are looked at, more than any run has 
 class Intruders extends Instrument {
   constructor(model, el) {
     super(model, el)
-    for (const name of CHOICES) model.on(`change:${name}`, () => this.draw())
-    model.on('change:task', () => this.goOn())
+    this.awaits('task')
+    for (const name of SHOWN) model.on(`change:${name}`, () => this.draw())
     model.on('change:guess', () => this.reveal())
-    const tasks = Object.entries(read(model, 'arrays'))
-    this.tasks = Object.fromEntries(tasks.map(([name, arrays]) => [name, new Resemblance(arrays)]))
-    this.draw()
-  }
-
-  get data() {
-    return this.tasks?.[this.model.get('task')]
+    this.load()
   }
 
   get threshold() {
@@ -38,7 +32,7 @@ class Intruders extends Instrument {
 
   build({ epsilon }) {
     const { text, frame } = this
-    this.controls = this.choosers(...CHOICES)
+    this.controls = this.choosers('task', ...SHOWN)
     const [low, high] = epsilon.bounds
     this.stepper = this.slider('epsilon', text.epsilonLabel, {
       everyMs: EVERY_MS,
@@ -96,10 +90,18 @@ class Intruders extends Instrument {
     return data.values(model.get('run'), model.get('layer'), model.get('top'), threshold)
   }
 
+  load() {
+    const before = this.data
+    this.data = new Resemblance(read(this.model, 'arrays'))
+    this.controls.task.input.value = this.model.get('task')
+    if (before && before.key !== this.data.key) this.goOn()
+    this.draw()
+  }
+
   /** Draw what no tick changes. */
   draw() {
     const { model, controls, text, run, counts, cosines } = this
-    for (const name of CHOICES) controls[name].input.value = model.get(name)
+    for (const name of SHOWN) controls[name].input.value = model.get(name)
     const values = this.values()
     const [layer, words] = [model.get('layer'), text.charts]
     counts.title.text(fill(words.count.title, values))
@@ -156,7 +158,7 @@ class Intruders extends Instrument {
   }
 
   get stem() {
-    return `${this.model.get('task')}-intruders`
+    return `${this.data.key}-intruders`
   }
 
   saves() {
