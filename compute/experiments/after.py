@@ -132,7 +132,7 @@ def load_after(path: Path = FILE) -> After:
             raise NotWhole
         return After(data["recorded"], sequences, splits)
 
-    return read_record(path, "record_after.py", build)
+    return read_record(path, "assets/record_after.py", build)
 
 
 def _whole(sequences: dict[str, Any], splits: dict[str, Any]) -> bool:

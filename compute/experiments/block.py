@@ -104,7 +104,7 @@ def load_effects(path: Path = FILE) -> Effects:
     >>> all(loss < effects.none for loss in effects.every)
     True
     """
-    return read_record(path, "record_block.py", _built)
+    return read_record(path, "assets/record_block.py", _built)
 
 
 def _built(data: dict[str, Any]) -> Effects:

@@ -204,7 +204,7 @@ def read_inits(problem: str, path: Path) -> Recorded:
             raise NotWhole
         return Recorded(data["recorded"], runs)
 
-    return read_record(path, f"record_inits.py {path.stem}", build)
+    return read_record(path, f"assets/record_inits.py {path.stem}", build)
 
 
 def _complete(problem: str, runs: dict[str, dict[str, list[InitRun]]]) -> bool:

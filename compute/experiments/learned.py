@@ -102,4 +102,4 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
             raise NotWhole(f"has no {name}")
         return matrices[name].astype(np.float64)
 
-    return read_arrays(path, "record_learned.py", build)
+    return read_arrays(path, "assets/record_learned.py", build)

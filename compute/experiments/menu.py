@@ -8,7 +8,7 @@ from compute.experiments.menu_plan import BATCHES, MENU_TASKS, MERGE, SIZES, Men
 from compute.numbers.records import ASSETS, NotWhole, read_record
 
 FILE = ASSETS / "menu.json"
-SCRIPT = "record_menu.py"
+SCRIPT = "assets/record_menu.py"
 
 
 class Timing(NamedTuple):

@@ -171,7 +171,7 @@ def load_record(path: Path = FILE) -> Record:
         }
         return Record(layers, about["states"], about["times"], about["recorded"])
 
-    return read_arrays(path, "record_merging.py", build)
+    return read_arrays(path, "assets/record_merging.py", build)
 
 
 def load_layer(task: str) -> Layer:

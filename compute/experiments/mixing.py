@@ -241,7 +241,7 @@ def load_record(folder: Path = FOLDER) -> Record:
             raise NotWhole
         return record
 
-    return read_record(folder / "measured.json", "record_mixing.py", build)
+    return read_record(folder / "measured.json", "assets/record_mixing.py", build)
 
 
 def _read(row: dict[str, Any]) -> tuple[Mix, Measured]:

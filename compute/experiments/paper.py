@@ -121,7 +121,7 @@ def load_paper(path: Path = FILE) -> PaperRecord:
     >>> [run.base_loss < 2 for run in load_paper().runs["legal"][4]]
     [True, True, True]
     """
-    return read_record(path, "record_paper.py", _built)
+    return read_record(path, "assets/record_paper.py", _built)
 
 
 def random_cosines(task: str, name: int | str, seed: int) -> dict[str, list[float]]:

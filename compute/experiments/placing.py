@@ -152,7 +152,7 @@ def load_placing(path: Path = PATH) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python assets/record_placing.py`.
     """
-    return read_record(path, "record_placing.py", _built)
+    return read_record(path, "assets/record_placing.py", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:

@@ -154,7 +154,7 @@ def load_qlora(path: Path = FILE) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python assets/record_qlora.py`.
     """
-    return read_record(path, "record_qlora.py", _built)
+    return read_record(path, "assets/record_qlora.py", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:

@@ -149,7 +149,7 @@ def load(task: str, r: int | str) -> Run:
             raise NotWhole("is not the whole of the run that its name says")
         return run
 
-    return read_record(path, f"record_runs.py {path.stem}", build)
+    return read_record(path, f"assets/record_runs.py {path.stem}", build)
 
 
 def _with_tuples(run: Run) -> Run:

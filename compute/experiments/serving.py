@@ -190,7 +190,7 @@ def load_serving(path: Path = FILE) -> Served:
     >>> 0 < pace.low <= pace.middle <= pace.high
     True
     """
-    return read_record(path, "record_serving.py", _built)
+    return read_record(path, "assets/record_serving.py", _built)
 
 
 def _built(data: dict[str, Any]) -> Served:

@@ -109,4 +109,4 @@ def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
             raise NotWhole
         return runs
 
-    return read_record(path, "record_subspace.py", build)
+    return read_record(path, "assets/record_subspace.py", build)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 from dataclasses import replace
@@ -10,6 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from compute.experiments import scale
+from compute.experiments.making import Bar
 from compute.experiments.scale import (
     BLOCK,
     FULL,
@@ -23,20 +24,11 @@ from compute.experiments.scale import (
     load_scale,
 )
 from compute.model.checkpoint import load_base
+from compute.training import short_runs
 from compute.training.config import OPTIMIZERS, SCALING_RULES
 from compute.training.short_runs import ShortRun
-from helpers import ROOT
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_scale.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_scale", ROOT / "assets" / "record_scale.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_what_is_recorded_is_consistent_and_small():
@@ -62,18 +54,18 @@ def test_rates_lie_half_a_decade_apart(rates):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_recorded_run_is_what_training_gives(optimizer, script):
+def test_a_recorded_run_is_what_training_gives(optimizer):
     recorded = load_scale().runs[optimizer]["alpha/sqrt(r)"][16][3]
     config = replace(
         config_of(optimizer, "alpha/sqrt(r)", 16, 3), steps=2 * BLOCK
     )  # the first texts are the same
-    ours = script.kept(config, load_base())
+    ours = scale._kept(config, load_base())
     # Rounding of another machine's matrix products, which little has amplified yet.
     assert ours.loss == pytest.approx(recorded.loss[:2], rel=0.002)
     assert len(recorded.loss) * BLOCK == STEPS
 
 
-def test_the_script_keeps_means_and_tries_the_best_two_again(script, monkeypatch):
+def test_recording_keeps_means_and_tries_the_best_two_again(monkeypatch):
     ends = {0.0001: 3.0, 0.001: 2.0, 0.003: 1.0, 0.1: None}
 
     def short_run_of(config, base):
@@ -81,8 +73,8 @@ def test_the_script_keeps_means_and_tries_the_best_two_again(script, monkeypatch
         loss = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
         return ShortRun(loss, None if final is None else final + config.seed / 10)
 
-    monkeypatch.setattr(script, "short_run", short_run_of)
-    over = script.over_rates("adamw", "alpha/r", 4, None)
+    monkeypatch.setattr(short_runs, "short_run", short_run_of)
+    over = scale._over_rates("adamw", "alpha/r", 4, None, Bar(1))
     assert [run.final for run in over] == [3.0, 4.0, 2.0, 1.0, 4.0, 4.0, None]
     assert [run.again for run in over] == [None, None, 2.1, 1.1, None, None, None]
     assert over[0].loss == [3.0, 6.0]
@@ -107,9 +99,8 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
         data = json.loads(PATH.read_text(encoding="utf-8"))
         change(data)
         path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(
-        ValueError, match=rf"The file scale.json {told}. Run `python assets/record_scale.py`."
-    ):
+    said = rf"The file scale.json {told}. Run `python -m compute.experiments.scale`."
+    with pytest.raises(ValueError, match=said):
         load_scale(path)
 
 

@@ -1,0 +1,121 @@
+"""What all recordings share in the making: the command line, a bar with the time left, the time taken. No torch."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.numbers.records import ASSETS
+
+ROOT = ASSETS.parent
+WIDTH = 30  # characters of a bar
+
+
+class Bar:
+    """Tell on stderr what is done, how much that is of the whole, and how long the rest will take at this pace.
+
+    On a terminal a bar stands below the lines; anywhere else each line says it.
+
+    Parameters
+    ----------
+    total : int
+        Items that there will be.
+
+    Examples
+    --------
+    >>> import contextlib
+    >>> with contextlib.redirect_stderr(sys.stdout):
+    ...     bar = Bar(2)
+    ...     bar.did("legal: 0.523 nats")
+    ...     bar.did("code: 0.401 nats")
+    1 of 2, 0 s left: legal: 0.523 nats
+    2 of 2, 0 s left: code: 0.401 nats
+    """
+
+    def __init__(self, total: int):
+        self._total, self._done, self._start, self._shown = total, 0, time.perf_counter(), 0
+
+    def did(self, item: str) -> None:
+        """Take note that one more item is done, and what it gave."""
+        self._done += 1
+        left = (time.perf_counter() - self._start) / self._done * (self._total - self._done)
+        count = (
+            f"{self._done} of {self._total}, {f'{left:.0f} s' if left < 90 else f'{left / 60:.0f} min'} left"
+        )
+        if not sys.stderr.isatty():
+            print(f"{count}: {item}", file=sys.stderr, flush=True)
+            return
+        bar = f"[{'#' * (WIDTH * self._done // self._total):{WIDTH}}] {count}"
+        end = "\n" if self._done == self._total else ""
+        print(f"\r{item:{self._shown}}\n{bar}", end=end, file=sys.stderr, flush=True)
+        self._shown = len(bar)  # the next line is to cover all of it
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Say how a recording is made, and make it.
+
+    Parameters
+    ----------
+    name : str
+        Of the module of compute.experiments whose recording it is.
+    about : str or None
+        What is recorded, for --help: the docstring of the module.
+    minutes : int
+        About how long it takes on one core.
+    writes : tuple of Path
+        Files and folders, in assets.
+    make : function of list of str
+        Does it. It is given what stands on the command line.
+    argument : str
+        What can stand there, any number of times, in one word. Empty: nothing.
+    choices : tuple of str
+        What each of them may be. Empty: anything.
+
+    Examples
+    --------
+    >>> recipe = Recipe("scale", "Losses.", 8, (ASSETS / "scale.json",), print)
+    >>> print(recipe.parser().description)
+    Losses. About 8 minutes of one core; writes assets/scale.json.
+    """
+
+    name: str
+    about: str | None
+    minutes: int
+    writes: tuple[Path, ...]
+    make: Callable[[list[str]], None]
+    argument: str = ""
+    choices: tuple[str, ...] = ()
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return what reads the command line."""
+        minutes = f"{self.minutes} minute{'s' if self.minutes > 1 else ''}"
+        files = " and ".join(path.relative_to(ROOT).as_posix() for path in self.writes)
+        parser = argparse.ArgumentParser(
+            prog=f"python -m compute.experiments.{self.name}",
+            description=f"{self.about} About {minutes} of one core; writes {files}.",
+        )
+        if self.argument:
+            some = f"only some: {', '.join(self.choices)}" if self.choices else None
+            parser.add_argument("given", metavar=self.argument, nargs="*", help=some)
+        return parser
+
+    def run(self, arguments: list[str] | None = None) -> None:
+        """Do what the command line asks for, that of the process if none is given, and print how long it took."""
+        parser = self.parser()
+        given = getattr(parser.parse_args(arguments), "given", [])
+        if self.choices and (unknown := [each for each in given if each not in self.choices]):
+            parser.error(f"there is no {', '.join(unknown)}; there is {', '.join(self.choices)}")
+        import torch  # here: those who read a recording do without
+
+        torch.set_num_threads(
+            1
+        )  # in another order threads add up to other last digits, and so small gain nothing
+        start = time.perf_counter()
+        self.make(given)
+        inside = [each for path in self.writes for each in (path, *path.rglob("*")) if each.is_file()]
+        size = sum(path.stat().st_size for path in inside)
+        took, core = time.perf_counter() - start, time.process_time()
+        print(f"{size:,} bytes, {took:.0f} s, {core:.0f} s of one core")

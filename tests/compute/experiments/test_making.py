@@ -1,0 +1,74 @@
+"""Every recording can be asked what it does, without torch; a bar says what is done and how long the rest takes."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pkgutil
+import sys
+
+import pytest
+
+from compute import experiments
+from compute.experiments.making import Bar, Recipe
+
+MODULES = {
+    each.name: importlib.import_module(f"compute.experiments.{each.name}")
+    for each in pkgutil.iter_modules(experiments.__path__)
+}
+RECIPES = {name: module.RECIPE for name, module in MODULES.items() if hasattr(module, "RECIPE")}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recording_says_what_it_makes_how_long_it_takes_and_where_it_writes(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        RECIPES[name].run(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert told.startswith(f"usage: python -m compute.experiments.{name} ")
+    assert " ".join(MODULES[name].__doc__.split())[:60] in told
+    assert f"About {RECIPES[name].minutes} minute" in told
+    assert all(path.exists() and path.name in told for path in RECIPES[name].writes)
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """Return a recipe of two parts, which writes what it was given."""
+    monkeypatch.setattr("compute.experiments.making.ROOT", tmp_path)
+    path = tmp_path / "parts"
+    path.mkdir()
+    return Recipe(
+        "parts", "Two parts.", 1, (path,), lambda given: (path / "a").write_text(*given), "PART", ("x", "yy")
+    )
+
+
+def test_a_part_that_there_is_not_is_refused_before_anything_is_made(recipe, capsys):
+    with pytest.raises(SystemExit):
+        recipe.run(["x", "z"])
+    assert capsys.readouterr().err.endswith("error: there is no z; there is x, yy\n")
+    assert not [*recipe.writes[0].iterdir()]
+
+
+def test_what_was_made_and_how_long_it_took_is_told(recipe, capsys):
+    recipe.run(["yy"])
+    assert capsys.readouterr().out.startswith("2 bytes, 0 s, ")
+
+
+class Terminal(io.StringIO):
+    """Take what is written for a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_a_bar_stands_below_the_lines(monkeypatch):
+    now = iter((0.0, 100.0, 200.0))
+    monkeypatch.setattr("compute.experiments.making.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    bar = Bar(2)
+    bar.did("first")
+    assert sys.stderr.getvalue() == f"\rfirst\n[{'#' * 15}{' ' * 15}] 1 of 2, 2 min left"
+    bar.did("second")
+    first, line, last = sys.stderr.getvalue().removesuffix("\n").split("\n")
+    assert line.split("\r")[1] == "second".ljust(len(line.split("\r")[0]))  # all of the old bar is covered
+    assert last == f"[{'#' * 30}] 2 of 2, 0 s left"
