@@ -6,8 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compute.numbers.records import ASSETS
+from compute.training.config import Result, TrainConfig
+
+if TYPE_CHECKING:
+    from compute.model.gpt import GPT
 
 ROOT = ASSETS.parent
 WIDTH = 30  # characters of a bar
@@ -119,3 +124,37 @@ class Recipe:
         size = sum(path.stat().st_size for path in inside)
         took, core = time.perf_counter() - start, time.process_time()
         print(f"{size:,} bytes, {took:.0f} s, {core:.0f} s of one core")
+
+
+def finished(config: TrainConfig, base: "GPT") -> Result:
+    """Return the end of a run that must not diverge.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    base : GPT
+        What is finetuned; it is not touched.
+
+    Returns
+    -------
+    Result
+        Weights, losses and all else.
+
+    Raises
+    ------
+    SystemExit
+        If the run diverges.
+
+    Examples
+    --------
+    >>> from compute.model.checkpoint import load_base
+    >>> finished(TrainConfig(steps=1, batch_size=2), load_base()).step
+    1
+    """
+    from compute.training.loop import train
+
+    *_, end = train(config, base)
+    if not isinstance(end, Result):
+        sys.exit(f"{config} diverged: {end}")
+    return end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,7 +9,9 @@ import sys
 import pytest
 import torch
 
+from compute.experiments import block
 from compute.experiments.block import DRAWS, FILE, VOICE, layer_names, load_effects
+from compute.experiments.making import Bar
 from compute.model.checkpoint import load_base
 from compute.model.forward import layer_name
 from compute.text.batches import windows
@@ -19,15 +20,6 @@ from helpers import ROOT
 LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_block.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_block", ROOT / "assets" / "record_block.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_it_is_whole_and_small():
@@ -45,11 +37,11 @@ def test_reading_it_does_not_load_torch():
     assert done.stdout == "False\n"
 
 
-def test_measured_again_it_is_the_same(script):
+def test_measured_again_it_is_the_same():
     base, name = load_base(), layer_name(0, "down_proj")
-    adapter = script.changes(script.shipped_adapter(), base)
+    adapter = block._changes(block._shipped_adapter(), base)
     texts = windows(VOICE, "validation", base.config.block_size)
-    found = script.measured(base, texts, [{name: adapter[name]}], draws=1)
+    found = block._measured(base, texts, [{name: adapter[name]}], draws=1, bar=Bar(1))
     effects = load_effects()
     effect = effects.layers[name]
     again = found["layers"][name]
@@ -59,7 +51,7 @@ def test_measured_again_it_is_the_same(script):
     assert again["first"] == pytest.approx(effect.first, abs=LOSS)
     assert again["later"] == pytest.approx(effect.later, abs=LOSS)
     assert again["without"] == [found["none"]], "without the only one it is the base"
-    whole = script.loss_in_rows(base, texts, name, adapter[name], slice(None))
+    whole = block._loss_in_rows(base, texts, name, adapter[name], slice(None))
     assert whole == pytest.approx(again["alone"][0], abs=LOSS)
 
 
@@ -78,7 +70,7 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, change, said):
     data = json.loads(FILE.read_text(encoding="utf-8"))
     path = tmp_path / "block.json"
     path.write_text(json.dumps(data | change), encoding="utf-8")
-    with pytest.raises(ValueError, match=rf"block\.json {said}\. Run `python assets/record_block\.py`"):
+    with pytest.raises(ValueError, match=rf"block\.json {said}\. Run `python -m compute.experiments.block`"):
         load_effects(path)
 
 
