@@ -230,6 +230,6 @@ def _make(_: list[str]) -> None:
     write_record(FILE, {**about, **found})
 
 
-RECIPE = Recipe("block", __doc__, 2, (FILE,), _make)
+RECIPE = Recipe("block", __doc__, 2, (FILE,), _make, after=("mixing",))
 if __name__ == "__main__":
     RECIPE.run()

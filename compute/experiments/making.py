@@ -78,6 +78,8 @@ class Recipe:
         What can stand there, any number of times, in one word. Empty: nothing.
     choices : tuple of str
         What each of them may be. Empty: anything.
+    after : tuple of str
+        Names of the recordings that it starts from; all start from the base model.
 
     Examples
     --------
@@ -93,14 +95,16 @@ class Recipe:
     make: Callable[[list[str]], None]
     argument: str = ""
     choices: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     def parser(self) -> argparse.ArgumentParser:
         """Return what reads the command line."""
         minutes = f"{self.minutes} minute{'s' if self.minutes > 1 else ''}"
         files = " and ".join(path.relative_to(ROOT).as_posix() for path in self.writes)
+        after = f", after {' and '.join(self.after)}" if self.after else ""
         parser = argparse.ArgumentParser(
             prog=f"python -m compute.experiments.{self.name}",
-            description=f"{self.about} About {minutes} of one core; writes {files}.",
+            description=f"{self.about} About {minutes} of one core{after}; writes {files}.",
         )
         if self.argument:
             some = f"only some: {', '.join(self.choices)}" if self.choices else None

@@ -1,15 +1,28 @@
-"""Runs in random subspaces of D dimensions, read from assets. Needs no torch."""
+"""Finetuning in random subspaces of D dimensions.
+
+Two tasks are trained with nine values of D, each in three subspaces: 54 runs of about nine seconds.
+"""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.numbers.records import ASSETS, NotWhole, read_record
+import numpy as np
+
+from compute.experiments.making import Bar, Recipe
+from compute.matrices.spectrum import r90
+from compute.matrices.svd import factorize
+from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from compute.model.gpt import GPT
 
 FILE = ASSETS / "subspace.json"
 SUBSPACE_TASKS = ("legal", "new language")  # one voice that the base knows, and one that it has never read
 DIMENSIONS = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 SEEDS = (0, 1, 2)  # of the subspaces; spectra are kept of the first
+MIDDLE = "blocks.1."  # of this block
+DECIMALS = 4  # of losses, in nats, and of shares
 
 # One rate for every D. Final loss on 64 texts of the task, in nats per token, one run each:
 #           D = 100                D = 10,000
@@ -74,7 +87,7 @@ class SubspaceRuns(NamedTuple):
 
 
 def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
-    """Return the runs in subspaces that assets/record_subspace.py recorded.
+    """Return the recorded runs in subspaces.
 
     Parameters
     ----------
@@ -109,4 +122,57 @@ def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
             raise NotWhole
         return runs
 
-    return read_record(path, "assets/record_subspace.py", build)
+    return read_record(path, "-m compute.experiments.subspace", build)
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+def _spectra_of(model: "GPT", base: "GPT") -> dict[str, np.ndarray]:
+    """Return the singular values of each delta_w, over their norm."""
+    from compute.training.loop import learned
+
+    found = {name: factorize(m.double().numpy()).s for name, m in learned(model, base).items()}
+    return {name: s / np.linalg.norm(s) for name, s in found.items()}
+
+
+def _float32_rank(s: np.ndarray) -> int:
+    """Return how many singular values are above what rounding of float32 weights leaves."""
+    return int((s > s[0] * len(s) * np.finfo(np.float32).eps).sum())
+
+
+def _recorded(task: str, base: "GPT", bar: Bar) -> SubspaceRuns:
+    """Return a task trained with every D, in every subspace."""
+    from compute.training.loop import evaluate
+    from compute.training.subspace import train_in_subspace
+
+    config = subspace_config(task)
+    loss, spectra = [], []
+    for D in DIMENSIONS:
+        models = [train_in_subspace(config, D, seed, base) for seed in SEEDS]
+        loss.append([round(evaluate(model, task).validation_loss, DECIMALS) for model in models])
+        spectra.append(_spectra_of(models[0], base))
+        bar.did(f"{task}, D = {D:,}: {loss[-1]} nats; r90 {sorted(map(r90, spectra[-1].values()))}")
+    layers = list(spectra[0])
+    kept = [layer for layer in layers if layer.startswith(MIDDLE)]
+    return SubspaceRuns(
+        before=round(evaluate(base, task).validation_loss, DECIMALS),
+        loss=loss,
+        spectra={layer: [np.round(each[layer], DECIMALS).tolist() for each in spectra] for layer in kept},
+        r90={layer: [r90(each[layer]) for each in spectra] for layer in layers},
+        rank={layer: [_float32_rank(each[layer]) for each in spectra] for layer in layers},
+        weights=sum(p.numel() for p in base.parameters()),
+        recorded=recorded_here(),
+    )
+
+
+def _make(_: list[str]) -> None:
+    from compute.model.checkpoint import load_base
+
+    base, bar = load_base(), Bar(len(SUBSPACE_TASKS) * len(DIMENSIONS))
+    write_record(FILE, {"tasks": {task: _recorded(task, base, bar)._asdict() for task in SUBSPACE_TASKS}})
+
+
+RECIPE = Recipe("subspace", __doc__, 8, (FILE,), _make)
+if __name__ == "__main__":
+    RECIPE.run()

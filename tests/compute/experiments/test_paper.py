@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from compute.experiments import paper
 from compute.experiments.mixing import FOLDER
 from compute.experiments.paper import (
     FILE,
@@ -27,15 +27,6 @@ from helpers import ROOT
 AGAIN = 2e-3
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_paper.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_paper", ROOT / "assets" / "record_paper.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_it_is_whole_and_small():
@@ -57,13 +48,13 @@ def test_reading_it_does_not_load_torch():
     assert done.stdout == "False\n"
 
 
-def test_measured_again_it_is_the_same(script):
+def test_measured_again_it_is_the_same():
     # The adapter of assets/mixing is that of the recorded run.
     weights = (FOLDER / "legal" / "adapter_model.safetensors").read_bytes()
     recorded = load_paper().runs["legal"][4][0]
     evaluation = Evaluation(recorded.validation_loss, recorded.base_loss, ())
     end = Result(**{name: None for name in Result._fields} | {"weights": weights, "evaluation": evaluation})
-    found = script.found(end, config_of("legal", 4), directions(4))
+    found = paper._found(end, config_of("legal", 4), directions(4))
     for name, of in recorded.layers.items():
         again = found["layers"][name]
         assert again["size"] == pytest.approx(of.size, rel=AGAIN)
@@ -91,5 +82,5 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, fault, said):
     fault(data)
     path = tmp_path / "paper.json"
     path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ValueError, match=rf"paper\.json {said}\. Run `python assets/record_paper\.py`"):
+    with pytest.raises(ValueError, match=rf"paper\.json {said}\. Run `python -m compute.experiments.paper`"):
         load_paper(path)

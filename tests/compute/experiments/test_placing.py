@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import itertools
 import json
 import warnings
@@ -24,12 +23,12 @@ from compute.adapters.placing import (
     numbers_at,
     rank_within,
 )
+from compute.experiments import placing
 from compute.experiments.placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing
 from compute.model.checkpoint import load_base
 from compute.training.config import LAYERS, TARGET_MODULES
 from compute.training.loop import prepare
 from compute.training.short_runs import short_run
-from helpers import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours
@@ -123,12 +122,9 @@ def test_what_is_recorded_is_whole_and_small():
             assert placed.lowest <= placed.finals[0] < recorded.start[task]
 
 
-def test_the_script_records_what_training_gives(base, monkeypatch):
-    spec = importlib.util.spec_from_file_location("record_placing", ROOT / "assets" / "record_placing.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script, "config_of", lambda *of: replace(config_of(*of), steps=2, batch_size=2))
-    placed = script.placed("legal", "200000", base)
+def test_recorded_is_what_training_gives(base, monkeypatch):
+    monkeypatch.setattr(placing, "config_of", lambda *of: replace(config_of(*of), steps=2, batch_size=2))
+    placed = placing._placed("legal", "200000", base)
     wanted = [
         short_run(replace(config_of("legal", "200000", seed), steps=2, batch_size=2), base).final
         for seed in SEEDS
@@ -136,7 +132,7 @@ def test_the_script_records_what_training_gives(base, monkeypatch):
     assert placed.finals == pytest.approx(wanted, abs=1e-4)
     assert placed.others == []
     with pytest.raises(SystemExit, match="diverged"):
-        script.final(
+        placing._final(
             replace(config_of("legal", "200000"), method="full", optimizer="sgd", learning_rate=10.0), base
         )
 
@@ -161,7 +157,7 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
         change(data)
         path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(
-        ValueError, match=rf"The file placing.json {told}. Run `python assets/record_placing.py`."
+        ValueError, match=rf"The file placing.json {told}. Run `python -m compute.experiments.placing`."
     ):
         load_placing(path)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from assets import record_qlora
 from compute.adapters.peft_format import load_adapter
+from compute.experiments import qlora
 from compute.experiments.qlora import FILE, LEARNED_TASKS, SEEDS, STEPS, config_of, load_qlora
 from compute.matrices.sample_weights import SAMPLE_WEIGHTS, sample_weights
 from compute.model.checkpoint import load_base
@@ -57,11 +57,11 @@ def test_a_format_that_is_none_is_refused():
 
 def test_a_recorded_run_holds_what_its_record_needs():
     base, config = load_base(), TrainConfig(base_format="int2", steps=1, batch_size=2)
-    run, files = record_qlora.finetune(config, base, None)
+    run, files = qlora._finetuned(config, base, None)
     assert len(run.validation_loss) == len(run.base_loss) == 2
     assert run.moved == run.validation_loss[-1], "no other adapter is given"
     stored = quantised_model(base, "int2")
-    assert run.validation_loss[0] == record_qlora.loss_of(stored, "legal")
+    assert run.validation_loss[0] == qlora._loss_of(stored, "legal")
     # One step of an adapter moves few weights to another of three levels.
     assert run.requantised == pytest.approx(run.validation_loss[0], abs=0.2)
     assert load_adapter(base, files)
@@ -76,7 +76,7 @@ def test_the_record_is_whole_and_a_part_of_it_is_refused(tmp_path):
             assert len(runs) == len(SEEDS)
             assert all(len(run.base_loss) == len(STEPS) for run in runs)
             assert {run.base_loss[0] for run in runs} == {recorded.stored[name][2]}, "before the first step"
-    data = read_record(FILE, "record_qlora.py", dict)
+    data = read_record(FILE, "-m compute.experiments.qlora", dict)
     del data["runs"]["legal"]["nf4"]
     write_record(tmp_path / "part.json", data)
     with pytest.raises(ValueError, match="The file part.json is not whole"):

@@ -162,7 +162,9 @@ def test_a_file_that_is_not_the_record_is_refused(tmp_path, text, fault):
     path = tmp_path / "subspace.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ValueError, match=f"subspace.json {fault}. Run `python assets/record_subspace.py`."):
+    with pytest.raises(
+        ValueError, match=f"subspace.json {fault}. Run `python -m compute.experiments.subspace`."
+    ):
         load_subspace("legal", path)
 
 
