@@ -1,13 +1,26 @@
-"""Tasks learned one after the other, and updates taken apart, read from assets. Needs no torch."""
+"""Tasks learned one after the other, and the updates of finetuning taken apart.
 
+For each of two seeds two sequences of three tasks are learned with one adapter and with full finetuning at two rates,
+and each task with an adapter of its own; then ten runs are followed through four checkpoints: 50 finetunes of about
+eight seconds. The same machine gives the same numbers; only the date and the time differ.
+"""
+
+import itertools
+import time
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from compute.experiments.making import Bar, Recipe
 from compute.experiments.runs import FULL, FULL_LEARNING_RATES, FULL_SLOW
-from compute.matrices.row_changes import Split
-from compute.numbers.records import ASSETS, NotWhole, read_record
+from compute.matrices.row_changes import Split, split_change
+from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TARGET_MODULES, TrainConfig
+
+if TYPE_CHECKING:
+    from compute.model.gpt import GPT
 
 FILE = ASSETS / "after.json"
 SEQUENCES = {
@@ -22,6 +35,9 @@ SPLIT_TASKS = ("legal", "new language")
 SPLIT_RANKS = (1, 4, 16)
 SPLIT_RUNS = (FULL, FULL_SLOW, *SPLIT_RANKS)
 CHECKPOINTS = (75, 150, 225, 300)  # updates
+DICE = 0  # their seed
+DECIMALS = 4  # of losses
+DIGITS = 4  # significant ones, of both parts of a change
 N_LAYER = 3
 LAYERS = tuple(
     f"blocks.{block}.{'attention' if name in TARGET_MODULES[:4] else 'mlp'}.{name}"
@@ -92,7 +108,7 @@ def after_config(way: int | str, task: str, seed: int = 0) -> TrainConfig:
 
 @cache
 def load_after(path: Path = FILE) -> After:
-    """Return what assets/record_after.py recorded.
+    """Return what was recorded.
 
     Parameters
     ----------
@@ -116,7 +132,7 @@ def load_after(path: Path = FILE) -> After:
     (0.0, True)
     >>> load_after(Path("nothing.json"))
     Traceback (most recent call last):
-    ValueError: The file nothing.json is missing. Run `python assets/record_after.py`.
+    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.after`.
     """
 
     def build(data: dict[str, Any]) -> After:
@@ -132,7 +148,7 @@ def load_after(path: Path = FILE) -> After:
             raise NotWhole
         return After(data["recorded"], sequences, splits)
 
-    return read_record(path, "assets/record_after.py", build)
+    return read_record(path, "-m compute.experiments.after", build)
 
 
 def _whole(sequences: dict[str, Any], splits: dict[str, Any]) -> bool:
@@ -155,3 +171,114 @@ def _whole(sequences: dict[str, Any], splits: dict[str, Any]) -> bool:
             for over in runs.values()
         )
     )
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+def _measured(model: "GPT", tasks: tuple[str, ...], sentences: int = SENTENCES) -> Stage:
+    """Return what a model can do."""
+    import torch
+
+    from compute.model.completed import completed_share
+    from compute.text.batches import windows
+
+    with torch.no_grad():
+        losses = {
+            voice: round(model.loss(windows(voice, "validation", model.config.block_size)).item(), DECIMALS)
+            for voice in (*tasks, "base")
+        }
+    return Stage(losses, {task: completed_share(model, task, sentences, DICE) for task in tasks})
+
+
+def _one_after_another(base: "GPT", way: str, tasks: tuple[str, ...], seed: int, bar: Bar) -> list[Stage]:
+    """Return what one model can do before and after each task."""
+    from compute.training.loop import prepare, updates
+
+    stages = [_measured(base, tasks)]
+    model = prepare(after_config(way, tasks[0], seed), base)
+    for task in tasks:
+        list(updates(model, after_config(way, task, seed)))
+        stages.append(_measured(model, tasks))
+        bar.did(f"{way}, seed {seed}, after {task}: {stages[-1].loss}")
+    return stages
+
+
+def _alone(base: "GPT", task: str, seed: int, asked: tuple[str, ...], bar: Bar) -> Stage:
+    """Return what a model with an adapter for one task can do."""
+    from compute.training.loop import prepare, updates
+
+    config = after_config(EACH, task, seed)
+    model = prepare(config, base)
+    list(updates(model, config))
+    stage = _measured(model, asked)
+    bar.did(f"{EACH}, seed {seed}, {task}: {stage.loss}")
+    return stage
+
+
+def _library(base: Stage, adapters: dict[str, Stage], tasks: tuple[str, ...]) -> list[Stage]:
+    """Return what a library of adapters can do as it grows: each voice is asked of its own adapter, if there is one."""
+    stages = []
+    for number in range(len(tasks) + 1):
+        of = {task: adapters[task] if task in tasks[:number] else base for task in tasks}
+        losses = {task: of[task].loss[task] for task in tasks}
+        shares = {task: of[task].share[task] for task in tasks}
+        stages.append(Stage({**losses, "base": base.loss["base"]}, shares))
+    return stages
+
+
+def _split(base: "GPT", way: int | str, task: str, steps: tuple[int, ...] = CHECKPOINTS) -> list[list[Split]]:
+    """Return both parts of the change of each layer at some moments of a run."""
+    from compute.adapters.layer import merge
+    from compute.training.loop import prepare, updates
+
+    config = after_config(way, task)
+    model, before = prepare(config, base), _weights(base)
+    return [
+        [Split(*map(_short, split_change(before[layer], after[layer]))) for layer in LAYERS]
+        # the k-th loss, counted from 0, comes after k updates, and the None after all of them
+        for after in (
+            _weights(merge(model))
+            for made, _ in enumerate(itertools.chain(updates(model, config), [None]))
+            if made in steps
+        )
+    ]
+
+
+def _weights(model: "GPT") -> dict[str, np.ndarray]:
+    """Return the weights of the linear layers of the blocks."""
+    return {layer: model.get_submodule(layer).weight.detach().double().numpy().copy() for layer in LAYERS}
+
+
+def _short(value: float) -> float:
+    """Return a number with as many digits as a figure can show."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _make(_: list[str]) -> None:
+    from compute.model.checkpoint import load_base
+
+    base, every = load_base(), tuple(dict.fromkeys(task for tasks in SEQUENCES.values() for task in tasks))
+    alone, ways = len(every) * len(SEEDS), [way for way in WAYS if way != EACH]
+    learned = sum(map(len, SEQUENCES.values())) * len(ways) * len(SEEDS)
+    bar = Bar(len(SPLIT_TASKS) * len(SPLIT_RUNS) + alone + learned)
+    splits: dict[str, dict[str, list[list[Split]]]] = {task: {} for task in SPLIT_TASKS}
+    for task in SPLIT_TASKS:
+        for way in SPLIT_RUNS:
+            splits[task][str(way)] = _split(base, way, task)
+            bar.did(f"{task}, {way}: taken apart")
+    adapters = [{task: _alone(base, task, seed, every, bar) for task in every} for seed in SEEDS]
+    sequences: dict[str, dict[str, list]] = {}
+    for name, tasks in SEQUENCES.items():
+        found: dict[str, list] = {
+            way: [_one_after_another(base, way, tasks, seed, bar) for seed in SEEDS] for way in ways
+        }
+        found[EACH] = [_library(found[ONE][0][0], adapters[i], tasks) for i, _ in enumerate(SEEDS)]
+        sequences[name] = {way: [[s._asdict() for s in seed] for seed in found[way]] for way in WAYS}
+    recorded = f"{recorded_here()}, in {round(time.process_time())} s"
+    write_record(FILE, {"recorded": recorded, "sequences": sequences, "splits": splits})
+
+
+RECIPE = Recipe("after", __doc__, 10, (FILE,), _make)
+if __name__ == "__main__":
+    RECIPE.run()

@@ -1,17 +1,29 @@
-"""The first steps of runs from every start, read from assets. Needs no torch."""
+"""The first steps of runs from every start.
+
+Seven inits with two optimisers, six learning rates and three seeds are followed through fifty steps: 252 runs of the
+small layer in some seconds, and as many of the mini-model of about two seconds each. The same machine gives the same
+numbers; only the date differs.
+"""
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.numbers.records import ASSETS, NotWhole, read_record
+from compute.experiments.making import Bar, Recipe
+from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import INITS, OPTIMIZERS, TrainConfig
+
+if TYPE_CHECKING:
+    from compute.model.gpt import GPT
+    from compute.training.first_steps import FirstSteps
 
 FOLDER = ASSETS / "inits"
 SMALL = "small layer"
 PROBLEMS = (SMALL, "new language")
 STEPS = 50
 SEEDS = (0, 1, 2)  # the steps are kept of the first, the final loss of all
+DIGITS = 4  # significant ones
+NOTHING = 1e-4  # of the weights: below this a distance is the rounding of float32
 _ADAMW = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 RATES: dict[str, dict[str, tuple[float, ...]]] = {
     SMALL: {"sgd": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0), "adamw": _ADAMW},
@@ -142,7 +154,7 @@ def config_of(problem: str, optimizer: str, init: str, rate: int, seed: int) -> 
 
 @cache
 def load_inits(problem: str) -> Recorded:
-    """Return the runs that assets/record_inits.py recorded.
+    """Return the recorded runs.
 
     Parameters
     ----------
@@ -192,7 +204,7 @@ def read_inits(problem: str, path: Path) -> Recorded:
     --------
     >>> read_inits("new language", Path("nothing.json"))
     Traceback (most recent call last):
-    ValueError: The file nothing.json is missing. Run `python assets/record_inits.py nothing`.
+    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.inits nothing`.
     """
 
     def build(data: dict[str, Any]) -> Recorded:
@@ -204,7 +216,7 @@ def read_inits(problem: str, path: Path) -> Recorded:
             raise NotWhole
         return Recorded(data["recorded"], runs)
 
-    return read_record(path, f"assets/record_inits.py {path.stem}", build)
+    return read_record(path, f"-m compute.experiments.inits {path.stem}", build)
 
 
 def _complete(problem: str, runs: dict[str, dict[str, list[InitRun]]]) -> bool:
@@ -222,3 +234,59 @@ def _complete(problem: str, runs: dict[str, dict[str, list[InitRun]]]) -> bool:
 def _is_run(run: InitRun) -> bool:
     lengths = {len(values) for values in (run.loss, run.lora_A, run.lora_B, run.distance)}
     return len(lengths) == 1 and 1 <= len(run.loss) <= STEPS + 1 and len(run.finals) == len(SEEDS)
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+def _rounded(values: list[float]) -> list[float]:
+    """Return values with as many digits as a figure can show."""
+    return [float(f"{value:.{DIGITS}g}") for value in values]
+
+
+def _kept(seeds: list["FirstSteps"]) -> InitRun:
+    """Return what is recorded of the runs of all seeds."""
+    first = seeds[0]
+    return InitRun(
+        _rounded(first.loss),
+        _rounded(first.lora_A),
+        _rounded(first.lora_B),
+        [value if value >= NOTHING else 0.0 for value in _rounded(first.distance)],
+        _rounded([first.moved])[0],
+        [None if steps.final is None else _rounded([steps.final])[0] for steps in seeds],
+    )
+
+
+def _runs(problem: str, base: "GPT", bar: Bar) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return all runs of a problem by optimiser and init, one for each rate."""
+    from compute.training.first_steps import model_steps, small_steps
+
+    def follow(*chosen) -> "FirstSteps":
+        config = config_of(problem, *chosen)
+        return small_steps(config) if problem == SMALL else model_steps(config, base)
+
+    runs: dict[str, dict[str, list[dict[str, Any]]]] = {optimizer: {} for optimizer in OPTIMIZERS}
+    for optimizer, inits in runs.items():
+        for init in INITS:
+            over = range(len(RATES[problem][optimizer]))
+            kept = [_kept([follow(optimizer, init, rate, seed) for seed in SEEDS]) for rate in over]
+            inits[init] = [run._asdict() for run in kept]
+            bar.did(f"{problem}, {optimizer}, {init}: {[run.final for run in kept]}")
+    return runs
+
+
+def _make(names: list[str]) -> None:
+    from compute.model.checkpoint import load_base
+
+    wanted = [problem for problem in PROBLEMS if not names or file_of(problem).stem in names]
+    base, bar = load_base(), Bar(len(wanted) * len(OPTIMIZERS) * len(INITS))
+    FOLDER.mkdir(exist_ok=True)
+    for problem in wanted:
+        write_record(file_of(problem), {"recorded": recorded_here(), "runs": _runs(problem, base, bar)})
+
+
+RECIPE = Recipe(
+    "inits", __doc__, 10, (FOLDER,), _make, "FILE", tuple(file_of(each).stem for each in PROBLEMS)
+)
+if __name__ == "__main__":
+    RECIPE.run()

@@ -1,14 +1,28 @@
-"""Matrices that the mini-model really learned in full finetuning, read from assets. Needs no torch."""
+"""Matrices that the mini-model really learned in full finetuning.
 
+The recorded runs of full finetuning are trained again, about 10 seconds each, and delta_w is kept of the layers that
+the rank lesson takes apart. A matrix whose spectrum is not the recorded one is refused.
+"""
+
+import sys
 from collections.abc import Mapping
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from safetensors.numpy import load as load_weights
 
+from compute.experiments.making import Bar, Recipe, finished
+from compute.experiments.runs import FULL, load
+from compute.matrices.svd import factorize
+from compute.model.forward import base_weights
 from compute.numbers.records import ASSETS, NotWhole, read_arrays, write_arrays
+from compute.training.config import TrainConfig
 
 FILE = ASSETS / "learned.safetensors"
+SAME_SPECTRUM = 1e-3  # of the largest singular value: the record has four digits
 
 
 class Origin(NamedTuple):
@@ -73,7 +87,7 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
     name : str
         A key of LEARNED.
     path : Path
-        Name of the file of matrices. If left out, the one that assets/record_learned.py made.
+        Name of the file of matrices. If left out, the one in assets.
 
     Returns
     -------
@@ -102,4 +116,37 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
             raise NotWhole(f"has no {name}")
         return matrices[name].astype(np.float64)
 
-    return read_arrays(path, "assets/record_learned.py", build)
+    return read_arrays(path, "-m compute.experiments.learned", build)
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+def _finetuned(task: str, bar: Bar) -> dict[str, np.ndarray]:
+    """Return the weights at the end of the recorded run of full finetuning, trained again."""
+    from compute.model.checkpoint import load_base
+
+    end = finished(TrainConfig(**load(task, FULL).config), load_base())
+    bar.did(f"{task}: {end.evaluation.validation_loss:.4f}")
+    return load_weights(end.weights)
+
+
+def _make(_: list[str]) -> None:
+    before, tasks = base_weights().tensors, tuple(dict.fromkeys(origin.task for origin in LEARNED.values()))
+    bar = Bar(len(tasks))
+    after = {task: _finetuned(task, bar) for task in tasks}
+    matrices = {}
+    for name, (task, layer) in LEARNED.items():
+        delta_w = after[task][f"{layer}.weight"] - before[f"{layer}.weight"].astype(np.float32)
+        s, recorded = factorize(delta_w.astype(np.float64)).s, load(task, FULL).spectra[layer]
+        off = np.abs(s - recorded).max() / recorded[0]
+        if off > SAME_SPECTRUM:
+            sys.exit(f"{name} is not what was recorded (off by {off:.1e}): make runs first.")
+        matrices[name] = delta_w
+    torch_version = version("torch").partition("+")[0]
+    save_learned(FILE, matrices, {"torch": torch_version, "recorded": str(date.today())})
+
+
+RECIPE = Recipe("learned", __doc__, 1, (FILE, FILE.with_suffix(".json")), _make, after=("runs",))
+if __name__ == "__main__":
+    RECIPE.run()

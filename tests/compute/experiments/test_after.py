@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
 import numpy as np
 import pytest
 import torch
 
+from compute.experiments import after
 from compute.experiments.after import (
     CHECKPOINTS,
     EACH,
@@ -29,7 +29,6 @@ from compute.model.gpt import GPT
 from compute.model.sampling import voice_shares
 from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, learned, prepare, train, updates
-from helpers import ROOT
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.magnitude import Magnitude
 from widgets.sequence import LAST, MEASURES, ORDERS, Sequence
@@ -43,15 +42,6 @@ ROUNDING = 1e-5  # float32 sums in another order
 @pytest.fixture(scope="module")
 def base() -> GPT:
     return load_base()
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_after.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_after", ROOT / "assets" / "record_after.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
@@ -84,22 +74,22 @@ def test_what_is_completed_is_told_exactly(base):
     assert completed_share(base, "plain", 40, 0) == known
 
 
-def test_a_library_asks_each_adapter_for_its_own(script):
+def test_a_library_asks_each_adapter_for_its_own():
     def stage(value: float) -> Stage:
         return Stage({"legal": value, "code": value + 1, "base": value + 2}, {"legal": value, "code": -value})
 
     base, adapters = stage(0.0), {"legal": stage(5.0), "code": stage(7.0)}
-    nothing, first, both = script.library(base, adapters, ("legal", "code"))
+    nothing, first, both = after._library(base, adapters, ("legal", "code"))
     assert (nothing.loss, nothing.share) == ({**base.loss}, {**base.share})
     assert first.loss == {"legal": 5.0, "code": 1.0, "base": 2.0}
     assert both.loss == {"legal": 5.0, "code": 8.0, "base": 2.0}
     assert both.share == {"legal": 5.0, "code": -7.0}
 
 
-def test_an_update_is_taken_apart_at_each_checkpoint(script, base, monkeypatch):
+def test_an_update_is_taken_apart_at_each_checkpoint(base, monkeypatch):
     short = TrainConfig(task="legal", r=2, steps=3, batch_size=4)
-    monkeypatch.setattr(script, "after_config", lambda *_: short)
-    one, other = script.split(base, 2, "legal", steps=(1, 3))
+    monkeypatch.setattr(after, "after_config", lambda *_: short)
+    one, other = after._split(base, 2, "legal", steps=(1, 3))
     assert len(one) == len(other) == len(LAYERS)
     assert all(b.direction > a.direction >= 0 for a, b in zip(one, other, strict=True))
 
@@ -121,7 +111,9 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
     change(data)
     path = tmp_path / "after.json"
     path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ValueError, match=f"The file after.json {told}. Run `python assets/record_after.py`"):
+    with pytest.raises(
+        ValueError, match=f"The file after.json {told}. Run `python -m compute.experiments.after`"
+    ):
         load_after(path)
 
 

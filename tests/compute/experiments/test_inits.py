@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from compute.experiments import inits
 from compute.experiments.inits import (
     FOLDER,
     PROBLEMS,
@@ -34,15 +34,6 @@ torch.set_num_threads(1)
 AGAIN = 0.01
 
 
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_inits.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_inits", ROOT / "assets" / "record_inits.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_reading_recorded_starts_does_not_load_torch():
     code = "import compute.experiments.inits as r, sys; r.load_inits('small layer'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -56,8 +47,8 @@ def test_every_problem_is_there_and_nothing_else_and_all_are_small():
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_what_is_said_of_a_recorded_run_is_consistent(problem):
-    for optimizer, inits in load_inits(problem).runs.items():
-        for init, over in inits.items():
+    for optimizer, of in load_inits(problem).runs.items():
+        for init, over in of.items():
             for run in over:
                 assert run.whole == (run.finals[0] is not None)
                 assert (run.distance[0] > 0) == (init == "both random")
@@ -71,11 +62,11 @@ def test_what_is_said_of_a_recorded_run_is_consistent(problem):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("init", INITS)
-def test_the_small_layer_takes_the_recorded_steps_again(init, optimizer, script):
+def test_the_small_layer_takes_the_recorded_steps_again(init, optimizer):
     for rate in (0, 2):
         recorded = load_inits(SMALL).runs[optimizer][init][rate]
         again = [small_steps(config_of(SMALL, optimizer, init, rate, seed)) for seed in SEEDS]
-        ours = script.kept(again)
+        ours = inits._kept(again)
         for name in ("loss", "lora_A", "lora_B", "distance", "moved", "finals"):
             assert getattr(ours, name) == pytest.approx(getattr(recorded, name), rel=AGAIN, abs=1e-4), name
 
@@ -90,9 +81,9 @@ def test_the_model_takes_the_recorded_steps_again(optimizer, init, rate):
     assert again.final == pytest.approx(recorded.finals[0], rel=AGAIN)
 
 
-def test_what_is_recorded_has_four_digits_and_no_rounding_of_nothing(script):
+def test_what_is_recorded_has_four_digits_and_no_rounding_of_nothing():
     steps = small_steps(config_of(SMALL, "sgd", "PiSSA", 0, 0))
-    kept = script.kept([steps, steps, steps])
+    kept = inits._kept([steps, steps, steps])
     assert kept.distance[0] == 0.0 != steps.distance[0] < 1e-4
     assert all(f"{value:.4g}" == f"{value:.12g}" for value in [*kept.loss, *kept.lora_A])
 
@@ -113,7 +104,7 @@ def test_a_file_that_is_not_as_it_should_be_is_refused(text, told, tmp_path):
         del data["runs"]["sgd"]["PiSSA"][0]
         text = json.dumps(data)
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=rf"{told}. Run `python assets/record_inits.py new-language`."):
+    with pytest.raises(ValueError, match=rf"{told}. Run `python -m compute.experiments.inits new-language`."):
         read_inits("new language", path)
 
 

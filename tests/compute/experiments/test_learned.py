@@ -68,7 +68,7 @@ def test_reading_a_learned_matrix_does_not_load_torch():
 
 
 def refused(name: str, path: Path, fault: str) -> None:
-    said = f"The file {path.name} {fault}. Run `python assets/record_learned.py`."
+    said = f"The file {path.name} {fault}. Run `python -m compute.experiments.learned`."
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         load_learned(name, path)
 
