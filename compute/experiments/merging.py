@@ -1,15 +1,31 @@
-"""A layer of the mini-model with two adapters, and what merging them does, as assets/record_merging.py recorded it.
+"""A layer of the mini-model with two adapters, and what merging them does.
 
-Needs no torch.
+An adapter is trained on each of two tasks, about 10 seconds each, and one layer kept; the whole model is merged and
+unmerged in each precision at each strength; and a forward pass is timed with the adapter beside the weights and with it
+merged. A time is processor time of one thread: what else the machine does does not count. The ratio of two times is
+what carries over, and only roughly.
 """
 
+import itertools
+import statistics
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.numbers.records import ASSETS, read_arrays, write_arrays
+from compute.experiments.making import Bar, Recipe, finished
+from compute.experiments.runs import load
+from compute.numbers.precision import PRECISIONS
+from compute.numbers.records import ASSETS, read_arrays, recorded_here, write_arrays
+from compute.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from compute.model.gpt import GPT
 
 FILE = ASSETS / "merging.safetensors"
 TASKS = ("legal", "code")  # each is the second adapter of the other
@@ -18,6 +34,9 @@ R = 4
 STRENGTHS = (1.0, 0.1, 0.01, 0.001)
 CYCLES = (1, 2, 5, 10, 20, 50, 100)  # at which the drift is kept
 DRIFT_SEED = 0  # of the hundred different adapters
+DIGITS = 8  # significant ones: float32 has no more, and the gain of a small adapter is a small difference
+TEXTS = (1, 32)  # in a timed forward pass
+ROUNDS, EACH_SECONDS = 101, 0.01  # measurements, and how long one of them goes on
 
 
 class Layer(NamedTuple):
@@ -135,7 +154,7 @@ def save_record(path: Path, record: Record) -> None:
 
 
 def load_record(path: Path = FILE) -> Record:
-    """Return what assets/record_merging.py recorded.
+    """Return what was recorded.
 
     Parameters
     ----------
@@ -171,7 +190,7 @@ def load_record(path: Path = FILE) -> Record:
         }
         return Record(layers, about["states"], about["times"], about["recorded"])
 
-    return read_arrays(path, "assets/record_merging.py", build)
+    return read_arrays(path, "-m compute.experiments.merging", build)
 
 
 def load_layer(task: str) -> Layer:
@@ -200,3 +219,96 @@ def load_layer(task: str) -> Layer:
     if task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
     return load_record().layers[task]
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+def _trained(task: str, base: "GPT") -> "GPT":
+    """Return the base with the adapter of the recorded run, trained again."""
+    from compute.adapters.peft_format import AdapterFiles, load_adapter
+
+    end = finished(TrainConfig(**load(task, R).config), base)
+    return load_adapter(base, AdapterFiles(end.weights, str(end.adapter_config)))
+
+
+def _kept(task: str, base: "GPT", adapted: "GPT") -> Layer:
+    """Return the layer that the figure shows, and what it is given for one text."""
+    from compute.adapters.layer import lora_layers
+    from compute.adapters.merged_model import layer_input
+    from compute.text.batches import windows
+
+    layer = dict(lora_layers(adapted))[LAYER]
+    x = layer_input(base, LAYER, windows(task, "validation", base.config.block_size)[:1, :-1])
+    tensors = (layer.base.weight, layer.lora_A, layer.lora_B, x)
+    W, lora_A, lora_B, given = (tensor.detach().numpy() for tensor in tensors)
+    return Layer(W, lora_A, lora_B, layer.scaling, given)
+
+
+def _medians(models: "dict[str, nn.Module]", given: "torch.Tensor") -> dict[str, float]:
+    """Return the median processor time of a forward pass of each model in seconds, measured by turns."""
+    import torch
+
+    def seconds(model: "nn.Module", passes: int) -> float:
+        start = time.thread_time()
+        for _ in range(passes):
+            model(given)
+        return (time.thread_time() - start) / passes
+
+    with torch.no_grad():
+        # The first passes also warm up.
+        number = {name: max(1, round(EACH_SECONDS / seconds(model, 20))) for name, model in models.items()}
+        rounds = [
+            {name: seconds(model, number[name]) for name, model in models.items()} for _ in range(ROUNDS)
+        ]
+    return {name: float(f"{statistics.median(each[name] for each in rounds):.3g}") for name in models}
+
+
+def _times(adapted: "GPT") -> dict[str, dict[str, dict[str, float]]]:
+    """Return how long layer and model take for TEXTS texts, with the adapter beside and merged."""
+    from compute.adapters.layer import merge
+    from compute.adapters.merged_model import layer_input
+    from compute.text.batches import windows
+
+    models: dict[str, nn.Module] = {"unmerged": adapted, "merged": merge(adapted)}
+    layers = {name: model.get_submodule(LAYER) for name, model in models.items()}
+    found: dict[str, dict[str, dict[str, float]]] = {"layer": {}, "model": {}}
+    for number in TEXTS:
+        tokens = windows(TASKS[0], "validation", adapted.config.block_size)[:number, :-1]
+        found["layer"][str(number)] = _medians(layers, layer_input(merge(adapted), LAYER, tokens))
+        found["model"][str(number)] = _medians(models, tokens)
+    return found
+
+
+def _rounded(value: float | list[float]) -> float | list[float]:
+    """Return numbers with as many digits as a figure can show."""
+    if isinstance(value, list):
+        return [float(f"{each:.{DIGITS}g}") for each in value]
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _make(_: list[str]) -> None:
+    from compute.adapters.merge_state import weight_numbers
+    from compute.adapters.merged_model import merged_losses
+    from compute.model.checkpoint import load_base
+
+    ways = [*itertools.product(TASKS, PRECISIONS, STRENGTHS)]
+    base, bar = load_base(), Bar(len(TASKS) + len(ways))
+    adapted, layers, states = {}, {}, {}
+    for task in TASKS:
+        adapted[task] = _trained(task, base)
+        layers[task] = _kept(task, base, adapted[task])
+        bar.did(task)
+    for task, precision, strength in ways:
+        second = next(other for other in TASKS if other != task)
+        numbers = weight_numbers(layers[task], layers[second], precision, strength)
+        losses = merged_losses(base, adapted, (task, second), precision, strength)
+        key = state_key(task, precision, strength)
+        states[key] = {name: _rounded(value) for name, value in {**numbers, **losses}.items()}
+        bar.did(f"{key}: {losses['unmerged']:.4f} beside, {losses['merged']:.4f} merged")
+    save_record(FILE, Record(layers, states, _times(adapted[TASKS[0]]), recorded_here()))
+
+
+RECIPE = Recipe("merging", __doc__, 2, (FILE, FILE.with_suffix(".json")), _make, after=("runs",))
+if __name__ == "__main__":
+    RECIPE.run()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 
 import pytest
 import torch
 
+from compute.experiments import failures
 from compute.experiments.failures import (
     FAILURES,
     FILE,
@@ -21,10 +21,11 @@ from compute.experiments.failures import (
     load_failures,
     outcome,
 )
+from compute.experiments.making import Bar
 from compute.experiments.runs import config_of, load
 from compute.model.checkpoint import load_base
+from compute.model.pretraining import pretrain
 from compute.training.config import TrainConfig
-from helpers import ROOT
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.failures import STAYS, Failures
 from widgets.failures.words import TOLD
@@ -36,17 +37,8 @@ BROWSER = {"recorded", "guess", "truth", "ask", "from", "to", "of", "each", "nam
 EVERY = [(failure, place) for failure in FAILURES for place in range(len(KNOBS[failure]))]
 
 
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_failures.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_failures", ROOT / "assets" / "record_failures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_what_is_among_the_recorded_runs_is_taken_from_there(script):
-    known = script.known()
+def test_what_is_among_the_recorded_runs_is_taken_from_there():
+    known = failures._known()
     assert failure_config("forgetting", "mixed", 0) == config_of("new language", 4)
     assert failure_config("data", "large", 4) == config_of("legal", 32)
     assert (
@@ -55,28 +47,28 @@ def test_what_is_among_the_recorded_runs_is_taken_from_there(script):
     run = load("legal", 4)
     assert known[config_of("legal", 4)].validation == run.validation_loss[-1]
     assert known[config_of("legal", 4)].train == pytest.approx(sum(run.loss[-LAST:]) / LAST)
-    assert script.follow(config_of("legal", 4), load_base(), known) is known[config_of("legal", 4)]
+    assert failures._follow(config_of("legal", 4), load_base(), known) is known[config_of("legal", 4)]
 
 
-def test_a_run_that_diverges_has_no_outcome(script):
+def test_a_run_that_diverges_has_no_outcome():
     config = failure_config("alpha", "fixed", 4)
     assert config.alpha == 512
-    assert script.follow(config, load_base(), {}) is None  # at its second step
+    assert failures._follow(config, load_base(), {}) is None  # at its second step
 
 
-def test_an_adapter_on_its_own_base_does_what_its_run_did_and_less_on_another(script, monkeypatch):
+def test_an_adapter_on_its_own_base_does_what_its_run_did_and_less_on_another(monkeypatch):
     short = TrainConfig(steps=8, batch_size=8)
-    monkeypatch.setattr(script, "failure_config", lambda *_: short)
-    monkeypatch.setattr(script, "KNOBS", {"base": (0, "another seed")})
-    monkeypatch.setattr(script, "SEEDS", {"moved": (0,)})
+    monkeypatch.setattr(failures, "failure_config", lambda *_: short)
+    monkeypatch.setattr(failures, "KNOBS", {"base": (0, "another seed")})
+    monkeypatch.setattr(failures, "SEEDS", {"moved": (0,)})
     base = load_base()
-    bases = iter([base, script.pretrain(seed=1, steps=2)])
-    lines = script.on_other_bases(base, bases)
+    bases = iter([base, pretrain(seed=1, steps=2)])
+    lines = failures._on_other_bases(base, bases, Bar(2))
     (own,), (foreign,) = lines["moved"]
     assert own.validation == pytest.approx(lines["own"][0][0].validation, abs=1e-5)
     assert own.validation < lines["alone"][0][0].validation
     assert foreign.validation > lines["own"][0][0].validation + 1
-    assert script.rounded(lines)["moved"][0][0][0] is None  # nothing was trained there
+    assert failures._rounded(lines)["moved"][0][0][0] is None  # nothing was trained there
 
 
 @pytest.mark.parametrize(
@@ -97,7 +89,7 @@ def test_a_file_that_is_not_whole_is_refused(change, told, tmp_path):
     path = tmp_path / "failures.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(
-        ValueError, match=f"The file failures.json {told}. Run `python assets/record_failures.py`"
+        ValueError, match=f"The file failures.json {told}. Run `python -m compute.experiments.failures`"
     ):
         load_failures(path)
 

@@ -116,7 +116,7 @@ def test_reading_the_record_does_not_load_torch():
 
 
 def refused(path: Path, fault: str) -> None:
-    said = f"The file {path.name} {fault}. Run `python assets/record_merging.py`."
+    said = f"The file {path.name} {fault}. Run `python -m compute.experiments.merging`."
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         load_record(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -19,6 +18,7 @@ from compute.adapters.layer import delta_w, lora_layers
 from compute.adapters.mixed_model import measure, mixed_model
 from compute.adapters.mixing import METHODS
 from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments import mixing
 from compute.experiments.mixing import (
     FOLDER,
     MEASURED_METHODS,
@@ -148,7 +148,7 @@ def test_reading_it_does_not_load_torch():
 
 
 def refused(folder: Path, fault: str) -> None:
-    said = f"The file measured.json {fault}. Run `python assets/record_mixing.py`."
+    said = f"The file measured.json {fault}. Run `python -m compute.experiments.mixing`."
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         load_record.__wrapped__(folder)  # not the copy that is kept
 
@@ -196,7 +196,7 @@ def test_a_record_of_other_adapters_or_another_base_is_refused(copied):
 def test_an_adapter_that_cannot_be_read_is_refused(copied, name):
     (copied / "legal" / name).write_bytes(b"{}")
     with pytest.raises(
-        ValueError, match=r"^The adapter legal is damaged\. Run `python assets/record_mixing\.py`\.$"
+        ValueError, match=r"^The adapter legal is damaged\. Run `python -m compute.experiments.mixing`\.$"
     ):
         load_factors("legal", copied)
     (copied / "legal" / name).unlink()
@@ -225,10 +225,7 @@ def test_the_interval_holds_the_true_share_about_as_often_as_it_says(rng):
         assert held == pytest.approx(0.95, abs=0.03)
 
 
-def test_the_script_measures_what_is_there():
-    spec = importlib.util.spec_from_file_location("record_mixing", ROOT / "assets" / "record_mixing.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def test_what_would_be_measured_is_there():
     record = load_record()
-    assert (record.sentences, record.seed) == (module.SENTENCES, module.SEED)
+    assert (record.sentences, record.seed) == (mixing.SENTENCES, mixing.SEED)
     assert len(list(combinations(VOICES_MIXED, 2))) * len(MEASURED_METHODS) * 16 + 13 == len(record.mixes)
