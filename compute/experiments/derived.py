@@ -1,15 +1,27 @@
-"""Figures derived from adapters that other people trained: shapes and singular values, never the weights."""
+"""Figures derived from adapters that other people trained: shapes and singular values, never the weights.
+
+Each folder is one of these adapters as PEFT saves it, with adapter_model.safetensors beside adapter_config.json. Their
+weights are no part of this project, since their repositories state no licence; shapes and singular values, from which
+no weight can be computed, are kept.
+"""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from compute.experiments.making import Recipe
 from compute.matrices.svd import factorize_product
 from compute.numbers.files import read_adapter
 from compute.numbers.records import ASSETS
 
 FILE = ASSETS / "adapters.json"
 DIGITS = 4  # significant ones, of singular values
+# By the name of the folder: the repository on GitHub, and the licence that it states.
+ORIGINS = {
+    "lora-imdb-distilbert": ("Tashu014/lora-imdb-distilbert", "none stated"),
+    "peft-gpt2": ("anirudh-ak/peft-gpt2", "none stated"),
+}
 
 
 class DerivedLayer(NamedTuple):
@@ -98,7 +110,7 @@ def derive(data: bytes) -> dict[str, DerivedLayer]:
 
 
 def load_derived(path: Path = FILE) -> dict[str, DerivedAdapter]:
-    """Return the figures of the adapters that assets/derive_adapters.py read.
+    """Return the figures of the adapters, as they are in assets.
 
     Parameters
     ----------
@@ -127,7 +139,7 @@ def load_derived(path: Path = FILE) -> dict[str, DerivedAdapter]:
         fault = "is missing"
     except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
         fault = "is damaged"
-    raise ValueError(f"The file {path.name} {fault}. Run `python assets/derive_adapters.py PATH...`.")
+    raise ValueError(f"The file {path.name} {fault}. Run `python -m compute.experiments.derived FOLDER...`.")
 
 
 def _adapter(layers: dict[str, dict[str, Any]], **about: Any) -> DerivedAdapter:
@@ -137,3 +149,34 @@ def _adapter(layers: dict[str, dict[str, Any]], **about: Any) -> DerivedAdapter:
         for name, layer in layers.items()
     }
     return DerivedAdapter(**about, layers=kept)
+
+
+def _derived(folder: Path) -> DerivedAdapter:
+    """Return the figures of the adapter in a folder."""
+    repository, licence = ORIGINS[folder.name]
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    return DerivedAdapter(
+        repository=repository,
+        base_model=config["base_model_name_or_path"],
+        licence=licence,
+        r=config["r"],
+        lora_alpha=config["lora_alpha"],
+        layers=derive((folder / "adapter_model.safetensors").read_bytes()),
+    )
+
+
+def _make(names: list[str]) -> None:
+    folders = [Path(name).resolve() for name in names]
+    if {folder.name for folder in folders} != set(ORIGINS):
+        sys.exit(f"name the folders of all of them, which are called {', '.join(ORIGINS)}")
+    data = {}
+    for folder in sorted(folders, key=lambda folder: folder.name):
+        adapter = _derived(folder)
+        layers = {layer: kept._asdict() for layer, kept in adapter.layers.items()}
+        data[folder.name] = adapter._asdict() | {"layers": layers}
+    FILE.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+RECIPE = Recipe("derived", __doc__, 1, (FILE,), _make, "FOLDER")
+if __name__ == "__main__":
+    RECIPE.run()

@@ -81,7 +81,9 @@ def load_base(path: Path = BASE) -> GPT:
     """
     weights, about = described(path)
     if about["vocabulary"] != _vocabulary_sum() or about["config"]["vocab_size"] != vocab_size():
-        raise FileRefused(f"{path.name} was trained on another vocabulary; run assets/make_base.py again.")
+        raise FileRefused(
+            f"{path.name} was trained on another vocabulary; run `python -m compute.experiments.base` again."
+        )
     model = GPT(GPTConfig(**about["config"]))
     model.load_state_dict(load(weights))
     return model

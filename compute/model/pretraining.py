@@ -32,7 +32,7 @@ def pretrain(seed: int, steps: int, tell: Callable[[int, float], None] = lambda 
     Notes
     -----
     No text is read twice. The learning rate rises to LEARNING_RATE in the first twentieth of the steps and falls from
-    there. The base of the lessons is what assets/make_base.py makes of seed 0.
+    there. The base of the lessons is what compute.experiments.base makes of seed 0.
 
     References
     ----------

@@ -1,31 +1,21 @@
-"""Figures of real adapters: consistent by themselves, and derived as the script says; no weights are needed."""
+"""Figures of real adapters: consistent by themselves, and derived as it is said; no weights are needed."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from compute.experiments import derived
 from compute.experiments.derived import DIGITS, FILE, DerivedLayer, derive, load_derived
 from compute.matrices.spectrum import r90
-from helpers import ROOT
 
 SHAPES = {"lora-imdb-distilbert": (768, 768), "peft-gpt2": (2304, 768)}
 # How many layers need each r90, counted from the adapters themselves when the file was made.
 COUNTS = {"lora-imdb-distilbert": {1: 2, 2: 6, 4: 2, 5: 1, 6: 1}, "peft-gpt2": {1: 2, 2: 7, 3: 2, 4: 1}}
 ADAPTERS = pytest.mark.parametrize("name", SHAPES)
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/derive_adapters.py as a module."""
-    spec = importlib.util.spec_from_file_location("derive_adapters", ROOT / "assets" / "derive_adapters.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @ADAPTERS
@@ -46,12 +36,12 @@ def test_the_counts_that_the_lesson_tells(name):
     assert {count: counts.count(count) for count in sorted(set(counts))} == COUNTS[name]
 
 
-def test_nothing_but_figures_is_kept(script):
+def test_nothing_but_figures_is_kept():
     data = json.loads(FILE.read_text(encoding="utf-8"))
-    assert set(data) == set(script.ORIGINS)
+    assert set(data) == set(derived.ORIGINS)
     assert FILE.stat().st_size < 5_000
     for name, about in data.items():
-        assert (about["repository"], about["licence"]) == script.ORIGINS[name]
+        assert (about["repository"], about["licence"]) == derived.ORIGINS[name]
         assert {key for layer in about["layers"].values() for key in layer} == {"shape", "s"}
 
 
@@ -63,7 +53,7 @@ def test_figures_are_those_of_the_product(rng):
     np.testing.assert_allclose(found["q"].s, s, rtol=0.51 * 10.0 ** (1 - DIGITS))  # rounded to four digits
 
 
-def test_the_script_reads_a_folder_as_peft_saves_it(script, tmp_path):
+def test_a_folder_is_read_as_peft_saves_it(tmp_path):
     folder = tmp_path / "peft-gpt2"
     folder.mkdir()
     pair = {"h.0.lora_B.weight": np.eye(6, 2), "h.0.lora_A.weight": np.diag([2.0, 1.0])}
@@ -72,7 +62,7 @@ def test_the_script_reads_a_folder_as_peft_saves_it(script, tmp_path):
     )
     config = {"base_model_name_or_path": "gpt2", "r": 2, "lora_alpha": 8}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    adapter = script.derived(folder)
+    adapter = derived._derived(folder)
     assert (adapter.base_model, adapter.r, adapter.lora_alpha) == ("gpt2", 2, 8)
     assert adapter.layers == {"h.0": DerivedLayer((6, 2), [2.0, 1.0])}
 
@@ -83,5 +73,7 @@ def test_a_damaged_file_is_refused(tmp_path, text):
     with pytest.raises(ValueError, match="is missing. Run"):
         load_derived(path)
     path.write_text(text)
-    with pytest.raises(ValueError, match="adapters.json is damaged. Run `python assets/derive_adapters.py"):
+    with pytest.raises(
+        ValueError, match="adapters.json is damaged. Run `python -m compute.experiments.derived FOLDER..."
+    ):
         load_derived(path)

@@ -1,6 +1,5 @@
 """What was recorded of serving is whole and fits the model, what is counted of it is right, and damage is refused."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from compute.experiments import serving
 from compute.experiments.mixing import VOICES_MIXED, load_record, mix_of
 from compute.experiments.serving import (
     FILE,
@@ -26,25 +26,16 @@ from helpers import ROOT
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_serving.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_serving", ROOT / "assets" / "record_serving.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_reading_it_does_not_load_torch():
     code = "import compute.experiments.serving as r, sys; r.load_serving(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 
-def test_a_batch_is_measured_again(script, monkeypatch):
-    monkeypatch.setattr(script, "TRIES", 1)
-    monkeypatch.setattr(script, "ADAPTERS", (1, 8))
-    times, paces = script.measure(load_base().requires_grad_(False), words=1, r=4, rounds=1)
+def test_a_batch_is_measured_again(monkeypatch):
+    monkeypatch.setattr(serving, "TRIES", 1)
+    monkeypatch.setattr(serving, "ADAPTERS", (1, 8))
+    times, paces = serving._measured(load_base().requires_grad_(False), words=1, r=4, rounds=1)
     assert len(times) == 2
     assert paces.shape == (len(WAYS), 2, 1)
     assert np.isfinite(paces).all()
@@ -52,9 +43,9 @@ def test_a_batch_is_measured_again(script, monkeypatch):
     assert (paces[1:, -1] < 0.6).all()
 
 
-def test_sizes_and_losses_are_those_of_the_model(script):
+def test_sizes_and_losses_are_those_of_the_model():
     served, base = load_serving(), load_base()
-    assert served.model == script.size_of(base)
+    assert served.model == serving._size_of(base)
     assert served.model.total == sum(p.numel() for p in base.parameters())
     # The mixing lesson measured the same models on the same texts, with as many digits.
     mixes = load_record().mixes
@@ -109,6 +100,6 @@ def test_a_file_that_is_not_as_it_should_be_is_refused(change, fault, tmp_path):
     path = tmp_path / "serving.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(
-        ValueError, match=rf"^The file serving.json {fault}. Run `python assets/record_serving.py`.$"
+        ValueError, match=rf"^The file serving.json {fault}. Run `python -m compute.experiments.serving`.$"
     ):
         load_serving(path)

@@ -59,7 +59,9 @@ def test_a_model_of_another_vocabulary_is_refused(saved):
     about = json.loads(saved.with_suffix(".json").read_text())
     about["vocabulary"] = hashlib.sha256(b"other words").hexdigest()
     saved.with_suffix(".json").write_text(json.dumps(about))
-    with pytest.raises(FileRefused, match="another vocabulary; run assets/make_base.py again."):
+    with pytest.raises(
+        FileRefused, match="another vocabulary; run `python -m compute.experiments.base` again."
+    ):
         load_base(saved)
 
 
