@@ -4,8 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compute.adapters.rank_budget import start_rank
-from compute.experiments.menu import Entry, entry, load_menu, timing
-from compute.experiments.menu_plan import BATCHES, MENU_TASKS, MERGE, SEEDS, SIZES, middle_of
+from compute.experiments.menu import (
+    BATCHES,
+    MENU_TASKS,
+    MERGE,
+    SEEDS,
+    SIZES,
+    Entry,
+    entry,
+    load_menu,
+    middle_of,
+    timing,
+)
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.menu import Menu
 

@@ -1,13 +1,21 @@
-"""Runs that assets/record_runs.py recorded: which there are, and how they are read. Needs no torch."""
+"""Training runs for readers who cannot train.
 
+Each task is trained with LoRA at six ranks and with full finetuning at two learning rates, and with LoRA whose
+embeddings learn too where the voice is new: 42 runs of about ten seconds. The same machine gives the same numbers; only
+the date and the times differ. A time is processor time: what a run takes on a core of its own.
+"""
+
+import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from compute.numbers.records import ASSETS, NotWhole, read_record
+from compute.experiments.making import Bar, Recipe
+from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
 from compute.text.voices import NEW_VOICES, TASKS
 from compute.training.config import STRENGTHS, Evaluation, TrainConfig, config_from
-from compute.training.gathered import Run
+from compute.training.gathered import Run, collect
 
 RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
 # Controls, each under a name that stands where a rank would.
@@ -15,6 +23,8 @@ FULL = "full"
 FULL_SLOW = "full-slow"  # at a third of the learning rate
 WITH_EMBEDDINGS = "r4-embeddings"  # LoRA whose embeddings learn too
 RUNS = ASSETS / "runs"
+DECIMALS = 4  # of losses, in nats
+DIGITS = 4  # significant ones, of norms and singular values
 
 # Final loss on 128 texts of the task, in nats per token, one run each; in brackets that on the base's own voices:
 #         full finetuning                              LoRA, r = 1           r = 32
@@ -116,7 +126,7 @@ def file_of(task: str, r: int | str) -> Path:
 
 
 def load(task: str, r: int | str) -> Run:
-    """Return a run that assets/record_runs.py recorded.
+    """Return a recorded run.
 
     Parameters
     ----------
@@ -149,7 +159,7 @@ def load(task: str, r: int | str) -> Run:
             raise NotWhole("is not the whole of the run that its name says")
         return run
 
-    return read_record(path, f"assets/record_runs.py {path.stem}", build)
+    return read_record(path, f"-m compute.experiments.runs {path.stem}", build)
 
 
 def _with_tuples(run: Run) -> Run:
@@ -176,3 +186,50 @@ def _is_whole(run: Run) -> bool:
         and set(run.strengths) == set(Evaluation._fields if adapted else ())
         and all(len(values) == len(STRENGTHS) for values in run.strengths.values())
     )
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+def _rounded(run: Run) -> Run:
+    """Return a run with as many digits as a figure can show."""
+
+    def losses(values: list[float]) -> list[float]:
+        return [round(loss, DECIMALS) for loss in values]
+
+    strengths = {
+        name: values if name == "samples" else losses(values) for name, values in run.strengths.items()
+    }
+    digits: dict[str, Any] = {
+        name: {key: [float(f"{x:.{DIGITS}g}") for x in values] for key, values in getattr(run, name).items()}
+        for name in ("gradient_norms", "spectra")
+    }
+    told: dict[str, Any] = {
+        name: losses(getattr(run, name)) for name in ("loss", "validation_loss", "base_loss")
+    }
+    told |= {"seconds": round(run.seconds, 2), "tokens_per_second": float(round(run.tokens_per_second))}
+    return run._replace(**told, **digits, strengths=strengths)
+
+
+def _make(names: list[str]) -> None:
+    from compute.model.checkpoint import load_base
+    from compute.training.loop import train
+
+    base, wanted = load_base(), {path: ALL[path] for path in ALL if not names or path.stem in names}
+    bar = Bar(len(wanted))
+    RUNS.mkdir(exist_ok=True)
+    for path, (task, r) in wanted.items():
+        config = config_of(task, r)
+        # Whatever else the machine does must not count: the clock of a run is that of this process's one thread.
+        run = _rounded(collect(config, train(config, base, clock=time.process_time)))
+        if not run.finished:
+            sys.exit(f"{path.stem} diverged: {run.diverged}")
+        write_record(path, run._replace(recorded=recorded_here(run.device))._asdict())
+        losses = f"validation loss {run.validation_loss[-1]:.3f}, base loss {run.base_loss[-1]:.3f}"
+        bar.did(f"{path.stem}: {losses}, {run.seconds:.1f} s")
+
+
+ALL = {file_of(task, r): (task, r) for task in TASKS for r in recorded_of(task)}
+RECIPE = Recipe("runs", __doc__, 10, (RUNS,), _make, "RUN", tuple(path.stem for path in ALL))
+if __name__ == "__main__":
+    RECIPE.run()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,14 +11,14 @@ from compute.model.gpt import GPT
 
 
 def relative_times(
-    models: Mapping[str, GPT], control: GPT, tokens: torch.Tensor, rounds: int, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], float]:
+    models: Mapping[Any, GPT], control: GPT, tokens: torch.Tensor, rounds: int, rng: np.random.Generator
+) -> tuple[dict[Any, np.ndarray], float]:
     """Return how long each model takes for a forward pass, over the time of the control in the same round.
 
     Parameters
     ----------
-    models : dict of str to GPT
-        Models on the CPU, by name.
+    models : dict of GPT
+        Models on the CPU, by any name.
     control : GPT
         What they are compared with.
     tokens : (n, T) tensor of int64
@@ -29,7 +30,7 @@ def relative_times(
 
     Returns
     -------
-    ratios : dict of str to (rounds,) array
+    ratios : dict of (rounds,) array
         By name.
     seconds : float
         What the control took, the median of the rounds.

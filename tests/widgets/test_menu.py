@@ -6,8 +6,7 @@ import itertools
 
 import pytest
 
-from compute.experiments.menu import entry, load_menu
-from compute.experiments.menu_plan import MENU_TASKS, MERGE, SIZES, middle_of
+from compute.experiments.menu import MENU_TASKS, MERGE, SIZES, entry, load_menu, middle_of
 from compute.training.config import METHODS, TrainConfig
 from helpers.instruments import gaps
 from widgets.kit.text import fill

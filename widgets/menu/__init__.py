@@ -8,8 +8,19 @@ import numpy as np
 import param
 
 from compute.adapters.rank_budget import start_rank
-from compute.experiments.menu import entry, load_menu, timing
-from compute.experiments.menu_plan import BATCHES, CLOSE, MENU_TASKS, MERGE, RATES, SEEDS, SIZES, config_of
+from compute.experiments.menu import (
+    BATCHES,
+    CLOSE,
+    MENU_TASKS,
+    MERGE,
+    RATES,
+    SEEDS,
+    SIZES,
+    config_of,
+    entry,
+    load_menu,
+    timing,
+)
 from compute.training.config import TARGET_MODULES, TrainConfig
 from widgets.kit.instrument import Instrument, esm
 from widgets.kit.layers import LAYERS

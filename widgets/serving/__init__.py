@@ -28,7 +28,7 @@ WORDS: dict[str, Any] = {
     "asked": {"one": "all for one adapter", "several": "for {adapters} different adapters"},
     "note": (
         "The base's pace is that of the same batch without any adapter, {base_rate:,.0f} words a second of one core. "
-        "Recorded: {recorded}. Run assets/record_serving.py to measure your own machine."
+        "Recorded: {recorded}. Run python -m compute.experiments.serving to measure your own machine."
     ),
     "places": "{adapters}",
     "guess": {
@@ -94,7 +94,7 @@ WORDS: dict[str, Any] = {
 
 SNIPPET = """from compute.experiments.serving import ADAPTERS, load_serving, numbers_held
 
-served = load_serving()  # what assets/record_serving.py measured
+served = load_serving()  # kept and shared
 adapters, words, r = {adapters}, {words}, {r}
 for way, paces in served.paces[words, r].items():
     pace = paces[ADAPTERS.index(adapters)].middle

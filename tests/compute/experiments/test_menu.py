@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,9 +12,10 @@ import torch
 
 from compute.adapters.methods import with_method
 from compute.adapters.rank_budget import start_rank
-from compute.experiments.menu import FILE, entry, load_menu, read_menu, timing
-from compute.experiments.menu_plan import (
+from compute.experiments import menu
+from compute.experiments.menu import (
     BATCHES,
+    FILE,
     MENU_TASKS,
     MERGE,
     RATES,
@@ -23,7 +23,11 @@ from compute.experiments.menu_plan import (
     SIZES,
     best_rate,
     config_of,
+    entry,
+    load_menu,
     middle_of,
+    read_menu,
+    timing,
 )
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
@@ -40,15 +44,6 @@ POINTS = [(method, size) for method, sizes in SIZES.items() for size in sizes]
 @pytest.fixture(scope="module")
 def base() -> GPT:
     return load_base()
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_menu.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_menu", ROOT / "assets" / "record_menu.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_reading_the_menu_does_not_load_torch():
@@ -110,25 +105,24 @@ def test_times_are_ordered_and_what_merges_is_the_plain_model():
         timing(load_menu(), "bottleneck", 4, True, 1)
 
 
-def test_a_run_that_diverged_is_told_as_one(script, base):
+def test_a_run_that_diverged_is_told_as_one(base):
     config = TrainConfig(method="full", learning_rate=10, optimizer="sgd", steps=30, batch_size=2)
-    run = script.trained(config, None, base)
+    run = menu._trained(config, None, base)
     assert (run.validation_loss, run.base_loss, run.trainable, run.ranks) == (None, None, 184_320, {})
 
 
-def test_a_short_run_is_recorded_with_what_adalora_left(script, base):
-    run = script.trained(TrainConfig(method="adalora", r=2, steps=3, batch_size=2), 2, base)
+def test_a_short_run_is_recorded_with_what_adalora_left(base):
+    run = menu._trained(TrainConfig(method="adalora", r=2, steps=3, batch_size=2), 2, base)
     assert sum(run.ranks.values()) == 2 * LAYERS
     assert 0 < run.validation_loss < 2
 
 
-def test_times_can_be_taken_again_and_leave_the_runs_alone(script, tmp_path, monkeypatch):
+def test_times_can_be_taken_again_and_leave_the_runs_alone(tmp_path, monkeypatch):
     path = tmp_path / "menu.json"
     path.write_bytes(FILE.read_bytes())
     for name, value in {"FILE": path, "ROUNDS": 1}.items():
-        monkeypatch.setattr(script, name, value)
-    monkeypatch.setattr(sys, "argv", ["record_menu.py", "times"])
-    script.main()
+        monkeypatch.setattr(menu, name, value)
+    menu.RECIPE.run(["times"])
     before, after = load_menu(), read_menu(path)
     assert after._replace(timings=[], milliseconds={}) == before._replace(timings=[], milliseconds={})
     assert [each[:4] for each in after.timings] == [each[:4] for each in before.timings]
@@ -165,5 +159,7 @@ def test_a_recording_that_is_not_whole_is_refused(change, told, tmp_path):
     change(data)
     path = tmp_path / "menu.json"
     path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ValueError, match=f"The file menu.json {told}. Run `python assets/record_menu.py`."):
+    with pytest.raises(
+        ValueError, match=f"The file menu.json {told}. Run `python -m compute.experiments.menu`."
+    ):
         read_menu(path)

@@ -34,7 +34,7 @@ def test_a_run_that_nobody_records_is_refused(task, r, told):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("", "medical-r2.json is missing. Run `python assets/record_runs.py medical-r2`."),
+        ("", "medical-r2.json is missing. Run `python -m compute.experiments.runs medical-r2`."),
         ("half", "medical-r2.json is damaged"),
         ("[]", "medical-r2.json is damaged"),
         ('{"base": "x"}', "medical-r2.json started from another base model"),

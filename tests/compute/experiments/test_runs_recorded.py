@@ -1,6 +1,5 @@
 """Recorded runs: they are there, they are what training gives, and what a lesson says about them is true."""
 
-import importlib.util
 import json
 import math
 from functools import cache
@@ -9,6 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from compute.experiments import runs
 from compute.experiments.runs import (
     FULL,
     FULL_SLOW,
@@ -29,20 +29,10 @@ from compute.text.voices import NEW_VOICES, TASKS, entropy_per_word
 from compute.training.config import STRENGTHS, TrainConfig
 from compute.training.gathered import collect
 from compute.training.loop import EVALUATE_EVERY, train
-from helpers import ROOT
 
 KNOWN = ("legal", "medical", "code")  # voices that the base has seen
 EVERY = [(task, r) for task in TASKS for r in recorded_of(task)]
 ADAPTED = [(task, r) for task, r in EVERY if r not in (FULL, FULL_SLOW)]
-
-
-@pytest.fixture(scope="module")
-def script():
-    """Return assets/record_runs.py as a module."""
-    spec = importlib.util.spec_from_file_location("record_runs", ROOT / "assets" / "record_runs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def final(task: str, r: int | str) -> float:
@@ -264,10 +254,10 @@ def test_training_again_gives_the_recorded_losses(task, r):
         )
 
 
-def test_what_the_script_writes_is_what_is_read(script, tmp_path, monkeypatch):
+def test_what_the_script_writes_is_what_is_read(tmp_path, monkeypatch):
     config = TrainConfig(task="medical", r=2, steps=3, batch_size=4)
     run = collect(config, train(config))
-    short = script.rounded(run)
+    short = runs._rounded(run)
     assert short.loss == pytest.approx(run.loss, abs=0.51e-4)
     for name, s in run.spectra.items():
         assert short.spectra[name] == pytest.approx(s, rel=0.51e-3)
