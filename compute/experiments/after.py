@@ -148,7 +148,7 @@ def load_after(path: Path = FILE) -> After:
             raise NotWhole
         return After(data["recorded"], sequences, splits)
 
-    return read_record(path, "-m compute.experiments.after", build)
+    return read_record(path, "after", build)
 
 
 def _whole(sequences: dict[str, Any], splits: dict[str, Any]) -> bool:

@@ -121,7 +121,7 @@ def load_effects(path: Path = FILE) -> Effects:
     >>> all(loss < effects.none for loss in effects.every)
     True
     """
-    return read_record(path, "-m compute.experiments.block", _built)
+    return read_record(path, "block", _built)
 
 
 def _built(data: dict[str, Any]) -> Effects:

@@ -201,7 +201,7 @@ def load_failures(path: Path = FILE) -> Failures:
         began = {"rank": start, **{name: Outcome(*outcome) for name, outcome in before.items()}}
         return Failures(data["recorded"], began, {"rank": _over_rank(), **read})
 
-    return read_record(path, "-m compute.experiments.failures", build)
+    return read_record(path, "failures", build)
 
 
 def outcome(loss: list[float], validation: list[float], base: list[float], trains_on_base: bool) -> Outcome:

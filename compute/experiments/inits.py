@@ -216,7 +216,7 @@ def read_inits(problem: str, path: Path) -> Recorded:
             raise NotWhole
         return Recorded(data["recorded"], runs)
 
-    return read_record(path, f"-m compute.experiments.inits {path.stem}", build)
+    return read_record(path, f"inits {path.stem}", build)
 
 
 def _complete(problem: str, runs: dict[str, dict[str, list[InitRun]]]) -> bool:

@@ -116,7 +116,7 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
             raise NotWhole(f"has no {name}")
         return matrices[name].astype(np.float64)
 
-    return read_arrays(path, "-m compute.experiments.learned", build)
+    return read_arrays(path, "learned", build)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -403,7 +403,7 @@ def read_menu(path: Path) -> Menu:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.menu`.
     """
-    return read_record(path, "-m compute.experiments.menu", _built)
+    return read_record(path, "menu", _built)
 
 
 def _built(data: dict[str, Any]) -> Menu:

@@ -190,7 +190,7 @@ def load_record(path: Path = FILE) -> Record:
         }
         return Record(layers, about["states"], about["times"], about["recorded"])
 
-    return read_arrays(path, "-m compute.experiments.merging", build)
+    return read_arrays(path, "merging", build)
 
 
 def load_layer(task: str) -> Layer:

@@ -256,7 +256,7 @@ def load_record(folder: Path = FOLDER) -> Record:
             raise NotWhole
         return record
 
-    return read_record(folder / "measured.json", "-m compute.experiments.mixing", build)
+    return read_record(folder / "measured.json", "mixing", build)
 
 
 def _read(row: dict[str, Any]) -> tuple[Mix, Measured]:

@@ -131,7 +131,7 @@ def load_paper(path: Path = FILE) -> PaperRecord:
     >>> [run.base_loss < 2 for run in load_paper().runs["legal"][4]]
     [True, True, True]
     """
-    return read_record(path, "-m compute.experiments.paper", _built)
+    return read_record(path, "paper", _built)
 
 
 def random_cosines(task: str, name: int | str, seed: int) -> dict[str, list[float]]:

@@ -168,7 +168,7 @@ def load_placing(path: Path = PATH) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.placing`.
     """
-    return read_record(path, "-m compute.experiments.placing", _built)
+    return read_record(path, "placing", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:

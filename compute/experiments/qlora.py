@@ -166,7 +166,7 @@ def load_qlora(path: Path = FILE) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.qlora`.
     """
-    return read_record(path, "-m compute.experiments.qlora", _built)
+    return read_record(path, "qlora", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:

@@ -159,7 +159,7 @@ def load(task: str, r: int | str) -> Run:
             raise NotWhole("is not the whole of the run that its name says")
         return run
 
-    return read_record(path, f"-m compute.experiments.runs {path.stem}", build)
+    return read_record(path, f"runs {path.stem}", build)
 
 
 def _with_tuples(run: Run) -> Run:

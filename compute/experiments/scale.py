@@ -206,7 +206,7 @@ def load_scale(path: Path = PATH) -> Scale:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.scale`.
     """
-    return read_record(path, "-m compute.experiments.scale", _built)
+    return read_record(path, "scale", _built)
 
 
 def _built(data: dict[str, Any]) -> Scale:

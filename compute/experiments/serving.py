@@ -211,7 +211,7 @@ def load_serving(path: Path = FILE) -> Served:
     >>> 0 < pace.low <= pace.middle <= pace.high
     True
     """
-    return read_record(path, "-m compute.experiments.serving", _built)
+    return read_record(path, "serving", _built)
 
 
 def _built(data: dict[str, Any]) -> Served:

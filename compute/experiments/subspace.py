@@ -122,7 +122,7 @@ def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
             raise NotWhole
         return runs
 
-    return read_record(path, "-m compute.experiments.subspace", build)
+    return read_record(path, "subspace", build)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -95,7 +95,7 @@ def recorded_here(device: str = "cpu") -> str:
     Parameters
     ----------
     device : str
-        "cpu", where scripts record on one thread, or the name of another device.
+        "cpu", where recordings are made on one thread, or the name of another device.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def write_record(path: Path, data: Mapping[str, Any]) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.json")
     ...     write_record(path, {"loss": [1.5]})
-    ...     read_record(path, "-m compute.experiments.a", lambda data: data["loss"])
+    ...     read_record(path, "a", lambda data: data["loss"])
     [1.5]
     """
     whole = {**data, "base": base_sum()}
@@ -140,15 +140,15 @@ def write_record(path: Path, data: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_record(path: Path, command: str, build: Callable[[dict[str, Any]], T]) -> T:
+def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T]) -> T:
     """Return what was recorded.
 
     Parameters
     ----------
     path : Path
         Name of the file, ending in .json.
-    command : str
-        What Python is to run, so that it makes the file again.
+    experiment : str
+        What makes the file again: the name of a module of compute.experiments, and perhaps what it is to be given.
     build : function of dict
         Makes the result of what `write_record` was given. It raises NotWhole for what is missing; any other
         ValueError, TypeError, KeyError, IndexError or AttributeError means that the file holds something else.
@@ -165,11 +165,11 @@ def read_record(path: Path, command: str, build: Callable[[dict[str, Any]], T]) 
 
     Examples
     --------
-    >>> read_record(Path("a.json"), "-m compute.experiments.a", dict)
+    >>> read_record(Path("a.json"), "a", dict)
     Traceback (most recent call last):
     ValueError: The file a.json is missing. Run `python -m compute.experiments.a`.
     """
-    return _read(path, command, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")))))
+    return _read(path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")))))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -194,9 +194,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[st
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.safetensors")
     ...     write_arrays(path, {"W": np.eye(2)}, {"scaling": 2.0})
-    ...     W, scaling = read_arrays(
-    ...         path, "-m compute.experiments.a", lambda arrays, about: (arrays["W"], about["scaling"])
-    ...     )
+    ...     W, scaling = read_arrays(path, "a", lambda arrays, about: (arrays["W"], about["scaling"]))
     >>> (scaling * W).tolist()
     [[2.0, 0.0], [0.0, 2.0]]
     """
@@ -205,14 +203,16 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[st
     write_record(path.with_suffix(".json"), {**about, "sha256": _sum(data)})
 
 
-def read_arrays(path: Path, command: str, build: Callable[[dict[str, np.ndarray], dict[str, Any]], T]) -> T:
+def read_arrays(
+    path: Path, experiment: str, build: Callable[[dict[str, np.ndarray], dict[str, Any]], T]
+) -> T:
     """Return arrays that were recorded.
 
     Parameters
     ----------
     path : Path
         Name of the file of arrays, ending in .safetensors.
-    command : str
+    experiment : str
         As for `read_record`.
     build : function of dict and dict
         Makes the result of what `write_arrays` was given; it refuses as that of `read_record` does.
@@ -233,7 +233,7 @@ def read_arrays(path: Path, command: str, build: Callable[[dict[str, np.ndarray]
 
     Examples
     --------
-    >>> read_arrays(Path("a.safetensors"), "-m compute.experiments.a", lambda arrays, about: arrays)
+    >>> read_arrays(Path("a.safetensors"), "a", lambda arrays, about: arrays)
     Traceback (most recent call last):
     ValueError: The file a.safetensors is missing. Run `python -m compute.experiments.a`.
     """
@@ -242,10 +242,10 @@ def read_arrays(path: Path, command: str, build: Callable[[dict[str, np.ndarray]
         data, about = described(path)
         return build(load(data), _of_this_base(about))
 
-    return _read(path, command, both)
+    return _read(path, experiment, both)
 
 
-def _read(path: Path, command: str, both: Callable[[], T]) -> T:
+def _read(path: Path, experiment: str, both: Callable[[], T]) -> T:
     try:
         return both()
     except FileNotFoundError:
@@ -254,7 +254,7 @@ def _read(path: Path, command: str, both: Callable[[], T]) -> T:
         fault = str(error)
     except (ValueError, TypeError, LookupError, AttributeError, SafetensorError):  # not what was written
         fault = "is damaged"
-    raise ValueError(f"The file {path.name} {fault}. Run `python {command}`.")
+    raise ValueError(f"The file {path.name} {fault}. Run `python -m compute.experiments.{experiment}`.")
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import io
 import pkgutil
+import re
 import sys
 
 import pytest
 
 from compute import experiments
 from compute.experiments.making import Bar, Recipe
+from helpers import ROOT
 
 MODULES = {
     each.name: importlib.import_module(f"compute.experiments.{each.name}")
@@ -29,6 +31,17 @@ def test_every_recording_says_what_it_makes_how_long_it_takes_and_where_it_write
     assert " ".join(MODULES[name].__doc__.split())[:60] in told
     assert f"About {RECIPES[name].minutes} minute" in told
     assert all(path.exists() and path.name in told for path in RECIPES[name].writes)
+
+
+def test_make_makes_all_of_them_each_after_what_it_starts_from():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    names = re.search(r"^RECORDINGS = (.+)$", makefile, re.M)[1].split()
+    assert names[0] == "base"
+    assert sorted([*names, "derived"]) == sorted(RECIPES)
+    for place, name in enumerate(names):
+        assert set(RECIPES[name].after) <= set(names[:place]), name
+    assert round(sum(RECIPES[name].minutes for name in names) / 60) == 2
+    assert "about two hours of one core" in makefile
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_the_record_is_whole_and_a_part_of_it_is_refused(tmp_path):
             assert len(runs) == len(SEEDS)
             assert all(len(run.base_loss) == len(STEPS) for run in runs)
             assert {run.base_loss[0] for run in runs} == {recorded.stored[name][2]}, "before the first step"
-    data = read_record(FILE, "-m compute.experiments.qlora", dict)
+    data = read_record(FILE, "qlora", dict)
     del data["runs"]["legal"]["nf4"]
     write_record(tmp_path / "part.json", data)
     with pytest.raises(ValueError, match="The file part.json is not whole"):

@@ -19,11 +19,11 @@ def path(tmp_path):
 def refused(path, fault, build=dict):
     said = f"The file {path.name} {fault}. Run `python -m compute.experiments.a new`."
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        read_record(path, "-m compute.experiments.a new", build)
+        read_record(path, "a new", build)
 
 
 def test_what_is_written_comes_back_without_the_sum_of_the_base(path):
-    assert read_record(path, "-m compute.experiments.a", dict) == {"loss": [1.5, 0.25], "word": "é"}
+    assert read_record(path, "a", dict) == {"loss": [1.5, 0.25], "word": "é"}
     assert json.loads(path.read_text(encoding="utf-8"))["base"] == base_sum()
 
 
@@ -76,7 +76,7 @@ def test_no_number_that_is_none_is_written(tmp_path, value):
 def test_arrays_come_back_whatever_their_order_in_memory(tmp_path):
     W = np.arange(6.0).reshape(2, 3).T  # (3, 2), columns first
     write_arrays(tmp_path / "a.safetensors", {"W": W}, {"scaling": 2})
-    arrays, about = read_arrays(tmp_path / "a.safetensors", "-m compute.experiments.a", lambda *both: both)
+    arrays, about = read_arrays(tmp_path / "a.safetensors", "a", lambda *both: both)
     assert np.array_equal(arrays["W"], W)
     assert about.keys() == {"scaling", "sha256"}
 
@@ -89,4 +89,4 @@ def test_one_changed_byte_of_the_arrays_is_damage(tmp_path, where):
     data[where] ^= 1
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"The file a\.safetensors is damaged\."):
-        read_arrays(path, "-m compute.experiments.a", lambda *both: both)
+        read_arrays(path, "a", lambda *both: both)
