@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -15,7 +13,6 @@ from compute.experiments.making import Bar
 from compute.model.checkpoint import load_base
 from compute.model.forward import layer_name
 from compute.text.batches import windows
-from helpers import ROOT
 
 LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
 
@@ -29,12 +26,6 @@ def test_it_is_whole_and_small():
     assert effects.recorded
     assert FILE.stat().st_size < 10_000
     assert max(effects.every) < min(min(effect.alone) for effect in effects.layers.values())
-
-
-def test_reading_it_does_not_load_torch():
-    code = "import compute.experiments.block as r, sys; r.load_effects(); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
 
 
 def test_measured_again_it_is_the_same():

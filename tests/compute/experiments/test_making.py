@@ -6,6 +6,7 @@ import importlib
 import io
 import pkgutil
 import re
+import subprocess
 import sys
 
 import pytest
@@ -31,6 +32,24 @@ def test_every_recording_says_what_it_makes_how_long_it_takes_and_where_it_write
     assert " ".join(MODULES[name].__doc__.split())[:60] in told
     assert f"About {RECIPES[name].minutes} minute" in told
     assert all(path.exists() and path.name in told for path in RECIPES[name].writes)
+
+
+READING = """
+from compute.adapters import merge_state
+{modules}
+after.load_after(), block.load_effects(), derived.load_derived(), failures.load_failures(), menu.load_menu()
+inits.load_inits("small layer"), learned.load_learned("legal-v_proj"), merging.load_record(), paper.load_paper()
+mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("legal", 4)
+scale.load_scale(), serving.load_serving(), subspace.load_subspace("legal")
+import sys; print("torch" in sys.modules)
+"""
+
+
+def test_reading_what_is_recorded_does_not_load_torch():
+    modules = "\n".join(f"from compute.experiments import {name}" for name in MODULES)
+    code = READING.format(modules=modules)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_make_makes_all_of_them_each_after_what_it_starts_from():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -35,7 +33,6 @@ from compute.model.checkpoint import load_base
 from compute.numbers.interval import wilson
 from compute.text.voices import NEW_VOICES
 from compute.training.config import TrainConfig
-from helpers import ROOT
 
 # Another machine adds up in another order: a loss moves by less than the last digit that a figure shows, and of the
 # 400 sentences a few are thrown on the other side of an edge.
@@ -136,15 +133,6 @@ def test_a_mix_that_is_not_measured_is_refused(weights):
         mix_of(weights, "products")
     with pytest.raises(ValueError, match="method must be one of products, .*, got 'linear'"):
         mix_of({"legal": 1}, "linear")
-
-
-def test_reading_it_does_not_load_torch():
-    code = (
-        "import sys, compute.experiments.mixing as m; m.load_record(); m.load_factors('code');"
-        "print('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
 
 
 def refused(folder: Path, fault: str) -> None:

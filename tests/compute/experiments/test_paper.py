@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -21,7 +19,6 @@ from compute.experiments.paper import (
 )
 from compute.experiments.runs import config_of, load
 from compute.training.config import Evaluation, Result
-from helpers import ROOT
 
 # Each number is rounded to three or four digits, and the adapter in assets was trained on another day.
 AGAIN = 2e-3
@@ -40,12 +37,6 @@ def test_it_is_whole_and_small():
             first = record.runs[task][name][0]
             assert first.validation_loss == pytest.approx(run.validation_loss[-1], abs=AGAIN)
             assert first.base_loss == pytest.approx(run.base_loss[-1], rel=0.01)
-
-
-def test_reading_it_does_not_load_torch():
-    code = "import compute.experiments.paper as r, sys; r.load_paper(); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
 
 
 def test_measured_again_it_is_the_same():

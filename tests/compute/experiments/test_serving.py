@@ -1,8 +1,6 @@
 """What was recorded of serving is whole and fits the model, what is counted of it is right, and damage is refused."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,15 +19,8 @@ from compute.experiments.serving import (
     numbers_held,
 )
 from compute.model.checkpoint import load_base
-from helpers import ROOT
 
 torch.set_num_threads(1)
-
-
-def test_reading_it_does_not_load_torch():
-    code = "import compute.experiments.serving as r, sys; r.load_serving(); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
 
 
 def test_a_batch_is_measured_again(monkeypatch):
