@@ -74,7 +74,7 @@ function whole(names) {
   const twice = all.filter((name, i) => all.indexOf(name) < i)
   if (twice.length) throw new Error(`${kit} has two parts of one name: ${twice}`)
   const contents = [...names.keys()].map((path) => `export * from './${path}'`).join('\n')
-  return { stdin: { contents, resolveDir: root }, globalName: 'lora_kit' }
+  return { stdin: { contents, resolveDir: root } }
 }
 
 /** Takes what is imported from the kit out of lora_kit. */
@@ -88,9 +88,15 @@ const taken = (names) => ({
   },
 })
 
+/** A module as a classic script that defines lora_<name> with what the module exports. */
+function classic(name, module) {
+  const [, code, exports = ''] = /^(.*?)(?:export\{([^{}]*)\};)?\s*$/s.exec(module)
+  return `var lora_${name}=(()=>{${code}return{${exports.replace(/([\w$]+) as ([\w$]+)/g, '$2:$1')}}})();`
+}
+
 /** Write one bundle, of which `what` says the entry; return the names of the npm packages in it. */
 async function bundle(name, what) {
-  const result = await build({ ...options, ...what, format: 'iife' })
+  const result = await build({ ...options, ...what, format: 'esm' })
   const inputs = Object.keys(result.metafile.inputs).filter((path) => !/node_modules\/|^<stdin>/.test(path))
   const ours = what.plugins ? inputs.filter((path) => !path.startsWith(`${kit}/`)) : inputs
   const sources = [...ours, ...always].sort()
@@ -100,7 +106,7 @@ async function bundle(name, what) {
     const listed = used.map((each) => `${each} ${manifest(each).version}`).join(', ')
     lines.push(`/* contains ${listed}: ISC licence, Mike Bostock and others, see LICENSE-d3.txt */`)
   }
-  const text = `${lines.join('\n')}\n${result.outputFiles[0].text.trimEnd()}\n`
+  const text = `${lines.join('\n')}\n${classic(name, result.outputFiles[0].text)}\n`
   writeFileSync(join(out, `${name}.js`), text)
   console.log(`assets/bundles/${name}.js  ${(Buffer.byteLength(text) / 1000).toFixed(1)} kB`)
   return used
@@ -142,7 +148,6 @@ for (const file of readdirSync(out)) {
 const names = await exported()
 const used = new Set(await bundle('kit', whole(names)))
 for (const [name, entry] of entries) {
-  const what = { entryPoints: [entry], globalName: `lora_${name}`, plugins: [taken(names)] }
-  for (const each of await bundle(name, what)) used.add(each)
+  for (const each of await bundle(name, { entryPoints: [entry], plugins: [taken(names)] })) used.add(each)
 }
 licences([...used].sort())

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+import numpy as np
 import param
 
 from compute.experiments.paper import FULL_RUNS, NAMES, load_paper, random_cosines
@@ -11,6 +12,7 @@ from compute.experiments.runs import FULL, load
 from compute.matrices.intruders import EPSILON, TOP, count_intruders
 from compute.model.forward import layer_name
 from widgets.kit.instrument import Instrument, esm
+from widgets.kit.matrix import packed
 from widgets.kit.paper import (
     LAYER_LABELS,
     TASK_LABELS,
@@ -257,8 +259,8 @@ def shipped(slug: str) -> dict[str, Any]:
 def _light(of: dict[str, Any]) -> dict[str, Any]:
     """Return the same with cosines in thousandths, as resemblance.js takes them: a page must be light."""
 
-    def thousandths(cosines: Cosines) -> dict[str, list[int]]:
-        return {layer: [round(1000 * cosine) for cosine in each] for layer, each in cosines.items()}
+    def thousandths(cosines: Cosines) -> dict[str, str]:
+        return packed(np.rint(1000 * np.array([*cosines.values()])), "i2")
 
     runs = {
         name: {**run, "cosines": [*map(thousandths, run["cosines"])], "random": thousandths(run["random"])}

@@ -1,5 +1,11 @@
-const inOnes = (cosines) =>
-  Object.fromEntries(Object.entries(cosines).map(([name, each]) => [name, each.map((c) => c / 1000)]))
+import { decode, row } from '../kit/arrays.js'
+
+/** Cosines that were shipped in thousandths, a row for each of the layers. */
+function inOnes(packed, names) {
+  const all = decode(packed)
+  const ones = (i) => Array.from(row(all, all.length / names.length, i), (cosine) => cosine / 1000)
+  return Object.fromEntries(names.map((name, i) => [name, ones(i)]))
+}
 
 /** How much each singular vector after a run resembles one of the base, as Python ships it (__init__.py). */
 export class Resemblance {
@@ -8,8 +14,8 @@ export class Resemblance {
     this.names = Object.keys(this.layers)
     const unpacked = ({ cosines, random, ...run }) => ({
       ...run,
-      cosines: cosines.map(inOnes),
-      random: inOnes(random),
+      cosines: cosines.map((seed) => inOnes(seed, this.names)),
+      random: inOnes(random, this.names),
     })
     this.runs = Object.fromEntries(Object.entries(arrays.runs).map(([name, run]) => [name, unpacked(run)]))
   }
