@@ -65,7 +65,7 @@ NOWHERE = [
 def served(tmp_path_factory) -> Iterator[Served]:
     """Serve the app for this file, and read all that it printed in the end."""
     log = tmp_path_factory.mktemp("served") / "log.txt"
-    command = ["app.py", "--port", "{port}", "--allow-origin", "lessons.example:443"]
+    command = ["app.py", "--allow-origin", "lessons.example:443"]
     with program(log, *command) as app:
         yield app
         ended = app.interrupt()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import app
-from helpers.app import program, run
+from helpers.app import SECONDS, program, run, started, wait_until_it_hears
 from helpers.prose import Page
 from lessons import load_all
 
@@ -26,8 +30,7 @@ def test_help_shows_what_can_be_chosen():
     [
         (("publish",), "invalid choice: 'publish'"),
         (("export",), "required: DIR"),
-        (("--port", "rank"), "'rank' is no port; 1 to 65535 are."),
-        (("--port", "0"), "'0' is no port"),
+        (("--port", "rank"), "'rank' is no port; 1 to 65535 are, and 0 for any free one."),
         (("--port", "65536"), "'65536' is no port"),
         (("--port", "-1"), "port"),
         (("--port", "9" * 5000), "is no port"),
@@ -85,14 +88,36 @@ def test_an_export_can_be_done_from_anywhere_and_again(tmp_path, monkeypatch, ca
     assert str(Path("site folder", "index.html")) in said[0]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a program hears a signal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5, 0.9, 1.3])
+def test_told_while_it_starts_it_ends_quietly(tmp_path, number, seconds):
+    """From its first moment to its last: while it loads, when it listens, before its loop runs."""
+    log = tmp_path / "log.txt"
+    with started(log, "app.py") as process:
+        wait_until_it_hears(process)
+        time.sleep(seconds)  # whatever it does by then, the outcome is the same
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 0
+    assert re.fullmatch(r"(LoRA, live: http://127\.0\.0\.1:\d+/\n)?", log.read_text(encoding="utf-8"))
+
+
+def test_told_to_end_it_ends_quietly(tmp_path):
+    with program(tmp_path / "log.txt", "app.py") as served:
+        assert served.ask("/").status == 200
+        served.process.terminate()
+        assert served.process.wait(SECONDS) == 0
+    assert served.printed() == f"LoRA, live: http://127.0.0.1:{served.port}/\n"
+
+
 def test_ctrl_c_ends_it_at_once_and_quietly(tmp_path):
-    with program(tmp_path / "log.txt", "app.py", "--port", "{port}") as served:
+    with program(tmp_path / "log.txt", "app.py") as served:
         assert served.interrupt() == 0
     assert served.printed() == f"LoRA, live: http://127.0.0.1:{served.port}/\n"
 
 
 def test_on_all_addresses_it_says_how_others_come_in(tmp_path):
-    with program(tmp_path / "log.txt", "app.py", "--port", "{port}", "--address", "0.0.0.0") as served:
+    with program(tmp_path / "log.txt", "app.py", "--address", "0.0.0.0") as served:
         assert served.ask("/").status == 200
         served.interrupt()
     said = served.printed()
@@ -102,7 +127,7 @@ def test_on_all_addresses_it_says_how_others_come_in(tmp_path):
 
 def test_panel_serves_the_same_lesson(tmp_path):
     lesson = load_all()[0]
-    with program(tmp_path / "log.txt", "-m", "panel", "serve", "app.py", "--port", "{port}") as served:
+    with program(tmp_path / "log.txt", "-m", "panel", "serve", "app.py") as served:
         for path in ("/app", f"/app?lesson={lesson.slug}", "/app?lesson=%3Cscript%3Enope", "/app?lesson=%ff"):
             reply = served.ask(path)
             assert reply.status == 200

@@ -12,9 +12,9 @@ PAGE = """<!doctype html><html lang="en"><title>t</title><p>text</p><script>{}</
 SERVER = """
 import sys
 from http.server import HTTPServer, SimpleHTTPRequestHandler
-port = int(sys.argv[sys.argv.index("--port") + 1])
-server = HTTPServer(("127.0.0.1", port), SimpleHTTPRequestHandler)
-print(f"live: http://127.0.0.1:{port}/")
+assert sys.argv[1:] == ["--port", "0"]
+server = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+print(f"live: http://127.0.0.1:{server.server_port}/")
 server.serve_forever()
 """
 
@@ -60,7 +60,7 @@ def test_open_page_notices(open_page, page_with, script, noticed):
 def test_serve_gives_the_address_and_ends_the_program(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(SERVER, encoding="utf-8")
-    with serve(program=str(program)) as address, urllib.request.urlopen(f"{address}/Makefile") as reply:
+    with serve(str(program)) as address, urllib.request.urlopen(f"{address}/Makefile") as reply:
         assert reply.status == 200
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(address)
@@ -71,7 +71,7 @@ def test_serve_shows_what_a_broken_program_said(tmp_path):
     program.write_text("raise SystemExit('the rank is missing')", encoding="utf-8")
     with (
         pytest.raises(pytest.fail.Exception, match=r"(?s)ended \(1\).*the rank is missing"),
-        serve(program=str(program)),
+        serve(str(program)),
     ):
         pass
 

@@ -102,3 +102,10 @@ def _maker(block: Live) -> Callable[[], Template]:
         return live_page(block)
 
     return make
+
+
+def asked_page() -> Template:
+    """Return the lesson that the address asks for, `?lesson=rank`, or the first."""
+    slug = state.session_args.get("lesson", [b""])[0].decode("utf-8", "replace")
+    lessons = {lesson.slug: lesson for lesson in load_all()}
+    return lesson_page(lessons.get(slug) or load_all()[0])

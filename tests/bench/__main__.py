@@ -16,10 +16,10 @@ from playwright.sync_api import sync_playwright
 from helpers import find_browser
 from helpers.app import serve
 from helpers.find_browser import FLAGS
-from tests.bench import figures, numbers, pages, ticks, training, watching, weight
+from tests.bench import figures, numbers, pages, starts, ticks, training, watching, weight
 from tests.bench.table import Row, line
 
-GROUPS = ["numbers", "training", "pages", "weight", "ticks", "figures", "watching"]
+GROUPS = ["numbers", "training", "pages", "weight", "ticks", "figures", "watching", "starts"]
 BUSY = 0.5  # of all cores at work for others: more spoils what is measured
 
 
@@ -39,6 +39,8 @@ def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
         yield "Numbers", numbers.measure()
     if "training" in groups:
         yield "Training", training.measure()
+    if "starts" in groups:
+        yield "Started and told to end", starts.measure()
     with contextlib.ExitStack() as stack:
         if groups & {"pages", "weight", "ticks", "figures"}:
             start = perf_counter()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from helpers.app import free_port, serve
+from helpers.app import ADDRESS, serve
 from tests.bench import ROOT
 from tests.bench.table import Row, at_least, at_most, percentile
 
@@ -66,8 +66,8 @@ def server_process(address: str) -> psutil.Process:
 
 def made() -> float:
     """Return how long `make serve` takes until it prints the address; what it installs is there."""
-    port, start = free_port(), perf_counter()
-    command = ["make", "--old-file=.venv/.installed-app", "serve", f"ARGS=--port {port}"]
+    start = perf_counter()
+    command = ["make", "--old-file=.venv/.installed-app", "serve", "ARGS=--port 0"]
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -77,7 +77,7 @@ def made() -> float:
         start_new_session=True,
     ) as process:
         try:
-            if not any(f":{port}/" in said for said in process.stdout):
+            if not any(ADDRESS.search(said) for said in process.stdout):
                 raise RuntimeError("make serve ended without an address")
             return perf_counter() - start
         finally:
@@ -94,7 +94,7 @@ def measure(address: str, start_up: float) -> list[Row]:
         before = process.memory_info().rss
         lesson = per_second(connection, LESSON, LOADS)
         growth = process.memory_info().rss - before
-    with serve("panel", "serve", "app.py", program="-m") as panel, client(panel) as connection:
+    with serve("-m", "panel", "serve", "app.py") as panel, client(panel) as connection:
         per_second(connection, SESSION, 2)
         process = server_process(panel)
         before, busy = process.memory_info().rss, sum(process.cpu_times()[:2])

@@ -92,7 +92,7 @@ def take(watched: Watched, ticks: int = TICKS) -> None:
 def measure(browser: Browser, address: str) -> list[Row]:
     """Return the lines about ticks; `address` is that of the app."""
     bare = (HERE / "bare_canvas.html").as_uri()
-    with serve("panel", "serve", "tests/bench/panel_round_trip.py", program="-m") as panel:
+    with serve("-m", "panel", "serve", "tests/bench/panel_round_trip.py") as panel:
         pages = {
             "ours": watch(browser, "ours", f"{address}/embed/rank/rank.html?guess=skip", 32),
             "bare": watch(browser, "bare", f"{bare}?arrays={address}/arrays/rank/few-patterns-32-0.js", 32),

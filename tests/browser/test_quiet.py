@@ -1,13 +1,10 @@
 """A tick asks nobody: no request on a published page, no websocket frame on a Panel page."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
 from helpers.app import serve
-from helpers.browser import choose, instrument, move, requests_of, sentence
+from helpers.browser import choose, instrument, move, requests_of, sentence, until_quiet
 from widgets.kit.instrument import WORDS
 from widgets.kit.text import fill
 from widgets.rank import Rank
@@ -72,7 +69,7 @@ def test_what_an_export_does_not_have_is_refused_and_the_figure_stays(open_page,
 @pytest.fixture(scope="module")
 def panel_server():
     """Serve the app with Panel's own command."""
-    with serve("serve", "app.py", program=str(Path(sys.executable).with_name("panel"))) as address:
+    with serve("-m", "panel", "serve", "app.py") as address:
         yield f"{address}/app"
 
 
@@ -89,14 +86,14 @@ def test_sliding_on_a_panel_page_sends_no_frame(open_page, panel_server):
     root.get_by_role("button", name="Skip").click()
     expect(root.locator(".sentence")).to_be_visible()
     page.wait_for_function("document.readyState === 'complete'")
-    page.wait_for_timeout(500)  # what the page sends by itself when it is ready
+    until_quiet(page, frames)
     frames.clear()
     shown = move(root, *range(33), settled=False)
     assert [one["sentence"] for one in shown] == [sentence(Rank(), r) for r in range(33)]
     page.wait_for_timeout(300)
     assert frames == []
     move(root, 9)
-    page.wait_for_timeout(300)
+    until_quiet(page, frames)
     assert frames, "the session learns where the slider came to rest"
     choose(root, "noise", 20, 3)
     figure = Rank(task="noise", n=20, seed=3)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from compute.numbers.files import read_adapter, read_matrix
-from helpers.browser import give, instrument, move
+from helpers.browser import give, instrument, move, until_quiet
 from helpers.foreign_files import npy, npy_header, png_of_size, refusal, safetensors
 from widgets.live.own_matrix import ENDINGS, WORDS
 
@@ -90,7 +90,7 @@ def test_the_same_bad_file_again_gets_its_sentence_again(live):
 def test_a_large_an_empty_and_a_strange_file_are_not_even_read(live, tmp_path):
     root = instrument(live)
     before = move(root, 1)[0]
-    live.wait_for_timeout(200)  # what moving the slider sends
+    until_quiet(live, live.sent)
     live.sent.clear()
     large = tmp_path / "large.npy"
     with large.open("wb") as file:

@@ -21,7 +21,7 @@ PATIENCE_MS = 90_000  # for a run, on two cores that other tests use too
 def lab(tmp_path_factory) -> Iterator[Served]:
     """Serve the app for these tests alone: they kill its workers."""
     log = tmp_path_factory.mktemp("lab") / "log"
-    with program(log, "app.py", "--port", "{port}") as served:
+    with program(log, "app.py") as served:
         yield served
 
 

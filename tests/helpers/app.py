@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,60 +20,8 @@ import pytest
 
 from helpers import ROOT
 
+ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost):(\d+)")
 SECONDS = 60  # to start; Panel is loaded in one of them on an idle machine
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def serve(*arguments: str, program: str = "app.py", seconds: float = 60) -> Iterator[str]:
-    """Run `python app.py` with the arguments on a free port while the context lasts; give its address.
-
-    The app has `seconds` to print that address; its output is shown when it does not or ends before.
-    """
-    command = [sys.executable, "-u", program, *arguments]
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    printed: list[str] = []
-    ready = threading.Event()
-    with subprocess.Popen(
-        [*command, "--port", str(port), "--address", "127.0.0.1"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-
-        def listen() -> None:
-            for line in process.stdout:
-                printed.append(line)
-                if address in line:
-                    ready.set()
-
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        try:
-            end = time.monotonic() + seconds
-            while not ready.wait(0.05):
-                if process.poll() is not None or time.monotonic() > end:
-                    state = "is still silent" if process.poll() is None else f"ended ({process.returncode})"
-                    process.kill()
-                    listener.join(5)
-                    pytest.fail(f"{' '.join(command)} {state}; it said:\n{''.join(printed)}", pytrace=False)
-            yield address
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            listener.join(5)
 
 
 class Reply(NamedTuple):
@@ -137,27 +86,24 @@ class Served:
 
 
 @contextlib.contextmanager
-def program(log: Path, *command: str, port: int | None = None, cwd: Path = ROOT) -> Iterator[Served]:
-    """Run a program of ours until it listens, and end it in the end; `{port}` in the command is its port."""
-    port = port or free_port()
-    arguments = [sys.executable, "-u", *(part.format(port=port) for part in command)]
+def started(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[subprocess.Popen]:
+    """Start a program of ours on any free port, and end it in the end."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("BOKEH_", "PANEL_"))
     }
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            arguments, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, env=environment, preexec_fn=_hear_ctrl_c
+            [sys.executable, "-u", *command, "--port", "0"],
+            cwd=cwd,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            preexec_fn=_hear_ctrl_c,
         ) as process,
     ):
-        served = Served(port, process, log)
         try:
-            end = time.monotonic() + SECONDS
-            while not _listens(port):
-                assert process.poll() is None, f"it ended ({process.returncode}):\n{served.printed()}"
-                assert time.monotonic() < end, f"it never listened:\n{served.printed()}"
-                time.sleep(0.05)
-            yield served
+            yield process
         finally:
             process.terminate()
             try:
@@ -166,15 +112,50 @@ def program(log: Path, *command: str, port: int | None = None, cwd: Path = ROOT)
                 process.kill()
 
 
+@contextlib.contextmanager
+def program(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[Served]:
+    """Run a program of ours until it says where it listens, and end it in the end."""
+    with started(log, *command, cwd=cwd) as process:
+        yield Served(_port_told(process, log), process, log)
+
+
+@contextlib.contextmanager
+def serve(*command: str) -> Iterator[str]:
+    """Run `python app.py`, or another program of ours, while the context lasts; give its address."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        program(Path(folder, "log"), *(command or ["app.py"])) as served,
+    ):
+        yield f"http://127.0.0.1:{served.port}"
+
+
+def _port_told(process: subprocess.Popen, log: Path) -> int:
+    """Wait until a program says where it listens; fail with what it said if it does not."""
+    end = time.monotonic() + SECONDS
+    while True:
+        ended = process.poll()
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if told := ADDRESS.search(said):
+            return int(told[1])
+        if ended is not None or time.monotonic() > end:
+            state = "is still silent" if ended is None else f"ended ({ended})"
+            pytest.fail(f"{process.args} {state}; it said:\n{said}", pytrace=False)
+        time.sleep(0.02)
+
+
+def wait_until_it_hears(process: subprocess.Popen) -> None:
+    """Wait until a program has a handler for SIGTERM, which Python by itself has not: Linux tells."""
+    end, status = time.monotonic() + SECONDS, Path(f"/proc/{process.pid}/status")
+    while time.monotonic() < end and process.poll() is None:
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text(encoding="utf-8"))
+        if caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+    pytest.fail(f"{process.args} never heard a signal", pytrace=False)
+
+
 def _hear_ctrl_c() -> None:
     """Let a program hear Ctrl-C also where the tests run in the background of a shell, which makes them deaf to it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
 
 
 def run(*arguments: str, seconds: float = 60, cwd: Path = ROOT) -> subprocess.CompletedProcess:

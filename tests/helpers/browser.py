@@ -165,6 +165,14 @@ def give(page, name: str, data: bytes) -> Locator:
     return page.locator(".lora-upload .notice")
 
 
+def until_quiet(page: Page, sent: list) -> None:
+    """Wait until a page has nothing more to send by itself."""
+    seen = -1
+    while len(sent) > seen:
+        seen = len(sent)
+        page.wait_for_timeout(1000)
+
+
 def violations(page) -> list[str]:
     """Return what axe-core finds, each with the elements concerned."""
     found = Axe().run(page, options=RULES).response["violations"]

@@ -12,7 +12,7 @@ from widgets.live.registry import Waiting
 
 def run(main: Coroutine) -> Any:
     """Run a test's coroutine; what hangs fails."""
-    return asyncio.run(asyncio.wait_for(main, 60))
+    return asyncio.run(asyncio.wait_for(main, 300))
 
 
 async def collect(stream: AsyncIterator) -> list:
@@ -29,7 +29,7 @@ async def upto(stream: AsyncIterator, n: int) -> list:
     return got
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> float:
+async def until(true: Callable[[], bool], seconds: float = 60) -> float:
     """Wait for something to become true, and return how long it took."""
     start = time.monotonic()
     while not true():
@@ -39,9 +39,11 @@ async def until(true: Callable[[], bool], seconds: float = 5) -> float:
 
 
 class HereRunner:
-    """Run generators on the event loop itself, and write down which began and which ended."""
+    """Run generators on the event loop itself, and write down which began and which ended; `go` lets them."""
 
     def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.go.set()
         self.begun: list[str] = []
         self.ended: list[str] = []
 
@@ -50,6 +52,7 @@ class HereRunner:
         try:
             for item in fn(**kwargs):
                 await asyncio.sleep(0.002)
+                await self.go.wait()
                 yield item
         finally:
             self.ended.append(kwargs.get("tag", ""))

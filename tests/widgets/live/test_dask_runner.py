@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from helpers import toy_runs
-from helpers.streams import collect, run, until
+from helpers.streams import collect, run, until, upto
 from widgets.live import dask_runner as _dask_runner
 from widgets.live.dask_runner import DaskRunner
 from widgets.live.registry import Registry
@@ -84,7 +84,7 @@ def test_leaving_closes_the_generator_on_the_cluster(cluster, tmp_path, way):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        await until(lambda: toy_runs.noted(path) == ["start", "close"], seconds=2)
+        await until(lambda: toy_runs.noted(path) == ["start", "close"])  # by itself it takes longer
 
     on(cluster, main)
 
@@ -93,12 +93,13 @@ def test_a_job_that_is_cancelled_in_the_queue_never_starts(cluster, tmp_path):
     path = tmp_path / "notes"
 
     async def main(runner):
-        busy = [runner.stream(toy_runs.count, n=20, seconds=0.05) for _ in range(2)]
+        busy = [runner.stream(toy_runs.count, n=10_000, seconds=0.05) for _ in range(2)]
         await asyncio.gather(*(anext(each) for each in busy))
         waits = asyncio.create_task(collect(runner.stream(toy_runs.notes, path=str(path))))
         await asyncio.sleep(0.2)
         waits.cancel()
-        assert [len(each) for each in await asyncio.gather(*map(collect, busy))] == [19, 19]
+        assert [len(each) for each in await asyncio.gather(*(upto(each, 5) for each in busy))] == [5, 5]
+        await asyncio.gather(*(each.aclose() for each in busy))
         assert await collect(runner.stream(toy_runs.count, n=1)) == [("", 0)]
 
     on(cluster, main)

@@ -16,7 +16,8 @@ from helpers.streams import HereRunner, collect, run, until, upto
 from widgets.live.registry import Registry, RunStopped, Waiting, run_key
 from widgets.live.runner import LocalRunner, WorkerDied
 
-GRACE = 0.8
+GRACE = 0.2
+LONG = 3600
 
 
 @pytest.fixture
@@ -103,10 +104,11 @@ def test_the_place_in_the_queue_is_told_whenever_it_changes(here):
         async def watch(key: str) -> list:
             return [item async for item in registry.watch(key, toy_runs.count, n=10, tag=key)]
 
+        here.go.clear()  # the first one does not end while the others are looked at
         watching = [asyncio.create_task(watch(key)) for key in "abcd"]
-        await asyncio.sleep(0.005)
-        assert [registry.place(key) for key in "abcde"] == [0, 1, 2, 3, 0]
+        await until(lambda: [registry.place(key) for key in "abcde"] == [0, 1, 2, 3, 0])
         assert len(here.begun) == 1
+        here.go.set()
         registry.stop("c")
         assert registry.place("d") == 2
         seen = await asyncio.gather(*watching, return_exceptions=True)
@@ -134,16 +136,14 @@ def test_of_two_watchers_one_may_leave(here):
 @pytest.mark.parametrize("back", [True, False])
 def test_a_run_that_nobody_watches_is_stopped_after_a_grace(here, back):
     async def main():
-        registry = Registry(here, most_at_once=1, grace=GRACE)
-        async with aclosing(registry.watch("a", toy_runs.count, n=1000, tag="a")) as watcher:
+        registry = Registry(here, most_at_once=1, grace=LONG if back else GRACE)
+        async with aclosing(registry.watch("a", toy_runs.count, n=100_000, tag="a")) as watcher:
             await upto(watcher, 3)
-        await asyncio.sleep(0.05)
-        assert here.ended == []
         if back:
-            watcher = registry.watch("a", toy_runs.count, n=1000, tag="a")
+            watcher = registry.watch("a", toy_runs.count, n=100_000, tag="a")
             await upto(watcher, 10)
-            await asyncio.sleep(GRACE)
-            assert here.ended == []
+            assert (here.begun, here.ended) == (["a"], [])
+            registry._grace = GRACE
             await watcher.aclose()
         assert await until(lambda: here.ended == ["a"]) > GRACE / 2
         again = registry.watch("a", toy_runs.count, n=3, tag="a")
@@ -160,8 +160,7 @@ def test_a_queued_run_that_nobody_watches_leaves_the_queue(here):
         await anext(first)
         async with aclosing(registry.watch("b", toy_runs.count, n=1, tag="b")) as watcher:
             assert await anext(watcher) == Waiting(1)
-        await asyncio.sleep(0.01)
-        assert registry.place("b") == 0
+        await until(lambda: registry.place("b") == 0)
         await collect(first)
         assert here.begun == ["a"]
 
@@ -174,7 +173,7 @@ def test_stop_ends_a_run_for_all_and_makes_room(here):
         begin = asyncio.create_task
         watchers = [begin(collect(registry.watch("a", toy_runs.count, n=1000, tag="a"))) for _ in range(3)]
         waits = begin(collect(registry.watch("b", toy_runs.count, n=3, tag="b")))
-        await asyncio.sleep(0.02)
+        await until(lambda: here.begun == ["a"])
         registry.stop("a")
         registry.stop("unknown")
         again = registry.watch("a", toy_runs.count, n=4, tag="a")  # asked for before the old one has ended

@@ -1,0 +1,134 @@
+"""How the site is served: published files with their policies, live parts as Panel applications, one address."""
+
+import asyncio
+import gzip
+import hashlib
+import sys
+from functools import lru_cache
+
+import panel as pn
+from bokeh.server.server import Server
+from tornado.web import OutputTransform, RequestHandler
+
+from lessons.press.panel import live_apps
+from lessons.press.site import Site
+from widgets.live import training
+
+# Published pages run their own scripts and nothing else, and ask nobody but this server.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+# A single-file figure carries its script inside and may ask for nothing.
+FILE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+# A live part is a Panel page: Bokeh starts it with a script in the page and loads instruments from blobs.
+LIVE_POLICY = (
+    "default-src 'self'; connect-src 'self' blob:; script-src 'self' 'unsafe-inline' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'"
+)
+
+TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+NOT_FOUND = "There is no such page here. The lessons begin at /."
+
+
+@lru_cache(maxsize=128)  # more than the site has files; arrays made on request push each other out
+def _packed(body: bytes) -> tuple[bytes, str]:
+    """Return a file compressed, and its tag."""
+    return gzip.compress(body, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+
+
+class Page(RequestHandler):
+    """Hand out a published file. It is made once; a reader costs a look-up."""
+
+    def initialize(self, site: Site) -> None:
+        """Take the site whose files are handed out."""
+        self.site = site
+
+    async def get(self, path: str) -> None:
+        """Answer with the file, compressed where the browser takes that, or say that there is none."""
+        path = path or "index.html"
+        if path.startswith("arrays/"):  # factoring takes up to a second; the other readers do not wait for it
+            body = await asyncio.to_thread(self._arrays, path)
+        else:
+            body = self.site.read(path)
+        if body is None:
+            self.send_error(404)
+            return
+        packed, tag = _packed(body)
+        self.set_header("Content-Type", f"{TYPES[path.rsplit('.', 1)[-1]]}; charset=utf-8")
+        self.set_header("Content-Security-Policy", FILE_POLICY if path.startswith("file/") else PAGE_POLICY)
+        self.set_header("Cache-Control", "no-cache")  # keep it, but ask whether it is still the newest
+        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("Etag", tag)
+        if self.check_etag_header():
+            self.set_status(304)
+            return
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            body = packed
+        self.finish(body)
+
+    head = get
+
+    def _arrays(self, path: str) -> bytes | None:
+        """Return published arrays, or arrays made on request: arrays/<instrument>/<key>.js."""
+        script, _, name = path.removeprefix("arrays/").partition("/")
+        if path in self.site.paths or not name.endswith(".js"):
+            return self.site.read(path)
+        return self.site.arrays(script, name.removesuffix(".js"))
+
+    def compute_etag(self) -> None:
+        """Leave the tag to `get`, which has it ready."""
+
+    def write_error(self, status_code: int, **_: object) -> None:
+        """Say what is wrong in a sentence, never with a traceback."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(NOT_FOUND if status_code == 404 else "This did not work. The lessons begin at /.")
+
+
+class Missing(Page):
+    """Answer where nothing is."""
+
+    def prepare(self) -> None:
+        """Say so, whatever was asked for."""
+        self.send_error(404)
+
+
+class Policies(OutputTransform):
+    """Give every answer the headers that published files set for themselves."""
+
+    def transform_first_chunk(self, status_code, headers, chunk, finishing):
+        """Add the policy of live parts where there is none, and forbid guessing of types."""
+        if "Content-Security-Policy" not in headers:
+            headers["Content-Security-Policy"] = LIVE_POLICY
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "same-origin"
+        return status_code, headers, chunk
+
+
+def listening(address: str, port: int, origins: list[str], scheduler: str | None) -> Server:
+    """Return the server, which listens but answers only when its loop is started; 0 asks for any free port."""
+    training.scheduler = scheduler
+    site = Site(live=True)
+    files = r"/(|index\.html|corrections\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
+    try:
+        server = pn.serve(
+            live_apps(),
+            address=address,
+            port=port,
+            websocket_origin=origins,
+            extra_patterns=[(files, Page, {"site": site})],
+            show=False,
+            start=False,
+            verbose=False,
+        )
+    except OSError as error:
+        sys.exit(
+            f"Cannot listen on {address}, port {port}: {error.strerror}. Choose another port with --port."
+        )
+    names = {address, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}
+    server._tornado._websocket_origins |= {f"{name}:{server.port}" for name in names}  # known only now
+    server._tornado.add_transform(Policies)
+    server._tornado.settings |= {"default_handler_class": Missing, "default_handler_args": {"site": site}}
+    return server
