@@ -8,9 +8,9 @@ import numpy as np
 from compute.adapters.alone import plus, random_changes, relative_change, switched_on
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
-from compute.experiments.block import DRAWS, SEEDS, VOICE, R, layer_names, load_effects
+from compute.experiments.block import DRAWS, SEEDS, VOICE, R, load_effects
 from compute.experiments.mixing import load_factors
-from compute.model.forward import PROJECTIONS, base_weights, follow, layer_name
+from compute.model.forward import PROJECTIONS, base_weights, follow, layer_name, layer_names
 from compute.text.tokenizer import encode
 from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
 from widgets.block import Block as BlockFigure

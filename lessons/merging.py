@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compute.adapters.merge_error import relative_change
+from compute.adapters.merge_state import CYCLES
 from compute.costs.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
-from compute.experiments.merging import CYCLES, R, Record, load_record, state_key
+from compute.experiments.merging import R, Record, load_record, state_key
 from compute.numbers.precision import PRECISIONS
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.merging import Merging

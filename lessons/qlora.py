@@ -11,7 +11,7 @@ from compute.costs.architectures import ARCHITECTURES, parameters
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import GB, lora_states, qlora_states
 from compute.experiments.qlora import BLOCKS, final_losses, load_qlora, stored_loss
-from compute.matrices.sample_weights import sample_weights
+from compute.experiments.sample_weights import sample_weights
 from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import (
     BLOCK,

@@ -7,8 +7,8 @@ import numpy as np
 
 from compute.costs.architectures import ARCHITECTURES, linear_numbers
 from compute.costs.counting import lora_numbers
+from compute.experiments.routed import SETS, study
 from compute.experiments.serving import ADAPTERS, RANKS, REQUESTS, counted_pace, load_serving, numbers_held
-from compute.serving.routed import SETS, study
 from compute.serving.routing import RULES
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.routing import Routing

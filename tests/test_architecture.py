@@ -13,6 +13,7 @@ from helpers import ROOT
 from helpers.rules import (
     colours_live_in_css,
     compute_draws_nothing,
+    experiments_read_the_other_rooms,
     no_path_of_one_machine,
     nothing_asks_the_network,
     nothing_is_unpickled,
@@ -27,6 +28,11 @@ RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
         ("compute/a.py", "from widgets import rank"),
         ("widgets/a.py", "def f():\n    import lessons.rank"),
         ("lessons/a.py", "import app"),
+    ],
+    experiments_read_the_other_rooms: [
+        ("compute/a.py", "from compute import experiments"),
+        ("compute/a.py", "import compute.experiments.scale"),
+        ("compute/b/c.py", "def f():\n    from compute.experiments.scale import TASK"),
     ],
     compute_draws_nothing: [
         ("compute/a.py", "import panel as pn"),
@@ -62,6 +68,7 @@ FINE = {
     "compute/a.py": "def f(seed):\n    return np.random.default_rng(seed)",
     "compute/b.py": "np.load(f, allow_pickle=False), np.load(f)",
     "compute/t.py": "import torch",
+    "compute/experiments/a.py": "from compute.experiments.b import c",
     "widgets/a.py": f"'''See {URL}'''\nfrom compute import a\nx = '#add-rank issue #12'",
     "widgets/a.js": "class A { #r = 4; f() { return this.#r + 'http://www.w3.org/2000/svg' + '#r' } }",
     "lessons/press/sources.py": f"x = '{URL}'",

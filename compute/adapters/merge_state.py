@@ -1,6 +1,7 @@
 """All numbers about the weight of one layer in one state: a precision, a strength, two adapters. Needs no torch."""
 
 from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,41 @@ from compute.adapters.merge_error import (
     unchanged_share,
 )
 from compute.adapters.merging import at_strength, drift, merge_weights, random_adapters, unmerge_weights
-from compute.experiments.merging import CYCLES, DRIFT_SEED, Layer, R
 from compute.numbers.precision import rounded
+
+CYCLES = (1, 2, 5, 10, 20, 50, 100)  # at which the drift is kept
+DRIFT_SEED = 0  # of the hundred different adapters
+
+
+class Layer(NamedTuple):
+    """Hold one layer with its adapter, in float32.
+
+    Attributes
+    ----------
+    W : (out, in) ndarray
+        The frozen weight, as the base has it.
+    lora_A : (r, in) ndarray
+        First factor.
+    lora_B : (out, r) ndarray
+        Second factor.
+    scaling : float
+        What the product is multiplied by.
+    x : (n, in) ndarray
+        What the layer is given for each token of one text of the task.
+    """
+
+    W: np.ndarray
+    lora_A: np.ndarray
+    lora_B: np.ndarray
+    scaling: float
+    x: np.ndarray
+
+    @property
+    def delta_w(self) -> np.ndarray:
+        """(out, in), scaling * lora_B @ lora_A in float32: pattern by pattern in float64, as the browser adds them."""
+        lora_A, lora_B = (factor.astype(np.float64) for factor in (self.lora_A, self.lora_B))
+        patterns = [np.outer(column, row) for column, row in zip(lora_B.T, lora_A, strict=True)]
+        return (self.scaling * sum(patterns, np.zeros(self.W.shape))).astype(np.float32)
 
 
 def unmerged_output(layer: Layer, precision: str, strength: float) -> np.ndarray:
@@ -85,7 +119,7 @@ def weight_numbers(layer: Layer, second: Layer, precision: str, strength: float)
     peeled = unmerge_weights(merge_weights(merged, other, precision), delta_w, precision)
     alone = merge_weights(W, other, precision)
     outputs = unmerged_output(layer, precision, strength)
-    drawn = random_adapters(delta_w, R, CYCLES[-1], DRIFT_SEED)
+    drawn = random_adapters(delta_w, len(layer.lora_A), CYCLES[-1], DRIFT_SEED)
     gone = {
         "same": drift(W, repeat(delta_w, CYCLES[-1]), precision),
         "different": drift(W, drawn, precision),

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from compute.adapters.mixing import Layers, mixed_delta_w
-from compute.experiments.mixing import LOSSES, Measured
+from compute.adapters.mixing import LOSSES, Layers, Measured, mixed_delta_w
 from compute.model.gpt import GPT
 from compute.model.sampling import as_text, voice_shares, write_sentences
 from compute.text.batches import windows

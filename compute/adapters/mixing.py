@@ -8,6 +8,8 @@ import numpy as np
 from compute.matrices.svd import balanced_factors, factorize_product
 
 METHODS = ("products", "factors", "concatenation", "svd")
+VOICES_MIXED = ("legal", "medical", "code")  # those with an adapter in assets
+LOSSES = (*VOICES_MIXED, "base")  # what a mix is measured on
 
 
 class Factors(NamedTuple):
@@ -39,6 +41,24 @@ class Factors(NamedTuple):
 
 
 Layers = Mapping[str, Factors]  # an adapter: its factors by the name of the layer
+
+
+class Measured(NamedTuple):
+    """Hold what was measured of a model.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        How many of the sentences it wrote are in each of `compute.text.voices.VOICES`, and in "none".
+    losses : dict of str to float
+        On unseen sentences of each of LOSSES, in nats per token.
+    samples : tuple of (str, str)
+        Sentences that it wrote, the voice before each.
+    """
+
+    counts: dict[str, int]
+    losses: dict[str, float]
+    samples: tuple[tuple[str, str], ...]
 
 
 def combine(adapters: Sequence[Factors], weights: Sequence[float], method: str) -> Factors:

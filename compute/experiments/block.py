@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.mixing import FOLDER, adapter_sums
 from compute.experiments.runs import config_of
-from compute.model.forward import PROJECTIONS, base_weights, layer_name
+from compute.model.forward import layer_names
 from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
 
 if TYPE_CHECKING:
@@ -78,22 +78,6 @@ class Effects(NamedTuple):
     layers: dict[str, Effect]
     recorded: str
     seconds: float
-
-
-def layer_names() -> list[str]:
-    """Return the names of all projections of the base model, block by block.
-
-    Returns
-    -------
-    list of str
-        As in adapter files.
-
-    Examples
-    --------
-    >>> len(layer_names()), layer_names()[-1]
-    (18, 'blocks.2.mlp.down_proj')
-    """
-    return [layer_name(block, name) for block in range(base_weights().n_layer) for name in PROJECTIONS]
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from compute.adapters.merge_state import Layer, weight_numbers
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import load
 from compute.numbers.precision import PRECISIONS
@@ -32,42 +33,9 @@ TASKS = ("legal", "code")  # each is the second adapter of the other
 LAYER = "blocks.1.attention.v_proj"  # square, and small enough to be drawn whole
 R = 4
 STRENGTHS = (1.0, 0.1, 0.01, 0.001)
-CYCLES = (1, 2, 5, 10, 20, 50, 100)  # at which the drift is kept
-DRIFT_SEED = 0  # of the hundred different adapters
 DIGITS = 8  # significant ones: float32 has no more, and the gain of a small adapter is a small difference
 TEXTS = (1, 32)  # in a timed forward pass
 ROUNDS, EACH_SECONDS = 101, 0.01  # measurements, and how long one of them goes on
-
-
-class Layer(NamedTuple):
-    """Hold one layer with its adapter, in float32.
-
-    Attributes
-    ----------
-    W : (out, in) ndarray
-        The frozen weight, as the base has it.
-    lora_A : (r, in) ndarray
-        First factor.
-    lora_B : (out, r) ndarray
-        Second factor.
-    scaling : float
-        What the product is multiplied by.
-    x : (n, in) ndarray
-        What the layer is given for each token of one text of the task.
-    """
-
-    W: np.ndarray
-    lora_A: np.ndarray
-    lora_B: np.ndarray
-    scaling: float
-    x: np.ndarray
-
-    @property
-    def delta_w(self) -> np.ndarray:
-        """(out, in), scaling * lora_B @ lora_A in float32: pattern by pattern in float64, as the browser adds them."""
-        lora_A, lora_B = (factor.astype(np.float64) for factor in (self.lora_A, self.lora_B))
-        patterns = [np.outer(column, row) for column, row in zip(lora_B.T, lora_A, strict=True)]
-        return (self.scaling * sum(patterns, np.zeros(self.W.shape))).astype(np.float32)
 
 
 class Record(NamedTuple):
@@ -288,7 +256,6 @@ def _rounded(value: float | list[float]) -> float | list[float]:
 
 
 def _make(_: list[str]) -> None:
-    from compute.adapters.merge_state import weight_numbers
     from compute.adapters.merged_model import merged_losses
     from compute.model.checkpoint import load_base
 

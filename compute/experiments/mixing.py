@@ -13,7 +13,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.adapters.mixing import METHODS, Factors, Layers
+from compute.adapters.mixing import LOSSES, METHODS, VOICES_MIXED, Factors, Layers, Measured
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import load
 from compute.numbers.files import FileRefused, read_adapter
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
 FOLDER = ASSETS / "mixing"
-VOICES_MIXED = ("legal", "medical", "code")
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # besides 0, which leaves an adapter out
 MEASURED_METHODS = ("products", "factors", "svd")  # "concatenation" gives the same weights as "products"
-LOSSES = (*VOICES_MIXED, "base")
 R = 4
 SENTENCES, SEED = 400, 0  # a share of one half is then known to within 5 in 100
 SAME_LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
@@ -51,24 +49,6 @@ class Mix(NamedTuple):
     voices: tuple[str, ...]
     weights: tuple[float, ...]
     method: str
-
-
-class Measured(NamedTuple):
-    """Hold what was measured of a model.
-
-    Attributes
-    ----------
-    counts : dict of str to int
-        How many of the sentences it wrote are in each of VOICES, and in "none".
-    losses : dict of str to float
-        On unseen sentences of each of LOSSES, in nats per token.
-    samples : tuple of (str, str)
-        Sentences that it wrote, the voice before each.
-    """
-
-    counts: dict[str, int]
-    losses: dict[str, float]
-    samples: tuple[tuple[str, str], ...]
 
 
 class Record(NamedTuple):

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from compute.experiments.block import layer_names
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import FULL, FULL_SLOW, RECORDED_RANKS, config_of
 from compute.matrices.amplification import amplified
 from compute.matrices.intruders import largest_cosines, random_change
-from compute.model.forward import base_weights
+from compute.model.forward import base_weights, layer_names
 from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import Result, TrainConfig
 

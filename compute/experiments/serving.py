@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.experiments.block import layer_names
 from compute.experiments.making import Bar, Recipe
-from compute.experiments.mixing import VOICES_MIXED, load_factors
+from compute.experiments.mixing import load_factors
+from compute.model.forward import layer_names
 from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.serving.routing import NO_ADAPTER, ROUTES
 from compute.text.tokenizer import vocab_size
 from compute.text.voices import BASE_VOICES
 
@@ -32,8 +33,6 @@ REQUESTS = 32  # in a batch
 ADAPTERS = (1, 2, 4, 8, 16, 32)  # distinct ones in a batch
 RANKS = (4, 16, 64)
 LENGTHS = (1, 32)  # tokens that are read of each request
-NO_ADAPTER = "none"
-ROUTES = (NO_ADAPTER, *VOICES_MIXED)  # where a request can be sent
 ROUNDS = 20
 TRIES = 3  # in a round, of which the fastest counts: the others waited for something that is not theirs
 SEED = 0

@@ -171,6 +171,22 @@ def base_weights(path: Path = BASE) -> Weights:
     return Weights(tensors, about["config"]["n_head"], about["config"]["n_layer"])
 
 
+def layer_names() -> list[str]:
+    """Return the names of all projections of the base model, block by block.
+
+    Returns
+    -------
+    list of str
+        As in adapter files.
+
+    Examples
+    --------
+    >>> len(layer_names()), layer_names()[-1]
+    (18, 'blocks.2.mlp.down_proj')
+    """
+    return [layer_name(block, name) for block in range(base_weights().n_layer) for name in PROJECTIONS]
+
+
 def follow(weights: Weights, tokens: Sequence[int]) -> Passed:
     """Return every number on the way of one text through a model.
 

@@ -5,11 +5,12 @@ from functools import cache
 
 import numpy as np
 
-from compute.experiments.mixing import VOICES_MIXED
-from compute.experiments.serving import NO_ADAPTER, ROUTES
+from compute.adapters.mixing import VOICES_MIXED
 from compute.numbers.bounds import finite, one_of, whole
 from compute.text.voices import BASE_VOICES, grammar, vocabulary
 
+NO_ADAPTER = "none"
+ROUTES = (NO_ADAPTER, *VOICES_MIXED)  # where a request can be sent
 UNADAPTED = tuple(voice for voice in BASE_VOICES if voice not in VOICES_MIXED)  # these need no adapter
 VOICES_OF = {NO_ADAPTER: UNADAPTED} | {voice: (voice,) for voice in VOICES_MIXED}
 RULES = ("probable", "cheapest")

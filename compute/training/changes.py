@@ -3,8 +3,7 @@
 import numpy as np
 from safetensors.numpy import load
 
-from compute.experiments.block import layer_names
-from compute.model.forward import base_weights
+from compute.model.forward import base_weights, layer_names
 from compute.training.config import TrainConfig
 
 PREFIX = "base_model.model."  # PEFT wraps the model twice

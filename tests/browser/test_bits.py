@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from compute.matrices.sample_weights import SAMPLE_WEIGHTS
+from compute.experiments.sample_weights import SAMPLE_WEIGHTS
 from widgets.bits import BLOCKS, Bits
 from widgets.quantised import Quantised
 

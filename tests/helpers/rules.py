@@ -51,13 +51,18 @@ def layer(path: str) -> str:
     return path.split("/")[0].removesuffix(".py")
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield the top-level packages that a module imports, wherever in it."""
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield the full names of what a module imports, wherever in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield (node.module or "").split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Return the top-level packages that a module imports, wherever in it."""
+    return {name.split(".")[0] for name in imported(tree)}
 
 
 def dotted(node: ast.AST) -> str:
@@ -98,6 +103,17 @@ def use_goes_one_way(root: Path) -> list[str]:
         if layer(path) in LAYERS
         for name in imports(tree)
         if name in LAYERS[LAYERS.index(layer(path)) + 1 :]
+    ]
+
+
+def experiments_read_the_other_rooms(root: Path) -> list[str]:
+    """Refuse an import of an experiment in another room of compute."""
+    return [
+        f"{path} imports {name}"
+        for path, tree in sources(root)
+        if path.startswith("compute/") and not path.startswith("compute/experiments/")
+        for name in imported(tree)
+        if name.startswith("compute.experiments")
     ]
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from compute.experiments.qlora import LEARNED_TASKS, load_qlora
-from compute.matrices.sample_weights import SAMPLE_WEIGHTS
+from compute.experiments.sample_weights import SAMPLE_WEIGHTS
 from compute.training.config import BASE_FORMATS
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.bits import BLOCKS, Bits

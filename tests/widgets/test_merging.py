@@ -8,7 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from compute.experiments.merging import CYCLES, LAYER, TASKS, load_layer, load_record
+from compute.adapters.merge_state import CYCLES
+from compute.experiments.merging import LAYER, TASKS, load_layer, load_record
 from compute.numbers.precision import PRECISIONS
 from helpers import ROOT
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, states, templates

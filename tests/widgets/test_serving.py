@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from compute.experiments.routed import study
 from compute.experiments.serving import ADAPTERS, WAYS, load_serving, numbers_held
-from compute.serving.routed import study
 from helpers.instruments import gaps, is_shown, numbers, printed_by, samples, templates
 from widgets.kit.text import fill
 from widgets.routing import Routing

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.matrices.sample_weights import SAMPLE_WEIGHTS, sample_weights
+from compute.experiments.sample_weights import SAMPLE_WEIGHTS, sample_weights
 from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import LEVELS, bits_per_number, dequantise, quantise
 from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS

@@ -113,7 +113,7 @@ SNIPPET = """# Run it in the folder of this project.
 import numpy as np
 
 from compute.numbers.quantising import LEVELS
-from compute.matrices.sample_weights import sample_weights
+from compute.experiments.sample_weights import sample_weights
 
 rows = sample_weights("{matrix}").astype(float).reshape(-1, {block_size})  # a row is a block
 absmax = abs(rows).max(axis=1, keepdims=True)

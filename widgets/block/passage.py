@@ -9,7 +9,7 @@ import numpy as np
 from compute.adapters.alone import random_changes, relative_change, switched_on
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
-from compute.experiments.block import DRAWS, VOICE, layer_names, load_effects
+from compute.experiments.block import DRAWS, VOICE, load_effects
 from compute.experiments.mixing import load_factors
 from compute.model.forward import (
     PROJECTIONS,
@@ -18,6 +18,7 @@ from compute.model.forward import (
     base_weights,
     follow,
     layer_name,
+    layer_names,
 )
 from compute.text.tokenizer import decode, encode
 from widgets.block.words import BEGIN_WORD, BLOCK_NAMES, PLACES, TEXTS

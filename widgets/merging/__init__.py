@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 import param
 
+from compute.adapters.merge_state import CYCLES
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
-from compute.experiments.merging import CYCLES, LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
+from compute.experiments.merging import LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
 from compute.numbers.precision import PRECISIONS
 from widgets.kit.instrument import Instrument, esm
 from widgets.kit.layers import LAYERS

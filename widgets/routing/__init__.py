@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import param
 
-from compute.experiments.serving import ROUTES
-from compute.serving.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
-from compute.serving.routing import RULES, chances, chosen, evidence, word_places, word_weights
+from compute.experiments.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
+from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, word_places, word_weights
 from compute.text.tokenizer import words_of
 from widgets.kit.instrument import Instrument, esm
 from widgets.kit.text import fill

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compute.serving.routed import EXAMPLES
+from compute.experiments.routed import EXAMPLES
 
 ROUTE_LABELS = {"none": "No adapter", "legal": "Legal", "medical": "Medical", "code": "Code"}
 ROUTES_SAID = {
@@ -88,7 +88,7 @@ WORDS: dict[str, Any] = {
     "downloads": {"confusion": "Counts (CSV)", "picture": "Picture (SVG)"},
 }
 
-SNIPPET = """from compute.serving.routed import study
+SNIPPET = """from compute.experiments.routed import study
 
 known = study()
 examples, rule, words = {examples}, "{rule}", {n}

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from compute.experiments import block
-from compute.experiments.block import DRAWS, FILE, VOICE, layer_names, load_effects
+from compute.experiments.block import DRAWS, FILE, VOICE, load_effects
 from compute.experiments.making import Bar
 from compute.model.checkpoint import load_base
-from compute.model.forward import layer_name
+from compute.model.forward import layer_name, layer_names
 from compute.text.batches import windows
 
 LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way

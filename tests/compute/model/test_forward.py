@@ -10,10 +10,9 @@ import torch
 
 from compute.adapters.alone import as_large, plus, random_changes, relative_change, switched_on
 from compute.adapters.mixed_model import mixed_model
-from compute.experiments.block import layer_names
 from compute.experiments.mixing import load_factors
 from compute.model.checkpoint import load_base
-from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow, layer_name
+from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow, layer_name, layer_names
 from compute.numbers.refusal import FileRefused
 from compute.text.tokenizer import encode
 

@@ -9,7 +9,7 @@ import torch
 from compute.adapters.peft_format import load_adapter
 from compute.experiments import qlora
 from compute.experiments.qlora import FILE, LEARNED_TASKS, SEEDS, STEPS, config_of, load_qlora
-from compute.matrices.sample_weights import SAMPLE_WEIGHTS, sample_weights
+from compute.experiments.sample_weights import SAMPLE_WEIGHTS, sample_weights
 from compute.model.checkpoint import load_base
 from compute.model.quantised import quantised_model
 from compute.numbers.quantising import in_few_bits

@@ -6,10 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from compute.experiments.mixing import VOICES_MIXED
-from compute.experiments.serving import NO_ADAPTER, ROUTES, load_serving
-from compute.serving.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, learned, study, unseen_prompts
+from compute.adapters.mixing import VOICES_MIXED
+from compute.experiments.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, learned, study, unseen_prompts
+from compute.experiments.serving import load_serving
 from compute.serving.routing import (
+    NO_ADAPTER,
+    ROUTES,
     RULES,
     UNADAPTED,
     chances,

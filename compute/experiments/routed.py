@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compute.experiments.serving import ROUTES, load_serving
+from compute.experiments.serving import load_serving
 from compute.serving.routing import (
+    ROUTES,
     RULES,
     chances,
     chosen,

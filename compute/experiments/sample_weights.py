@@ -1,14 +1,11 @@
 """Small matrices to quantise: one of the base model, one that was learned, and three that chance drew. No torch."""
 
-import hashlib
-import json
 from functools import cache
 
 import numpy as np
-from safetensors.numpy import load
 
 from compute.experiments.learned import V_PROJ, load_learned
-from compute.numbers.records import ASSETS
+from compute.model.forward import base_weights
 
 SAMPLE_WEIGHTS = ("base", "learned", "gaussian", "uniform", "heavy")
 SIDE, SEED = 64, 0
@@ -49,18 +46,10 @@ def sample_weights(name: str) -> np.ndarray:
 
 def _made(name: str) -> np.ndarray:
     if name == "base":
-        return _base_weight(f"{V_PROJ}.weight")
+        return base_weights().tensors[f"{V_PROJ}.weight"]
     if name == "learned":
         return load_learned("new-language-v_proj")
     rng, shape = np.random.default_rng(SEED), (SIDE, SIDE)
     if name == "gaussian":
         return rng.standard_normal(shape)
     return rng.uniform(-1, 1, shape) if name == "uniform" else rng.standard_t(HEAVY, shape)
-
-
-def _base_weight(name: str) -> np.ndarray:
-    data = (ASSETS / "base.safetensors").read_bytes()
-    about = json.loads((ASSETS / "base.json").read_text(encoding="utf-8"))
-    if hashlib.sha256(data).hexdigest() != about["sha256"]:
-        raise ValueError("base.safetensors is damaged: its SHA-256 is not the one in base.json.")
-    return load(data)[name]
