@@ -79,7 +79,7 @@ def voice_shares(model: GPT, number: int, seed: int) -> dict[str, float]:
 
     Notes
     -----
-    The standard error of a share p is sqrt(p * (1 - p) / number): 0.035 at most for 200 sentences. What has no full
+    The standard error of a share p is sqrt(p * (1 - p) / number): below 0.036 for 200 sentences. What has no full
     stop after the length of the longest sentence of any voice is "none", so that no more is written.
 
     Examples

@@ -83,6 +83,16 @@ def test_adalora_leaves_what_its_budget_says():
             assert max(run.ranks.values()) <= start_rank(run.size)
 
 
+def test_rates_at_the_end_of_the_grid_are_those_that_the_plan_names():
+    chosen = {
+        (task, method): best_rate(load_menu().runs, task, method) for task in MENU_TASKS for method in SIZES
+    }
+    assert all(chosen["legal", method] == RATES[method][0] for method in SIZES)
+    new = {method: chosen["new language", method] for method in SIZES}
+    at_the_end = {method: rate for method, rate in new.items() if rate != RATES[method][1]}
+    assert at_the_end == {"adalora": 0.01, "ia3": 0.3, "soft prompt": 0.1}
+
+
 def test_times_are_ordered_and_what_merges_is_the_plain_model():
     for method, size in POINTS:
         for batch in BATCHES:
