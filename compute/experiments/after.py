@@ -16,13 +16,13 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.runs import FULL, FULL_LEARNING_RATES, FULL_SLOW
 from compute.matrices.row_changes import Split, split_change
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TARGET_MODULES, TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "after.json"
+FILE = RECORDS / "after.json"
 SEQUENCES = {
     "known": ("legal", "medical", "code"),  # voices that the base knows
     "new first": ("new language", "legal", "medical"),
@@ -113,7 +113,7 @@ def load_after(path: Path = FILE) -> After:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

@@ -4,7 +4,7 @@ Whatever is recorded starts from it and is refused with another, so all recordin
 """
 
 from compute.experiments.making import Bar, Recipe
-from compute.model.forward import BASE
+from compute.numbers.records import BASE
 from compute.text.voices import BASE_VOICES
 
 SEED = 0

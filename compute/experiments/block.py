@@ -1,7 +1,7 @@
 """What each adapter of the legal voice does by itself.
 
-The adapter in assets/mixing/legal is taken, and trained twice more from other seeds. Then each of its layers is
-switched on alone and off alone, and random matrices of the same size stand in its place: 330 losses.
+The adapter in assets/recorded/mixing/legal is taken, and trained twice more from other seeds. Then each of its layers
+is switched on alone and off alone, and random matrices of the same size stand in its place: 330 losses.
 """
 
 import copy
@@ -16,7 +16,7 @@ from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.mixing import FOLDER, adapter_sums
 from compute.experiments.runs import config_of
 from compute.model.forward import layer_names
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from compute.adapters.peft_format import AdapterFiles
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "block.json"
-VOICE = "legal"  # whose adapter is taken apart: assets/mixing/legal
+FILE = RECORDS / "block.json"
+VOICE = "legal"  # whose adapter is taken apart: assets/recorded/mixing/legal
 R = 4
 SEEDS = (0, 1, 2)  # of training; the adapter in assets has the first
 DRAWS = 10  # random matrices as large as delta_w
@@ -87,7 +87,7 @@ def load_effects(path: Path = FILE) -> Effects:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from compute.experiments.making import Recipe
 from compute.matrices.svd import factorize_product
 from compute.numbers.files import read_adapter
-from compute.numbers.records import ASSETS
+from compute.numbers.records import RECORDS
 
-FILE = ASSETS / "adapters.json"
+FILE = RECORDS / "adapters.json"
 DIGITS = 4  # significant ones, of singular values
 # By the name of the folder: the repository on GitHub, and the licence that it states.
 ORIGINS = {
@@ -115,7 +115,7 @@ def load_derived(path: Path = FILE) -> dict[str, DerivedAdapter]:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

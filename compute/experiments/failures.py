@@ -24,14 +24,14 @@ from compute.experiments.runs import (
     config_of,
     load,
 )
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TRAINING_TEXTS, TrainConfig
 from compute.training.gathered import Run, collect
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "failures.json"
+FILE = RECORDS / "failures.json"
 OTHER_SEED = "another seed"
 MORE_STEPS = (20, 100, 300)  # of full finetuning that the base got on top
 OTHER_STEPS = 600  # of another base: fewer than ours had, and enough to write whole sentences
@@ -158,7 +158,7 @@ def load_failures(path: Path = FILE) -> Failures:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import INITS, OPTIMIZERS, TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
     from compute.training.first_steps import FirstSteps
 
-FOLDER = ASSETS / "inits"
+FOLDER = RECORDS / "inits"
 SMALL = "small layer"
 PROBLEMS = (SMALL, "new language")
 STEPS = 50
@@ -98,7 +98,7 @@ def file_of(problem: str) -> Path:
     Returns
     -------
     Path
-        A file in assets/inits, which may be missing.
+        A file in assets/recorded/inits, which may be missing.
 
     Raises
     ------

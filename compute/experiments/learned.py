@@ -18,10 +18,10 @@ from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import FULL, load
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
-from compute.numbers.records import ASSETS, NotWhole, read_arrays, write_arrays
+from compute.numbers.records import RECORDS, NotWhole, read_arrays, write_arrays
 from compute.training.config import TrainConfig
 
-FILE = ASSETS / "learned.safetensors"
+FILE = RECORDS / "learned.safetensors"
 SAME_SPECTRUM = 1e-3  # of the largest singular value: the record has four digits
 
 
@@ -87,7 +87,7 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
     name : str
         A key of LEARNED.
     path : Path
-        Name of the file of matrices. If left out, the one in assets.
+        Name of the file of matrices. If left out, the one in assets/recorded.
 
     Returns
     -------
@@ -101,7 +101,8 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
 
     Notes
     -----
-    The runs are those of assets/runs/<task>-full.json. The sum of the bytes is compared before anything reads them.
+    The runs are those of assets/recorded/runs/<task>-full.json. The sum of the bytes is compared before anything reads
+    them.
 
     Examples
     --------

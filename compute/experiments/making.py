@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compute.numbers.records import ASSETS
 from compute.training.config import Result, TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-ROOT = ASSETS.parent
+ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 30  # characters of a bar
 
 
@@ -71,7 +70,7 @@ class Recipe:
     minutes : int
         About how long it takes on one core.
     writes : tuple of Path
-        Files and folders, in assets.
+        Files and folders, in assets/recorded.
     make : function of list of str
         Does it. It is given what stands on the command line.
     argument : str
@@ -83,9 +82,10 @@ class Recipe:
 
     Examples
     --------
-    >>> recipe = Recipe("scale", "Losses.", 8, (ASSETS / "scale.json",), print)
+    >>> from compute.numbers.records import RECORDS
+    >>> recipe = Recipe("scale", "Losses.", 8, (RECORDS / "scale.json",), print)
     >>> print(recipe.parser().description)
-    Losses. About 8 minutes of one core; writes assets/scale.json.
+    Losses. About 8 minutes of one core; writes assets/recorded/scale.json.
     """
 
     name: str

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import Result, TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "menu.json"
+FILE = RECORDS / "menu.json"
 MENU_TASKS = ("legal", "new language")
 # Ranks, widths of bottlenecks, numbers of vectors; None where there is no size to choose. The middle one is tuned.
 SIZES: dict[str, tuple[int | None, ...]] = {

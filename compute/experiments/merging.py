@@ -19,7 +19,7 @@ from compute.adapters.merge_state import Layer, weight_numbers
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import load
 from compute.numbers.precision import PRECISIONS
-from compute.numbers.records import ASSETS, read_arrays, recorded_here, write_arrays
+from compute.numbers.records import RECORDS, read_arrays, recorded_here, write_arrays
 from compute.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "merging.safetensors"
+FILE = RECORDS / "merging.safetensors"
 TASKS = ("legal", "code")  # each is the second adapter of the other
 LAYER = "blocks.1.attention.v_proj"  # square, and small enough to be drawn whole
 R = 4

@@ -17,14 +17,14 @@ from compute.adapters.mixing import LOSSES, METHODS, VOICES_MIXED, Factors, Laye
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import load
 from compute.numbers.files import FileRefused, read_adapter
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.text.voices import NO_VOICE, VOICES
 from compute.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-FOLDER = ASSETS / "mixing"
+FOLDER = RECORDS / "mixing"
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # besides 0, which leaves an adapter out
 MEASURED_METHODS = ("products", "factors", "svd")  # "concatenation" gives the same weights as "products"
 R = 4
@@ -138,7 +138,7 @@ def load_factors(voice: str, folder: Path = FOLDER) -> Layers:
     voice : str
         One of VOICES_MIXED.
     folder : Path
-        Where the folders of the adapters are. If left out, assets/mixing.
+        Where the folders of the adapters are. If left out, assets/recorded/mixing.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def adapter_sums(folder: Path = FOLDER) -> dict[str, str]:
     Parameters
     ----------
     folder : Path
-        Where the folders of the adapters are. If left out, assets/mixing.
+        Where the folders of the adapters are. If left out, assets/recorded/mixing.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def load_record(folder: Path = FOLDER) -> Record:
     Parameters
     ----------
     folder : Path
-        Where measured.json and the folders of the adapters are. If left out, assets/mixing.
+        Where measured.json and the folders of the adapters are. If left out, assets/recorded/mixing.
 
     Returns
     -------

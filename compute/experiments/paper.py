@@ -17,10 +17,10 @@ from compute.experiments.runs import FULL, FULL_SLOW, RECORDED_RANKS, config_of
 from compute.matrices.amplification import amplified
 from compute.matrices.intruders import largest_cosines, random_change
 from compute.model.forward import base_weights, layer_names
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import Result, TrainConfig
 
-FILE = ASSETS / "paper.json"
+FILE = RECORDS / "paper.json"
 TASKS = ("legal", "new language")  # one voice that the base has read a little of, and one that it has not
 FULL_RUNS = (FULL, FULL_SLOW)
 NAMES = (*RECORDED_RANKS, *FULL_RUNS)
@@ -113,7 +113,7 @@ def load_paper(path: Path = FILE) -> PaperRecord:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.adapters.placing import as_config, code_of, rank_within
 from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import LAYERS, TARGET_MODULES, TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-PATH = ASSETS / "placing.json"
+PATH = RECORDS / "placing.json"
 SEEDS = (0, 1)
 ATTENTION, MLP = TARGET_MODULES[:4], TARGET_MODULES[4:]
 GROUPS: tuple[tuple[str, ...], ...] = (  # in all blocks: each alone, those of the paper's table 5, the rest
@@ -147,7 +147,7 @@ def load_placing(path: Path = PATH) -> Recorded:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe
 from compute.numbers.quantising import BLOCK
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import BASE_FORMATS, EVALUATE_EVERY, FLOAT32, Result, StepRecord, TrainConfig
 
 if TYPE_CHECKING:
     from compute.adapters.peft_format import AdapterFiles
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "qlora.json"
+FILE = RECORDS / "qlora.json"
 LEARNED_TASKS = ("legal", "new language")  # one that the base has read a little of, one that it has not
 BLOCKS = (16, 32, 64, 128, 256, 4096)  # the last is a whole square matrix
 SEEDS = (0, 1, 2)

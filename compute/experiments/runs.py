@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.text.voices import NEW_VOICES, TASKS
 from compute.training.config import STRENGTHS, Evaluation, TrainConfig, config_from
 from compute.training.gathered import Run, collect
@@ -22,7 +22,7 @@ RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
 FULL = "full"
 FULL_SLOW = "full-slow"  # at a third of the learning rate
 WITH_EMBEDDINGS = "r4-embeddings"  # LoRA whose embeddings learn too
-RUNS = ASSETS / "runs"
+RUNS = RECORDS / "runs"
 DECIMALS = 4  # of losses, in nats
 DIGITS = 4  # significant ones, of norms and singular values
 
@@ -107,7 +107,7 @@ def file_of(task: str, r: int | str) -> Path:
     Returns
     -------
     Path
-        A file in assets/runs, which may be missing.
+        A file in assets/recorded/runs, which may be missing.
 
     Raises
     ------

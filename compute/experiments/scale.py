@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import OPTIMIZERS, SCALING_RULES, TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-PATH = ASSETS / "scale.json"
+PATH = RECORDS / "scale.json"
 TASK = "new language"
 STEPS = 100
 BLOCK = 5  # steps: of a run's losses their means are kept
@@ -185,7 +185,7 @@ def load_scale(path: Path = PATH) -> Scale:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

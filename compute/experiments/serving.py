@@ -16,7 +16,7 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.mixing import load_factors
 from compute.model.forward import layer_names
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.serving.routing import NO_ADAPTER, ROUTES
 from compute.text.tokenizer import vocab_size
 from compute.text.voices import BASE_VOICES
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "serving.json"
+FILE = RECORDS / "serving.json"
 WAYS = ("together", "swapped", "merged")
 REQUESTS = 32  # in a batch
 ADAPTERS = (1, 2, 4, 8, 16, 32)  # distinct ones in a batch
@@ -192,7 +192,7 @@ def load_serving(path: Path = FILE) -> Served:
     Parameters
     ----------
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

@@ -11,13 +11,13 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.matrices.spectrum import r90
 from compute.matrices.svd import factorize
-from compute.numbers.records import ASSETS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
-FILE = ASSETS / "subspace.json"
+FILE = RECORDS / "subspace.json"
 SUBSPACE_TASKS = ("legal", "new language")  # one voice that the base knows, and one that it has never read
 DIMENSIONS = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 SEEDS = (0, 1, 2)  # of the subspaces; spectra are kept of the first
@@ -94,7 +94,7 @@ def load_subspace(task: str, path: Path = FILE) -> SubspaceRuns:
     task : str
         One of SUBSPACE_TASKS.
     path : Path
-        Name of the file. If left out, the one in assets.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------

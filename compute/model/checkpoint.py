@@ -8,12 +8,10 @@ from pathlib import Path
 from safetensors.torch import load, save
 
 from compute.model.gpt import GPT, GPTConfig
-from compute.numbers.records import described
+from compute.numbers.records import BASE, described
 from compute.numbers.refusal import FileRefused
 from compute.text.tokenizer import vocab_size
 from compute.text.voices import vocabulary
-
-BASE = Path(__file__).resolve().parents[2] / "assets" / "base.safetensors"
 
 
 def save_base(path: Path, model: GPT, notes: dict) -> None:

@@ -10,9 +10,8 @@ from safetensors.numpy import load
 from scipy.special import erf
 
 from compute.numbers.bounds import one_of, whole
-from compute.numbers.records import ASSETS, described
+from compute.numbers.records import BASE, described
 
-BASE = ASSETS / "base.safetensors"
 NORM_EPS = 1e-5  # as in torch.nn.LayerNorm
 
 # Each projection of a block: the module that it is part of, the place that it reads and the place that it writes.

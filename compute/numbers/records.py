@@ -1,4 +1,4 @@
-"""Files in assets that were recorded with the base model: written in one way, read and refused in one way."""
+"""Files in assets/recorded that were recorded with the base model: written in one way, read and refused in one way."""
 
 import hashlib
 import json
@@ -15,7 +15,8 @@ from safetensors.numpy import load, save
 
 from compute.numbers.refusal import FileRefused
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+RECORDS = Path(__file__).resolve().parents[2] / "assets" / "recorded"
+BASE = RECORDS / "base.safetensors"  # the base model of the lessons
 T = TypeVar("T")
 
 
@@ -38,7 +39,7 @@ class NotWhole(ValueError):
 
 
 def base_sum() -> str:
-    """Return which base model is in assets.
+    """Return which base model is recorded.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def base_sum() -> str:
     >>> len(base_sum())
     64
     """
-    about = json.loads((ASSETS / "base.json").read_text(encoding="utf-8"))
+    about = json.loads(BASE.with_suffix(".json").read_text(encoding="utf-8"))
     return about["sha256"]
 
 
@@ -76,7 +77,7 @@ def described(path: Path) -> tuple[bytes, dict[str, Any]]:
 
     Examples
     --------
-    >>> data, about = described(ASSETS / "base.safetensors")
+    >>> data, about = described(BASE)
     >>> about["sha256"] == base_sum()
     True
     """

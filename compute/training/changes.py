@@ -32,8 +32,9 @@ def changes(weights: bytes, config: TrainConfig) -> dict[str, np.ndarray]:
 
     Examples
     --------
-    >>> from compute.experiments.runs import ASSETS, config_of
-    >>> weights = (ASSETS / "mixing" / "legal" / "adapter_model.safetensors").read_bytes()
+    >>> from compute.experiments.mixing import FOLDER
+    >>> from compute.experiments.runs import config_of
+    >>> weights = (FOLDER / "legal" / "adapter_model.safetensors").read_bytes()
     >>> changes(weights, config_of("legal", 4))["blocks.1.mlp.up_proj"].shape
     (256, 64)
     """

@@ -67,7 +67,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 r = {r}
-delta_w = load_file("assets/learned.safetensors")["NAME"].astype(np.float64)
+delta_w = load_file("assets/recorded/learned.safetensors")["NAME"].astype(np.float64)
 """
 
 TASK_CODE = {

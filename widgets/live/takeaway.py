@@ -26,7 +26,8 @@ CODE = (
     "training/__init__",
     "training/config",
 )
-FILES = (*(f"compute/{name}.py" for name in CODE), "assets/base.safetensors", "assets/base.json", "LICENSE")
+BASE = ("assets/recorded/base.safetensors", "assets/recorded/base.json")
+FILES = (*(f"compute/{name}.py" for name in CODE), *BASE, "LICENSE")
 
 SCRIPT = '''"""Load the adapter with the peft library, on the base that it was trained on, and let it write.
 

@@ -67,7 +67,7 @@ import json
 
 import numpy as np
 
-with open("assets/runs/{file}-full.json", encoding="utf-8") as file:
+with open("assets/recorded/runs/{file}-full.json", encoding="utf-8") as file:
     s = np.array(json.load(file)["spectra"]["{layer}"])
 """
 LOAD_REAL = """# Run it in the folder of this project.
@@ -75,7 +75,7 @@ import json
 
 import numpy as np
 
-with open("assets/adapters.json", encoding="utf-8") as file:
+with open("assets/recorded/adapters.json", encoding="utf-8") as file:
     s = np.array(json.load(file)["{name}"]["layers"]["{layer}"]["s"])
 """
 

@@ -43,7 +43,7 @@ torch.set_num_threads(1)  # matrices this small gain nothing from a second threa
 
 @pytest.fixture
 def copied(tmp_path):
-    """Return a folder with copies of everything in assets/mixing."""
+    """Return a folder with copies of everything in assets/recorded/mixing."""
     return Path(shutil.copytree(FOLDER, tmp_path / "mixing"))
 
 

@@ -40,7 +40,7 @@ def test_it_is_whole_and_small():
 
 
 def test_measured_again_it_is_the_same():
-    # The adapter of assets/mixing is that of the recorded run.
+    # The adapter of assets/recorded/mixing is that of the recorded run.
     weights = (FOLDER / "legal" / "adapter_model.safetensors").read_bytes()
     recorded = load_paper().runs["legal"][4][0]
     evaluation = Evaluation(recorded.validation_loss, recorded.base_loss, ())
