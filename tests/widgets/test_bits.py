@@ -42,7 +42,7 @@ def test_the_table_of_the_bits_has_every_format():
 
 def test_every_gap_of_the_bits_has_a_value():
     figure = Bits()
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, figure.values() | {"squared": 0.0})) <= CELL, path
     assert len(json.dumps(figure.make_arrays())) < 40_000
 
@@ -75,7 +75,7 @@ def test_the_code_stores_the_base_and_measures_it():
 
 def test_every_gap_of_the_quantised_base_has_a_value():
     figure = Quantised()
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, figure.values())) <= PROBED, path
     with pytest.raises(ValueError, match="guess"):
         Quantised(guess="nothing")

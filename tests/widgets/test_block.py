@@ -121,7 +121,7 @@ def test_the_table_has_the_six_projections():
 
 def test_every_gap_has_a_value():
     figure = Block()
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         known = BROWSER.get(path.split(".")[0], set())
         values = {name: value for name, value in figure.values().items() if name not in known}
         assert gaps(fill(template, values)) <= known, path

@@ -83,7 +83,7 @@ def test_every_gap_has_a_value():
     figure = Counting()
     (full, *_), values = figure.bars(), figure.values(16)
     known = {**values, **full, **vars(ARCHITECTURES["gpt2"]), "more": ""}
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, known)) <= BROWSER.get(path.split(".")[0], set()), path
 
 

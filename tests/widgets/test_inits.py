@@ -57,12 +57,12 @@ def test_the_truth_of_the_guess_is_that_of_every_run(init, truth):
         assert {flow(run, 0) for run in runs} == {truth}
         arrays = figure(problem, optimizer, init).make_arrays()
         assert arrays["inits"][slug(init)]["truth"] == truth
-        assert truth in [value for value, _ in Inits().words()["guess"]["options"]]
+        assert truth in [value for value, _ in Inits().words["guess"]["options"]]
 
 
 def test_every_gap_has_a_value():
     shown = Inits()
-    for path, template in templates(shown.words()):
+    for path, template in templates(shown.words):
         assert gaps(fill(template, shown.values(0))) <= BROWSER, path
     with pytest.raises(ValueError, match="guess"):
         Inits(guess="lora_C")

@@ -71,7 +71,7 @@ def test_every_gap_has_a_value():
         "share",
         "noise",
     }
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, figure.values(0))) <= browser, path
 
 

@@ -113,7 +113,7 @@ def test_every_gap_of_the_mixer_has_a_value():
     # What the browser alone knows: rows of the table, guesses, and what stands in the code.
     browser = {"guess", "voice", "count", "share", "low", "high", "base"}
     known = {**shown.values("products"), **shown.guessed(), "half": 0.5}
-    for path, template in templates(shown.words()):
+    for path, template in templates(shown.words):
         assert gaps(fill(template, known)) <= browser, path
 
 
@@ -153,5 +153,5 @@ def test_the_storage_code_prints_the_numbers_on_the_screen(choices):
 
 def test_every_gap_of_the_storage_figure_has_a_value():
     probed = {f"probed{name}" for name in ("", "_copies", "_adapters", "_ratio")}
-    for path, template in templates(Storage().words()):
+    for path, template in templates(Storage().words):
         assert gaps(fill(template, Storage().values(30))) <= probed, path

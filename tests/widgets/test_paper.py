@@ -69,7 +69,7 @@ def test_tables_are_whole_and_every_gap_has_a_value(figure):
     assert len(rows) == (len(LAYER_LABELS) if isinstance(figure, Amplification) else len(NAMES))
     assert all(len(row) == len(head) and all(row) for row in rows)
     assert not any(gaps(cell) for row in rows for cell in row)
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         known = BROWSER.get(path.split(".")[0], set())
         assert gaps(fill(template, figure.values())) <= known, path
     code = ast.parse(figure.snippet())

@@ -75,7 +75,7 @@ def test_every_recorded_set_has_a_name_of_its_own_and_a_comparison():
 
 
 def test_the_paper_s_sets_are_recorded_under_their_ranks():
-    rows = Placing().words()["paper"]["rows"]
+    rows = Placing().words["paper"]["rows"]
     assert len(rows) == len(PAPER) == 7
     for code, _, r, *_ in rows:
         names, _ = as_config(code)
@@ -87,7 +87,7 @@ def test_every_gap_has_a_value():
     shown = Placing(guess="skip")
     cells = {"name", "block", "out", "into", "percent", "count", "all", "names", "blocks", "slower", "faster"}
     asked = {"guess", "truth", "worst", "best", "budget"}
-    for path, template in templates(shown.words()):
+    for path, template in templates(shown.words):
         known = asked if path.startswith("guess") else cells
         assert gaps(fill(template, shown.values())) <= known, path
     for choice, wrong in (("guess", "nothing"), ("places", "888888"), ("places", "77")):

@@ -52,7 +52,7 @@ def test_the_truth_of_the_guess_is_where_the_best_rates_lie(optimizer, rule):
     before, after = (best_range(runs[r]) for r in (FROM, TO))
     arrays = Scale(optimizer=optimizer).make_arrays()["rules"][RULES[rule][0]]
     assert arrays["truth"] == moved(before, after)
-    assert arrays["truth"] in [value for value, _ in Scale().words()["guess"]["options"]]
+    assert arrays["truth"] in [value for value, _ in Scale().words["guess"]["options"]]
     assert len(arrays["gains"]) == len(arrays["measured"]) == len(GAIN_RANKS)
 
 
@@ -75,7 +75,7 @@ def test_every_gap_has_a_value():
     own = {"other", "other_gain", "gain", "measured", "losses", "step", "loss", "best_loss", "other_best"}
     asked = {"guess", "truth", "from_rate", "to_rate"}
     shown = Scale()
-    for path, template in templates(shown.words()):
+    for path, template in templates(shown.words):
         known = asked if path.startswith("guess") else own if path.startswith("charts") else {"low", "high"}
         assert gaps(fill(template, shown.values())) <= known, path
     with pytest.raises(ValueError, match="guess"):

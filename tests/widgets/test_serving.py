@@ -102,7 +102,7 @@ def test_a_prompt_that_cannot_stand_in_a_link_is_refused(prompt):
 @pytest.mark.parametrize("cls", [Serving, Routing])
 def test_every_gap_has_a_value(cls):
     figure = cls()
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         known = (
             {"guess", "truth", "times"} if path.startswith("guess") else PROMPTED - figure.values(1).keys()
         )

@@ -125,7 +125,7 @@ def test_a_layer_that_a_source_has_not_gives_its_first():
 def test_every_gap_has_a_value(key):
     figure = shown(key)
     lawless = set() if figure.values(0).get("law") is not None else {"law"}
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, figure.values(1))) <= BROWSER | lawless, path
 
 

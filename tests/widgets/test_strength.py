@@ -74,7 +74,7 @@ def test_every_gap_has_a_value():
         "before",
         "after",
     }  # what the browser alone knows: the guess, and what it asks
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, figure.values(HALF))) <= browser, path
 
 

@@ -41,7 +41,7 @@ def test_the_table_has_every_d():
 def test_every_gap_has_a_value():
     figure = Subspace()
     chart = {"i", "s", "noise_s", "full_s"}  # what the browser alone knows: the probe over directions
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert gaps(fill(template, figure.values(0))) <= chart, path
 
 

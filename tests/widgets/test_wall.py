@@ -64,5 +64,5 @@ def test_the_table_has_every_run():
 
 def test_every_gap_has_a_value():
     figure = Wall(task="dialect")
-    for path, template in templates(figure.words()):
+    for path, template in templates(figure.words):
         assert not gaps(fill(template, figure.values())), path

@@ -1,7 +1,7 @@
 """The bits instrument: a matrix in a few bits, with its levels, its blocks, and what is lost."""
 
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import param
@@ -10,7 +10,7 @@ from compute.experiments.sample_weights import SAMPLE_WEIGHTS, sample_weights
 from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import LEVELS, bits_per_number, dequantise, quantise
 from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
 
@@ -69,21 +69,8 @@ class Bits(Instrument):
         doc=f"Which of the block sizes {', '.join(map(str, BLOCKS))}, the first being 0.",
     )
 
-    script = "bits"
-    title = "A matrix in four bits"
-    caption = (
-        "Upper left: how many weights have which size, after each was divided by the largest of its block; below the "
-        "line, the levels of the format in teal and those of the control in grey. Each weight goes to the nearest "
-        "level. Upper right: the share of the weights on each level, the dashed line if all were alike. Below: the "
-        "matrix, its copy and what is lost on one colour scale; then the relative error of each block, darker for "
-        "more, blocks cut row by row. Relative errors are Frobenius norms over that of the matrix or block. Left out: "
-        "the error of scales that are quantised themselves, which is far smaller, and other matrices of the model."
-    )
-    choices = ("matrix", "format", "other", "block")
-    keyed_by: ClassVar[tuple[str, ...]] = ("matrix",)
+    keyed_by = ("matrix",)
     parts = ("choices", "steps", "readouts", "usage", "maps", "table", "code", "share")
-
-    _esm = esm("bits")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -102,10 +89,6 @@ class Bits(Instrument):
     def enclosed_words(self) -> str:
         """Say what the single file carries."""
         return "this matrix and two others; the lesson has all five"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the matrix, and the levels of all formats."""

@@ -1,6 +1,6 @@
 """The block instrument: one transformer block seen through, its six projections, and what each adapter does there."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import param
@@ -8,7 +8,7 @@ import param
 from compute.model.forward import PROJECTIONS
 from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
 from widgets.block.words import BLOCK_NAMES, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
 LONGEST = max(len(text.split()) for text in TEXTS.values())
@@ -56,24 +56,10 @@ class Block(Instrument):
         doc="ask, skip, or a projection",
     )
 
-    script = "block"
-    title = "One block, seen through"
-    caption = (
-        "From top to bottom: a text on its way through the block. Each strip has a row for each token and a column "
-        "for each number, of the widest every fourth, in a colour scale of its own with zero in the middle. The line "
-        "on the left is the residual stream; the block adds to it twice. The six buttons are the linear layers, the "
-        "teal line around each is its adapter. Bars: one adapter on alone, the legal voice, r = 4; circles: the same "
-        "run from two other seeds; grey lines: random matrices as large as delta_w, on the left their mean, on the "
-        "right from lowest to highest. W and all strips reach this page in as many steps as the scale has colours. "
-        "Left out: the weights of both norms, and what two or three adapters do together."
-    )
-    choices = ("text", "block", "projection", "shown", "word", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("text", "block")
+    keyed_by = ("text", "block")
     parts = ("choices", "diagram", "maps", "guess", "next", "effects", "table", "code", "share")
 
     sheets = ("block/block", "kit/effects")
-
-    _esm = esm("block")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -89,12 +75,6 @@ class Block(Instrument):
         """Say which arrays the single file carries."""
         name = BLOCK_NAMES[int(self.block)]
         return f"{TEXT_LABELS[self.text].lower()} in the {name} block; the lesson has the others"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        guess = WORDS["guess"] | {"options": [[projection, projection] for projection in PROJECTIONS]}
-        writers = {writes: projection for projection, (_, _, writes) in PROJECTIONS.items()}
-        return WORDS | {"guess": guess, "writers": writers}
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the chosen text in the chosen block."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from compute.model.forward import PROJECTIONS
+
 TEXTS = {
     "legal": "the tenant shall pay the rent within sixty days",
     "plain": "the old dog runs to the river",
@@ -54,6 +56,17 @@ ALONE = (
 LOSS = (
     " The loss on legal texts falls from {loss_none:.3f} to {loss_alone:.3f} nats per token. A random matrix "
     "leaves it between {loss_low:.3f} and {loss_high:.3f}."
+)
+
+TITLE = "One block, seen through"
+CAPTION = (
+    "From top to bottom: a text on its way through the block. Each strip has a row for each token and a column "
+    "for each number, of the widest every fourth, in a colour scale of its own with zero in the middle. The line "
+    "on the left is the residual stream; the block adds to it twice. The six buttons are the linear layers, the "
+    "teal line around each is its adapter. Bars: one adapter on alone, the legal voice, r = 4; circles: the same "
+    "run from two other seeds; grey lines: random matrices as large as delta_w, on the left their mean, on the "
+    "right from lowest to highest. W and all strips reach this page in as many steps as the scale has colours. "
+    "Left out: the weights of both norms, and what two or three adapters do together."
 )
 
 WORDS: dict[str, Any] = {
@@ -131,6 +144,7 @@ WORDS: dict[str, Any] = {
             "of the six lowers the loss on legal texts most?"
         ),
         "field": "My guess:",
+        "options": [[projection, projection] for projection in PROJECTIONS],
         "reveal": "Reveal",
         "skip": "Skip",
         "again": "Guess for this block",
@@ -170,4 +184,5 @@ WORDS: dict[str, Any] = {
         "{loss_without:.4f}",
     ],
     "downloads": {"effects": "Effects (CSV)", "picture": "Picture (SVG)"},
+    "writers": {writes: projection for projection, (_, _, writes) in PROJECTIONS.items()},
 }

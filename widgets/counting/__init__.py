@@ -35,7 +35,7 @@ from widgets.counting.words import (
     TARGETS_SAID,
     WORDS,
 )
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
 MB = 10**6  # bytes
@@ -99,24 +99,8 @@ class Counting(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    script = "counting"
-    title = "Count what it costs"
-    caption = (
-        "Bars: memory while finetuning, in GB of a thousand million bytes. Weights, gradients and Adam's states are "
-        "counted exactly; activations are an estimate from below and therefore only outlined, with every block "
-        "recomputed in the backward pass. The upright lines are sizes of cards. Curve: numbers trained against r. "
-        "alpha changes no count. Left out: fragmentation, buffers, the framework, the block that is being recomputed. "
-        "So leave room beside a line: a bar that ends just before it will not fit."
-    )
-    choices = ("model", "targets", "precision", "r", "batch", "context", "scale", "guess")
     parts = ("model", "steps", "guess", "memory", "numbers", "table", "code", "share")
     pictured = ({"bars cost": 6, "bars control": 2},)
-
-    _esm = esm("counting")
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the sizes of all models: the browser multiplies them by r, bytes and tokens."""

@@ -8,7 +8,7 @@ import param
 from compute.experiments.failures import FAILURES, KNOBS, LINES, OTHER_SEED, Outcome, load_failures
 from compute.training.config import TRAINING_TEXTS
 from widgets.failures.words import BASES, SNIPPET, TOLD, WORDS
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
 LAST = max(map(len, KNOBS.values())) - 1
@@ -38,24 +38,8 @@ class Failures(Instrument):
         doc="ask, skip, falls, stays, rises",
     )
 
-    script = "failures"
-    title = "Five ways to fail"
-    caption = (
-        "Across: the places of the knob, one run each, not to scale. Left: the final loss on the task, on unseen "
-        "sentences and, dotted in teal, on the texts of the last steps. Right: the final loss on the base's "
-        "own voices; what it gains is forgetting. Grey lines are controls. A band reaches from one of two seeds to the "
-        "other and the line is their mean; lines without a band are one run. A line ends where the run diverged. Left "
-        "out: other tasks, other ranks, other learning rates."
-    )
-    choices = ("failure", "place", "guess")
     parts = ("failure", "steps", "guess", "readouts", "base", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve lost": 3, "curve control": 4},)
-
-    _esm = esm("failures")
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return what every failure has to show: it is little, so all is shipped at once."""

@@ -167,6 +167,15 @@ BASES = {
     "another seed": ("new", "another seed", "a base from another seed"),
 }
 
+TITLE = "Five ways to fail"
+CAPTION = (
+    "Across: the places of the knob, one run each, not to scale. Left: the final loss on the task, on unseen "
+    "sentences and, dotted in teal, on the texts of the last steps. Right: the final loss on the base's "
+    "own voices; what it gains is forgetting. Grey lines are controls. A band reaches from one of two seeds to the "
+    "other and the line is their mean; lines without a band are one run. A line ends where the run diverged. Left "
+    "out: other tasks, other ranks, other learning rates."
+)
+
 WORDS: dict[str, Any] = {
     "knobLabel": "The knob",
     "diverged": "diverged",

@@ -1,14 +1,14 @@
 """The inits instrument: the first fifty steps from seven starts, with what each factor is told to change."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
 from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
 from compute.training.config import INITS, OPTIMIZERS
 from widgets.inits.words import INIT_WORDS, OPTIMIZER_LABELS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
 USUAL, MIRROR, IDLE = "B=0", "A=0", "both zero"
@@ -54,23 +54,9 @@ class Inits(Instrument):
         doc="ask, skip, both, lora_A, lora_B, none",
     )
 
-    script = "inits"
-    title = "Where the factors start"
-    caption = (
-        "Norms are Frobenius norms, over all adapted layers together. Distance from the base: how far the adapted "
-        "weights, delta_w included, lie from those of the base. Loss: of the small layer half its mean squared error, "
-        "of the model nats per token on the sentences of the step. Teal is the chosen start, dashed grey another one "
-        "at the same learning rate, dotted grey the base unchanged. Last chart: the loss after the last step, the "
-        "middle one of three seeds; the band runs from the least to the largest. A run whose loss grows to more than "
-        "three times its first is given up, and its curve ends. Left out: longer runs, other ranks, and losses above "
-        "the edge of the last chart."
-    )
-    choices = ("problem", "optimizer", "init", "rate", "step", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("problem", "optimizer")
+    keyed_by = ("problem", "optimizer")
     parts = ("choices", "steps", "guess", "readouts", "sweep", "table", "code", "share")
     pictured = ({"curve kept": 2, "curve cost": 3}, {"curve lost": 1})
-
-    _esm = esm("inits")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -85,10 +71,6 @@ class Inits(Instrument):
     def enclosed_words(self) -> str:
         """Say which runs the single file carries."""
         return "every start on one problem with one optimiser; the lesson has the others"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return all runs of the problem with the optimiser."""

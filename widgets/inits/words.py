@@ -53,6 +53,17 @@ PROBLEM_WORDS = {
 }
 OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
 
+TITLE = "Where the factors start"
+CAPTION = (
+    "Norms are Frobenius norms, over all adapted layers together. Distance from the base: how far the adapted "
+    "weights, delta_w included, lie from those of the base. Loss: of the small layer half its mean squared error, "
+    "of the model nats per token on the sentences of the step. Teal is the chosen start, dashed grey another one "
+    "at the same learning rate, dotted grey the base unchanged. Last chart: the loss after the last step, the "
+    "middle one of three seeds; the band runs from the least to the largest. A run whose loss grows to more than "
+    "three times its first is given up, and its curve ends. Left out: longer runs, other ranks, and losses above "
+    "the edge of the last chart."
+)
+
 WORDS: dict[str, Any] = {
     "sentence": (
         "Step {step} with {init}, {problem}, by {optimizer} at learning rate {rate}: {flow} The loss is {loss:.3f}, "

@@ -2,9 +2,10 @@
 
 import hashlib
 import html
+import importlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -80,11 +81,11 @@ def esm(name: str) -> str:
 
 
 class Instrument(AnyWidgetComponent):
-    """A figure that a reader plays with: parameters are her choices, one ES module draws.
+    """A figure that a reader plays with: its parameters are her choices, one script draws.
 
-    Subclasses name their script (`script`), their choices (`choices`), the parts that a teacher may hide
-    (`parts`) and the choices that decide which arrays are needed (`keyed_by`), and write `words`, `make_arrays`,
-    `sentence` and `table`.
+    It has a room, widgets/<name>/: the script is <name>.js there, and words.py says `TITLE`, `CAPTION` and `WORDS`.
+    A subclass declares the choices, the ones of them that decide which arrays are needed (`keyed_by`) and the parts
+    that a teacher may hide, and writes `make_arrays`, `sentence`, `table` and `snippet`.
     """
 
     spec = param.String(doc="Labels, templates and the schema of the choices, as JSON for the browser.")
@@ -95,10 +96,6 @@ class Instrument(AnyWidgetComponent):
     )
     hide = param.List([], item_type=str, doc="Parts that a teacher switched off.")
 
-    script: ClassVar[str]
-    title: ClassVar[str]
-    caption: ClassVar[str]
-    choices: ClassVar[tuple[str, ...]]
     keyed_by: ClassVar[tuple[str, ...]] = ()
     # Choices that change nothing under a value of the first one in keyed_by: {"blur": ("seed",)}. A published page
     # takes the arrays of their defaults, whatever they are.
@@ -108,12 +105,27 @@ class Instrument(AnyWidgetComponent):
     pictured: ClassVar[Sequence[Mapping[str, int]]] = ()
     sheets: ClassVar[tuple[str, ...]] = ()  # what only some instruments need: room/name
 
+    # These follow from the room and from the parameters.
+    script: ClassVar[str]
+    title: ClassVar[str]
+    caption: ClassVar[str]
+    words: ClassVar[dict[str, Any]]
+    choices: ClassVar[tuple[str, ...]]
+
     _stylesheets: ClassVar[list[str]] = [stylesheet("site/theme", "kit/instrument")]
     __abstract = True
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
         cls._stylesheets = [stylesheet("site/theme", "kit/instrument", *cls.sheets)]
+        cls.choices = tuple(dict.fromkeys(_choices(cls)))
+        if cls.__module__.startswith(
+            "widgets."
+        ):  # defined elsewhere, it has the room of the class it changes
+            said = importlib.import_module(f"{cls.__module__}.words")
+            cls.script = cls.__module__.rpartition(".")[2]
+            cls.title, cls.caption, cls.words = said.TITLE, said.CAPTION, said.WORDS
+            cls._esm = esm(cls.script)
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
@@ -124,10 +136,6 @@ class Instrument(AnyWidgetComponent):
 
     def _make(self, *_: param.parameterized.Event) -> None:
         self.arrays = json.dumps(self.make_arrays(), ensure_ascii=False)
-
-    def words(self) -> dict[str, Any]:
-        """Return the instrument's own labels and templates, to be joined with WORDS."""
-        raise NotImplementedError
 
     def make_arrays(self) -> dict[str, Any]:
         """Return what the browser draws for the present choices, ready for JSON."""
@@ -166,7 +174,7 @@ class Instrument(AnyWidgetComponent):
             "keyedBy": self.keyed_by,
             "idle": self.idle,
             "parts": self.parts,
-            "text": WORDS | self.words(),
+            "text": WORDS | self.words,
         }
 
     @classmethod
@@ -227,6 +235,16 @@ class Instrument(AnyWidgetComponent):
 def _number(cell: str) -> float:
     """Return the number that stands in a cell of a table."""
     return float(cell.removesuffix("%").replace(",", ""))
+
+
+def _choices(cls: type[Instrument]) -> Iterator[str]:
+    """Yield the parameters that a class adds to Instrument, in order; objects and free text come from Python alone."""
+    for base in reversed(cls.__mro__):
+        for name, added in vars(base).items():
+            if not isinstance(added, param.Parameter) or name in Instrument.param:
+                continue
+            if not isinstance(added, param.ClassSelector) and getattr(added, "regex", "") is not None:
+                yield name
 
 
 def _rule(parameter: param.Parameter) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """The knee instrument: choose a tolerance, and see at which rank the error of a copy meets it, if there is a knee."""
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import param
@@ -12,7 +11,7 @@ from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
 from compute.matrices.knee import MEASURES, Found, find_knee
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import relative_error
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import TASK_CODE, task_matrix
 from widgets.kit.text import fill
 from widgets.knee.words import LABELS, MEASURE_NAMES, PRINT_KNEE, WORDS
@@ -81,25 +80,10 @@ class Knee(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    script = "knee"
-    title = "Where is the knee?"
-    caption = (
-        "Left: what the best copy of rank r misses, over r. The solid line is the relative error, a length over a "
-        "length; the dashed line is its square, which is one minus the energy. The dotted line is the tolerance. "
-        "Middle: numbers in lora_B and lora_A together. Right: the singular values, filled as far as they are kept. "
-        "The golden upright line is break-even. The grey band is the control, noise of the same shape: 5th to 95th "
-        "percentile of the draws, in the measure chosen. No knee means: all singular values are equal, or the "
-        "tolerance is met only at full rank. Left out: what a network does with the copy."
-    )
-    choices = ("task", "n", "seed", "measure", "tolerance", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task", "n", "seed")
-    idle: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        name: ("seed",) for name, task in TASKS.items() if not task.seeded
-    }
+    keyed_by = ("task", "n", "seed")
+    idle = {name: ("seed",) for name, task in TASKS.items() if not task.seeded}
     parts = ("matrix", "steps", "guess", "stored", "spectrum", "table", "code", "share")
     pictured = ({"curve lost": 1, "curve control": 5}, {"bars kept": 3})
-
-    _esm = esm("knee")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -119,10 +103,6 @@ class Knee(Instrument):
     def enclosed_words(self) -> str:
         """Say which matrices the single file carries."""
         return f"size {self.n} with seed {SEED}; the served app makes the others"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def _curves(self) -> Curves:
         return curves(self.task, self.n, self.seed)

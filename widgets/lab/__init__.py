@@ -6,94 +6,14 @@ from typing import Any
 import param
 
 from compute.training.config import EVALUATE_EVERY, TrainConfig
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.layers import LAYERS, SHAPES, noise_by_shape
 from widgets.kit.runs import TASKS, OfRecordedRun
 from widgets.kit.text import fill
 from widgets.lab.pair import MOST_STEPS, Pair, recorded_pair, shipped
+from widgets.lab.words import SNIPPET, WORDS
 
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
-WORDS: dict[str, Any] = {
-    "sentence": (
-        "After {step} steps on “{label}”, {sized} is at {lora_loss:.2f} nats per token on sentences "
-        "it has not seen, {full_name} at {full_loss:.2f}. On the base's own voices {lora_name} went from "
-        "{base_before:.2f} to {lora_base:.2f}, {full_name} to {full_base:.2f}."
-    ),
-    "stepLabel": "Step",
-    "layerLabel": "Layer",
-    "readouts": {
-        "trainable": "Numbers trained, {lora_name}",
-        "full": "Numbers trained, full",
-        "file": "Adapter file",
-        "time": "Time of the run",
-    },
-    "readoutValues": {
-        "trainable": "{trainable:,d}",
-        "full": "{full_trainable:,d}",
-        "file": "{kilobytes:,.0f} kB",
-        "time": "{seconds:.1f} s",
-    },
-    "notYet": "at the end",
-    "noise": "noise",
-    "charts": {
-        "validation": {
-            "title": "Loss on the task, unseen sentences (nats per token)",
-            "x": "step",
-            "probe": "step {step}: {lora_name} {lora_loss:.2f}, {full_name} {full_loss:.2f}",
-        },
-        "loss": {
-            "title": "Loss on the sentences it trains on",
-            "x": "step",
-            "probe": "step {step}: {lora_name} {lora_train:.2f}, {full_name} {full_train:.2f}",
-        },
-        "base": {
-            "title": "Forgetting: loss on the base's own voices",
-            "x": "step",
-            "probe": "step {step}: {lora_name} {lora_base:.2f}, {full_name} {full_base:.2f}",
-        },
-        "knee": {
-            "title": "Final loss on the task against r (nats; the axis does not start at zero)",
-            "x": "rank r",
-            "probe": "r = {rank}: {rank_loss:.2f} nats; full finetuning {floor:.2f}",
-        },
-        "spectrum": {
-            "title": "Singular values of delta_w in this layer, over their norm",
-            "x": "direction",
-            "probe": "direction {direction}: {full_name} {share:.3f}, noise {noise:.3f}",
-        },
-    },
-    "samples": {"base": "The base writes", "adapted": "With the adapter, after {step} steps"},
-    "guess": {
-        "question": (
-            "Guess first. “{label}”: which of r = {ranks} is the first whose final loss comes within {tolerance} nats "
-            "of that of the largest?"
-        ),
-        "field": "My guess: r =",
-        "reveal": "Reveal",
-        "skip": "Skip",
-        "again": "Guess for this task",
-        "right": "You said r = {guess} for “{label}”, and r = {truth} it is.",
-        "tooLow": "You said r = {guess} for “{label}”. It takes more: r = {truth}.",
-        "tooHigh": "You said r = {guess} for “{label}”. Fewer do: r = {truth}.",
-        "truthMark": "r = {knee}",
-    },
-    "tableHead": [
-        "step",
-        "{lora_name}: task",
-        "full: task",
-        "{lora_name}: base voices",
-        "full: base voices",
-    ],
-    "tableRow": ["{step}", "{lora_loss:.3f}", "{full_loss:.3f}", "{lora_base:.3f}", "{full_base:.3f}"],
-    "downloads": {"curves": "Curves (CSV)", "sweep": "Losses against r (CSV)", "picture": "Picture (SVG)"},
-}
-
-SNIPPET = """from compute.training.config import TrainConfig
-from compute.training.loop import train
-
-*steps, result = train(TrainConfig({settings}))
-print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats per token")
-"""
 
 
 class Lab(OfRecordedRun, Instrument):
@@ -123,27 +43,12 @@ class Lab(OfRecordedRun, Instrument):
         class_=Pair, allow_refs=False, doc="Two runs that are being trained, in place of the recorded ones."
     )
 
-    script = "lab"
-    title = "Watch it learn"
-    caption = (
-        "Both runs start from the same base and see the same sentences. Teal is LoRA, grey the control: full "
-        "finetuning. Losses are means over sentences that no run trains on, in nats per token. The samples come from "
-        "the same throws of the dice. Singular values: filled bars for full finetuning, the teal line for LoRA, the "
-        "grey band for noise of the same shape. Left out: other learning rates, and what a larger model would do."
-    )
-    choices = ("task", "r", "step", "layer", "guess")
     parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve control": 2}, {"curve lost": 3, "curve control": 4})
-
-    _esm = esm("lab")
 
     def enclosed_words(self) -> str:
         """Say which runs the single file carries."""
         return f"the one run with r = {self.r}; the lesson has the others"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     @param.depends("pair", watch=True)
     def _show_pair(self) -> None:

@@ -1,22 +1,16 @@
 """The magnitude instrument: how far finetuning turned the rows of each layer, and how far it changed their length."""
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import param
 
 from compute.experiments.after import CHECKPOINTS, LAYERS, SPLIT_RANKS, load_after
 from compute.matrices.row_changes import Split, line_through
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
-from widgets.sequence.words import (
-    LAYER_KINDS,
-    MAGNITUDE_SNIPPET,
-    TASK_NAMES,
-    WAY_NAMES,
-)
-from widgets.sequence.words import MAGNITUDE_WORDS as WORDS
+from widgets.magnitude.words import LAYER_KINDS, SNIPPET, TASK_NAMES, WAY_NAMES, WORDS
 
 CLEAR = 0.2  # a correlation closer to zero is called none
 
@@ -65,20 +59,8 @@ class Magnitude(Instrument):
         default="ask", regex="ask|skip|more|none|less", label="Guess", doc="ask, skip, more, none, less"
     )
 
-    script = "magnitude"
-    title = "Longer, or turned"
-    caption = (
-        "Each point is one linear layer at one of four checkpoints; full points belong to the chosen one. Across: one "
-        "less the cosine between a row of the weight before and after, as a mean over the rows of the layer. Up: the "
-        "absolute change of the row's length, as a mean likewise. A row is what makes one output. The line is the "
-        "least squares fit through all points of the picture. Each picture has scales of its own. Every run is one "
-        "seed. Left out: what single rows do, and layers that are no matrix."
-    )
-    choices = ("task", "rank", "way", "layers", "checkpoint", "guess")
     parts = ("choices", "steps", "guess", "table", "code", "share")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
-
-    _esm = esm("magnitude")
+    keyed_by = ("task",)
 
     @classmethod
     def published(cls) -> list[str]:
@@ -98,10 +80,6 @@ class Magnitude(Instrument):
         """Say what the single file carries."""
         return self.published_words()
 
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
-
     def make_arrays(self) -> dict[str, Any]:
         """Return all points of a task, and what is said of each choice of layers."""
         return {
@@ -116,7 +94,7 @@ class Magnitude(Instrument):
                 run: {kind: _said(self.task, run, kind) for kind in LAYER_KINDS} for run in _runs(self.task)
             },
             "clear": CLEAR,
-            "snippet": MAGNITUDE_SNIPPET,
+            "snippet": SNIPPET,
             "recorded": load_after().recorded,
         }
 
@@ -167,7 +145,7 @@ class Magnitude(Instrument):
             "beside": repr(self.way),
             "chosen": chosen,
         }
-        return fill(MAGNITUDE_SNIPPET, given)
+        return fill(SNIPPET, given)
 
 
 def _task(name: str) -> str:

@@ -22,7 +22,7 @@ from compute.experiments.menu import (
     timing,
 )
 from compute.training.config import TARGET_MODULES, TrainConfig
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.layers import LAYERS
 from widgets.kit.text import fill
 from widgets.menu.words import ABOUT, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, SNIPPET, TASK_LABELS, WORDS
@@ -75,25 +75,7 @@ class Menu(Instrument):
         doc="ask, skip, or a method",
     )
 
-    script = "menu"
-    title = "The menu"
-    caption = (
-        "Each mark is one method at one size; thin lines join the sizes of a method. Across: numbers trained, "
-        "logarithmic. Upwards, by choice: the loss on sentences of the task that no run trains on, the loss on the "
-        "base's own voices, both in nats per token, or the time of a forward pass as a multiple of the plain base's. "
-        "There a small open mark is the same method merged, and an upright line holds half of the rounds; on a loss "
-        "the line reaches from the lowest to the highest seed. The upward axis is logarithmic where the "
-        "marks span more than three times the lowest, and never starts at zero. Grey: full finetuning and the base. "
-        "Left out: other tasks, longer runs, larger models, rates between those tried, and time on a graphics card."
-    )
-    choices = ("task", "shown", "method", "size", "guess")
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")
-
-    _esm = esm("menu")
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return everything recorded: both tasks, all methods, all sizes."""

@@ -78,6 +78,17 @@ SHOWN_LABELS = {
     "time-32": "Time of a pass, 32 texts",
 }
 
+TITLE = "The menu"
+CAPTION = (
+    "Each mark is one method at one size; thin lines join the sizes of a method. Across: numbers trained, "
+    "logarithmic. Upwards, by choice: the loss on sentences of the task that no run trains on, the loss on the "
+    "base's own voices, both in nats per token, or the time of a forward pass as a multiple of the plain base's. "
+    "There a small open mark is the same method merged, and an upright line holds half of the rounds; on a loss "
+    "the line reaches from the lowest to the highest seed. The upward axis is logarithmic where the "
+    "marks span more than three times the lowest, and never starts at zero. Grey: full finetuning and the base. "
+    "Left out: other tasks, longer runs, larger models, rates between those tried, and time on a graphics card."
+)
+
 WORDS: dict[str, Any] = {
     "sentence": (
         "On “{task}”, {name} ({said_size}) trains {trainable:,d} numbers and ends at {loss:.2f} nats per token; full "

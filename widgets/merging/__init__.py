@@ -1,7 +1,7 @@
 """The merging instrument: fold an adapter into its layer, deploy it, take it out again, stack and peel."""
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
@@ -10,7 +10,7 @@ from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
 from compute.experiments.merging import LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
 from compute.numbers.precision import PRECISIONS
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.layers import LAYERS
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
@@ -68,21 +68,8 @@ class Merging(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    script = "merging"
-    title = "Merge it"
-    caption = (
-        "A real layer of the mini-model, value projection of the middle block, with an adapter of rank 4. W, merged "
-        "weights and sums share one colour scale; delta_w, the factors, and what is off have scales of their own, as "
-        "written below. Curves: the chosen precision in colour, the others in grey. Different adapters are drawn by "
-        "chance, each of rank 4 and as large as the trained one. Rounding error is the size of what rounding changed; "
-        "most of it cancels, and what is missing of delta_w is a second number. Left out: activations, which are "
-        "rounded too when a model runs in half precision. Here they stay exact, so that only the merge shows."
-    )
-    choices = ("task", "precision", "strength", "step", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
+    keyed_by = ("task",)
     parts = ("choices", "steps", "maps", "guess", "charts", "table", "code", "share")
-
-    _esm = esm("merging")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -97,10 +84,6 @@ class Merging(Instrument):
     def enclosed_words(self) -> str:
         """Say which adapter the single file carries."""
         return f"the adapter “{self.task}”; the lesson has both"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the layer, both adapters, and the numbers of every precision and strength."""

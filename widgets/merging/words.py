@@ -27,6 +27,16 @@ ROUNDED = "off by rounding"
 PLUS = "+ delta_w × {strength}, {label}"
 CELL = "Row {row}, column {column}: "
 
+TITLE = "Merge it"
+CAPTION = (
+    "A real layer of the mini-model, value projection of the middle block, with an adapter of rank 4. W, merged "
+    "weights and sums share one colour scale; delta_w, the factors, and what is off have scales of their own, as "
+    "written below. Curves: the chosen precision in colour, the others in grey. Different adapters are drawn by "
+    "chance, each of rank 4 and as large as the trained one. Rounding error is the size of what rounding changed; "
+    "most of it cancels, and what is missing of delta_w is a second number. Left out: activations, which are "
+    "rounded too when a model runs in half precision. Here they stay exact, so that only the merge shows."
+)
+
 WORDS: dict[str, Any] = {
     "sentences": SENTENCES,
     "steps": ["train", "merge", "deploy", "unmerge", "stack", "peel"],

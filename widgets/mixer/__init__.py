@@ -18,7 +18,7 @@ from compute.experiments.mixing import (
 )
 from compute.numbers.interval import wilson
 from compute.text.voices import NEW_VOICES, NO_VOICE, VOICES
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.mixer.words import METHOD_LABELS, METHODS_SAID, NONE, SNIPPET, VOICE_LABELS, WORDS
 
@@ -68,21 +68,9 @@ class Mixer(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    script = "mixer"
-    title = "Mix two adapters"
-    caption = (
-        "Bars: share of each voice among sentences that the mixed model wrote; a grammar of each voice says exactly "
-        "whose a sentence is. The line on a bar is the 95 % interval. Marks below a bar: the base, and each adapter "
-        "alone at full weight. The same throws of the dice for every setting. Interference: loss in the mix minus loss "
-        "with the voice's own adapter alone at full weight. Left out: the two voices that no model here wrote (dialect "
-        "and new language), weights between the settings, and the chance in training the adapters."
-    )
-    choices = ("primary", "second", "method", "w1", "w2", "guess")
     keyed_by = ("primary", "second")
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
     pictured = ({"bars kept": 2, "dots control": 5},)
-
-    _esm = esm("mixer")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -97,10 +85,6 @@ class Mixer(Instrument):
     def enclosed_words(self) -> str:
         """Say which mixes the single file carries."""
         return f"the mixes of {self.primary} and {self.second}; the lesson has the others"
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def other(self) -> str:
         """Return the second adapter: none where it is the first once more."""

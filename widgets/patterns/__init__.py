@@ -1,54 +1,19 @@
 """The patterns instrument: a matrix built up one column times one row at a time."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
 from compute.costs.sizes import stored_numbers
 from compute.matrices.examples import TASKS
 from compute.matrices.spectrum import energy
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import PRINT_ERROR, TASK_LABELS, task_matrix, to_arrays
 from widgets.kit.text import fill
+from widgets.patterns.words import PRINT_ENERGY, SENTENCES, WORDS
 
 SIZE = 16  # few enough cells to follow one by one
 SEED = 0
-
-PRINT_ENERGY = """
-s = np.linalg.svd(delta_w, compute_uv=False)
-energy = (s[:r] ** 2).sum() / (s**2).sum()
-print(f"strength of pattern {r}: {s[r - 1]:.2f}")
-print(f"energy of the first {r}: {energy:.2%}")
-"""
-
-SENTENCES = {
-    "first": (
-        "Pattern 1 of “{label}” is one column of {out} numbers times one row of {in}, with strength {s:.2f}. "
-        "Alone it holds {energy:.1%} of the energy."
-    ),
-    "more": (
-        "Pattern {r} has strength {s:.2f}. The sum of the first {r} holds {energy:.1%} of the energy of “{label}”. "
-        "Its rank is at most {r}: {stored:,d} numbers describe it, where the full matrix has {total:,d}."
-    ),
-}
-
-WORDS: dict[str, Any] = {
-    "sentences": SENTENCES,
-    "maps": {
-        "column": "column",
-        "row": "row",
-        "pattern": "pattern {r}: strength × column × row",
-        "sum": "sum of the first {r}",
-        "target": "delta_w",
-    },
-    "noCell": "Point at a cell, or press the arrow keys on a picture, to see its arithmetic.",
-    "cell": (
-        "Row {row}, column {column}: {s} × {u} × {v} = {product} from this pattern; sum so far {sum}; delta_w {target}."
-    ),
-    "tableHead": ["pattern", "strength s", "energy so far", "numbers stored"],
-    "tableRow": ["{r}", "{s:.4f}", "{energy:.2%}", "{stored:,d}"],
-    "downloads": {"patterns": "Patterns (CSV)", "picture": "Picture (SVG)"},
-}
 
 
 class Patterns(Instrument):
@@ -67,19 +32,8 @@ class Patterns(Instrument):
     )
     r = param.Integer(default=1, bounds=(1, SIZE), label="Patterns r", doc="How many patterns are added.")
 
-    script = "patterns"
-    title = "Add one pattern at a time"
-    caption = (
-        "Left: the newest pattern, a column times a row times a strength. Middle: the sum of the patterns so far. "
-        "Right: the matrix that is being built. Column and row run from −1 to 1; the three matrices share one scale of "
-        "their own, blue below zero and orange above. Left out: other ways to split the matrix. These patterns are the "
-        "ones for which each sum is as close as its rank allows."
-    )
-    choices = ("task", "r")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
+    keyed_by = ("task",)
     parts = ("matrix", "steps", "table", "code", "share")
-
-    _esm = esm("patterns")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -98,10 +52,6 @@ class Patterns(Instrument):
     def enclosed_words(self) -> str:
         """Say which matrices the single file carries."""
         return ", ".join(TASKS)
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the factors to draw from and the energy of each sum."""

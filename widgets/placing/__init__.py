@@ -1,33 +1,15 @@
 """The placing instrument: tick where the adapters sit, under one budget, and see what was measured there."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
 from compute.adapters.placing import BUDGET, MOST, SHAPES, apart, as_config, cells, numbers_at, rank_within
-from compute.experiments.placing import (
-    ATTENTION,
-    CODES,
-    MLP,
-    OTHER_RATES,
-    RATE,
-    STEPS,
-    Placed,
-    load_placing,
-)
-from compute.training.config import LAYERS, TARGET_MODULES, TrainConfig
-from widgets.kit.instrument import Instrument, esm
+from compute.experiments.placing import ATTENTION, CODES, MLP, RATE, STEPS, Placed, load_placing
+from compute.training.config import LAYERS, TARGET_MODULES
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
-from widgets.placing.words import (
-    BLOCKS,
-    FAMILIES,
-    NOTHING,
-    SHORT_BLOCKS,
-    SNIPPET,
-    SOME_BLOCKS,
-    TASKS,
-    WORDS,
-)
+from widgets.placing.words import BLOCKS, FAMILIES, NOTHING, SHORT_BLOCKS, SNIPPET, SOME_BLOCKS, TASKS, WORDS
 from widgets.placing.words import GROUPS as GROUP_NAMES
 
 BY_SLUG = {slug: task for task, (slug, _) in TASKS.items()}
@@ -67,23 +49,9 @@ class Placing(Instrument):
         doc=", ".join(("ask", "skip", *TARGET_MODULES)),
     )
 
-    script = "placing"
-    title = "Where to put the adapters"
-    caption = (
-        f"Every set has the rank that brings it closest to a budget of {BUDGET:,d} numbers; the recorded ones come "
-        "within a tenth. Chart: the loss on sentences that no run trains on, in nats per token. The ends of a bar are "
-        f"two seeds, the dot is their mean, at learning rate {RATE:g}; hollow rings are the first seed at "
-        f"{' and '.join(f'{rate:g}' for rate in OTHER_RATES)}. AdamW, alpha / r, alpha = {TrainConfig.alpha:g}; "
-        f"{STEPS['legal']} steps of the legal voice, {STEPS['new language']} of the new language. Teal is the set that "
-        "is ticked, dashed lines are the controls, the base and full finetuning. Left out: other budgets, longer runs, "
-        "and most of the sets that can be ticked."
-    )
-    choices = ("task", "places", "family", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
+    keyed_by = ("task",)
     parts = ("choices", "guess", "matrix", "chart", "paper", "readouts", "live", "table", "code", "share")
     pictured = ({"bars lost": 3},)
-
-    _esm = esm("placing")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -102,10 +70,6 @@ class Placing(Instrument):
     def enclosed_words(self) -> str:
         """Say what the single file carries."""
         return self.published_words()
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return all recorded sets of the task, and what counts the numbers of any other."""

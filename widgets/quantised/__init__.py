@@ -1,6 +1,6 @@
 """The quantised-base instrument: the mini-model stored in few bits, before and after LoRA learns on it."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
@@ -9,7 +9,7 @@ from compute.experiments.qlora import stored_loss as stored_in
 from compute.experiments.runs import FULL, load
 from compute.numbers.quantising import bits_per_number
 from compute.training.config import BASE_FORMATS, FLOAT32
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill
 from widgets.quantised.words import BASE_NAMES, SNIPPET, WORDS
@@ -44,22 +44,8 @@ class Quantised(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    script = "quantised"
-    title = "Finetuned on a base in few bits"
-    caption = (
-        "All losses are in nats per token, on sentences that no run trains on. Left: nothing is trained; the 18 linear "
-        "layers are stored with one scale for so many weights, and the base is asked about its own voices. Middle: "
-        "LoRA with r = 4 on the base in blocks of 64, teal, and on the float32 base, dashed grey; the band holds all "
-        "three seeds, the line is the middle one. Right: the end of the run for each format; its axis does not begin "
-        "at zero. Vermilion there: delta_w added to the base and the sum stored in the format again. Grey: full "
-        "finetuning. Left out: larger models, other r, more seeds, and the memory that four bits save, which in a "
-        "model this small is nothing."
-    )
-    choices = ("task", "format", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task",)
+    keyed_by = ("task",)
     parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
-
-    _esm = esm("quantised")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -78,10 +64,6 @@ class Quantised(Instrument):
     def enclosed_words(self) -> str:
         """Say what the single file carries."""
         return self.published_words()
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def runs(self, base_format: str) -> list[QuantisedRun]:
         """Return the runs of the task on a format, one for each seed."""

@@ -1,7 +1,6 @@
 """The rank instrument: slide r and watch a matrix collapse into a few directions."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import param
@@ -10,7 +9,7 @@ from compute.costs.sizes import stored_numbers
 from compute.experiments.learned import LEARNED
 from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
 from compute.matrices.spectrum import energy, relative_error
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import (
     LEARNED_LABELS,
     TASK_LABELS,
@@ -21,117 +20,10 @@ from widgets.kit.matrix import (
     to_arrays,
 )
 from widgets.kit.text import fill
+from widgets.rank.words import SENTENCES, WORDS
 
 PUBLISHED_SIZES = (16, 32, 64, 128)
 SIZE, SEED = 32, 0  # what the figure opens with
-
-STORES = "It stores {stored:,d} numbers in place of {total:,d}"
-MISSES = (
-    "At r = {r} the copy of “{label}” misses {error:.1%} of it (relative error) "
-    "and keeps {energy:.1%} of its energy. "
-)
-NOISE = " {noise_name} would miss {noise_error:.1%}."
-
-SENTENCES = {
-    "nothing": "At r = 0 nothing of “{label}” is kept: the copy is all zeros and misses everything.",
-    "saves": MISSES + STORES + ", {times:.1f} times fewer." + NOISE,
-    "even": MISSES + STORES + ": as many, so nothing is saved." + NOISE,
-    "costs": MISSES + STORES + ", {times:.1f} times more: nothing is saved." + NOISE,
-}
-
-READOUT_VALUES = {
-    "error": "{error:.1%}",
-    "energy": "{energy:.1%}",
-    "stored": "{stored:,d} of {total:,d}",
-    "times": {
-        "nothing": "nothing stored",
-        "saves": "{times:.1f} times smaller",
-        "even": "no smaller",
-        "costs": "{times:.1f} times larger",
-    },
-}
-
-WORDS: dict[str, Any] = {
-    "sentences": SENTENCES,
-    "readouts": {
-        "error": "Relative error",
-        "energy": "Energy kept",
-        "stored": "Numbers stored",
-        "times": "Against the matrix",
-    },
-    "readoutValues": READOUT_VALUES,
-    "maps": {
-        "delta_w": "delta_w, {out:,d} × {in:,d}",
-        "copy": "best copy at r = {r}",
-        "residual": "residual: delta_w − copy",
-        "lora_B": "lora_B, {out:,d} × {r}",
-        "lora_A": "lora_A, {r} × {in:,d}",
-    },
-    "legend": {"matrix": "delta_w, copy, residual", "factor": "lora_B, lora_A"},
-    "noCell": "Point at a cell, or press the arrow keys on a picture, to read its value.",
-    "cells": {
-        "matrix": "Row {row}, column {column}: delta_w {delta_w}, copy {copy}, residual {residual}.",
-        "lora_B": "lora_B, row {row}, column {column}: {lora_B}.",
-        "lora_A": "lora_A, row {row}, column {column}: {lora_A}.",
-        "unused": "{name}, row {row}, column {column}: not stored at this r.",
-    },
-    "charts": {
-        "error": {
-            "title": "Relative error: what the copy misses",
-            "x": "rank r",
-            "curve": "error",
-            "probe": "r = {r}: error {error:.1%}; noise {noise_low:.1%} to {noise_high:.1%}",
-        },
-        "energy": {
-            "title": "Energy: share of s² that is kept",
-            "x": "rank r",
-            "curve": "energy",
-            "probe": "r = {r}: energy {energy:.1%}; noise {noise_energy:.1%}",
-        },
-        "s": {
-            "title": "Singular values, over their norm",
-            "x": "rank r",
-            "probe": "direction {r}: {share:.3f} of the norm; noise {noise_s:.3f}",
-        },
-    },
-    "breakEven": "break-even r = {break_even:.0f}",
-    "tolerance": "{tolerance:.0%}",
-    "guess": {
-        "question": "Guess first. Look at “{label}”: from which r on is the relative error {tolerance:.0%} or less?",
-        "field": "My guess: r =",
-        "reveal": "Reveal",
-        "skip": "Skip",
-        "again": "Guess for this matrix",
-        "right": "You said r = {guess} for “{label}”, and r = {truth} it is.",
-        "tooLow": "You said r = {guess} for “{label}”. It takes more: r = {truth}.",
-        "tooHigh": "You said r = {guess} for “{label}”. Fewer do: r = {truth}.",
-        "truthMark": "r = {knee}",
-        "guessMark": "your guess: {guess}",
-    },
-    "tableHead": [
-        "r",
-        "relative error",
-        "energy kept",
-        "singular value",
-        "numbers stored",
-        "noise: error",
-        "5 % to 95 %",
-    ],
-    "tableRow": [
-        "{r}",
-        "{error:.2%}",
-        "{energy:.2%}",
-        "{s:.4f}",
-        "{stored:,d}",
-        "{noise_error:.2%}",
-        "{noise_low:.2%} to {noise_high:.2%}",
-    ],
-    "downloads": {
-        "curves": "Curves (CSV)",
-        "copy": "The copy at this r (CSV)",
-        "picture": "Picture (SVG)",
-    },
-}
 
 
 class Rank(Instrument):
@@ -168,24 +60,12 @@ class Rank(Instrument):
         class_=Matrix, allow_refs=False, doc="A matrix of the reader's, in place of the tasks."
     )
 
-    script = "rank"
-    title = "Slide the rank"
-    caption = (
-        "delta_w, its best copy of rank r, and what the copy misses share one colour scale. The two factors, whose "
-        "product the copy is, have a scale of their own and are filled as far as they are stored. The curves show "
-        "relative error, energy and singular values over r. The grey band is the control: matrices of independent "
-        "noise of the same shape, 5th to 95th percentile of the draws. Left out: what a network does with the copy. "
-        "The error is that of the numbers, not of a task."
-    )
-    choices = ("task", "n", "seed", "r", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("task", "n", "seed")
-    idle: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    keyed_by = ("task", "n", "seed")
+    idle = {
         **{name: ("seed",) for name, task in TASKS.items() if not task.seeded},
         **dict.fromkeys(LEARNED, ("n", "seed")),
     }
     parts = ("matrix", "steps", "guess", "factors", "charts", "table", "code", "share")
-
-    _esm = esm("rank")
 
     @classmethod
     def of(cls, delta_w: np.ndarray, label: str = "delta_w", **params: Any) -> Self:
@@ -228,10 +108,6 @@ class Rank(Instrument):
 
     def _factored(self) -> Matrix:
         return self.matrix or named_matrix(self.task, self.n, self.seed)
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the factors to draw from, the curves and the control."""

@@ -8,7 +8,7 @@ import param
 from compute.experiments.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
 from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, word_places, word_weights
 from compute.text.tokenizer import words_of
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.routing.words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
 
@@ -48,23 +48,7 @@ class Routing(Instrument):
         doc=f"at most {LONGEST} letters, digits, spaces and signs of a sentence",
     )
 
-    script = "routing"
-    title = "Send a prompt to its adapter"
-    caption = (
-        "Left: share of unseen prompts that are sent where they belong, over the words that are read. Right: how much "
-        "higher the loss is than with the right choice, on average. Bands: ten sets of examples, least to most; lines "
-        "and tables: the first set. Grey: the best that anyone could do who sees only these words, because she knows "
-        "the grammars. Tables: row, what the prompt asks for; column, where it is sent. Left out: voices that have "
-        "neither an adapter nor a place in the base, and adapters that are chosen anew at each word."
-    )
-    choices = ("examples", "rule", "n", "prompt")
     parts = ("classifier", "steps", "charts", "mistakes", "prompt", "table", "code", "share")
-
-    _esm = esm("routing")
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return what every classifier learned, and how prompts were sent by it."""

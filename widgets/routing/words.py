@@ -16,6 +16,15 @@ EXAMPLE_LABELS = {
     str(m): "One sentence of each kind" if m == 1 else f"{m} sentences of each kind" for m in EXAMPLES
 }
 
+TITLE = "Send a prompt to its adapter"
+CAPTION = (
+    "Left: share of unseen prompts that are sent where they belong, over the words that are read. Right: how much "
+    "higher the loss is than with the right choice, on average. Bands: ten sets of examples, least to most; lines "
+    "and tables: the first set. Grey: the best that anyone could do who sees only these words, because she knows "
+    "the grammars. Tables: row, what the prompt asks for; column, where it is sent. Left out: voices that have "
+    "neither an adapter nor a place in the base, and adapters that are chosen anew at each word."
+)
+
 WORDS: dict[str, Any] = {
     "sentence": (
         "Having read {seen} and learned from {learned}, the classifier sends {right:.1%} of {tested:,d} prompts where "

@@ -1,6 +1,6 @@
 """The scale instrument: losses over the learning rate for each rank, and what the scaling does to the best rate."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
@@ -20,7 +20,7 @@ from compute.experiments.scale import (
     load_scale,
 )
 from compute.training.config import TrainConfig
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.scale.words import BY_SLUG, OPTIMIZERS, RULES, SNIPPET, WORDS
 
@@ -65,24 +65,9 @@ class Scale(Instrument):
         doc="ask, skip, falls, stays, rises",
     )
 
-    script = "scale"
-    title = "Too low, too high"
-    caption = (
-        "First chart: how fast the first step lowers the loss, against r = 1 at the same alpha and rate; lines are the "
-        "formula, rings the mini-model. Loss after the last step: on sentences of the new language that no run trains "
-        "on, over the learning rate; small rings are a second seed, tried at the best two rates. Loss on the way: "
-        f"means of {BLOCK} steps. Teal is the chosen rank, rate and rule, thin grey the others, dashed grey the "
-        "control, full finetuning, dotted grey a writer who knows only how often each word comes. Losses in nats per "
-        "token, on a scale that doubles, as rates and ranks do on theirs. Best learning "
-        "rate: that of the lowest end; the band holds the rates that end no higher than two seeds differ. Left out: "
-        "rates between these, other alphas, longer runs, other tasks."
-    )
-    choices = ("optimizer", "rule", "rank", "rate", "guess")
-    keyed_by: ClassVar[tuple[str, ...]] = ("optimizer",)
+    keyed_by = ("optimizer",)
     parts = ("choices", "steps", "guess", "gain", "readouts", "table", "code", "share")
     pictured = ({"curve kept": 3, "curve control": 5},)
-
-    _esm = esm("scale")
 
     @classmethod
     def published(cls) -> list[str]:
@@ -101,10 +86,6 @@ class Scale(Instrument):
     def enclosed_words(self) -> str:
         """Say what the single file carries."""
         return self.published_words()
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return all runs with the optimiser."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from compute.experiments.scale import BLOCK
 from widgets.inits.words import OPTIMIZER_LABELS
 
 # Address, label by the rule's name in compute.
@@ -11,6 +12,18 @@ OPTIMIZERS = {"adamw": OPTIMIZER_LABELS["adamw"], "sgd": OPTIMIZER_LABELS["sgd"]
 
 RUN = "{optimizer}, {rule}, r = {r}: after {steps} steps at learning rate {rate} "
 LOSS = RUN + "the loss is {final:.3f} nats per token"
+TITLE = "Too low, too high"
+CAPTION = (
+    "First chart: how fast the first step lowers the loss, against r = 1 at the same alpha and rate; lines are the "
+    "formula, rings the mini-model. Loss after the last step: on sentences of the new language that no run trains "
+    "on, over the learning rate; small rings are a second seed, tried at the best two rates. Loss on the way: "
+    f"means of {BLOCK} steps. Teal is the chosen rank, rate and rule, thin grey the others, dashed grey the "
+    "control, full finetuning, dotted grey a writer who knows only how often each word comes. Losses in nats per "
+    "token, on a scale that doubles, as rates and ranks do on theirs. Best learning "
+    "rate: that of the lowest end; the band holds the rates that end no higher than two seeds differ. Left out: "
+    "rates between these, other alphas, longer runs, other tasks."
+)
+
 WORDS: dict[str, Any] = {
     "sentences": {
         "veiled": LOSS + ". Is that rate too low, too high, or right?",

@@ -1,15 +1,14 @@
 """The sequence instrument: three tasks learned one after the other in four ways, and what is left of each."""
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import param
 
 from compute.experiments.after import SEEDS, SEQUENCES, WAYS, load_after
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
-from widgets.sequence.words import SEQUENCE_SNIPPET, VOICES, WAYS_TOLD
-from widgets.sequence.words import SEQUENCE_WORDS as WORDS
+from widgets.sequence.words import SNIPPET, VOICES, WAYS_TOLD, WORDS
 
 ORDERS = {"known": "legal, medical, code", "new-first": "new language, legal, medical"}
 MEASURES = {"share": "Sentences ended in the voice", "loss": "Loss on unseen sentences"}
@@ -43,26 +42,7 @@ class Sequence(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    script = "sequence"
-    title = "Three tasks in a row"
-    caption = (
-        "Across: how many tasks are learned. One picture for each task, one for the base's own voices. Sentences ended "
-        "in the voice: the model gets the first two words of unseen sentences of that voice, and the exact classifier "
-        "tells whether what it writes is a sentence of it; two hundred for each point. Losses are on unseen sentences. "
-        "Teal: one adapter trained on and on; dotted, an adapter for each task, each task asked of its own, and the "
-        "base's own voices without any. Grey: full finetuning, dashed at the usual rate and dotted at a third of it. "
-        "Lines are means of two seeds, the band reaches from one to the other for the one adapter. Left out: other "
-        "orders and ranks."
-    )
-    choices = ("order", "measure", "stage", "guess")
     parts = ("choices", "steps", "guess", "readouts", "table", "code", "share")
-
-    _esm = esm("sequence")
-    keyed_by: ClassVar[tuple[str, ...]] = ()
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return both orders in both measures: it is little, so all is shipped at once."""
@@ -168,7 +148,7 @@ def _rows(order: str, measure: str) -> list[list[str]]:
 def _code(order: str) -> str:
     """Return the code with gaps for stage and measure."""
     tasks = SEQUENCES[_sequence(order)]
-    return fill(SEQUENCE_SNIPPET, {"order": repr(_sequence(order)), "voice": repr(tasks[0])})
+    return fill(SNIPPET, {"order": repr(_sequence(order)), "voice": repr(tasks[0])})
 
 
 def _shipped(order: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the sequence and magnitude instruments say: tasks in their order, ways to learn them, sentences, code."""
+"""What the sequence instrument says: tasks in their order, ways to learn them, sentences, code."""
 
 from typing import Any
 
@@ -20,7 +20,18 @@ WAYS_TOLD = {
     FULL_SLOW: ("slow", "full, slow", "control-0"),
 }
 
-SEQUENCE_WORDS: dict[str, Any] = {
+TITLE = "Three tasks in a row"
+CAPTION = (
+    "Across: how many tasks are learned. One picture for each task, one for the base's own voices. Sentences ended "
+    "in the voice: the model gets the first two words of unseen sentences of that voice, and the exact classifier "
+    "tells whether what it writes is a sentence of it; two hundred for each point. Losses are on unseen sentences. "
+    "Teal: one adapter trained on and on; dotted, an adapter for each task, each task asked of its own, and the "
+    "base's own voices without any. Grey: full finetuning, dashed at the usual rate and dotted at a third of it. "
+    "Lines are means of two seeds, the band reaches from one to the other for the one adapter. Left out: other "
+    "orders and ranks."
+)
+
+WORDS: dict[str, Any] = {
     "stageLabel": "Tasks learned",
     "stages": ["none yet", "{first}", "{first}, {second}", "{first}, {second}, {third}"],
     "ticks": ["none", "1st", "2nd", "3rd"],
@@ -75,7 +86,7 @@ SEQUENCE_WORDS: dict[str, Any] = {
     "downloads": {"stages": "Stages (CSV)", "picture": "Picture (SVG)"},
 }
 
-SEQUENCE_SNIPPET = """# Run it in the folder of this project.
+SNIPPET = """# Run it in the folder of this project.
 from compute.experiments.after import SEEDS, load_after
 
 runs = load_after().sequences[{order}]
@@ -83,67 +94,3 @@ for way, seeds in runs.items():
     values = [stages[{stage}].{measure}[{voice}] for stages in seeds]
     print(f"{way}: {sum(values) / len(SEEDS):.3f}")
 """
-
-LAYER_KINDS = {
-    "all": "all 18 layers",
-    "q_proj": "q_proj",
-    "k_proj": "k_proj",
-    "v_proj": "v_proj",
-    "o_proj": "o_proj",
-    "up_proj": "up_proj",
-    "down_proj": "down_proj",
-}
-MAGNITUDE_WORDS: dict[str, Any] = {
-    "checkpointLabel": "Updates",
-    "recorded": "Recorded {recorded}.",
-    "sentence": (
-        "{task}, {layers}: over all checkpoints the correlation of the change of length with the change of direction "
-        "is {correlation:.2f} for LoRA with r = {r} and {control:.2f} for {way}. After {updates} updates alone it is "
-        "{correlation_now:.2f} and {control_now:.2f}. On average the rows have then turned by {direction:.4f} and "
-        "{control_direction:.4f}, and their length has changed by {magnitude:.4f} and {control_magnitude:.4f}."
-    ),
-    "veiled": "{task}, {layers}: do rows that turn more also change more in length?",
-    "titles": {
-        "run": "LoRA, r = {r}: correlation {correlation:.2f}",
-        "control": "{way_capital}: correlation {control:.2f}",
-    },
-    "axes": {"x": "change of direction, 1 - cos", "y": "change of length"},
-    "point": "{layer}, {updates} updates: direction {direction:.4f}, length {magnitude:.4f}",
-    "guess": {
-        "question": (
-            "Guess first. {task}, {way}, {layers}: where the rows of a layer turn more, does their length change more, "
-            "too?"
-        ),
-        "field": "My guess:",
-        "options": [
-            ["more", "more: a correlation above 0.2"],
-            ["none", "no clear relation"],
-            ["less", "less: a correlation below −0.2"],
-        ],
-        "reveal": "Reveal",
-        "skip": "Skip",
-        "again": "Guess for this choice",
-        "right": "You said {guess}, and so it is: {control:.2f}.",
-        "wrong": "You said {guess}. Here it is {control:.2f}.",
-    },
-    "tableHead": [
-        "run",
-        "updates",
-        "layer",
-        "change of direction",
-        "change of length",
-    ],
-    "downloads": {"points": "Points (CSV)", "picture": "Picture (SVG)"},
-}
-MAGNITUDE_SNIPPET = """# Run it in the folder of this project.
-from compute.matrices.row_changes import line_through
-from compute.experiments.after import LAYERS, load_after
-
-for run in ({lora}, {beside}):
-    over = load_after().splits[{task}][run]
-    points = [split for at in over for name, split in zip(LAYERS, at) if {chosen}]
-    slope, correlation = line_through(points)
-    print(f"{run}: correlation {correlation:.2f}, slope {slope:.3f}")
-"""
-WAY_NAMES = {"full": "full finetuning", "full-slow": "slower full finetuning"}
-TASK_NAMES = {"legal": "Legal voice", "new-language": "New language"}

@@ -14,93 +14,11 @@ from compute.experiments.serving import (
     load_serving,
     numbers_held,
 )
-from widgets.kit.instrument import Instrument, esm
+from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
+from widgets.serving.words import SNIPPET, WORDS
 
 SAME, FEW = 2.0, 8.0  # times as long: up to here it counts as the same, and as a few times
-WORDS: dict[str, Any] = {
-    "sentence": (
-        "{requests} requests, {length}, {asked} of r = {r}. Answered together, the batch goes at {together:.0%} of the "
-        "base's pace, which is {together_rate:,.0f} words a second; swapped at {swapped:.0%}, as merged copies at "
-        "{merged:.0%}. Held in memory are {together_held:,d}, {swapped_held:,d} and {merged_held:,d} numbers."
-    ),
-    "lengths": {"1": "one word each", "32": "32 words each"},
-    "asked": {"one": "all for one adapter", "several": "for {adapters} different adapters"},
-    "note": (
-        "The base's pace is that of the same batch without any adapter, {base_rate:,.0f} words a second of one core. "
-        "Recorded: {recorded}. Run python -m compute.experiments.serving to measure your own machine."
-    ),
-    "places": "{adapters}",
-    "guess": {
-        "question": (
-            "Guess first. {requests} requests arrive at once and are answered together, {length}. First all of them "
-            "want one adapter, then each wants another. How much longer does the second batch take?"
-        ),
-        "field": "My guess:",
-        "options": [
-            ["same", "about as long"],
-            ["few", "a few times as long"],
-            ["many", f"about {ADAPTERS[-1]} times as long"],
-        ],
-        "reveal": "Reveal",
-        "skip": "Skip",
-        "again": "Guess for this batch",
-        "right": "You said {guess}. So it is: {times:.2f} times.",
-        "wrong": "You said {guess}. It is {truth}: {times:.2f} times.",
-    },
-    "readouts": {"together": "Together", "swapped": "Swapped", "merged": "Merged copies"},
-    "readoutValues": {way: f"{{{way}:.0%}}" for way in WAYS},
-    "beside": {way: f"{{{way}_held:,d}} numbers held" for way in WAYS},
-    "charts": {
-        "pace": {
-            "title": "Pace, as a share of the base's",
-            "x": "different adapters in the batch",
-            "together": "together",
-            "swapped": "swapped",
-            "merged": "merged copies",
-            "base": "the base, no adapter",
-            "counted": "by count",
-            "probe": "{adapters}: together {together:.0%}, swapped {swapped:.0%}, merged copies {merged:.0%}",
-        },
-        "held": {
-            "title": "Numbers held in memory",
-            "x": "different adapters",
-            "together": "together",
-            "swapped": "swapped",
-            "merged": "merged copies",
-            "probe": (
-                "{adapters}: together {together_held:,d}, swapped {swapped_held:,d}, merged copies {merged_held:,d}"
-            ),
-        },
-    },
-    "tableHead": [
-        "adapters",
-        *(
-            cell
-            for way in ("together", "swapped", "merged")
-            for cell in (way, f"{way}, middle 90 %", f"{way}, numbers")
-        ),
-    ],
-    "tableRow": [
-        "{adapters}",
-        *(
-            cell
-            for way in WAYS
-            for cell in (f"{{{way}:.1%}}", f"{{{way}_low:.1%}} to {{{way}_high:.1%}}", f"{{{way}_held:,d}}")
-        ),
-    ],
-    "downloads": {"paces": "Measurements (CSV)", "picture": "Picture (SVG)"},
-}
-
-SNIPPET = """from compute.experiments.serving import ADAPTERS, load_serving, numbers_held
-
-served = load_serving()  # kept and shared
-adapters, words, r = {adapters}, {words}, {r}
-for way, paces in served.paces[words, r].items():
-    pace = paces[ADAPTERS.index(adapters)].middle
-    held = numbers_held(way, served.model, r, adapters)
-    print(f"{way}: {pace:.0%} of the base's pace, {held:,d} numbers held")
-"""
 
 
 class Serving(Instrument):
@@ -133,24 +51,8 @@ class Serving(Instrument):
         default="ask", regex="^(ask|skip|same|few|many)$", label="Guess", doc="ask, skip, same, few, many"
     )
 
-    script = "serving"
-    title = "Serve many adapters"
-    caption = (
-        "Horizontal: how many different adapters the requests of one batch ask for. Left, vertical: words read in a "
-        "second of one core, as a share of what the base alone reads of the same batch; lines are medians, bands the "
-        "middle 90 % of the rounds. Dotted: what answering together would come to if only multiplications counted. "
-        "Right: numbers that must be in memory. Left out: a GPU; a cache of keys and values; requests that arrive "
-        "while others are answered; and adapters of unlike rank."
-    )
-    choices = ("words_each", "r", "doublings", "guess")
     parts = ("batch", "steps", "guess", "held", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve control": 4, "curve lost": 7},)
-
-    _esm = esm("serving")
-
-    def words(self) -> dict[str, Any]:
-        """Return labels and templates."""
-        return WORDS
 
     def make_arrays(self) -> dict[str, Any]:
         """Return all that was measured: it is small."""

@@ -31,8 +31,8 @@ from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, learned, prepare, train, updates
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.magnitude import Magnitude
+from widgets.magnitude.words import LAYER_KINDS, TASK_NAMES
 from widgets.sequence import LAST, MEASURES, ORDERS, Sequence
-from widgets.sequence.words import LAYER_KINDS, TASK_NAMES
 
 torch.set_num_threads(1)
 
@@ -153,7 +153,7 @@ def test_the_sequence_says_what_is_recorded(order, measure):
         assert len(rows) == len(WAYS) * len(SEEDS) * (LAST + 1)
         assert all(len(row) == len(head) for row in rows)
     assert "how much is left" in Sequence(order=order).sentence()
-    for path, template in templates(Sequence(order=order).words()["sentences"]):
+    for path, template in templates(Sequence(order=order).words["sentences"]):
         assert gaps(template) <= Sequence(order=order).values(0).keys(), path
 
 

@@ -126,7 +126,7 @@ def test_the_sentence_says_what_is_recorded(failure, place):
 @pytest.mark.parametrize("failure", FAILURES)
 def test_the_answer_to_the_guess_is_that_of_every_seed(failure):
     shown = Failures(failure=failure).make_arrays()["failures"][failure]
-    assert shown["truth"] in [value for value, _ in Failures().words()["guess"]["options"]]
+    assert shown["truth"] in [value for value, _ in Failures().words["guess"]["options"]]
     lines = load_failures().lines[failure]
     (first, at), (second, there) = TOLD[failure].compared
     for run in lines[LINES[failure][0]][there]:
@@ -154,7 +154,7 @@ def test_every_gap_has_a_value():
     for failure, place in itertools.product(FAILURES, (0, 9)):  # beyond the end is the end
         figure = Failures(failure=failure, place=min(place, 5), guess="skip")
         values = figure.values(figure.place)
-        for path, template in templates(figure.words()):
+        for path, template in templates(figure.words):
             if path != "guess.question":
                 assert gaps(template) <= values.keys() | BROWSER, path
         assert not gaps(fill(TOLD[failure].of, values))

@@ -135,14 +135,14 @@ def test_its_description_is_json(cls):
     described = json.loads(json.dumps(figure.describe()))
     assert json.loads(figure.spec) == described
     assert described["name"] == cls.script
-    assert described["text"].items() >= json.loads(json.dumps(figure.words())).items()
+    assert described["text"].items() >= json.loads(json.dumps(figure.words)).items()
     json.dumps(figure.make_arrays(), allow_nan=False)
     assert json.loads(figure.arrays) == json.loads(json.dumps(figure.make_arrays()))
 
 
 @INSTRUMENTS
 def test_its_own_words_hide_none_that_are_shared(cls):
-    assert not cls().words().keys() & WORDS.keys()
+    assert not cls().words.keys() & WORDS.keys()
 
 
 def test_shared_words_use_only_names_that_the_browser_gives():
@@ -155,11 +155,11 @@ def test_templates_use_only_names_that_have_a_value(cls):
     arrays = figure.make_arrays()
     for r in samples(cls.param["r"]):
         values = figure.values(min(r, arrays["k"]))
-        for path, template in templates(figure.words()):
+        for path, template in templates(figure.words):
             known = BROWSER[cls.script].get(path.split(".")[0], set())
             left = gaps(fill(template, {name: value for name, value in values.items() if name not in known}))
             assert left <= known, f"{path}: {template}"
-    used = {name for _, template in templates(figure.words()) for name in gaps(template)}
+    used = {name for _, template in templates(figure.words) for name in gaps(template)}
     for names in BROWSER[cls.script].values():
         assert names <= used | {"truth"}, "the list above names nothing in vain"
 
@@ -272,7 +272,17 @@ def test_a_choice_of_another_kind_is_refused():
         """Has a choice that no address can spell."""
 
         size = param.Number(1.0, doc="A real number.")
-        choices = ("size",)
 
     with pytest.raises(TypeError, match="a choice is a Selector"):
         Wrong.schema()
+
+
+def test_what_only_python_sets_is_no_choice():
+    class Own(FOUND[0]):
+        """Takes something from Python."""
+
+        given = param.ClassSelector(class_=dict, doc="An object.")
+        called = param.String("", doc="Free text.")
+
+    assert Own.choices == FOUND[0].choices
+    assert (Own.script, Own.title) == (FOUND[0].script, FOUND[0].title), "it lives in the same room"
