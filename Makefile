@@ -12,7 +12,7 @@ PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 RECORDINGS = base runs learned mixing block failures merging serving paper subspace scale placing qlora inits after menu
 
 .DEFAULT_GOAL = help
-.PHONY: help serve test bench export recordings assets screenshot format browser clean
+.PHONY: help serve test bench export recordings assets screenshot format map browser clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ screenshot: $(VENV)/.installed-test browser ## photograph the first lesson for t
 format: $(VENV)/.installed-test ## format the Python sources and fix what ruff can fix
 	@$(VENV)/bin/ruff check --fix-only --quiet .
 	@$(VENV)/bin/ruff format .
+
+map: $(PY) ## renew the map of the house in the README
+	@$(PY) tests/helpers/house.py
 
 browser: $(VENV)/.installed-test
 	@$(PY) tests/helpers/find_browser.py

@@ -1,1 +1,1 @@
-"""The numbers behind the pages: NumPy functions that know nothing about how they are drawn."""
+"""The numbers behind the pages: they know nothing about how they are drawn."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers import ROOT
+from helpers.house import TOLD, renewed
 from helpers.rules import (
     colours_live_in_css,
     compute_draws_nothing,
@@ -136,3 +137,30 @@ def test_what_a_program_loads_is_noticed(tmp_path):
     )
     plant(root, {"lessons/a.py": "import torch"})
     assert "torch" in loaded_by(EVERYTHING, root)
+
+
+def test_the_map_in_the_readme_is_of_what_is_there():
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == renewed(ROOT), "`make map` renews it"
+    assert [path for path in TOLD if not (ROOT / path).is_dir()] == []
+
+
+def test_the_map_shows_each_room_that_is_no_instrument(tmp_path):
+    rooms = {
+        "": "All.",
+        "/kit": "Shared, and said in so many words that one line of the map is too short for it to "
+        "hold every single one of them.",
+        "/rank": "An instrument.",
+    }
+    tree = {f"widgets{path}/__init__.py": f"'''{words}\n\nMore.\n'''" for path, words in rooms.items()}
+    others = {f"{layer}/__init__.py": "" for layer in ("compute", "lessons")}
+    plant(tmp_path, {**tree, **others, "widgets/rank/words.py": "", "app.py": "'''Serve.'''"})
+    plant(tmp_path, {"assets/site/a.css": "", "tests/widgets/test_a.py": ""})
+    plant(tmp_path, {"README.md": "# A\n\n## The house\n\n```\nold/  row\n```\n\nAfter.\n```\nx\n```\n"})
+    text = renewed(tmp_path)
+    assert text.startswith("# A\n\n## The house\n\n```\napp.py            Serve.\n")
+    assert text.endswith("```\n\nAfter.\n```\nx\n```\n")
+    assert "\nwidgets/          All.\n  kit/            Shared" in text
+    assert "\n  site/           Templates" in text
+    assert not [line for line in text.splitlines() if len(line) > 120]
+    assert "old/" not in text
+    assert "rank" not in text

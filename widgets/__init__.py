@@ -1,1 +1,1 @@
-"""Instruments: one figure per pair of files, name.py and name.js, that a lesson places and a reader plays with."""
+"""A room an instrument: __init__.py and words.py say what a reader plays with, <name>.js draws it."""

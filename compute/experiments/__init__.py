@@ -1,1 +1,1 @@
-"""What was recorded: one file an experiment."""
+"""One file an experiment: its plan, its record, how it is made and how it is read."""

@@ -116,7 +116,7 @@ def started(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[subprocess.P
 def program(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[Served]:
     """Run a program of ours until it says where it listens, and end it in the end."""
     with started(log, *command, cwd=cwd) as process:
-        yield Served(_port_told(process, log), process, log)
+        yield Served(port_told(process, log), process, log)
 
 
 @contextlib.contextmanager
@@ -129,7 +129,7 @@ def serve(*command: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{served.port}"
 
 
-def _port_told(process: subprocess.Popen, log: Path) -> int:
+def port_told(process: subprocess.Popen, log: Path) -> int:
     """Wait until a program says where it listens; fail with what it said if it does not."""
     end = time.monotonic() + SECONDS
     while True:
