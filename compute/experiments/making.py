@@ -45,15 +45,14 @@ class Bar:
         """Take note that one more item is done, and what it gave."""
         self._done += 1
         left = (time.perf_counter() - self._start) / self._done * (self._total - self._done)
-        count = (
-            f"{self._done} of {self._total}, {f'{left:.0f} s' if left < 90 else f'{left / 60:.0f} min'} left"
-        )
+        time_left = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+        count = f"{self._done} of {self._total}, {time_left} left"
         if not sys.stderr.isatty():
             print(f"{count}: {item}", file=sys.stderr, flush=True)
             return
         bar = f"[{'#' * (WIDTH * self._done // self._total):{WIDTH}}] {count}"
         end = "\n" if self._done == self._total else ""
-        print(f"\r{item:{self._shown}}\n{bar}", end=end, file=sys.stderr, flush=True)
+        print(f"\r{item.ljust(self._shown)}\n{bar}", end=end, file=sys.stderr, flush=True)
         self._shown = len(bar)  # the next line is to cover all of it
 
 
@@ -119,9 +118,8 @@ class Recipe:
             parser.error(f"there is no {', '.join(unknown)}; there is {', '.join(self.choices)}")
         import torch  # here: those who read a recording do without
 
-        torch.set_num_threads(
-            1
-        )  # in another order threads add up to other last digits, and so small gain nothing
+        # Matrices this small gain nothing from a second thread, and threads add up in another order every time.
+        torch.set_num_threads(1)
         start = time.perf_counter()
         self.make(given)
         inside = [each for path in self.writes for each in (path, *path.rglob("*")) if each.is_file()]
