@@ -63,24 +63,6 @@ class Amplification(Instrument):
 
     sheets = ("amplification/dots",)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the published arrays: each run of each task."""
-        return [f"{task}-{run}" for task in TASK_LABELS for run in RUNS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which arrays a published copy carries."""
-        return "all runs of both tasks"
-
-    def enclosed(self) -> list[str]:
-        """Return the keys of all other runs."""
-        return [key for key in self.published() if key != f"{self.task}-{self.run}"]
-
-    def enclosed_words(self) -> str:
-        """Say which arrays the single file carries."""
-        return "all runs of both tasks"
-
     def make_arrays(self) -> dict[str, Any]:
         """Return every number of every layer after the chosen run, and what the paper has beside it."""
         run = run_of(self.run)

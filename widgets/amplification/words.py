@@ -105,3 +105,4 @@ WORDS: dict[str, Any] = {
     ],
     "downloads": {"layers": "Layers (CSV)", "picture": "Picture (SVG)"},
 }
+PUBLISHED = "all runs of both tasks"

@@ -72,23 +72,9 @@ class Bits(Instrument):
     keyed_by = ("matrix",)
     parts = ("choices", "steps", "readouts", "usage", "maps", "table", "code", "share")
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of all matrices."""
-        return list(SAMPLE_WEIGHTS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which matrices there are."""
-        return "all five matrices"
-
     def enclosed(self) -> list[str]:
         """Return two other matrices, so that the file stays light."""
         return [name for name in ("base", "gaussian", "uniform") if name != self.matrix][:2]
-
-    def enclosed_words(self) -> str:
-        """Say what the single file carries."""
-        return "this matrix and two others; the lesson has all five"
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the matrix, and the levels of all formats."""

@@ -50,6 +50,8 @@ CAPTION = (
     "more, blocks cut row by row. Relative errors are Frobenius norms over that of the matrix or block. Left out: "
     "the error of scales that are quantised themselves, which is far smaller, and other matrices of the model."
 )
+PUBLISHED = "all five matrices"
+ENCLOSED = "this matrix and two others; the lesson has all five"
 
 WORDS: dict[str, Any] = {
     "blockLabel": "Weights that share a scale",

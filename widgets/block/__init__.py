@@ -7,7 +7,7 @@ import param
 
 from compute.model.forward import PROJECTIONS
 from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
-from widgets.block.words import BLOCK_NAMES, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
+from widgets.block.words import BLOCK_NAMES, ENCLOSED, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
@@ -61,20 +61,10 @@ class Block(Instrument):
 
     sheets = ("block/block", "kit/effects")
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the published arrays: each text in each block."""
-        return [f"{text}-{block}" for text in TEXTS for block in range(len(BLOCK_NAMES))]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which arrays a published copy carries."""
-        return "both texts in all three blocks"
-
     def enclosed_words(self) -> str:
         """Say which arrays the single file carries."""
-        name = BLOCK_NAMES[int(self.block)]
-        return f"{TEXT_LABELS[self.text].lower()} in the {name} block; the lesson has the others"
+        text, block = TEXT_LABELS[self.text].lower(), BLOCK_NAMES[int(self.block)]
+        return fill(ENCLOSED, {"text": text, "block": block})
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the chosen text in the chosen block."""

@@ -68,6 +68,8 @@ CAPTION = (
     "right from lowest to highest. W and all strips reach this page in as many steps as the scale has colours. "
     "Left out: the weights of both norms, and what two or three adapters do together."
 )
+PUBLISHED = "both texts in all three blocks"
+ENCLOSED = "{text} in the {block} block; the lesson has the others"
 
 WORDS: dict[str, Any] = {
     "sentences": {"veiled": ALONE, "told": ALONE + LOSS},

@@ -6,7 +6,7 @@ from typing import Any
 import param
 
 from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
-from compute.training.config import INITS, OPTIMIZERS
+from compute.training.config import INITS
 from widgets.inits.words import INIT_WORDS, OPTIMIZER_LABELS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
@@ -58,26 +58,12 @@ class Inits(Instrument):
     parts = ("choices", "steps", "guess", "readouts", "sweep", "table", "code", "share")
     pictured = ({"curve kept": 2, "curve cost": 3}, {"curve lost": 1})
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded runs: every problem with every optimiser."""
-        return [f"{slug(problem)}-{optimizer}" for problem in PROBLEMS for optimizer in OPTIMIZERS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which runs are recorded."""
-        return "every start on each problem with both optimisers"
-
-    def enclosed_words(self) -> str:
-        """Say which runs the single file carries."""
-        return "every start on one problem with one optimiser; the lesson has the others"
-
     def make_arrays(self) -> dict[str, Any]:
         """Return all runs of the problem with the optimiser."""
         problem = BY_SLUG[self.problem]
         recorded = load_inits(problem)
         return {
-            "key": f"{self.problem}-{self.optimizer}",
+            "key": self.key(),
             "problem": PROBLEM_WORDS[problem][1],
             "optimizer": OPTIMIZER_LABELS[self.optimizer],
             "rates": [f"{rate:g}" for rate in RATES[problem][self.optimizer]],

@@ -63,6 +63,8 @@ CAPTION = (
     "three times its first is given up, and its curve ends. Left out: longer runs, other ranks, and losses above "
     "the edge of the last chart."
 )
+PUBLISHED = "every start on each problem with both optimisers"
+ENCLOSED = "every start on one problem with one optimiser; the lesson has the others"
 
 WORDS: dict[str, Any] = {
     "sentence": (

@@ -60,24 +60,6 @@ class Intruders(Instrument):
 
     sheets = ("kit/effects",)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the published arrays: each task."""
-        return list(TASK_LABELS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which arrays a published copy carries."""
-        return "both tasks"
-
-    def enclosed(self) -> list[str]:
-        """Return the key of the other task."""
-        return [task for task in TASK_LABELS if task != self.task]
-
-    def enclosed_words(self) -> str:
-        """Say which arrays the single file carries."""
-        return "both tasks"
-
     def make_arrays(self) -> dict[str, Any]:
         """Return the cosines of every run and of its control."""
         return _light(shipped(self.task)) | {"key": self.task}

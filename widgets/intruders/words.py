@@ -91,3 +91,4 @@ WORDS: dict[str, Any] = {
     "tableRow": ["{name}", "{value}", "{others}", "{low}", "{validation_loss:.3f}", "{base_loss:.3f}"],
     "downloads": {"counts": "Counts (CSV)", "picture": "Picture (SVG)"},
 }
+PUBLISHED = "both tasks"

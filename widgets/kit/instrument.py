@@ -3,16 +3,20 @@
 import hashlib
 import html
 import importlib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import param
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from panel.custom import AnyWidgetComponent
+
+from widgets.kit.text import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "assets" / "site"
@@ -84,8 +88,12 @@ class Instrument(AnyWidgetComponent):
     """A figure that a reader plays with: its parameters are her choices, one script draws.
 
     It has a room, widgets/<name>/: the script is <name>.js there, and words.py says `TITLE`, `CAPTION` and `WORDS`.
-    A subclass declares the choices, the ones of them that decide which arrays are needed (`keyed_by`) and the parts
-    that a teacher may hide, and writes `make_arrays`, `sentence`, `table` and `snippet`.
+    A subclass declares the choices and the parts that a teacher may hide, and writes `make_arrays`, `sentence`,
+    `table` and `snippet`.
+
+    Where some choices decide which arrays are needed, it names them (`keyed_by`). Then words.py also says what a
+    published copy carries, `PUBLISHED`: the arrays of all values of these choices. A single file carries them all,
+    too, unless they are too much for it; then `ENCLOSED` says what it carries: those of the state that it shows.
     """
 
     spec = param.String(doc="Labels, templates and the schema of the choices, as JSON for the browser.")
@@ -99,7 +107,7 @@ class Instrument(AnyWidgetComponent):
     keyed_by: ClassVar[tuple[str, ...]] = ()
     # Choices that change nothing under a value of the first one in keyed_by: {"blur": ("seed",)}. A published page
     # takes the arrays of their defaults, whatever they are.
-    idle: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    idle: ClassVar[dict[str, tuple[str, ...]]] = {}
     parts: ClassVar[tuple[str, ...]]
     # What a small still picture draws of the table: for each panel the columns, by form and colour.
     pictured: ClassVar[Sequence[Mapping[str, int]]] = ()
@@ -111,6 +119,7 @@ class Instrument(AnyWidgetComponent):
     caption: ClassVar[str]
     words: ClassVar[dict[str, Any]]
     choices: ClassVar[tuple[str, ...]]
+    _said: ClassVar[ModuleType]
 
     _stylesheets: ClassVar[list[str]] = [stylesheet("site/theme", "kit/instrument")]
     __abstract = True
@@ -122,9 +131,9 @@ class Instrument(AnyWidgetComponent):
         if cls.__module__.startswith(
             "widgets."
         ):  # defined elsewhere, it has the room of the class it changes
-            said = importlib.import_module(f"{cls.__module__}.words")
+            cls._said = importlib.import_module(f"{cls.__module__}.words")
             cls.script = cls.__module__.rpartition(".")[2]
-            cls.title, cls.caption, cls.words = said.TITLE, said.CAPTION, said.WORDS
+            cls.title, cls.caption, cls.words = cls._said.TITLE, cls._said.CAPTION, cls._said.WORDS
             cls._esm = esm(cls.script)
 
     def __init__(self, **params: Any):
@@ -180,20 +189,27 @@ class Instrument(AnyWidgetComponent):
     @classmethod
     def published(cls) -> list[str]:
         """Return the keys of the arrays that a published copy carries; others need a server."""
-        return []
+        values = itertools.product(*(cls.param[name].objects for name in cls.keyed_by))
+        return ["-".join(each) for each in values if each]
 
     @classmethod
     def published_words(cls) -> str:
         """Say which arrays a published copy carries."""
-        return ""
+        return getattr(cls._said, "PUBLISHED", "")
 
     def enclosed(self) -> list[str]:
         """Return the keys of further arrays that the single file carries."""
-        return []
+        return (
+            [] if hasattr(self._said, "ENCLOSED") else [key for key in self.published() if key != self.key()]
+        )
 
     def enclosed_words(self) -> str:
         """Say which arrays the single file carries."""
-        return ""
+        return fill(getattr(self._said, "ENCLOSED", self.published_words()), self.state())
+
+    def key(self) -> str:
+        """Return the key of the present arrays."""
+        return "-".join(str(getattr(self, name)) for name in self.keyed_by)
 
     @classmethod
     def from_key(cls, key: str) -> Self:

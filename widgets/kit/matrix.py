@@ -3,13 +3,14 @@
 import base64
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import param
 
 from compute.costs.sizes import break_even_rank
 from compute.experiments.learned import LEARNED, load_learned
-from compute.matrices.examples import TASKS, make_task
+from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS, make_task
 from compute.matrices.noise import Band, noise_control, noise_product_band
 from compute.matrices.spectrum import energy, knee_rank, relative_error
 from compute.matrices.svd import SVD, factorize, factorize_product
@@ -17,6 +18,7 @@ from compute.numbers.files import AdapterLayer
 from widgets.kit.text import fill
 
 TOLERANCE = 0.05  # the relative error that the guess is about
+SEED = 0  # of the published matrices
 DRAWN_SIDE = 128  # cells drawn along a side; on a screen more of them would be smaller than a pixel
 
 TASK_LABELS = {
@@ -83,6 +85,44 @@ delta_w = weight / weight.sum(axis=1, keepdims=True)""",
     "flat": """q, triangle = np.linalg.qr(rng.standard_normal((n, n)))
 delta_w = q * np.copysign(1.0, np.diagonal(triangle))""",
 }
+
+
+class OfMadeMatrix(param.Parameterized):
+    """The choices of an instrument that takes a matrix apart, and the copies of it that are published."""
+
+    task = param.Selector(
+        default="few-patterns",
+        objects={label: name for name, label in TASK_LABELS.items()},
+        label="Matrix",
+        doc="Which matrix is taken apart.",
+    )
+    n = param.Integer(
+        default=32, bounds=(MIN_SIZE, MAX_SIZE), label="Size", doc="Rows and columns of the matrix."
+    )
+    seed = param.Integer(
+        default=SEED, bounds=(0, MAX_SEED), label="Seed", doc="Seed of the matrices drawn by chance."
+    )
+
+    sizes: ClassVar[tuple[int, ...]]  # that are published
+    keyed_by: ClassVar[tuple[str, ...]] = ("task", "n", "seed")
+    idle: ClassVar[dict[str, tuple[str, ...]]] = {
+        name: ("seed",) for name, task in TASKS.items() if not task.seeded
+    }
+
+    @classmethod
+    def made(cls, n: int) -> list[str]:
+        """Return the keys of the matrices of a size that a rule makes."""
+        return [f"{task}-{n}-{SEED}" for task in cls.param["task"].objects if task in TASKS]
+
+    @classmethod
+    def published(cls) -> list[str]:
+        """Return the keys of the published matrices."""
+        return [key for n in cls.sizes for key in cls.made(n)]
+
+    def enclosed(self) -> list[str]:
+        """Return the other matrices of the present size that a rule makes."""
+        shown = f"{self.task}-{self.n}-{self.seed}"
+        return [key for key in self.made(self.n) if key != shown]
 
 
 class Control(NamedTuple):

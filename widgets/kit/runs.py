@@ -23,6 +23,7 @@ TASKS = {
         "Plain sentences with every word exchanged. The base has never read it.",
     ),
 }
+RUNS_RECORDED = f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
 
 
 @cache
@@ -32,7 +33,7 @@ def runs_of(task: str) -> dict[str, Run]:
 
 
 class OfRecordedRun(param.Parameterized):
-    """The choices of an instrument that shows one recorded LoRA run, and the copies of it that are published."""
+    """The choices of an instrument that shows one recorded LoRA run."""
 
     task = param.Selector(
         default="legal",
@@ -48,13 +49,3 @@ class OfRecordedRun(param.Parameterized):
     )
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")
-
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded runs."""
-        return [f"{task}-{r}" for task in TASKS for r in RECORDED_RANKS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which runs are recorded."""
-        return f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"

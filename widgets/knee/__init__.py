@@ -7,17 +7,15 @@ import numpy as np
 import param
 
 from compute.costs.sizes import break_even_rank, stored_numbers
-from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
+from compute.matrices.examples import TASKS
 from compute.matrices.knee import MEASURES, Found, find_knee
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import relative_error
 from widgets.kit.instrument import Instrument
-from widgets.kit.matrix import TASK_CODE, task_matrix
+from widgets.kit.matrix import TASK_CODE, OfMadeMatrix, task_matrix
 from widgets.kit.text import fill
-from widgets.knee.words import LABELS, MEASURE_NAMES, PRINT_KNEE, WORDS
+from widgets.knee.words import LABELS, MEASURE_NAMES, PRINT_KNEE, PUBLISHED_SIZES, WORDS
 
-PUBLISHED_SIZES = (16, 24, 32, 64, 128)
-SIZE, SEED = 24, 0  # what the figure opens with
 GUESSED, MOST = 5, 50  # percent: the tolerance of the guess, and the largest
 DECIMALS = 5  # of the noise
 
@@ -44,7 +42,7 @@ def curves(task: str, n: int, seed: int) -> Curves:
     return Curves(task, n, seed)
 
 
-class Knee(Instrument):
+class Knee(OfMadeMatrix, Instrument):
     """Show both errors of the best copy over r, where they meet a tolerance, and what that costs.
 
     Vermilion is what the copy misses: the relative error as a solid line, its square dashed. Gold is what it costs
@@ -55,15 +53,9 @@ class Knee(Instrument):
     task = param.Selector(
         default="reorder",
         objects={label: name for name, label in LABELS.items()},
-        label="Matrix",
         doc="Which matrix is to be copied.",
     )
-    n = param.Integer(
-        default=SIZE, bounds=(MIN_SIZE, MAX_SIZE), label="Size", doc="Rows and columns of the matrix."
-    )
-    seed = param.Integer(
-        default=SEED, bounds=(0, MAX_SEED), label="Seed", doc="Seed of the matrices drawn by chance."
-    )
+    n = param.Integer(default=24)
     measure = param.Selector(
         default="norm",
         objects={f"{name[0].upper()}{name[1:]}": measure for measure, name in MEASURE_NAMES.items()},
@@ -80,29 +72,9 @@ class Knee(Instrument):
         doc="the words ask and skip, or a whole number",
     )
 
-    keyed_by = ("task", "n", "seed")
-    idle = {name: ("seed",) for name, task in TASKS.items() if not task.seeded}
+    sizes = PUBLISHED_SIZES
     parts = ("matrix", "steps", "guess", "stored", "spectrum", "table", "code", "share")
     pictured = ({"curve lost": 1, "curve control": 5}, {"bars kept": 3})
-
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the published matrices: every task in the usual sizes, seed 0."""
-        return [f"{task}-{n}-{SEED}" for n in PUBLISHED_SIZES for task in LABELS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which matrices a published copy carries."""
-        return f"the sizes {', '.join(map(str, PUBLISHED_SIZES))} with seed {SEED}; the served app makes the others"
-
-    def enclosed(self) -> list[str]:
-        """Return the other tasks at the present size."""
-        shown = f"{self.task}-{self.n}-{self.seed}"
-        return [key for key in (f"{task}-{self.n}-{SEED}" for task in LABELS) if key != shown]
-
-    def enclosed_words(self) -> str:
-        """Say which matrices the single file carries."""
-        return f"size {self.n} with seed {SEED}; the served app makes the others"
 
     def _curves(self) -> Curves:
         return curves(self.task, self.n, self.seed)
@@ -115,7 +87,7 @@ class Knee(Instrument):
         """Return the curves, their control, and the knee at every tolerance."""
         of = self._curves()
         return {
-            "key": f"{self.task}-{self.n}-{self.seed}",
+            "key": self.key(),
             "label": self._label(),
             "note": task_matrix(self.task, self.n, self.seed).note,
             "k": of.k,

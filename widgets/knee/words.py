@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.matrix import SEED
+
 # As a reader of the usual story knows them; the first lesson has names of its own.
 LABELS = {
     "few-patterns": "Few patterns",
@@ -35,6 +37,11 @@ CAPTION = (
     "percentile of the draws, in the measure chosen. No knee means: all singular values are equal, or the "
     "tolerance is met only at full rank. Left out: what a network does with the copy."
 )
+PUBLISHED_SIZES = (16, 24, 32, 64, 128)
+PUBLISHED = (
+    f"the sizes {', '.join(map(str, PUBLISHED_SIZES))} with seed {SEED}; the served app makes the others"
+)
+ENCLOSED = f"size {{n}} with seed {SEED}; the served app makes the others"
 
 WORDS: dict[str, Any] = {
     "sentences": SENTENCES,

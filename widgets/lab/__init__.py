@@ -46,10 +46,6 @@ class Lab(OfRecordedRun, Instrument):
     parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve control": 2}, {"curve lost": 3, "curve control": 4})
 
-    def enclosed_words(self) -> str:
-        """Say which runs the single file carries."""
-        return f"the one run with r = {self.r}; the lesson has the others"
-
     @param.depends("pair", watch=True)
     def _show_pair(self) -> None:
         self._make()

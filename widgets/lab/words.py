@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.runs import RUNS_RECORDED
+
 TITLE = "Watch it learn"
 CAPTION = (
     "Both runs start from the same base and see the same sentences. Teal is LoRA, grey the control: full "
@@ -9,6 +11,8 @@ CAPTION = (
     "the same throws of the dice. Singular values: filled bars for full finetuning, the teal line for LoRA, the "
     "grey band for noise of the same shape. Left out: other learning rates, and what a larger model would do."
 )
+PUBLISHED = RUNS_RECORDED
+ENCLOSED = "the one run with r = {r}; the lesson has the others"
 
 WORDS: dict[str, Any] = {
     "sentence": (

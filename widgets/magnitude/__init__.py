@@ -62,24 +62,6 @@ class Magnitude(Instrument):
     parts = ("choices", "steps", "guess", "table", "code", "share")
     keyed_by = ("task",)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the tasks."""
-        return list(TASK_NAMES)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say what is recorded."""
-        return "both tasks"
-
-    def enclosed(self) -> list[str]:
-        """Return the other task."""
-        return [task for task in TASK_NAMES if task != self.task]
-
-    def enclosed_words(self) -> str:
-        """Say what the single file carries."""
-        return self.published_words()
-
     def make_arrays(self) -> dict[str, Any]:
         """Return all points of a task, and what is said of each choice of layers."""
         return {

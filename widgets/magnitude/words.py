@@ -22,6 +22,7 @@ CAPTION = (
     "least squares fit through all points of the picture. Each picture has scales of its own. Every run is one "
     "seed. Left out: what single rows do, and layers that are no matrix."
 )
+PUBLISHED = "both tasks"
 
 WORDS: dict[str, Any] = {
     "checkpointLabel": "Updates",

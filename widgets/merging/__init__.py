@@ -71,20 +71,6 @@ class Merging(Instrument):
     keyed_by = ("task",)
     parts = ("choices", "steps", "maps", "guess", "charts", "table", "code", "share")
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded adapters."""
-        return list(TASKS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which adapters are recorded."""
-        return ", ".join(TASKS)
-
-    def enclosed_words(self) -> str:
-        """Say which adapter the single file carries."""
-        return f"the adapter “{self.task}”; the lesson has both"
-
     def make_arrays(self) -> dict[str, Any]:
         """Return the layer, both adapters, and the numbers of every precision and strength."""
         record = recorded()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from compute.experiments.merging import TASKS
+
 LABELS = {"legal": "Legal voice", "code": "Code voice"}
 ASKED = {"precision": "bf16", "strength": "0.01"}  # the state that the guess is about
 
@@ -36,6 +38,8 @@ CAPTION = (
     "most of it cancels, and what is missing of delta_w is a second number. Left out: activations, which are "
     "rounded too when a model runs in half precision. Here they stay exact, so that only the merge shows."
 )
+PUBLISHED = ", ".join(TASKS)
+ENCLOSED = "the adapter “{task}”; the lesson has both"
 
 WORDS: dict[str, Any] = {
     "sentences": SENTENCES,

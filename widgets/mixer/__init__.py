@@ -72,20 +72,6 @@ class Mixer(Instrument):
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
     pictured = ({"bars kept": 2, "dots control": 5},)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the arrays that a published copy carries."""
-        return [f"{first}-{second}" for first in VOICE_LABELS for second in (NONE, *VOICE_LABELS)]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which mixes a published copy carries."""
-        return "all mixes that were measured"
-
-    def enclosed_words(self) -> str:
-        """Say which mixes the single file carries."""
-        return f"the mixes of {self.primary} and {self.second}; the lesson has the others"
-
     def other(self) -> str:
         """Return the second adapter: none where it is the first once more."""
         return NONE if self.second == self.primary else self.second
@@ -94,7 +80,7 @@ class Mixer(Instrument):
         """Return everything that was measured of the two adapters, alone and together."""
         same = self.second == self.primary
         note = WORDS["same" if same else "pairNote" if self.second != NONE else "aloneNote"]
-        return {**shipped(self.primary, self.other()), "key": f"{self.primary}-{self.second}", "note": note}
+        return {**shipped(self.primary, self.other()), "key": self.key(), "note": note}
 
     def settings(self) -> tuple[int, int]:
         """Return which settings the weights stand at; without a second adapter the other stands at 0."""

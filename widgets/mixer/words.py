@@ -25,6 +25,8 @@ CAPTION = (
     "with the voice's own adapter alone at full weight. Left out: the two voices that no model here wrote (dialect "
     "and new language), weights between the settings, and the chance in training the adapters."
 )
+PUBLISHED = "all mixes that were measured"
+ENCLOSED = "the mixes of {primary} and {second}; the lesson has the others"
 
 WORDS: dict[str, Any] = {
     "sentence": {

@@ -5,15 +5,13 @@ from typing import Any
 import param
 
 from compute.costs.sizes import stored_numbers
-from compute.matrices.examples import TASKS
 from compute.matrices.spectrum import energy
 from widgets.kit.instrument import Instrument
-from widgets.kit.matrix import PRINT_ERROR, TASK_LABELS, task_matrix, to_arrays
+from widgets.kit.matrix import PRINT_ERROR, SEED, TASK_LABELS, task_matrix, to_arrays
 from widgets.kit.text import fill
 from widgets.patterns.words import PRINT_ENERGY, SENTENCES, WORDS
 
 SIZE = 16  # few enough cells to follow one by one
-SEED = 0
 
 
 class Patterns(Instrument):
@@ -34,24 +32,6 @@ class Patterns(Instrument):
 
     keyed_by = ("task",)
     parts = ("matrix", "steps", "table", "code", "share")
-
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the published matrices: every task."""
-        return list(TASKS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which matrices a published copy carries."""
-        return ", ".join(TASKS)
-
-    def enclosed(self) -> list[str]:
-        """Return the keys of all tasks: they are small."""
-        return list(TASKS)
-
-    def enclosed_words(self) -> str:
-        """Say which matrices the single file carries."""
-        return ", ".join(TASKS)
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the factors to draw from and the energy of each sum."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from compute.matrices.examples import TASKS
+
 TITLE = "Add one pattern at a time"
 CAPTION = (
     "Left: the newest pattern, a column times a row times a strength. Middle: the sum of the patterns so far. "
@@ -9,6 +11,7 @@ CAPTION = (
     "their own, blue below zero and orange above. Left out: other ways to split the matrix. These patterns are the "
     "ones for which each sum is as close as its rank allows."
 )
+PUBLISHED = ", ".join(TASKS)
 
 PRINT_ENERGY = """
 s = np.linalg.svd(delta_w, compute_uv=False)

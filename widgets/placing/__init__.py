@@ -53,24 +53,6 @@ class Placing(Instrument):
     parts = ("choices", "guess", "matrix", "chart", "paper", "readouts", "live", "table", "code", "share")
     pictured = ({"bars lost": 3},)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the tasks."""
-        return [*BY_SLUG]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say what is recorded."""
-        return f"{len(CODES)} sets of places on each task"
-
-    def enclosed(self) -> list[str]:
-        """Return the other task."""
-        return [slug for slug in BY_SLUG if slug != self.task]
-
-    def enclosed_words(self) -> str:
-        """Say what the single file carries."""
-        return self.published_words()
-
     def make_arrays(self) -> dict[str, Any]:
         """Return all recorded sets of the task, and what counts the numbers of any other."""
         task, recorded = BY_SLUG[self.task], load_placing()

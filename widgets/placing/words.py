@@ -3,7 +3,7 @@
 from typing import Any
 
 from compute.adapters.placing import BUDGET, code_of
-from compute.experiments.placing import ATTENTION, MLP, OTHER_RATES, RATE, STEPS
+from compute.experiments.placing import ATTENTION, CODES, MLP, OTHER_RATES, RATE, STEPS
 from compute.training.config import TARGET_MODULES, TrainConfig
 
 TASKS = {"legal": ("legal", "Legal voice"), "new language": ("new-language", "New language")}
@@ -59,6 +59,7 @@ CAPTION = (
     "is ticked, dashed lines are the controls, the base and full finetuning. Left out: other budgets, longer runs, "
     "and most of the sets that can be ticked."
 )
+PUBLISHED = f"{len(CODES)} sets of places on each task"
 
 WORDS: dict[str, Any] = {
     "sentences": {

@@ -47,24 +47,6 @@ class Quantised(Instrument):
     keyed_by = ("task",)
     parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded tasks."""
-        return [task.replace(" ", "-") for task in LEARNED_TASKS]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say what is recorded."""
-        return "both tasks with every format"
-
-    def enclosed(self) -> list[str]:
-        """Return the other tasks."""
-        return [task for task in self.published() if task != self.task]
-
-    def enclosed_words(self) -> str:
-        """Say what the single file carries."""
-        return self.published_words()
-
     def runs(self, base_format: str) -> list[QuantisedRun]:
         """Return the runs of the task on a format, one for each seed."""
         return load_qlora().runs[self.task.replace("-", " ")][base_format]

@@ -7,26 +7,24 @@ import param
 
 from compute.costs.sizes import stored_numbers
 from compute.experiments.learned import LEARNED
-from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS
 from compute.matrices.spectrum import energy, relative_error
 from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import (
     LEARNED_LABELS,
+    SEED,
     TASK_LABELS,
     TOLERANCE,
     Matrix,
+    OfMadeMatrix,
     named_matrix,
     own_matrix,
     to_arrays,
 )
 from widgets.kit.text import fill
-from widgets.rank.words import SENTENCES, WORDS
-
-PUBLISHED_SIZES = (16, 32, 64, 128)
-SIZE, SEED = 32, 0  # what the figure opens with
+from widgets.rank.words import PUBLISHED_SIZES, SENTENCES, WORDS
 
 
-class Rank(Instrument):
+class Rank(OfMadeMatrix, Instrument):
     """Show a matrix, its best rank-r copy, the residual and the two factors, and three curves over r.
 
     The pictures are matrices of numbers on one blue-white-orange scale with zero in the middle. The curves run
@@ -37,18 +35,7 @@ class Rank(Instrument):
     `Rank.of(delta_w)` shows one of your own.
     """
 
-    task = param.Selector(
-        default="few-patterns",
-        objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()},
-        label="Matrix",
-        doc="Which matrix is taken apart.",
-    )
-    n = param.Integer(
-        default=SIZE, bounds=(MIN_SIZE, MAX_SIZE), label="Size", doc="Rows and columns of the matrix."
-    )
-    seed = param.Integer(
-        default=SEED, bounds=(0, MAX_SEED), label="Seed", doc="Seed of the matrices drawn by chance."
-    )
+    task = param.Selector(objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()})
     r = param.Integer(default=1, bounds=(0, 4096), label="Rank r", doc="How many directions the copy keeps.")
     guess = param.String(
         default="ask",
@@ -60,11 +47,8 @@ class Rank(Instrument):
         class_=Matrix, allow_refs=False, doc="A matrix of the reader's, in place of the tasks."
     )
 
-    keyed_by = ("task", "n", "seed")
-    idle = {
-        **{name: ("seed",) for name, task in TASKS.items() if not task.seeded},
-        **dict.fromkeys(LEARNED, ("n", "seed")),
-    }
+    sizes = PUBLISHED_SIZES
+    idle = OfMadeMatrix.idle | dict.fromkeys(LEARNED, ("n", "seed"))
     parts = ("matrix", "steps", "guess", "factors", "charts", "table", "code", "share")
 
     @classmethod
@@ -77,30 +61,12 @@ class Rank(Instrument):
 
     @classmethod
     def published(cls) -> list[str]:
-        """Return the keys of the published matrices: every task in the usual sizes, seed 0, and all learned ones."""
-        made = [f"{task}-{n}-{SEED}" for n in PUBLISHED_SIZES for task in TASKS]
-        return made + [f"{name}-{SIZE}-{SEED}" for name in LEARNED]
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which matrices a published copy carries."""
-        return (
-            f"the sizes {', '.join(map(str, PUBLISHED_SIZES))} with seed {SEED}, and the learned matrices; the served "
-            "app makes the others"
-        )
+        """Return the keys of the published matrices, the learned ones among them."""
+        return super().published() + [f"{name}-{cls.param['n'].default}-{SEED}" for name in LEARNED]
 
     def enclosed(self) -> list[str]:
         """Return the other tasks at the present size; a figure of one's own matrix has no others."""
-        shown = f"{self.task}-{self.n}-{self.seed}"
-        keys = [f"{task}-{self.n}-{SEED}" for task in TASKS]
-        return [] if self.matrix else [key for key in keys if key != shown]
-
-    def enclosed_words(self) -> str:
-        """Say which matrices the single file carries."""
-        return (
-            f"of the made-up matrices size {self.n} with seed {SEED}; the exported site also has the learned ones, and "
-            "the served app makes the others"
-        )
+        return [] if self.matrix else super().enclosed()
 
     @param.depends("matrix", watch=True)
     def _show_matrix(self) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.matrix import SEED
+
 TITLE = "Slide the rank"
 CAPTION = (
     "delta_w, its best copy of rank r, and what the copy misses share one colour scale. The two factors, whose "
@@ -9,6 +11,15 @@ CAPTION = (
     "relative error, energy and singular values over r. The grey band is the control: matrices of independent "
     "noise of the same shape, 5th to 95th percentile of the draws. Left out: what a network does with the copy. "
     "The error is that of the numbers, not of a task."
+)
+PUBLISHED_SIZES = (16, 32, 64, 128)
+PUBLISHED = (
+    f"the sizes {', '.join(map(str, PUBLISHED_SIZES))} with seed {SEED}, and the learned matrices; the served app "
+    "makes the others"
+)
+ENCLOSED = (
+    f"of the made-up matrices size {{n}} with seed {SEED}; the exported site also has the learned ones, and the served "
+    "app makes the others"
 )
 
 STORES = "It stores {stored:,d} numbers in place of {total:,d}"

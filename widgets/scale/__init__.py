@@ -69,24 +69,6 @@ class Scale(Instrument):
     parts = ("choices", "steps", "guess", "gain", "readouts", "table", "code", "share")
     pictured = ({"curve kept": 3, "curve control": 5},)
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the optimisers."""
-        return list(OPTIMIZERS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say what is recorded."""
-        return "both optimisers, with both scaling rules at every recorded rank"
-
-    def enclosed(self) -> list[str]:
-        """Return the other optimiser."""
-        return [name for name in OPTIMIZERS if name != self.optimizer]
-
-    def enclosed_words(self) -> str:
-        """Say what the single file carries."""
-        return self.published_words()
-
     def make_arrays(self) -> dict[str, Any]:
         """Return all runs with the optimiser."""
         recorded, rates = load_scale(), RATES[self.optimizer]

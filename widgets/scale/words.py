@@ -23,6 +23,7 @@ CAPTION = (
     "rate: that of the lowest end; the band holds the rates that end no higher than two seeds differ. Left out: "
     "rates between these, other alphas, longer runs, other tasks."
 )
+PUBLISHED = "both optimisers, with both scaling rules at every recorded rank"
 
 WORDS: dict[str, Any] = {
     "sentences": {

@@ -9,7 +9,7 @@ from compute.matrices.spectrum import energy
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.spectra.sources import LABELS, MADE_LAYER, source, spectra
-from widgets.spectra.words import PRINT_R90, SENTENCES, WORDS
+from widgets.spectra.words import ENCLOSED, PRINT_R90, SENTENCES, WORDS
 
 LEVEL = 0.9  # share of the energy that r90 is about
 
@@ -50,16 +50,6 @@ class Spectra(Instrument):
     parts = ("source", "guess", "values", "energy", "table", "code", "share")
     pictured = ({"bars kept": 1, "curve control": 4}, {"curve kept": 2})
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of all sources."""
-        return list(LABELS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which sources a published copy carries."""
-        return ", ".join(LABELS)
-
     def enclosed(self) -> list[str]:
         """Return the sources of few layers; one with all layers of the model is as large as all of these."""
         small = [key for key in LABELS if len(spectra(key)["layers"]) < 18]
@@ -67,7 +57,7 @@ class Spectra(Instrument):
 
     def enclosed_words(self) -> str:
         """Say which sources the single file carries."""
-        return f"{', '.join([self.source, *self.enclosed()])}; the lesson has the others"
+        return fill(ENCLOSED, {"sources": ", ".join([self.source, *self.enclosed()])})
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the spectra of every layer of the source, and the noise beside each shape."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from compute.matrices.noise import DRAWS
+from widgets.spectra.sources import LABELS
 
 TITLE = "Spectra against noise"
 CAPTION = (
@@ -13,6 +14,8 @@ CAPTION = (
     "does not cover products, so an adapter's control has no dashed line. Left out: how large a change is, and "
     "what it does."
 )
+PUBLISHED = ", ".join(LABELS)
+ENCLOSED = "{sources}; the lesson has the others"
 
 OTHER_RANKS = (
     " Its stable_rank is {stable:.1f}, where the noise has {noise_stable:.1f}, and its entropy_rank {entropy:.1f}, "

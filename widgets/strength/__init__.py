@@ -51,12 +51,8 @@ class Strength(OfRecordedRun, Instrument):
         return cls(run=run, label=label, hide=["task", *params.pop("hide", [])], **params)
 
     def enclosed(self) -> list[str]:
-        """Return all recorded runs; a figure of the reader's own run has no others."""
-        return [] if self.run else self.published()
-
-    def enclosed_words(self) -> str:
-        """Say which runs the single file carries."""
-        return self.published_words()
+        """Return the other recorded runs; a figure of the reader's own run has no others."""
+        return [] if self.run else super().enclosed()
 
     @param.depends("run", "label", watch=True)
     def _show_run(self) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.runs import RUNS_RECORDED
+
 TITLE = "Turn the adapter up and down"
 CAPTION = (
     "The strength is what delta_w is multiplied by before it is added to the base: 0 adds nothing, 1 is the "
@@ -11,6 +13,7 @@ CAPTION = (
     "control, the end of full finetuning. The samples come from the same throws of the dice. Left out: strengths "
     "below 0 and above 2, and other seeds."
 )
+PUBLISHED = RUNS_RECORDED
 
 LOSS = "At strength {strength:.2f} “{label}” has a loss of {loss:.2f} nats per token on the task"
 BASE = "On the base's own voices it has {base:.2f}"

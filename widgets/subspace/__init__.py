@@ -50,24 +50,6 @@ class Subspace(Instrument):
     keyed_by = ("task",)
     parts = ("task", "steps", "loss", "r90", "values", "table", "code", "share")
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the recorded tasks."""
-        return list(NAMES)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say which tasks are recorded."""
-        return ", ".join(NAMES)
-
-    def enclosed(self) -> list[str]:
-        """Return the other task."""
-        return [name for name in NAMES if name != self.task]
-
-    def enclosed_words(self) -> str:
-        """Say which tasks the single file carries."""
-        return ", ".join(NAMES)
-
     def make_arrays(self) -> dict[str, Any]:
         """Return the losses, and of each layer the spectra, ranks and controls."""
         return _arrays(self.task)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compute.experiments.subspace import SEEDS
+from compute.experiments.subspace import SEEDS, SUBSPACE_TASKS
 from compute.matrices.noise import DRAWS
 
 TITLE = "Intrinsic dimension is not rank"
@@ -14,6 +14,7 @@ CAPTION = (
     f"{DRAWS} draws of noise; dashed, those of full finetuning. Left out: other learning rates. One rate serves "
     "every D, and at small D it may be too large."
 )
+PUBLISHED = ", ".join(task.replace(" ", "-") for task in SUBSPACE_TASKS)
 
 SENTENCE = (
     "With {D:,d} numbers in place of {weights:,d}, the model reaches {loss:.3f} nats per token on “{label}”; the base "

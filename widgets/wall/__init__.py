@@ -53,24 +53,6 @@ class Wall(Instrument):
     keyed_by = ("task",)
     parts = ("task", "steps", "cost", "table", "code", "share")
 
-    @classmethod
-    def published(cls) -> list[str]:
-        """Return the keys of the tasks."""
-        return list(TASKS)
-
-    @classmethod
-    def published_words(cls) -> str:
-        """Say what is recorded."""
-        return f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
-
-    def enclosed(self) -> list[str]:
-        """Return the other tasks."""
-        return [task for task in TASKS if task != self.task]
-
-    def enclosed_words(self) -> str:
-        """Say what the single file carries."""
-        return self.published_words()
-
     def make_arrays(self) -> dict[str, Any]:
         """Return the losses of all tasks over r, their floors and the knees at every tolerance."""
         runs = runs_of(self.task)
