@@ -40,7 +40,7 @@ assets: assets/node_modules/.package-lock.json ## format the JavaScript and rebu
 	@node assets/bundle.mjs
 
 screenshot: $(VENV)/.installed-test browser ## photograph the first lesson for the README
-	@exec $(PY) assets/screenshot.py
+	@exec $(PY) tests/helpers/screenshot.py
 
 format: $(VENV)/.installed-test ## format the Python sources and fix what ruff can fix
 	@$(VENV)/bin/ruff check --fix-only --quiet .

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 STATE = "rank.task=blur&rank.r=4&rank.guess=6"
@@ -13,10 +13,10 @@ SIZE = {"width": 1160, "height": 1000}
 
 def main() -> None:
     """Export the site, open the lesson's figure in a state that shows something, and keep the picture."""
-    import find_browser
     from playwright.sync_api import sync_playwright
 
     from app import export
+    from helpers import find_browser
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         export(Path(folder))
