@@ -20,7 +20,8 @@ from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import energy, relative_error
 from compute.matrices.svd import SVD, balanced_factors, factorize, truncate
 from widgets.kit.text import fill
-from widgets.rank import READOUT_VALUES, Rank, case
+from widgets.rank import Rank, case
+from widgets.rank.words import READOUT_VALUES
 
 SIZE = 32
 MAPS = ["delta_w", "copy", "residual", "lora_B", "lora_A"]

@@ -8,7 +8,7 @@ from compute.matrices.spectrum import knee_rank
 from compute.matrices.svd import factorize
 from helpers.browser import choose, instrument, move
 from widgets.kit.text import fill
-from widgets.rank import WORDS
+from widgets.rank.words import WORDS
 
 KNEE = knee_rank(factorize(make_task("blur", 32, 0)).s)
 LABEL = "blur, 32 × 32"

@@ -10,7 +10,8 @@ from compute.matrices.examples import make_task
 from compute.matrices.svd import balanced_factors, factorize, truncate
 from helpers.browser import FLOAT32_COPY, instrument, sentence
 from widgets.kit.text import fill
-from widgets.rank import WORDS, Rank
+from widgets.rank import Rank
+from widgets.rank.words import WORDS
 
 # All that can have the focus, in the order of the document; what a shut drawer holds cannot.
 CAN_HAVE_FOCUS = """() => {

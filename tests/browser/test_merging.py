@@ -10,7 +10,8 @@ from compute.adapters.merging import at_strength, merge_weights
 from compute.experiments.merging import load_layer
 from compute.numbers.precision import PRECISIONS
 from helpers.browser import downloaded, matrix_of, open_drawer, table
-from widgets.merging import WORDS, Merging
+from widgets.merging import Merging
+from widgets.merging.words import WORDS
 
 SHARE = "Entries of W that the merge leaves exactly as they were"
 

@@ -14,7 +14,7 @@ from widgets.kit.text import fill
 from widgets.spectra import WORDS, Spectra
 from widgets.spectra.sources import LABELS, MADE_LAYER, spectra
 from widgets.subspace import MIDDLE, NAMES, Subspace
-from widgets.subspace import WORDS as SUBSPACE_WORDS
+from widgets.subspace.words import WORDS as SUBSPACE_WORDS
 
 
 def figure_of(page, name: str = "spectra"):

@@ -11,7 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import TASK_LABELS
 from widgets.kit.text import fill
-from widgets.rank import READOUT_VALUES, Rank, case
+from widgets.rank import Rank, case
+from widgets.rank.words import READOUT_VALUES
 
 # A chart and five pictures are drawn and measured on two cores that other tests use too.
 PATIENCE_MS = 20_000

@@ -15,7 +15,8 @@ from helpers import ROOT
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, states, templates
 from widgets.kit.layers import LAYERS
 from widgets.kit.text import fill
-from widgets.merging import ASKED, SENTENCES, WORDS, Merging
+from widgets.merging import ASKED, SENTENCES, Merging
+from widgets.merging.words import WORDS
 
 # What the browser alone knows: the cell under the cursor, the guess, the place of a probe, the chosen precision.
 BROWSER = {"row", "column", "name", "value", "first", "second", "result", "difference", "guess", "truth"}

@@ -1,5 +1,6 @@
 """The amplification instrument: how much of W lies in the directions of delta_w, in the paper and here."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar
 
@@ -12,7 +13,8 @@ from compute.matrices.amplification import TABLE_7, WIDTH, random_within
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
 from widgets.amplification.words import SNIPPET, WORDS
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.paper import (
     LAYER_LABELS,
     MIDDLE_QUERY,
@@ -53,9 +55,7 @@ class Amplification(Instrument):
         label="Layer",
         doc="Whose W and delta_w are compared.",
     )
-    guess = param.String(
-        default="ask", regex="ask|skip|less|same|more", label="Guess", doc="ask, skip, less, same, more"
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "run")
     parts = ("choices", "guess", "share_chart", "factor_chart", "table", "code", "share")
@@ -84,13 +84,11 @@ class Amplification(Instrument):
 
     def sentence(self) -> str:
         """Say what was measured; before the guess only what is asked."""
-        asked = self.guess == "ask" and "guess" not in self.hide
-        return fill(WORDS["sentences"]["veiled" if asked else "told"], self.values())
+        return fill(WORDS["sentences"]["veiled" if self.asks() else "told"], self.values())
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows: every layer of the run."""
-        rows = [measured(self.task, run_of(self.run), layer) for layer in LAYER_LABELS]
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of every layer of the run."""
+        return [measured(self.task, run_of(self.run), layer) for layer in LAYER_LABELS]
 
     def snippet(self) -> str:
         """Return code that trains the run again and prints the amplification."""

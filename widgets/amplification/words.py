@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.paper import TRAIN
 
 TITLE = "What does delta_w amplify?"
@@ -68,17 +69,15 @@ WORDS: dict[str, Any] = {
         "paper": "GPT-3, the paper's Table 7",
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. Take the strongest directions of delta_w, and as many random ones. Which hold more of W?"
         ),
-        "field": "My guess:",
         "options": [
             ["less", "the random ones hold more"],
             ["same", "about the same"],
             ["more", "those of delta_w hold more"],
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this layer",
         "right": "You said {guess}, and so it is: {ratio:.1f} times what random directions hold.",
         "wrong": "You said {guess}. It is: {truth}. They have {ratio:.1f} times what random directions hold.",

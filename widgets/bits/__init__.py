@@ -1,5 +1,6 @@
 """The bits instrument: a matrix in a few bits, with its levels, its blocks, and what is lost."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from compute.experiments.sample_weights import SAMPLE_WEIGHTS, sample_weights
 from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import LEVELS, bits_per_number, dequantise, quantise
 from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS
-from widgets.kit.instrument import Instrument
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
 
@@ -106,13 +107,9 @@ class Bits(Instrument):
         """Say in one sentence what the format costs and loses."""
         return fill(WORDS["sentence"], self.values())
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of all formats for this matrix and block."""
-        block = BLOCKS[self.block]
-        rows = [
-            [fill(cell, measured(self.matrix, name, block)) for cell in WORDS["tableRow"]] for name in LEVELS
-        ]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of all formats for this matrix and block."""
+        return [measured(self.matrix, name, BLOCKS[self.block]) for name in LEVELS]
 
     def picture(self) -> list[Any]:
         """Return the matrix, of which every second row and column is drawn, and how full each level is."""

@@ -1,5 +1,6 @@
 """The block instrument: one transformer block seen through, its six projections, and what each adapter does there."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import param
 from compute.model.forward import PROJECTIONS
 from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
 from widgets.block.words import BLOCK_NAMES, ENCLOSED, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 
 LONGEST = max(len(text.split()) for text in TEXTS.values())
@@ -49,12 +51,7 @@ class Block(Instrument):
     word = param.Integer(
         default=1, bounds=(0, LONGEST), label="Word", doc="After which word the next one is expected."
     )
-    guess = param.String(
-        default="ask",
-        regex="|".join(("ask", "skip", *PROJECTIONS)),
-        label="Guess",
-        doc="ask, skip, or a projection",
-    )
+    guess = guess_option(WORDS["guess"]["options"], "a projection")
 
     keyed_by = ("text", "block")
     parts = ("choices", "diagram", "maps", "guess", "next", "effects", "table", "code", "share")
@@ -88,8 +85,7 @@ class Block(Instrument):
 
     def sentence(self) -> str:
         """Say what the chosen adapter does by itself; its effect on the loss only after the guess."""
-        asked = self.guess == "ask" and "guess" not in self.hide
-        return fill(WORDS["sentences"]["veiled" if asked else "told"], self.values())
+        return fill(WORDS["sentences"]["veiled" if self.asks() else "told"], self.values())
 
     def verdict(self) -> str:
         """Say whether the guess was right."""
@@ -98,10 +94,9 @@ class Block(Instrument):
         told["fall_guess"] = found[self.guess]["value"]
         return fill(WORDS["guess"]["right" if self.guess == truth else "wrong"], told)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows: the six projections."""
-        rows = all_values(self.text, int(self.block)).values()
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of the six projections."""
+        return all_values(self.text, int(self.block)).values()
 
     def picture(self) -> list[Any]:
         """Return what the text looks like on its way through the block, place below place."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from compute.model.forward import PROJECTIONS
+from widgets.kit.guess import WORDS as GUESS
 
 TEXTS = {
     "legal": "the tenant shall pay the rent within sixty days",
@@ -141,14 +142,12 @@ WORDS: dict[str, Any] = {
         "share": "{share:.0%}",
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. Six adapters stand in the {block_name} block. Switch on one, and leave all others off: which "
             "of the six lowers the loss on legal texts most?"
         ),
-        "field": "My guess:",
         "options": [[projection, projection] for projection in PROJECTIONS],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this block",
         "right": "You said {guess}, and {truth} it is, by {fall:.3f} nats per token.",
         "wrong": "You said {guess}, which lowers it by {fall_guess:.3f} nats. It is {truth}, by {fall:.3f}.",

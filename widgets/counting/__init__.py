@@ -35,6 +35,7 @@ from widgets.counting.words import (
     TARGETS_SAID,
     WORDS,
 )
+from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
@@ -92,12 +93,7 @@ class Counting(Instrument):
         label="Axis shows",
         doc="Whether the longest bar or the largest card decides the axis.",
     )
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,6}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(6)
 
     parts = ("model", "steps", "guess", "memory", "numbers", "table", "code", "share")
     pictured = ({"bars cost": 6, "bars control": 2},)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 TARGET_LABELS = {
     "q-v": "q and v, as in the paper",
     "attention": "all of attention",
@@ -79,13 +81,12 @@ WORDS: dict[str, Any] = {
         ),
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. LoRA with r = {r} on {targets} of {label} trains {fewer:,.0f} times fewer numbers than full "
             "finetuning. How many times less memory do weights, gradients and optimiser states take?"
         ),
         "field": "My guess, times less:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this choice",
         "right": "You said {guess} for {label}, and {less:.1f} times it is: the frozen weights stay.",
         "tooLow": "You said {guess} for {label}. It is {less:.1f} times.",

@@ -8,6 +8,7 @@ import param
 from compute.experiments.failures import FAILURES, KNOBS, LINES, OTHER_SEED, Outcome, load_failures
 from compute.training.config import TRAINING_TEXTS
 from widgets.failures.words import BASES, SNIPPET, TOLD, WORDS
+from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 
@@ -31,12 +32,7 @@ class Failures(Instrument):
     place = param.Integer(
         default=0, bounds=(0, LAST), label="Place of the knob", doc="Place of the knob, the first being 0."
     )
-    guess = param.String(
-        default="ask",
-        regex="ask|skip|falls|stays|rises",
-        label="Guess",
-        doc="ask, skip, falls, stays, rises",
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     parts = ("failure", "steps", "guess", "readouts", "base", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve lost": 3, "curve control": 4},)
@@ -52,7 +48,7 @@ class Failures(Instrument):
 
     def sentence(self) -> str:
         """Say in one sentence what is seen at the present place."""
-        if self.guess == "ask" and "guess" not in self.hide:
+        if self.asks():
             return fill(WORDS["veiled"], {"label": TOLD[self.failure].label})
         values = self.values(self.place)
         told = TOLD[self.failure]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 
 @dataclass(frozen=True)
 class Told:
@@ -194,15 +196,13 @@ WORDS: dict[str, Any] = {
         "base": {"title": "Loss on the base's own voices (nats per token)"},
     },
     "guess": {
+        **GUESS,
         "question": "Guess first. {ask}",
-        "field": "My guess:",
         "options": [
             ["falls", "it falls"],
             ["stays", "it stays within 0.05 nats"],
             ["rises", "it rises"],
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this failure",
         "right": "You said that {guess}, and so it is: from {from:.2f} to {to:.2f}.",
         "wrong": "You said that {guess}. Here {truth}: from {from:.2f} to {to:.2f}.",

@@ -1,6 +1,7 @@
 """The inits instrument: the first fifty steps from seven starts, with what each factor is told to change."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import param
@@ -8,7 +9,8 @@ import param
 from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
 from compute.training.config import INITS
 from widgets.inits.words import INIT_WORDS, OPTIMIZER_LABELS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 
 USUAL, MIRROR, IDLE = "B=0", "A=0", "both zero"
@@ -47,12 +49,7 @@ class Inits(Instrument):
         doc="Which of the recorded learning rates, the smallest being 0.",
     )
     step = param.Integer(default=0, bounds=(0, STEPS), label="Step", doc="How far the run is replayed.")
-    guess = param.String(
-        default="ask",
-        regex="ask|skip|both|lora_A|lora_B|none",
-        label="Guess",
-        doc="ask, skip, both, lora_A, lora_B, none",
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by = ("problem", "optimizer")
     parts = ("choices", "steps", "guess", "readouts", "sweep", "table", "code", "share")
@@ -125,20 +122,15 @@ class Inits(Instrument):
     def sentence(self) -> str:
         """Say in one sentence which factors get a gradient at the present step, and where the run is."""
         values, run = self.values(self.step), self.run()
-        asked = self.guess == "ask" and "guess" not in self.hide
-        told = fill(WORDS["flows"]["veiled" if asked else flow(run, values["step"])], values)
+        told = fill(WORDS["flows"]["veiled" if self.asks() else flow(run, values["step"])], values)
         parts = [fill(WORDS["sentence"], values | {"flow": told})]
         if not run.whole and self.step >= values["last"]:
             parts.append(fill(WORDS["givenUp"], values))
         return " ".join(parts)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers at each step."""
-        rows = [
-            [fill(cell, self.values(step)) for cell in WORDS["tableRow"]]
-            for step in range(len(self.run().loss))
-        ]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each step."""
+        return map(self.values, range(len(self.run().loss)))
 
     def snippet(self) -> str:
         """Return code that prints both gradient norms at step 0, from torch."""

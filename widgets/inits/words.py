@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 # Label of the choice, name in a sentence, what it is.
 INIT_WORDS = {
     "B=0": (
@@ -118,16 +120,14 @@ WORDS: dict[str, Any] = {
         },
     },
     "guess": {
+        **GUESS,
         "question": "Guess first. Before the first step, with {init}: which of the factors gets a gradient?",
-        "field": "My guess:",
         "options": [
             ["both", "both factors"],
             ["lora_B", "only lora_B"],
             ["lora_A", "only lora_A"],
             ["none", "neither of them"],
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this start",
         "right": "You said {guess} with {init}, and so it is.",
         "wrong": "You said {guess}. With {init} it is {truth}.",

@@ -1,6 +1,6 @@
 """The intruders instrument: strong singular vectors of a finetuned weight that the base did not have, counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -12,7 +12,8 @@ from compute.experiments.runs import FULL, load
 from compute.matrices.intruders import EPSILON, TOP, count_intruders
 from compute.model.forward import layer_name
 from widgets.intruders.words import SNIPPET, WORDS
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
 from widgets.kit.paper import LAYER_LABELS, TASK_LABELS, TASK_OF, in_code, run_label, run_labels
 from widgets.kit.text import fill
@@ -51,9 +52,7 @@ class Intruders(Instrument):
     epsilon = param.Integer(
         default=round(100 * EPSILON), bounds=(10, 95), label="Threshold", doc="In hundredths of a cosine."
     )
-    guess = param.String(
-        default="ask", regex="ask|skip|lora|random|same", label="Guess", doc="ask, skip, lora, random, same"
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
@@ -98,13 +97,11 @@ class Intruders(Instrument):
 
     def sentence(self) -> str:
         """Say what is counted; before the guess only what is asked."""
-        asked = self.guess == "ask" and "guess" not in self.hide
-        return fill(WORDS["sentences"]["veiled" if asked else "told"], self.values())
+        return fill(WORDS["sentences"]["veiled" if self.asks() else "told"], self.values())
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows: every run."""
-        rows = [self.values(str(name)) for name in NAMES]
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of every run."""
+        return [self.values(str(name)) for name in NAMES]
 
     def snippet(self) -> str:
         """Return code that trains the run again and counts."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.paper import TRAIN
 
 TITLE = "Intruder dimensions"
@@ -68,14 +69,12 @@ WORDS: dict[str, Any] = {
     },
     "readoutValues": {"count": "{count} of {of}", "random": "{random}", "base_loss": "{base_loss:.2f} nats"},
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. Which has more intruders at the usual threshold: LoRA with r = 4, or random changes of the "
             "same rank and size, put in the same places?"
         ),
-        "field": "My guess:",
         "options": [["lora", "LoRA"], ["random", "random changes"], ["same", "both the same number"]],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this task",
         "right": "You said {guess}, and so it is: {lora} by LoRA, {random} by random changes.",
         "wrong": "You said {guess}. It is {truth}: {lora} by LoRA, {random} by random changes.",

@@ -6,7 +6,7 @@ import importlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,8 @@ from widgets.kit.text import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "assets" / "site"
+
+Values = Mapping[str, Any]  # what fills the gaps of a template
 
 # Words that belong to no instrument in particular; widgets/kit/ takes them from here.
 WORDS = {
@@ -89,7 +91,7 @@ class Instrument(AnyWidgetComponent):
 
     It has a room, widgets/<name>/: the script is <name>.js there, and words.py says `TITLE`, `CAPTION` and `WORDS`.
     A subclass declares the choices and the parts that a teacher may hide, and writes `make_arrays`, `sentence`,
-    `table` and `snippet`.
+    `rows` and `snippet`.
 
     Where some choices decide which arrays are needed, it names them (`keyed_by`). Then words.py also says what a
     published copy carries, `PUBLISHED`: the arrays of all values of these choices. A single file carries them all,
@@ -154,9 +156,18 @@ class Instrument(AnyWidgetComponent):
         """Say in one sentence what the picture shows now."""
         raise NotImplementedError
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the picture."""
+    def rows(self) -> Iterable[Values]:
+        """Return the numbers behind the picture: those of each row of the table."""
         raise NotImplementedError
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows of the numbers behind the picture, from the templates of its words."""
+        rows = [[fill(cell, values) for cell in self.words["tableRow"]] for values in self.rows()]
+        return self.words["tableHead"], rows
+
+    def asks(self) -> bool:
+        """Say whether the reader is still to guess, so that the sentence must not tell."""
+        return getattr(self, "guess", "") == "ask" and "guess" not in self.hide
 
     def snippet(self) -> str:
         """Return Python code that prints the number on the screen."""

@@ -1,5 +1,6 @@
 """The knee instrument: choose a tolerance, and see at which rank the error of a copy meets it, if there is a knee."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,8 @@ from compute.matrices.examples import TASKS
 from compute.matrices.knee import MEASURES, Found, find_knee
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import relative_error
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import TASK_CODE, OfMadeMatrix, task_matrix
 from widgets.kit.text import fill
 from widgets.knee.words import LABELS, MEASURE_NAMES, PRINT_KNEE, PUBLISHED_SIZES, WORDS
@@ -65,12 +67,7 @@ class Knee(OfMadeMatrix, Instrument):
     tolerance = param.Integer(
         default=GUESSED, bounds=(1, MOST), label="Tolerance", doc="Largest error accepted, in percent."
     )
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,3}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(3)
 
     sizes = PUBLISHED_SIZES
     parts = ("matrix", "steps", "guess", "stored", "spectrum", "table", "code", "share")
@@ -151,10 +148,9 @@ class Knee(OfMadeMatrix, Instrument):
         """Say in one sentence where the knee is, or that there is none."""
         return fill(WORDS["sentences"][self.found().verdict], self.values())
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the curves."""
-        ranks = map(self.at, range(self._curves().k + 1))
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in ranks]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each rank."""
+        return map(self.at, range(self._curves().k + 1))
 
     def _code(self, measure: str) -> str:
         """Return the code with a gap for the tolerance."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.matrix import SEED
 
 # As a reader of the usual story knows them; the first lesson has names of its own.
@@ -92,12 +93,11 @@ WORDS: dict[str, Any] = {
     "noise": "noise",
     "breakEven": "break-even r = {even:.0f}",
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. “{label}”: from which r on is the relative error of the best copy {tolerance:.0%} or less?"
         ),
         "field": "My guess: r =",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this matrix",
         "right": "You said r = {guess} for “{label}” at {tolerance:.0%}, and r = {truth} it is.",
         "tooLow": "You said r = {guess} for “{label}” at {tolerance:.0%}. It takes more: r = {truth}.",

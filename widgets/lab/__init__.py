@@ -1,12 +1,14 @@
 """The lab instrument: watch LoRA and full finetuning learn the same task from the same base, side by side."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import param
 
 from compute.training.config import EVALUATE_EVERY, TrainConfig
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import LAYERS, SHAPES, noise_by_shape
 from widgets.kit.runs import TASKS, OfRecordedRun
 from widgets.kit.text import fill
@@ -33,12 +35,7 @@ class Lab(OfRecordedRun, Instrument):
         label="Layer",
         doc="The layer whose delta_w is taken apart.",
     )
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,2}",
-        label="Guess",
-        doc="the words ask and skip, or a rank",
-    )
+    guess = guess_number(2, "a rank")
     pair = param.ClassSelector(
         class_=Pair, allow_refs=False, doc="Two runs that are being trained, in place of the recorded ones."
     )
@@ -119,14 +116,14 @@ class Lab(OfRecordedRun, Instrument):
         """Say in one sentence how far both runs have come."""
         return fill(WORDS["sentence"], self.values(min(self.step, self._shown().reached)))
 
+    def rows(self) -> Iterable[Values]:
+        """Return the losses at each evaluation."""
+        return map(self.values, range(0, self._shown().reached + 1, EVALUATE_EVERY))
+
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the losses at each evaluation."""
-        rows = [
-            [fill(cell, self.values(step)) for cell in WORDS["tableRow"]]
-            for step in range(0, self._shown().reached + 1, EVALUATE_EVERY)
-        ]
-        names = {"lora_name": self._shown().names["lora"]}
-        return [fill(name, names) for name in WORDS["tableHead"]], rows
+        """Return head and rows; the head names what stands in LoRA's place."""
+        head, rows = super().table()
+        return [fill(name, {"lora_name": self._shown().names["lora"]}) for name in head], rows
 
     def snippet(self) -> str:
         """Return code that trains the LoRA run again and prints its loss."""

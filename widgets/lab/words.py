@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.runs import RUNS_RECORDED
 
 TITLE = "Watch it learn"
@@ -65,13 +66,12 @@ WORDS: dict[str, Any] = {
     },
     "samples": {"base": "The base writes", "adapted": "With the adapter, after {step} steps"},
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. “{label}”: which of r = {ranks} is the first whose final loss comes within {tolerance} nats "
             "of that of the largest?"
         ),
         "field": "My guess: r =",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this task",
         "right": "You said r = {guess} for “{label}”, and r = {truth} it is.",
         "tooLow": "You said r = {guess} for “{label}”. It takes more: r = {truth}.",

@@ -8,6 +8,7 @@ import param
 
 from compute.experiments.after import CHECKPOINTS, LAYERS, SPLIT_RANKS, load_after
 from compute.matrices.row_changes import Split, line_through
+from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.magnitude.words import LAYER_KINDS, SNIPPET, TASK_NAMES, WAY_NAMES, WORDS
@@ -55,9 +56,7 @@ class Magnitude(Instrument):
         label="Checkpoint",
         doc="Which checkpoint stands out, the first being 0.",
     )
-    guess = param.String(
-        default="ask", regex="ask|skip|more|none|less", label="Guess", doc="ask, skip, more, none, less"
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     parts = ("choices", "steps", "guess", "table", "code", "share")
     keyed_by = ("task",)
@@ -103,8 +102,7 @@ class Magnitude(Instrument):
 
     def sentence(self) -> str:
         """Say in a few words how the two parts of the change go together."""
-        asked = self.guess == "ask" and "guess" not in self.hide
-        return fill(WORDS["veiled" if asked else "sentence"], self.values(self.checkpoint))
+        return fill(WORDS["veiled" if self.asks() else "sentence"], self.values(self.checkpoint))
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all points that are shown."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 WAY_NAMES = {"full": "full finetuning", "full-slow": "slower full finetuning"}
 TASK_NAMES = {"legal": "Legal voice", "new-language": "New language"}
 LAYER_KINDS = {
@@ -41,18 +43,16 @@ WORDS: dict[str, Any] = {
     "axes": {"x": "change of direction, 1 - cos", "y": "change of length"},
     "point": "{layer}, {updates} updates: direction {direction:.4f}, length {magnitude:.4f}",
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. {task}, {way}, {layers}: where the rows of a layer turn more, does their length change more, "
             "too?"
         ),
-        "field": "My guess:",
         "options": [
             ["more", "more: a correlation above 0.2"],
             ["none", "no clear relation"],
             ["less", "less: a correlation below −0.2"],
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this choice",
         "right": "You said {guess}, and so it is: {control:.2f}.",
         "wrong": "You said {guess}. Here it is {control:.2f}.",

@@ -22,6 +22,7 @@ from compute.experiments.menu import (
     timing,
 )
 from compute.training.config import TARGET_MODULES, TrainConfig
+from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.layers import LAYERS
 from widgets.kit.text import fill
@@ -68,12 +69,7 @@ class Menu(Instrument):
         label="Size",
         doc="Its size, where it has one to choose.",
     )
-    guess = param.String(
-        default="ask",
-        regex="|".join(["ask", "skip", *(name for name, _ in WORDS["guess"]["options"])]),
-        label="Guess",
-        doc="ask, skip, or a method",
-    )
+    guess = guess_option(WORDS["guess"]["options"], "a method")
 
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")
 
@@ -101,8 +97,7 @@ class Menu(Instrument):
 
     def sentence(self) -> str:
         """Say in a few words what the chosen method does."""
-        asked = self.guess == "ask" and "guess" not in self.hide
-        return fill(WORDS["veiled" if asked else "sentence"], self.values())
+        return fill(WORDS["veiled" if self.asks() else "sentence"], self.values())
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all methods and sizes on the present task."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 # Name in the figure, name in a sentence, what the size is, what it changes, whether it merges, whether tasks mix.
 METHOD_WORDS: dict[str, dict[str, str]] = {
     "full": {
@@ -151,15 +153,13 @@ WORDS: dict[str, Any] = {
         "block": "block {number}",
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. In the new language, which of them comes closest to full finetuning, whatever its size?"
         ),
-        "field": "My guess:",
         "options": [
             [name.replace(" ", "-"), words["label"]] for name, words in METHOD_WORDS.items() if name != "full"
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess again",
         "right": (
             "You said {guess}, and none is closer as far as we can tell: {its:.2f} nats, where seeds alone differ by "

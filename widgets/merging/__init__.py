@@ -1,5 +1,6 @@
 """The merging instrument: fold an adapter into its layer, deploy it, take it out again, stack and peel."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -10,11 +11,12 @@ from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
 from compute.experiments.merging import LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
 from compute.numbers.precision import PRECISIONS
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import LAYERS
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
-from widgets.merging.words import ASKED, LABELS, NOTE, SENTENCES, SNIPPET, WORDS
+from widgets.merging.words import ASKED, LABELS, NOTE, SENTENCES, SNIPPET
 
 MILLION = 1e6
 STATES = [(precision, f"{strength:g}") for precision in PRECISIONS for strength in STRENGTHS]
@@ -61,12 +63,7 @@ class Merging(Instrument):
     step = param.Integer(
         default=1, bounds=(1, len(SENTENCES)), label="Step", doc="How far the story has gone."
     )
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,3}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(3)
 
     keyed_by = ("task",)
     parts = ("choices", "steps", "maps", "guess", "charts", "table", "code", "share")
@@ -149,10 +146,9 @@ class Merging(Instrument):
         """Say in a few sentences what this step shows."""
         return fill(SENTENCES[self.step - 1], self.values(self.precision, self.strength))
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers of each precision and strength."""
-        rows = [[fill(cell, self._state(*state)) for cell in WORDS["tableRow"]] for state in STATES]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each precision and strength."""
+        return [self._state(*state) for state in STATES]
 
     def picture(self) -> list[Any]:
         """Return W, of which every second row and column is drawn, and what an adapter adds to it."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from compute.experiments.merging import TASKS
+from widgets.kit.guess import WORDS as GUESS
 
 LABELS = {"legal": "Legal voice", "code": "Code voice"}
 ASKED = {"precision": "bf16", "strength": "0.01"}  # the state that the guess is about
@@ -134,14 +135,12 @@ WORDS: dict[str, Any] = {
         },
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. “{label}” is turned down to strength "
             f"{ASKED['strength']} and merged in {ASKED['precision']}. "
             "Of each hundred entries of W, how many does the merge leave exactly as they were?"
         ),
-        "field": "My guess:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this adapter",
         "right": "You said {guess} of a hundred for “{label}”, and {truth} it is.",
         "tooLow": "You said {guess} of a hundred for “{label}”. It is more: {truth} do not move at all.",

@@ -1,5 +1,6 @@
 """The mixer instrument: two adapters in one model, and the voices in which that model was measured to write."""
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -18,7 +19,8 @@ from compute.experiments.mixing import (
 )
 from compute.numbers.interval import wilson
 from compute.text.voices import NEW_VOICES, NO_VOICE, VOICES
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.mixer.words import METHOD_LABELS, METHODS_SAID, NONE, SNIPPET, VOICE_LABELS, WORDS
 
@@ -61,12 +63,7 @@ class Mixer(Instrument):
     )
     w1 = param.Integer(default=50, bounds=(0, 100), label="Weight of the first, %", doc="In steps of 25.")
     w2 = param.Integer(default=50, bounds=(0, 100), label="Weight of the second, %", doc="In steps of 25.")
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,6}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(6)
 
     keyed_by = ("primary", "second")
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
@@ -130,14 +127,13 @@ class Mixer(Instrument):
         """Return the rows that compare the four ways of mixing."""
         return [[fill(cell, self.values(method)) for cell in WORDS["ways"]["row"]] for method in METHODS]
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the counts behind the bars."""
+    def rows(self) -> Iterable[Values]:
+        """Return the counts behind the bars: each voice."""
         number, base = load_record().sentences, _base().counts
         counts = _measured(self.primary, self.other(), *self.settings(), self.method).counts
-        rows = []
         for voice in (*VOICES, NO_VOICE):
             low, high = wilson(counts[voice], number)
-            row = {
+            yield {
                 "voice": WORDS["voices"].get(voice, voice),
                 "count": counts[voice],
                 "share": counts[voice] / number,
@@ -145,8 +141,6 @@ class Mixer(Instrument):
                 "high": high,
                 "base": base[voice] / number,
             }
-            rows.append([fill(cell, row) for cell in WORDS["tableRow"]])
-        return WORDS["tableHead"], rows
 
     def snippet(self) -> str:
         """Return code that mixes the adapters again and prints a share and a loss."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 VOICE_LABELS = {"legal": "Legal", "medical": "Medical", "code": "Code"}
 NONE = "none"
 METHOD_LABELS = {
@@ -96,6 +98,7 @@ WORDS: dict[str, Any] = {
         "forgotten": "{loss_base:.2f} nats",
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. The sum of the products, with {mixture}. Of every hundred sentences that this model "
             "writes, how many are in another voice, or in none?"
@@ -103,8 +106,6 @@ WORDS: dict[str, Any] = {
         "one": "the {first} adapter at weight {half:.2f}",
         "two": "the {first} and the {second} adapter at weight {half:.2f} each",
         "field": "My guess, of a hundred:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this choice",
         "right": (
             "You said {guess}, for {mixture}. Measured: {others:.1%}, between {low_others:.1%} and {high_others:.1%}."

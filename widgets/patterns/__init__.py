@@ -1,15 +1,16 @@
 """The patterns instrument: a matrix built up one column times one row at a time."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import param
 
 from compute.costs.sizes import stored_numbers
 from compute.matrices.spectrum import energy
-from widgets.kit.instrument import Instrument
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import PRINT_ERROR, SEED, TASK_LABELS, task_matrix, to_arrays
 from widgets.kit.text import fill
-from widgets.patterns.words import PRINT_ENERGY, SENTENCES, WORDS
+from widgets.patterns.words import PRINT_ENERGY, SENTENCES
 
 SIZE = 16  # few enough cells to follow one by one
 
@@ -58,10 +59,9 @@ class Patterns(Instrument):
         """Say in one sentence what the picture shows now."""
         return fill(SENTENCES["first" if self.r == 1 else "more"], self.values(self.r))
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the picture."""
-        rows = [[fill(cell, self.values(r)) for cell in WORDS["tableRow"]] for r in range(1, SIZE + 1)]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each sum of patterns."""
+        return map(self.values, range(1, SIZE + 1))
 
     def picture(self) -> list[Any]:
         """Return the newest pattern, the sum so far, and the matrix."""

@@ -1,5 +1,6 @@
 """The placing instrument: tick where the adapters sit, under one budget, and see what was measured there."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import param
@@ -7,7 +8,8 @@ import param
 from compute.adapters.placing import BUDGET, MOST, SHAPES, apart, as_config, cells, numbers_at, rank_within
 from compute.experiments.placing import ATTENTION, CODES, MLP, RATE, STEPS, Placed, load_placing
 from compute.training.config import LAYERS, TARGET_MODULES
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.placing.words import BLOCKS, FAMILIES, NOTHING, SHORT_BLOCKS, SNIPPET, SOME_BLOCKS, TASKS, WORDS
 from widgets.placing.words import GROUPS as GROUP_NAMES
@@ -32,7 +34,7 @@ class Placing(Instrument):
     )
     places = param.String(
         default=PAPER,
-        regex=f"[0-7]{{{KINDS}}}",
+        regex=f"^[0-7]{{{KINDS}}}$",
         label="Places",
         doc="six digits from 0 to 7, one for each matrix: 1 for the first block, 2 for the middle, 4 for the last",
     )
@@ -42,12 +44,7 @@ class Placing(Instrument):
         label="Compare",
         doc="Which of the recorded sets the chart shows.",
     )
-    guess = param.String(
-        default="ask",
-        regex="|".join(("ask", "skip", *TARGET_MODULES)),
-        label="Guess",
-        doc=", ".join(("ask", "skip", *TARGET_MODULES)),
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by = ("task",)
     parts = ("choices", "guess", "matrix", "chart", "paper", "readouts", "live", "table", "code", "share")
@@ -119,19 +116,17 @@ class Placing(Instrument):
     def sentence(self) -> str:
         """Say in one sentence what is ticked, what it costs, and what was measured."""
         values = self.values()
-        asked = self.guess == "ask" and "guess" not in self.hide
         if "r" not in values:
             kind = "none"
-        elif asked:
+        elif self.asks():
             kind = "veiled"
         else:
             kind = "other" if values["apart"] else "recorded"
         return fill(WORDS["sentences"][kind], values)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of all recorded sets."""
-        rows = [[fill(cell, self.values(code)) for cell in WORDS["tableRow"]] for code in CODES]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of all recorded sets."""
+        return map(self.values, CODES)
 
     def snippet(self) -> str:
         """Return code that puts the adapters there with PEFT and counts what learns."""

@@ -5,6 +5,7 @@ from typing import Any
 from compute.adapters.placing import BUDGET, code_of
 from compute.experiments.placing import ATTENTION, CODES, MLP, OTHER_RATES, RATE, STEPS
 from compute.training.config import TARGET_MODULES, TrainConfig
+from widgets.kit.guess import WORDS as GUESS
 
 TASKS = {"legal": ("legal", "Legal voice"), "new language": ("new-language", "New language")}
 BLOCKS = {"1": "the first block", "2": "the middle block", "4": "the last block"} | {
@@ -123,14 +124,12 @@ WORDS: dict[str, Any] = {
     "base": "base",
     "full": "full finetuning",
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. “{label}”, one budget of {budget:,d} numbers: if only one kind of matrix is adapted, in all "
             "blocks, which one gets least far?"
         ),
-        "field": "My guess:",
         "options": [[name, name] for name in TARGET_MODULES],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this task",
         "right": "You said {guess}, and so it is: {worst:.3f} nats, where the best of the six has {best:.3f}.",
         "wrong": "You said {guess}. It is {truth}: {worst:.3f} nats, where the best of the six has {best:.3f}.",

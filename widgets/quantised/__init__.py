@@ -1,5 +1,6 @@
 """The quantised-base instrument: the mini-model stored in few bits, before and after LoRA learns on it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import param
@@ -9,7 +10,8 @@ from compute.experiments.qlora import stored_loss as stored_in
 from compute.experiments.runs import FULL, load
 from compute.numbers.quantising import bits_per_number
 from compute.training.config import BASE_FORMATS, FLOAT32
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill
 from widgets.quantised.words import BASE_NAMES, SNIPPET, WORDS
@@ -37,12 +39,7 @@ class Quantised(Instrument):
         label="Format",
         doc=f"Which of {', '.join(BASE_FORMATS)} the frozen layers are stored in, the first being 0.",
     )
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,3}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(3)
 
     keyed_by = ("task",)
     parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
@@ -105,10 +102,9 @@ class Quantised(Instrument):
         """Say in one sentence what storing costs, and where LoRA ends on it."""
         return fill(WORDS["sentence"], self.values())
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of all formats."""
-        rows = [[fill(cell, self.at(name)) for cell in WORDS["tableRow"]] for name in BASE_FORMATS]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of all formats."""
+        return map(self.at, BASE_FORMATS)
 
     def snippet(self) -> str:
         """Return code that stores the base and measures it."""

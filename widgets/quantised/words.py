@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
+
 # Name on an axis, name in a sentence.
 BASE_NAMES = {
     "float32": ("32 bits", "float32"),
@@ -69,14 +71,12 @@ WORDS: dict[str, Any] = {
         },
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. The base's loss on its own voices is {plain_stored:.2f} nats per token. Now all 18 linear "
             "layers are stored in NF4, four bits in place of 32, and nothing is trained. By how many hundredths of a "
             "nat does the loss rise?"
         ),
-        "field": "My guess:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess again",
         "right": "You said {guess}, and so it is, to the nearest hundredth.",
         "tooLow": "You said {guess}. It is more: {truth}.",

@@ -1,5 +1,6 @@
 """The rank instrument: slide r and watch a matrix collapse into a few directions."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,8 @@ import param
 from compute.costs.sizes import stored_numbers
 from compute.experiments.learned import LEARNED
 from compute.matrices.spectrum import energy, relative_error
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import (
     LEARNED_LABELS,
     SEED,
@@ -21,7 +23,7 @@ from widgets.kit.matrix import (
     to_arrays,
 )
 from widgets.kit.text import fill
-from widgets.rank.words import PUBLISHED_SIZES, SENTENCES, WORDS
+from widgets.rank.words import PUBLISHED_SIZES, SENTENCES
 
 
 class Rank(OfMadeMatrix, Instrument):
@@ -37,12 +39,7 @@ class Rank(OfMadeMatrix, Instrument):
 
     task = param.Selector(objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()})
     r = param.Integer(default=1, bounds=(0, 4096), label="Rank r", doc="How many directions the copy keeps.")
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,4}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(4)
     matrix = param.ClassSelector(
         class_=Matrix, allow_refs=False, doc="A matrix of the reader's, in place of the tasks."
     )
@@ -115,11 +112,9 @@ class Rank(OfMadeMatrix, Instrument):
         values = self.values(self.shown_r())
         return fill(SENTENCES[case(values)], values)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the curves."""
-        ranks = range(len(self._factored().svd.s) + 1)
-        rows = [[fill(cell, values) for cell in WORDS["tableRow"]] for values in map(self.values, ranks)]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each rank."""
+        return map(self.values, range(len(self._factored().svd.s) + 1))
 
     def snippet(self) -> str:
         """Return NumPy code that prints the relative error on the screen."""

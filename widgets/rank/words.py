@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.matrix import SEED
 
 TITLE = "Slide the rank"
@@ -92,10 +93,9 @@ WORDS: dict[str, Any] = {
     "breakEven": "break-even r = {break_even:.0f}",
     "tolerance": "{tolerance:.0%}",
     "guess": {
+        **GUESS,
         "question": "Guess first. Look at “{label}”: from which r on is the relative error {tolerance:.0%} or less?",
         "field": "My guess: r =",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this matrix",
         "right": "You said r = {guess} for “{label}”, and r = {truth} it is.",
         "tooLow": "You said r = {guess} for “{label}”. It takes more: r = {truth}.",

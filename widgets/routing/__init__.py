@@ -1,5 +1,6 @@
 """The routing instrument: prompts are sent to an adapter by their first words, and mistakes are counted and priced."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import param
 from compute.experiments.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
 from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, word_places, word_weights
 from compute.text.tokenizer import words_of
-from widgets.kit.instrument import Instrument
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.routing.words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
 
@@ -112,10 +113,9 @@ class Routing(Instrument):
         }
         return fill(said["some" if read else "nothing"] + said["unknown"] * bool(unknown), told)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the curves."""
-        rows = map(self.values, range(MOST_WORDS + 1))
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each number of words read."""
+        return map(self.values, range(MOST_WORDS + 1))
 
     def snippet(self) -> str:
         """Return code that prints the numbers of the sentence."""

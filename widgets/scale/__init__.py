@@ -20,6 +20,7 @@ from compute.experiments.scale import (
     load_scale,
 )
 from compute.training.config import TrainConfig
+from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.scale.words import BY_SLUG, OPTIMIZERS, RULES, SNIPPET, WORDS
@@ -58,12 +59,7 @@ class Scale(Instrument):
         label="Learning rate",
         doc="Which of the recorded learning rates, the smallest being 0.",
     )
-    guess = param.String(
-        default="ask",
-        regex="ask|skip|falls|stays|rises",
-        label="Guess",
-        doc="ask, skip, falls, stays, rises",
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by = ("optimizer",)
     parts = ("choices", "steps", "guess", "gain", "readouts", "table", "code", "share")
@@ -159,7 +155,7 @@ class Scale(Instrument):
 
     def sentence(self) -> str:
         """Say in one sentence where the chosen run ends, and whether its rate was too low or too high."""
-        veiled = self.guess == "ask" and "guess" not in self.hide and self.verdict() != "diverged"
+        veiled = self.asks() and self.verdict() != "diverged"
         return fill(WORDS["sentences"]["veiled" if veiled else self.verdict()], self.values())
 
     def table(self) -> tuple[list[str], list[list[str]]]:

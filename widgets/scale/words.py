@@ -4,6 +4,7 @@ from typing import Any
 
 from compute.experiments.scale import BLOCK
 from widgets.inits.words import OPTIMIZER_LABELS
+from widgets.kit.guess import WORDS as GUESS
 
 # Address, label by the rule's name in compute.
 RULES = {"alpha/r": ("alpha-r", "alpha / r"), "alpha/sqrt(r)": ("alpha-sqrt-r", "alpha / √r")}
@@ -78,18 +79,16 @@ WORDS: dict[str, Any] = {
         },
     },
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. {optimizer} with {rule}, the same alpha throughout: from r = 4 to r = 64, what becomes of "
             "the best learning rate?"
         ),
-        "field": "My guess:",
         "options": [
             ["falls", "it falls"],
             ["stays", "it stays, for all that two seeds can tell"],
             ["rises", "it rises"],
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this rule",
         "right": "You said: {guess}. So it is with {optimizer} and {rule}: {from_rate} at first, then {to_rate}.",
         "wrong": "You said: {guess}. With {optimizer} and {rule} {truth}: {from_rate} at first, then {to_rate}.",

@@ -6,6 +6,7 @@ from typing import Any
 import param
 
 from compute.experiments.after import SEEDS, SEQUENCES, WAYS, load_after
+from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.sequence.words import SNIPPET, VOICES, WAYS_TOLD, WORDS
@@ -35,12 +36,7 @@ class Sequence(Instrument):
         doc="How it is measured what is left of a task.",
     )
     stage = param.Integer(default=LAST, bounds=(0, LAST), label="Tasks learned", doc="How many are learned.")
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,3}",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(3)
 
     parts = ("choices", "steps", "guess", "readouts", "table", "code", "share")
 
@@ -59,7 +55,7 @@ class Sequence(Instrument):
     def sentence(self) -> str:
         """Say in one sentence what is left of the first task."""
         values = self.values(self.stage)
-        if self.guess == "ask" and "guess" not in self.hide:
+        if self.asks():
             return fill(WORDS["veiled"], values)
         return fill(WORDS["sentences"][self.measure], values)
 

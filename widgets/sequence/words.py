@@ -4,6 +4,7 @@ from typing import Any
 
 from compute.experiments.after import EACH, ONE
 from compute.experiments.runs import FULL, FULL_SLOW
+from widgets.kit.guess import WORDS as GUESS
 
 VOICES = {
     "legal": "legal voice",
@@ -69,14 +70,13 @@ WORDS: dict[str, Any] = {
     "x": "tasks learned",
     "probe": {"share": "{name} {value:.1%}", "loss": "{name} {value:.3f}", "all": "{told}: {each}"},
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. One adapter learns the {first}, then the {second}, then the {third}. After that: of a "
             "hundred sentences begun in the {first}, how many does it still end in it? The base "
             "alone ends {before:.0%}."
         ),
         "field": "My guess, of a hundred:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this order",
         "right": "You said {guess} for the {first}, and {truth} it is.",
         "tooLow": "You said {guess} for the {first}. More is left: {truth}.",

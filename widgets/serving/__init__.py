@@ -1,5 +1,6 @@
 """The serving instrument: a batch of requests with ever more adapters, answered in three ways."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import param
@@ -14,7 +15,8 @@ from compute.experiments.serving import (
     load_serving,
     numbers_held,
 )
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.serving.words import SNIPPET, WORDS
 
@@ -47,9 +49,7 @@ class Serving(Instrument):
         label="Adapters",
         doc="How many different adapters there are, as a power of two.",
     )
-    guess = param.String(
-        default="ask", regex="^(ask|skip|same|few|many)$", label="Guess", doc="ask, skip, same, few, many"
-    )
+    guess = guess_option(WORDS["guess"]["options"])
 
     parts = ("batch", "steps", "guess", "held", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve control": 4, "curve lost": 7},)
@@ -101,10 +101,9 @@ class Serving(Instrument):
         """Say in a few words what the picture shows now."""
         return fill(WORDS["sentence"], self.values(self.doublings))
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the curves."""
-        rows = map(self.values, range(len(ADAPTERS)))
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in rows]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each number of adapters."""
+        return map(self.values, range(len(ADAPTERS)))
 
     def snippet(self) -> str:
         """Return code that prints the shares and the numbers of the sentence."""

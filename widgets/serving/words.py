@@ -3,6 +3,7 @@
 from typing import Any
 
 from compute.experiments.serving import ADAPTERS, WAYS
+from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "Serve many adapters"
 CAPTION = (
@@ -27,18 +28,16 @@ WORDS: dict[str, Any] = {
     ),
     "places": "{adapters}",
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. {requests} requests arrive at once and are answered together, {length}. First all of them "
             "want one adapter, then each wants another. How much longer does the second batch take?"
         ),
-        "field": "My guess:",
         "options": [
             ["same", "about as long"],
             ["few", "a few times as long"],
             ["many", f"about {ADAPTERS[-1]} times as long"],
         ],
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this batch",
         "right": "You said {guess}. So it is: {times:.2f} times.",
         "wrong": "You said {guess}. It is {truth}: {times:.2f} times.",

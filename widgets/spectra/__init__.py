@@ -6,6 +6,7 @@ import numpy as np
 import param
 
 from compute.matrices.spectrum import energy
+from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
 from widgets.spectra.sources import LABELS, MADE_LAYER, source, spectra
@@ -39,12 +40,7 @@ class Spectra(Instrument):
         label="Axis",
         doc="Of the singular values.",
     )
-    guess = param.String(
-        default="ask",
-        regex=r"^(ask|skip|\d{1,2})$",
-        label="Guess",
-        doc="the words ask and skip, or a whole number",
-    )
+    guess = guess_number(2)
 
     keyed_by = ("source",)
     parts = ("source", "guess", "values", "energy", "table", "code", "share")
@@ -104,7 +100,7 @@ class Spectra(Instrument):
 
     def case(self) -> str:
         """Say which sentence fits: the guess is open, r90 is as noise has it, or below."""
-        if self.guess == "ask" and "guess" not in self.hide:
+        if self.asks():
             return "ask"
         ranks = self._noise()["ranks"]
         return "below" if self._layer()["r90"] < ranks["low"] else "like"

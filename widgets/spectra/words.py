@@ -3,6 +3,7 @@
 from typing import Any
 
 from compute.matrices.noise import DRAWS
+from widgets.kit.guess import WORDS as GUESS
 from widgets.spectra.sources import LABELS
 
 TITLE = "Spectra against noise"
@@ -60,13 +61,11 @@ WORDS: dict[str, Any] = {
     "level": "{level:.0%}",
     "noiseMark": "noise: {noise_r90}",
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. Look at the singular values of “{label}”. How many of its {k} directions hold {level:.0%} of "
             "the energy?"
         ),
-        "field": "My guess:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this matrix",
         "right": "You said {guess} for “{label}”, and {truth} it is.",
         "tooLow": "You said {guess} for “{label}”. It takes more: {truth}.",

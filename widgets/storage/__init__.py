@@ -1,5 +1,6 @@
 """The storage instrument: one base and an adapter for each task, against a whole model for each."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import param
@@ -8,7 +9,7 @@ from compute.costs.architectures import ARCHITECTURES, block_matrices, parameter
 from compute.costs.counting import lora_numbers
 from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
 from widgets.counting.words import TARGET_LABELS, TARGETS_SAID
-from widgets.kit.instrument import Instrument
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.storage.words import SNIPPET, WORDS
 
@@ -84,14 +85,12 @@ class Storage(Instrument):
         """Say in a few words what the picture shows now."""
         return fill(WORDS["sentence"], self.values(self.tasks))
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the numbers behind the curves."""
-        rows = []
+    def rows(self) -> Iterable[Values]:
+        """Return what some numbers of tasks take, the present one among them."""
         for tasks in sorted({*_stops(), self.tasks}):
             values = self.values(tasks)
             probed = {f"probed_{name}": values[name] for name in ("copies", "adapters", "ratio")}
-            rows.append([fill(cell, {"probed": tasks, **probed}) for cell in WORDS["tableRow"]])
-        return WORDS["tableHead"], rows
+            yield {"probed": tasks, **probed}
 
     def snippet(self) -> str:
         """Return Python code that prints the numbers of the sentence."""

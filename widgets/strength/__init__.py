@@ -1,5 +1,6 @@
 """The strength instrument: turn an adapter up and down, and watch what it knows and what it forgets."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import param
@@ -7,10 +8,11 @@ import param
 from compute.experiments.runs import FULL
 from compute.training.config import STRENGTHS, TrainConfig
 from compute.training.gathered import Run
-from widgets.kit.instrument import Instrument
+from widgets.kit.guess import guess_number
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS, OfRecordedRun, runs_of
 from widgets.kit.text import fill
-from widgets.strength.words import IMPORTS, PRINT_LOSS, READ_FILES, SENTENCES, STAYS, TRAIN_AGAIN, WORDS
+from widgets.strength.words import IMPORTS, PRINT_LOSS, READ_FILES, SENTENCES, STAYS, TRAIN_AGAIN
 
 TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
 HALF = STRENGTHS.index(0.5)
@@ -32,12 +34,7 @@ class Strength(OfRecordedRun, Instrument):
         label="Strength",
         doc="What delta_w is multiplied by, in quarters.",
     )
-    guess = param.String(
-        default="ask",
-        regex=r"ask|skip|\d{1,3}",
-        label="Guess",
-        doc="the words ask and skip, or a percentage",
-    )
+    guess = guess_number(3, "a percentage")
     run = param.ClassSelector(
         class_=Run, allow_refs=False, doc="A finished LoRA run of the reader's, in place of a recorded one."
     )
@@ -118,10 +115,9 @@ class Strength(OfRecordedRun, Instrument):
         values = self.values(self.strength)
         return fill(SENTENCES[case(values)], values)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the losses at each strength."""
-        every = map(self.values, range(len(STRENGTHS)))
-        return WORDS["tableHead"], [[fill(cell, values) for cell in WORDS["tableRow"]] for values in every]
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each strength."""
+        return map(self.values, range(len(STRENGTHS)))
 
     def _code(self) -> str:
         """Return the code with a gap for the strength."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.runs import RUNS_RECORDED
 
 TITLE = "Turn the adapter up and down"
@@ -46,13 +47,12 @@ WORDS: dict[str, Any] = {
     },
     "samples": {"base": "The base writes", "adapted": "With the adapter at strength {strength:.2f}"},
     "guess": {
+        **GUESS,
         "question": (
             "Guess first. At strength 1 “{label}” takes the loss on its task from {before:.2f} to {after:.2f}. At half "
             "that strength, how many percent of this fall are left?"
         ),
         "field": "My guess, in percent:",
-        "reveal": "Reveal",
-        "skip": "Skip",
         "again": "Guess for this run",
         "right": "You said {guess}% for “{label}”, and {truth}% it is.",
         "tooLow": "You said {guess}% for “{label}”. Half the strength keeps more: {truth}%.",

@@ -1,5 +1,6 @@
 """The subspace instrument: finetuning with D numbers, and the rank of the change that they make."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -10,11 +11,11 @@ from compute.experiments.runs import FULL, load
 from compute.experiments.subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import r90
-from widgets.kit.instrument import Instrument
+from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import LAYERS, SHAPES, noise_by_shape, shape_of
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill
-from widgets.subspace.words import SENTENCE, SNIPPET, WORDS
+from widgets.subspace.words import SENTENCE, SNIPPET
 
 NAMES = {task.replace(" ", "-"): task for task in SUBSPACE_TASKS}
 MIDDLE = [layer for layer in LAYERS if layer.startswith("blocks.1.")]
@@ -75,10 +76,9 @@ class Subspace(Instrument):
         """Say in one sentence what D numbers reach, and what their change looks like."""
         return fill(SENTENCE, self.values(DIMENSIONS.index(int(self.D))))
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the curves against D."""
-        rows = [[fill(cell, self.values(at)) for cell in WORDS["tableRow"]] for at in range(len(DIMENSIONS))]
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return the values of each D."""
+        return map(self.values, range(len(DIMENSIONS)))
 
     def snippet(self) -> str:
         """Return code that trains the run again and prints its loss and rank."""

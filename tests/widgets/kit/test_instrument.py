@@ -110,7 +110,7 @@ def test_every_choice_is_checked(cls):
         wrong = (
             [parameter.bounds[0] - 1, parameter.bounds[1] + 1, 1.5, "1"]
             if hasattr(parameter, "bounds")
-            else ["<b>"]
+            else ["<b>", f"{parameter.default}<b>"]
         )
         for value in wrong:
             with pytest.raises(ValueError, match=name):
