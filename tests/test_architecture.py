@@ -20,6 +20,7 @@ from helpers.rules import (
     nothing_is_unpickled,
     only_compute_knows_torch,
     randomness_is_passed_in,
+    rooms_stand_alone,
     use_goes_one_way,
 )
 
@@ -34,6 +35,10 @@ RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
         ("compute/a.py", "from compute import experiments"),
         ("compute/a.py", "import compute.experiments.scale"),
         ("compute/b/c.py", "def f():\n    from compute.experiments.scale import TASK"),
+    ],
+    rooms_stand_alone: [
+        ("widgets/rank/words.py", "from widgets.knee.words import LABELS"),
+        ("widgets/kit/names.py", "from widgets.knee import Knee"),
     ],
     compute_draws_nothing: [
         ("compute/a.py", "import panel as pn"),
@@ -71,6 +76,8 @@ FINE = {
     "compute/t.py": "import torch",
     "compute/experiments/a.py": "from compute.experiments.b import c",
     "widgets/a.py": f"'''See {URL}'''\nfrom compute import a\nx = '#add-rank issue #12'",
+    "widgets/rank/__init__.py": "from widgets.kit.text import fill\nfrom widgets.rank.words import WORDS",
+    "widgets/live/a.py": "from widgets.rank import Rank",
     "widgets/a.js": "class A { #r = 4; f() { return this.#r + 'http://www.w3.org/2000/svg' + '#r' } }",
     "lessons/press/sources.py": f"x = '{URL}'",
     "lessons/a.py": "import widgets.a\nx = 1",

@@ -117,6 +117,17 @@ def experiments_read_the_other_rooms(root: Path) -> list[str]:
     ]
 
 
+def rooms_stand_alone(root: Path) -> list[str]:
+    """Refuse what a room of widgets/ takes from another one than kit; only live shows instruments of other rooms."""
+    rooms = ((path, path.split("/")[1], tree) for path, tree in sources(root) if path.startswith("widgets/"))
+    return [
+        f"{path} imports {name}"
+        for path, room, tree in rooms
+        for name in imported(tree)
+        if room != "live" and name.startswith("widgets.") and name.split(".")[1] not in ("kit", room)
+    ]
+
+
 def compute_draws_nothing(root: Path) -> list[str]:
     """Refuse a drawing library in compute."""
     return [

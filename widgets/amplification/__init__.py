@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-import param
 
 from compute.experiments.paper import directions, load_paper
 from compute.experiments.runs import FULL
@@ -21,9 +20,11 @@ from widgets.kit.paper import (
     TASK_LABELS,
     TASK_OF,
     in_code,
+    layer_choice,
+    run_choice,
     run_label,
-    run_labels,
     run_of,
+    task_choice,
 )
 from widgets.kit.text import fill
 
@@ -40,21 +41,9 @@ class Amplification(Instrument):
     of GPT-3. Left out: every matrix of GPT-3 but one, because the paper shows one.
     """
 
-    task = param.Selector(
-        default="new-language",
-        objects={label: slug for slug, label in TASK_LABELS.items()},
-        label="Learned",
-        doc="What the base was finetuned on.",
-    )
-    run = param.Selector(
-        default="4", objects=run_labels(RUNS), label="By", doc="LoRA at a rank, or full finetuning."
-    )
-    layer = param.Selector(
-        default=MIDDLE_QUERY,
-        objects={label: name for name, label in LAYER_LABELS.items()},
-        label="Layer",
-        doc="Whose W and delta_w are compared.",
-    )
+    task = task_choice("new-language")
+    run = run_choice(RUNS, "LoRA at a rank, or full finetuning.")
+    layer = layer_choice(MIDDLE_QUERY, "Whose W and delta_w are compared.")
     guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "run")

@@ -8,9 +8,10 @@ import param
 
 from compute.model.forward import PROJECTIONS
 from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
-from widgets.block.words import BLOCK_NAMES, ENCLOSED, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
+from widgets.block.words import ENCLOSED, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.text import fill
 
 LONGEST = max(len(text.split()) for text in TEXTS.values())

@@ -21,7 +21,8 @@ from compute.model.forward import (
     layer_names,
 )
 from compute.text.tokenizer import decode, encode
-from widgets.block.words import BEGIN_WORD, BLOCK_NAMES, PLACES, TEXTS
+from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
+from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
 

@@ -10,7 +10,6 @@ TEXTS = {
     "plain": "the old dog runs to the river",
 }
 TEXT_LABELS = {"legal": "A legal sentence", "plain": "A plain sentence"}
-BLOCK_NAMES = ("first", "middle", "last")
 SHOWN_LABELS = {"base": "the base", "every": "all adapters on", "change": "what all adapters change"}
 BEGIN_WORD = "(begin)"
 

@@ -7,10 +7,8 @@ import param
 from compute.costs.architectures import (
     ARCHITECTURES,
     Architecture,
-    block_matrices,
     linear_numbers,
     parameters,
-    target_modules,
 )
 from compute.costs.cards import CARDS, cards_needed, smallest_card
 from compute.costs.counting import adapted_numbers, lora_numbers, model_break_even_rank
@@ -31,16 +29,20 @@ from widgets.counting.words import (
     NEVER_RELEASED,
     PRECISION_LABELS,
     SNIPPET,
-    TARGET_LABELS,
-    TARGETS_SAID,
     WORDS,
 )
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
+from widgets.kit.models import (
+    HIGHEST_RANK,
+    MB,
+    TARGET_LABELS,
+    TARGETS_SAID,
+    layers_in_code,
+    model_choice,
+    targets_choice,
+)
 from widgets.kit.text import fill
-
-MB = 10**6  # bytes
-HIGHEST_RANK = 256
 
 
 def _said(model: Architecture, targets: str) -> str:
@@ -56,18 +58,8 @@ class Counting(Instrument):
     rank. Left out: fragmentation, buffers, the framework itself, and the block that is being recomputed.
     """
 
-    model = param.Selector(
-        default="llama-2-7b",
-        objects={model.label: name for name, model in ARCHITECTURES.items()},
-        label="Model",
-        doc="Whose numbers are counted.",
-    )
-    targets = param.Selector(
-        default="all-linear",
-        objects={label: name for name, label in TARGET_LABELS.items()},
-        label="Adapters on",
-        doc="Which matrices have an adapter.",
-    )
+    model = model_choice("Whose numbers are counted.")
+    targets = targets_choice()
     precision = param.Selector(
         default="mixed",
         objects={label: name for name, label in PRECISION_LABELS.items()},
@@ -102,7 +94,7 @@ class Counting(Instrument):
         """Return the sizes of all models: the browser multiplies them by r, bytes and tokens."""
         return {
             "k": HIGHEST_RANK,
-            "models": {name: shipped(model) for name, model in ARCHITECTURES.items()},
+            "models": {name: shipped(name) for name in ARCHITECTURES},
             "precisions": {name: each._asdict() for name, each in PRECISIONS.items()},
             "nf4": nf4_bits(),
             "cards": CARDS,
@@ -190,7 +182,7 @@ class Counting(Instrument):
         return fill(
             SNIPPET,
             {
-                "layers": _layers(model, self.targets),
+                "layers": layers_in_code(self.model, self.targets),
                 "n_layer": model.n_layer,
                 "total": parameters(model),
                 "linear": linear_numbers(model),
@@ -202,14 +194,9 @@ class Counting(Instrument):
         )
 
 
-def _layers(model: Architecture, targets: str) -> str:
-    """Return the adapted layers of one block as Python code."""
-    matrices = block_matrices(model)
-    return repr({name: matrices[name] for name in target_modules(model, targets)})
-
-
-def shipped(model: Architecture) -> dict[str, Any]:
+def shipped(name: str) -> dict[str, Any]:
     """Return what the browser needs of a model: sizes, and for each choice of targets what one unit of r costs."""
+    model = ARCHITECTURES[name]
     total = parameters(model)
     more = {"gpt2": FUSED, "gpt3": NEVER_RELEASED}.get(model.family, "")
     return {
@@ -226,7 +213,7 @@ def shipped(model: Architecture) -> dict[str, Any]:
                 "said": _said(model, targets),
                 "per_rank": lora_numbers(model, targets, 1),
                 "adapted": adapted_numbers(model, targets),
-                "layers": _layers(model, targets),
+                "layers": layers_in_code(name, targets),
             }
             for targets in TARGET_LABELS
         },

@@ -4,12 +4,6 @@ from typing import Any
 
 from widgets.kit.guess import WORDS as GUESS
 
-TARGET_LABELS = {
-    "q-v": "q and v, as in the paper",
-    "attention": "all of attention",
-    "all-linear": "all linear layers",
-}
-TARGETS_SAID = {"q-v": "q and v", "attention": "all of attention", "all-linear": "all linear layers"}
 PRECISION_LABELS = {
     "mixed": "16 bits, Adam and a copy in 32",
     "no-master": "16 bits, Adam in 32",

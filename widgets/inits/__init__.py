@@ -8,9 +8,10 @@ import param
 
 from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
 from compute.training.config import INITS
-from widgets.inits.words import INIT_WORDS, OPTIMIZER_LABELS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
+from widgets.inits.words import INIT_WORDS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.runs import OPTIMIZER_LABELS
 from widgets.kit.text import fill
 
 USUAL, MIRROR, IDLE = "B=0", "A=0", "both zero"

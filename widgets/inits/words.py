@@ -53,7 +53,6 @@ PROBLEM_WORDS = {
         "The mini-model, all 18 layers adapted, 32 texts a step; r = 4, alpha = 8. It has never read this language.",
     ),
 }
-OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
 
 TITLE = "Where the factors start"
 CAPTION = (

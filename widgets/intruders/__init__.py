@@ -15,7 +15,16 @@ from widgets.intruders.words import SNIPPET, WORDS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
-from widgets.kit.paper import LAYER_LABELS, TASK_LABELS, TASK_OF, in_code, run_label, run_labels
+from widgets.kit.paper import (
+    LAYER_LABELS,
+    TASK_LABELS,
+    TASK_OF,
+    in_code,
+    layer_choice,
+    run_choice,
+    run_label,
+    task_choice,
+)
 from widgets.kit.text import fill
 
 MOST = 12  # singular vectors that are shown; a few more are recorded
@@ -31,21 +40,9 @@ class Intruders(Instrument):
     right singular vectors, and what happens when intruders are made smaller.
     """
 
-    task = param.Selector(
-        default="legal",
-        objects={label: slug for slug, label in TASK_LABELS.items()},
-        label="Learned",
-        doc="What the base was finetuned on.",
-    )
-    run = param.Selector(
-        default="4", objects=run_labels(NAMES), label="By", doc="Which run is set off and taken apart."
-    )
-    layer = param.Selector(
-        default=WIDENING,
-        objects={label: name for name, label in LAYER_LABELS.items()},
-        label="Layer",
-        doc="Whose singular vectors the second chart shows.",
-    )
+    task = task_choice("legal")
+    run = run_choice(NAMES, "Which run is set off and taken apart.")
+    layer = layer_choice(WIDENING, "Whose singular vectors the second chart shows.")
     top = param.Integer(
         default=TOP, bounds=(1, MOST), label="Strongest", doc="How many singular vectors of each matrix."
     )

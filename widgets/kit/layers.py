@@ -3,16 +3,10 @@
 from functools import cache
 
 from compute.matrices.noise import noise_control
+from compute.model.forward import PROJECTIONS, layer_name
 
-LAYERS = [
-    f"blocks.{block}.{layer}"
-    for block in range(3)
-    for layer in (
-        *(f"attention.{name}_proj" for name in "qkvo"),
-        "mlp.up_proj",
-        "mlp.down_proj",
-    )
-]
+BLOCK_NAMES = ("first", "middle", "last")
+LAYERS = [layer_name(block, projection) for block in range(len(BLOCK_NAMES)) for projection in PROJECTIONS]
 _WIDE = {"up_proj": (256, 64), "down_proj": (64, 256)}
 
 

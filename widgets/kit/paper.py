@@ -1,10 +1,12 @@
 """What the two figures of the reading share: names of tasks, runs and layers, and code that trains a run again."""
 
-from typing import Any
+from collections.abc import Iterable
+
+import param
 
 from compute.experiments.runs import FULL, FULL_SLOW
 from compute.model.forward import PROJECTIONS, layer_name
-from widgets.block.words import BLOCK_NAMES
+from widgets.kit.layers import BLOCK_NAMES
 
 TASK_LABELS = {"new-language": "a new language", "legal": "the legal voice"}
 TASK_OF = {slug: slug.replace("-", " ") for slug in TASK_LABELS}
@@ -24,16 +26,31 @@ from compute.training.loop import train
 """
 
 
+def task_choice(default: str) -> param.Selector:
+    """Return the choice of a task."""
+    objects = {label: slug for slug, label in TASK_LABELS.items()}
+    return param.Selector(
+        default=default, objects=objects, label="Learned", doc="What the base was finetuned on."
+    )
+
+
+def run_choice(names: Iterable[int | str], doc: str) -> param.Selector:
+    """Return the choice of one of some runs; r = 4 is among them."""
+    objects = {run_label(name): str(name) for name in names}
+    return param.Selector(default="4", objects=objects, label="By", doc=doc)
+
+
+def layer_choice(default: str, doc: str) -> param.Selector:
+    """Return the choice of a layer."""
+    objects = {label: name for name, label in LAYER_LABELS.items()}
+    return param.Selector(default=default, objects=objects, label="Layer", doc=doc)
+
+
 def run_label(name: int | str) -> str:
     """Return what a run is called."""
     if name in (FULL, FULL_SLOW):
         return "full finetuning" if name == FULL else "full, slower"
     return f"LoRA r = {name}"
-
-
-def run_labels(names: Any) -> dict[str, str]:
-    """Return the runs as a select offers them: {label: value}."""
-    return {run_label(name): str(name) for name in names}
 
 
 def run_of(value: str) -> int | str:

@@ -8,6 +8,7 @@ import param
 from compute.experiments.runs import FULL, RECORDED_RANKS, load
 from compute.training.gathered import Run
 
+OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
 KNOWN_VOICE = "The base has read a little of this voice."
 # By the names of compute.text.voices, with a hyphen where an address can have no space.
 TASKS = {

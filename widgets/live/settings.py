@@ -17,6 +17,7 @@ from compute.training.config import (
     TRAINING_TEXTS,
     TrainConfig,
 )
+from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.runs import TASKS
 from widgets.lab.pair import MOST_STEPS
 
@@ -56,7 +57,7 @@ BASE_LABELS = {
     "int3": "int3, seven levels",
     "int2": "int2, three levels",
 }
-LAYER_LABELS = {str(LAYERS[0]): "first", str(LAYERS[1]): "middle", str(LAYERS[2]): "last"}
+LAYER_LABELS = {str(layer): name for layer, name in zip(LAYERS, BLOCK_NAMES, strict=True)}
 STEPS = (EVALUATE_EVERY, MOST_STEPS)
 DEFAULT = TrainConfig()
 

@@ -37,7 +37,10 @@ class Rank(OfMadeMatrix, Instrument):
     `Rank.of(delta_w)` shows one of your own.
     """
 
-    task = param.Selector(objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()})
+    task = param.Selector(
+        default="few-patterns",
+        objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()},
+    )
     r = param.Integer(default=1, bounds=(0, 4096), label="Rank r", doc="How many directions the copy keeps.")
     guess = guess_number(4)
     matrix = param.ClassSelector(

@@ -3,8 +3,8 @@
 from typing import Any
 
 from compute.experiments.scale import BLOCK
-from widgets.inits.words import OPTIMIZER_LABELS
 from widgets.kit.guess import WORDS as GUESS
+from widgets.kit.runs import OPTIMIZER_LABELS
 
 # Address, label by the rule's name in compute.
 RULES = {"alpha/r": ("alpha-r", "alpha / r"), "alpha/sqrt(r)": ("alpha-sqrt-r", "alpha / √r")}

@@ -5,16 +5,15 @@ from typing import Any
 
 import param
 
-from compute.costs.architectures import ARCHITECTURES, block_matrices, parameters, target_modules
+from compute.costs.architectures import ARCHITECTURES, parameters
 from compute.costs.counting import lora_numbers
+from compute.costs.memory import GB
 from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
-from widgets.counting.words import TARGET_LABELS, TARGETS_SAID
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.models import HIGHEST_RANK, MB, TARGETS_SAID, layers_in_code, model_choice, targets_choice
 from widgets.kit.text import fill
 from widgets.storage.words import SNIPPET, WORDS
 
-GB, MB = 10**9, 10**6  # bytes
-HIGHEST_RANK = 256
 MOST_TASKS = 1000
 
 
@@ -25,18 +24,8 @@ class Storage(Instrument):
     task, which stays flat until the adapters together are as large as the base. Left out: fewer bits for the base.
     """
 
-    model = param.Selector(
-        default="llama-2-7b",
-        objects={model.label: name for name, model in ARCHITECTURES.items()},
-        label="Model",
-        doc="Whose copies are counted.",
-    )
-    targets = param.Selector(
-        default="all-linear",
-        objects={label: name for name, label in TARGET_LABELS.items()},
-        label="Adapters on",
-        doc="Which matrices have an adapter.",
-    )
+    model = model_choice("Whose copies are counted.")
+    targets = targets_choice()
     r = param.Integer(default=16, bounds=(1, HIGHEST_RANK), label="Rank r", doc="Rank of each adapter.")
     tasks = param.Integer(default=30, bounds=(1, MOST_TASKS), label="Tasks", doc="How many tasks are kept.")
 
@@ -53,7 +42,7 @@ class Storage(Instrument):
                     targets: {
                         "said": said,
                         "per_rank": lora_numbers(model, targets, 1),
-                        "layers": _layers(name, targets),
+                        "layers": layers_in_code(name, targets),
                     }
                     for targets, said in TARGETS_SAID.items()
                 },
@@ -98,7 +87,7 @@ class Storage(Instrument):
         return fill(
             SNIPPET,
             {
-                "layers": _layers(self.model, self.targets),
+                "layers": layers_in_code(self.model, self.targets),
                 "n_layer": model.n_layer,
                 "total": parameters(model),
                 "tasks": self.tasks,
@@ -106,12 +95,6 @@ class Storage(Instrument):
                 "bytes": BYTES,
             },
         )
-
-
-def _layers(name: str, targets: str) -> str:
-    """Return the adapted layers of one block as Python code."""
-    matrices = block_matrices(ARCHITECTURES[name])
-    return repr({layer: matrices[layer] for layer in target_modules(ARCHITECTURES[name], targets)})
 
 
 def _stops() -> list[int]:
