@@ -10,7 +10,8 @@ from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
 from compute.experiments.block import DRAWS, SEEDS, VOICE, R, load_effects
 from compute.experiments.mixing import load_factors
-from compute.model.forward import PROJECTIONS, base_weights, follow, layer_name, layer_names
+from compute.model.forward import PROJECTIONS, base_weights, follow
+from compute.model.layers import LAYERS, layer_name
 from compute.text.tokenizer import encode
 from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
 from widgets.block import Block as BlockFigure
@@ -41,7 +42,7 @@ def _change(name: str, place: str) -> Mapping[str, Any]:
     before, after = (follow(model, tokens).blocks[0] for model in (base, switched_on(base, adapter, [name])))
     delta_w, effects = adapter[name].delta_w, load_effects()
     effect = effects.layers[name]
-    [random] = random_changes(base, name, delta_w, tokens, [(0, place)], DRAWS, layer_names().index(name))
+    [random] = random_changes(base, name, delta_w, tokens, [(0, place)], DRAWS, LAYERS.index(name))
     return {
         "size": np.linalg.norm(delta_w) / np.linalg.norm(base.tensors[f"{name}.weight"]),
         "change": relative_change(getattr(before, place), getattr(after, place)),
@@ -89,7 +90,7 @@ def _share() -> Mapping[str, Any]:
     ]
     trained, every = (
         stored_numbers(_shape(NARROW), R),
-        sum(stored_numbers(_shape(n), R) for n in layer_names()),
+        sum(stored_numbers(_shape(n), R) for n in LAYERS),
     )
     return {"least": min(falls), "most": max(falls), "numbers": trained / every, "seeds": len(SEEDS)}
 

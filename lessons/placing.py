@@ -6,7 +6,7 @@ from typing import Any
 from compute.adapters.placing import BUDGET, code_of, numbers_at, rank_within
 from compute.experiments.placing import (
     ATTENTION,
-    BLOCKS,
+    BLOCK_SETS,
     CODES,
     GROUPS,
     MLP,
@@ -15,7 +15,7 @@ from compute.experiments.placing import (
     Placed,
     load_placing,
 )
-from compute.training.config import LAYERS, TARGET_MODULES
+from compute.model.layers import BLOCKS, TARGET_MODULES
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.placing import Placing
 
@@ -25,7 +25,7 @@ STEER = (QUERY, KEY, QUERY + KEY)  # what decides where the model looks, and not
 WRITERS = [names for names in GROUPS if names not in STEER]
 
 
-def _placed(task: str, names: tuple[str, ...], blocks: tuple[int, ...] = LAYERS) -> Placed:
+def _placed(task: str, names: tuple[str, ...], blocks: tuple[int, ...] = BLOCKS) -> Placed:
     return load_placing().runs[task][code_of(names, blocks)]
 
 
@@ -87,11 +87,11 @@ def _tuned() -> Mapping[str, Any]:
 
 def _blocks() -> Mapping[str, Any]:
     def order(task: str, names: tuple[str, ...]) -> list[float]:
-        return [_placed(task, names, (block,)).final for block in LAYERS]
+        return [_placed(task, names, (block,)).final for block in BLOCKS]
 
     first, middle, last = order(NEW, MLP)
     falling = [order(NEW, names) for names in (ATTENTION, MLP, TARGET_MODULES)]
-    known = [_placed(KNOWN, names, blocks).final for names in (MLP, TARGET_MODULES) for blocks in BLOCKS]
+    known = [_placed(KNOWN, names, blocks).final for names in (MLP, TARGET_MODULES) for blocks in BLOCK_SETS]
     return {
         "first": first,
         "middle": middle,
@@ -105,7 +105,7 @@ def _blocks() -> Mapping[str, Any]:
 
 
 def _alone() -> Mapping[str, Any]:
-    runs = {(name, block): _placed(NEW, (name,), (block,)) for name in TARGET_MODULES for block in LAYERS}
+    runs = {(name, block): _placed(NEW, (name,), (block,)) for name in TARGET_MODULES for block in BLOCKS}
     name, block = min(runs, key=lambda place: runs[place].final)
     return {
         "name": name,

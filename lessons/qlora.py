@@ -15,6 +15,7 @@ from compute.experiments.sample_weights import sample_weights
 from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import (
     BLOCK,
+    FLOAT32,
     LEVELS,
     NF4,
     SCALE_BLOCK,
@@ -25,7 +26,6 @@ from compute.numbers.quantising import (
     in_few_bits,
     quantise,
 )
-from compute.training.config import FLOAT32
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.bits import Bits
 from widgets.quantised import Quantised

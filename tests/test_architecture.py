@@ -14,13 +14,13 @@ from helpers.house import TOLD, renewed
 from helpers.rules import (
     colours_live_in_css,
     compute_draws_nothing,
-    experiments_read_the_other_rooms,
     no_path_of_one_machine,
     nothing_asks_the_network,
     nothing_is_unpickled,
     only_compute_knows_torch,
     randomness_is_passed_in,
     rooms_stand_alone,
+    the_rooms_of_compute_go_one_way,
     use_goes_one_way,
 )
 
@@ -31,10 +31,9 @@ RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
         ("widgets/a.py", "def f():\n    import lessons.rank"),
         ("lessons/a.py", "import app"),
     ],
-    experiments_read_the_other_rooms: [
-        ("compute/a.py", "from compute import experiments"),
-        ("compute/a.py", "import compute.experiments.scale"),
-        ("compute/b/c.py", "def f():\n    from compute.experiments.scale import TASK"),
+    the_rooms_of_compute_go_one_way: [
+        ("compute/model/a.py", "from compute.experiments.runs import load"),
+        ("compute/numbers/a.py", "def f():\n    from compute.text import voices"),
     ],
     rooms_stand_alone: [
         ("widgets/rank/words.py", "from widgets.knee.words import LABELS"),
@@ -42,7 +41,7 @@ RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
     ],
     compute_draws_nothing: [
         ("compute/a.py", "import panel as pn"),
-        ("compute/b/c.py", "from param import X"),
+        ("compute/costs/c.py", "from param import X"),
     ],
     only_compute_knows_torch: [("widgets/a.py", "import torch"), ("app.py", "from torch import nn")],
     nothing_is_unpickled: [

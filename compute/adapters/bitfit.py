@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from compute.adapters.adapted import with_layers
-from compute.model.gpt import GPT, LINEAR_LAYERS
+from compute.model.gpt import GPT
+from compute.model.layers import TARGET_MODULES
 
 
 def inject_biases(model: GPT) -> GPT:
@@ -37,7 +38,7 @@ def inject_biases(model: GPT) -> GPT:
     >>> sum(p.numel() for p in tuned.parameters() if p.requires_grad)  # 3 * (5 * 64 + 256), and 7 norms of 64
     2176
     """
-    tuned = with_layers(model, LINEAR_LAYERS, _with_bias)
+    tuned = with_layers(model, TARGET_MODULES, _with_bias)
     for module in tuned.modules():
         if isinstance(module, nn.LayerNorm):
             module.bias.requires_grad_()

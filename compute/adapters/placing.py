@@ -1,26 +1,21 @@
 """Where adapters are put: which matrices of which blocks, and the rank that a budget allows them. Needs no torch."""
 
 from compute.costs.sizes import stored_numbers
-from compute.training.config import LAYERS, TARGET_MODULES
+from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
 
-SHAPES: dict[str, tuple[int, int]] = {  # (out, in) of the mini-model's matrices, the same in every block
-    **dict.fromkeys(("q_proj", "k_proj", "v_proj", "o_proj"), (64, 64)),
-    "up_proj": (256, 64),
-    "down_proj": (64, 256),
-}
 MOST = 64  # no delta_w of these matrices has a higher rank
 BUDGET = 7680  # whole ranks come within a tenth of it for every set that is recorded
 
 
-def code_of(target_modules: tuple[str, ...], layers: tuple[int, ...] = LAYERS) -> str:
+def code_of(target_modules: tuple[str, ...], layers: tuple[int, ...] = BLOCKS) -> str:
     """Return the code of a set of places: some matrices, in some blocks.
 
     Parameters
     ----------
     target_modules : tuple of str
-        Some of `compute.training.config.TARGET_MODULES`.
+        Some of `compute.model.layers.TARGET_MODULES`.
     layers : tuple of int
-        Some of `compute.training.config.LAYERS`.
+        Some of `compute.model.layers.BLOCKS`.
 
     Returns
     -------
@@ -62,7 +57,7 @@ def cells(code: str) -> tuple[tuple[str, int], ...]:
     if len(code) != len(TARGET_MODULES) or not set(code) <= set("01234567"):
         raise ValueError(f"code must be {len(TARGET_MODULES)} digits from 0 to 7, got {code!r}.")
     pairs = zip(TARGET_MODULES, code, strict=True)
-    return tuple((name, block) for name, digit in pairs for block in LAYERS if int(digit) >> block & 1)
+    return tuple((name, block) for name, digit in pairs for block in BLOCKS if int(digit) >> block & 1)
 
 
 def numbers_at(code: str, r: int) -> int:
@@ -155,7 +150,7 @@ def as_config(code: str) -> tuple[tuple[str, ...], tuple[int, ...]] | None:
     """
     places = cells(code)
     names = tuple(name for name in TARGET_MODULES if any(name == each for each, _ in places))
-    layers = tuple(block for block in LAYERS if any(block == each for _, each in places))
+    layers = tuple(block for block in BLOCKS if any(block == each for _, each in places))
     return (names, layers) if places and len(places) == len(names) * len(layers) else None
 
 

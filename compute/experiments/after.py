@@ -16,8 +16,9 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.runs import FULL, FULL_LEARNING_RATES, FULL_SLOW
 from compute.matrices.row_changes import Split, split_change
+from compute.model.layers import LAYERS
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import TARGET_MODULES, TrainConfig
+from compute.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
@@ -38,12 +39,6 @@ CHECKPOINTS = (75, 150, 225, 300)  # updates
 DICE = 0  # their seed
 DECIMALS = 4  # of losses
 DIGITS = 4  # significant ones, of both parts of a change
-N_LAYER = 3
-LAYERS = tuple(
-    f"blocks.{block}.{'attention' if name in TARGET_MODULES[:4] else 'mlp'}.{name}"
-    for block in range(N_LAYER)
-    for name in TARGET_MODULES
-)
 
 
 class Stage(NamedTuple):

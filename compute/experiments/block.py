@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.mixing import FOLDER, adapter_sums
 from compute.experiments.runs import config_of
-from compute.model.forward import layer_names
+from compute.model.layers import LAYERS
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _built(data: dict[str, Any]) -> Effects:
         lists += [(effect.alone, len(SEEDS)), (effect.without, len(SEEDS)), (effect.random, DRAWS)]
     rows = [loss for effect in layers.values() for loss in (effect.first, effect.later)]
     losses = [effects.none, *rows, *(loss for values, _ in lists for loss in values)]
-    whole = list(layers) == layer_names() and all(len(values) == number for values, number in lists)
+    whole = tuple(layers) == LAYERS and all(len(values) == number for values, number in lists)
     if not whole or not all(isinstance(loss, float) and loss > 0 for loss in losses):
         raise NotWhole
     return effects
@@ -205,7 +205,7 @@ def _make(_: list[str]) -> None:
     from compute.text.batches import windows
 
     start, base = time.perf_counter(), load_base()
-    bar = Bar(len(SEEDS) - 1 + len(layer_names()))
+    bar = Bar(len(SEEDS) - 1 + len(LAYERS))
     files = [_shipped_adapter(), *(_trained_adapter(seed, base, bar) for seed in SEEDS[1:])]
     texts = windows(VOICE, "validation", base.config.block_size)
     found = _measured(base, texts, [_changes(each, base) for each in files], DRAWS, bar)

@@ -25,7 +25,8 @@ from compute.experiments.runs import (
     load,
 )
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import TRAINING_TEXTS, TrainConfig
+from compute.text.voices import TRAINING_TEXTS
+from compute.training.config import TrainConfig
 from compute.training.gathered import Run, collect
 
 if TYPE_CHECKING:

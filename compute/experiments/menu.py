@@ -434,8 +434,8 @@ def _trained(config: TrainConfig, size: int | None, base: "GPT") -> MenuRun:
     """Return how a run ends."""
     from safetensors.torch import load
 
-    from compute.adapters.methods import with_method
     from compute.training.loop import train
+    from compute.training.methods import with_method
 
     about = (config.task, config.method, size, config.learning_rate, config.seed)
     *_, end = train(config, base, evaluate_every=config.steps, strengths=())  # only how a run ends is kept
@@ -471,9 +471,9 @@ def _runs(task: str, method: str, base: "GPT", bar: Bar) -> list[MenuRun]:
 def _timed(base: "GPT", rounds: int) -> tuple[list[Timing], dict[str, float]]:
     """Return the times of all methods, merged and not, and those of the plain base in milliseconds."""
     from compute.adapters.layer import merge
-    from compute.adapters.methods import with_method
     from compute.serving.latency import relative_times
     from compute.text.batches import windows
+    from compute.training.methods import with_method
 
     rng, found, milliseconds = np.random.default_rng(0), [], {}
     models = {}

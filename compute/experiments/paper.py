@@ -16,7 +16,8 @@ from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import FULL, FULL_SLOW, RECORDED_RANKS, config_of
 from compute.matrices.amplification import amplified
 from compute.matrices.intruders import largest_cosines, random_change
-from compute.model.forward import base_weights, layer_names
+from compute.model.forward import base_weights
+from compute.model.layers import LAYERS
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import Result, TrainConfig
 
@@ -180,7 +181,7 @@ def _built(data: dict[str, Any]) -> PaperRecord:
 
 def _run(layers: dict[str, dict[str, Any]], **losses: float) -> RunFound:
     found = {name: LayerFound(**layer) for name, layer in layers.items()}
-    if list(found) != layer_names() or any(
+    if tuple(found) != LAYERS or any(
         len(each.cosines) != TOP or not each.size > 0 < each.kept for each in found.values()
     ):
         raise NotWhole

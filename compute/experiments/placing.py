@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.adapters.placing import as_config, code_of, rank_within
 from compute.experiments.making import Bar, Recipe
+from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import LAYERS, TARGET_MODULES, TrainConfig
+from compute.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
@@ -30,11 +31,11 @@ GROUPS: tuple[tuple[str, ...], ...] = (  # in all blocks: each alone, those of t
     MLP,
     TARGET_MODULES,
 )
-BLOCKS = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
+BLOCK_SETS = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
 CODES = (
     *(code_of(names) for names in GROUPS),
-    *(code_of(names, blocks) for names in (ATTENTION, MLP, TARGET_MODULES) for blocks in BLOCKS),
-    *(code_of((name,), (block,)) for name in TARGET_MODULES for block in LAYERS),
+    *(code_of(names, blocks) for names in (ATTENTION, MLP, TARGET_MODULES) for blocks in BLOCK_SETS),
+    *(code_of((name,), (block,)) for name in TARGET_MODULES for block in BLOCKS),
 )
 STEPS = {"legal": 50, "new language": 100}  # the known voice is learnt sooner
 RATE = 1e-2

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe
-from compute.numbers.quantising import BLOCK
+from compute.numbers.quantising import BLOCK, FLOAT32
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import BASE_FORMATS, EVALUATE_EVERY, FLOAT32, Result, StepRecord, TrainConfig
+from compute.training.config import BASE_FORMATS, EVALUATE_EVERY, Result, StepRecord, TrainConfig
 
 if TYPE_CHECKING:
     from compute.adapters.peft_format import AdapterFiles

@@ -15,7 +15,7 @@ import numpy as np
 
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.mixing import load_factors
-from compute.model.forward import layer_names
+from compute.model.layers import LAYERS
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.serving.routing import NO_ADAPTER, ROUTES
 from compute.text.tokenizer import vocab_size
@@ -263,7 +263,7 @@ def _measured(base: "GPT", words: int, r: int, rounds: int) -> tuple[list[float]
 
     from compute.serving.batched import SERVERS, random_adapters
 
-    adapters = random_adapters(base, tuple(layer_names()), r, max(ADAPTERS), SEED)
+    adapters = random_adapters(base, LAYERS, r, max(ADAPTERS), SEED)
     servers = {way: SERVERS[way](base, adapters) for way in WAYS}
     tokens = torch.randint(
         vocab_size(), (REQUESTS, words), generator=torch.Generator().manual_seed(SEED)
@@ -300,7 +300,7 @@ def _losses(base: "GPT") -> dict[str, dict[str, float]]:
 
 def _size_of(base: "GPT") -> Model:
     """Return how many numbers the model has."""
-    shapes = [base.get_submodule(name).weight.shape for name in layer_names()]
+    shapes = [base.get_submodule(name).weight.shape for name in LAYERS]
     adapted = sum(out * into for out, into in shapes)
     return Model(
         total=sum(parameter.numel() for parameter in base.parameters()),

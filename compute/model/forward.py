@@ -9,19 +9,19 @@ import numpy as np
 from safetensors.numpy import load
 from scipy.special import erf
 
-from compute.numbers.bounds import one_of, whole
+from compute.model.layers import layer_name
 from compute.numbers.records import BASE, described
 
 NORM_EPS = 1e-5  # as in torch.nn.LayerNorm
 
-# Each projection of a block: the module that it is part of, the place that it reads and the place that it writes.
+# Of each projection of a block: the place that it reads and the place that it writes.
 PROJECTIONS = {
-    "q_proj": ("attention", "norm_1", "q"),
-    "k_proj": ("attention", "norm_1", "k"),
-    "v_proj": ("attention", "norm_1", "v"),
-    "o_proj": ("attention", "mixed", "o"),
-    "up_proj": ("mlp", "norm_2", "up"),
-    "down_proj": ("mlp", "gelu", "down"),
+    "q_proj": ("norm_1", "q"),
+    "k_proj": ("norm_1", "k"),
+    "v_proj": ("norm_1", "v"),
+    "o_proj": ("mixed", "o"),
+    "up_proj": ("norm_2", "up"),
+    "down_proj": ("gelu", "down"),
 }
 
 
@@ -109,36 +109,6 @@ class Passed(NamedTuple):
     next_word: np.ndarray
 
 
-def layer_name(block: int, projection: str) -> str:
-    """Return the name of a projection in the model.
-
-    Parameters
-    ----------
-    block : int
-        From 0 on.
-    projection : str
-        A key of PROJECTIONS.
-
-    Returns
-    -------
-    str
-        As in `compute.model.gpt.GPT` and in adapter files.
-
-    Raises
-    ------
-    ValueError
-        If the block is below 0, or there is no such projection.
-
-    Examples
-    --------
-    >>> layer_name(1, "up_proj")
-    'blocks.1.mlp.up_proj'
-    """
-    whole("block", block, 0)
-    one_of("projection", projection, PROJECTIONS)
-    return f"blocks.{block}.{PROJECTIONS[projection][0]}.{projection}"
-
-
 @cache
 def base_weights(path: Path = BASE) -> Weights:
     """Return the base model without torch.
@@ -168,22 +138,6 @@ def base_weights(path: Path = BASE) -> Weights:
     for tensor in tensors.values():
         tensor.flags.writeable = False
     return Weights(tensors, about["config"]["n_head"], about["config"]["n_layer"])
-
-
-def layer_names() -> list[str]:
-    """Return the names of all projections of the base model, block by block.
-
-    Returns
-    -------
-    list of str
-        As in adapter files.
-
-    Examples
-    --------
-    >>> len(layer_names()), layer_names()[-1]
-    (18, 'blocks.2.mlp.down_proj')
-    """
-    return [layer_name(block, name) for block in range(base_weights().n_layer) for name in PROJECTIONS]
 
 
 def follow(weights: Weights, tokens: Sequence[int]) -> Passed:

@@ -14,8 +14,6 @@ from torch.nn.utils import skip_init
 
 from compute.numbers.bounds import whole
 
-LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-
 
 @dataclass(frozen=True)
 class GPTConfig:

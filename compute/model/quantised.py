@@ -5,8 +5,8 @@ import copy
 import torch
 
 from compute.model.gpt import GPT
-from compute.numbers.quantising import BLOCK, in_few_bits
-from compute.training.config import FLOAT32, TARGET_MODULES
+from compute.model.layers import TARGET_MODULES
+from compute.numbers.quantising import BLOCK, FLOAT32, in_few_bits
 
 
 @torch.no_grad()

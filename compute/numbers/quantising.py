@@ -47,6 +47,7 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "int3": _evenly(3),
     "int2": _evenly(1),
 }
+FLOAT32 = "float32"  # the format of a model that is stored as it is computed with
 BLOCK = 64  # weights that share a scale, in QLoRA
 SCALE_BLOCK = 256  # scales that share a scale, in double quantisation
 SCALE_BITS, STORED_BITS = 32, 8  # of a scale as it is, and doubly quantised

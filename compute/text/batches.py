@@ -1,6 +1,5 @@
 """Text as tensors: windows of tokens to train on, and others to validate on."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -8,8 +7,7 @@ import torch
 
 from compute.numbers.bounds import one_of, whole
 from compute.text.tokenizer import encode
-from compute.text.voices import VOICES, write
-from compute.training.config import TRAINING_TEXTS, TrainConfig
+from compute.text.voices import TRAINING_TEXTS, VOICES, write
 
 VALIDATION = 64  # 2,048 words: enough to compare models on the same texts, and soon done while a model trains
 SPLITS = {"training": TRAINING_TEXTS, "validation": VALIDATION}
@@ -85,40 +83,3 @@ def batches(texts: torch.Tensor, batch_size: int, steps: int, seed: int) -> torc
     """
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(len(texts), (steps, batch_size), generator=generator)
-
-
-def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
-    """Yield the texts of each step of a run.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        The run.
-    block_size : int
-        Words in each text.
-
-    Yields
-    ------
-    (batch_size, block_size + 1) tensor of int64
-        Texts of the task; the base's own in place of the first base_share of them.
-
-    Notes
-    -----
-    The base's own texts are the first of those that the base was trained on. The others are the same whatever the
-    share.
-
-    Examples
-    --------
-    >>> first, second = steps_of(TrainConfig(steps=2, batch_size=4, base_share=0.25), 32)
-    >>> [(text == windows("base", "training", 32)).all(1).any().item() for text in first]
-    [True, False, False, False]
-    """
-    texts = windows(config.task, "training", block_size)[: config.n_texts]
-    replaced = round(config.base_share * config.batch_size)
-    own = (
-        windows("base", "training", block_size) if replaced else texts
-    )  # text that nobody reads is not written
-    chosen = batches(texts, config.batch_size, config.steps, config.seed)
-    instead = batches(own, replaced, config.steps, config.seed)
-    for step, other in zip(chosen, instead, strict=True):
-        yield torch.cat([own[other], texts[step[replaced:]]])

@@ -97,6 +97,7 @@ GRAMMARS = {
 BASE_VOICES = tuple(GRAMMARS)
 NEW_VOICES = ("dialect", "new language")
 VOICES = BASE_VOICES + NEW_VOICES
+TRAINING_TEXTS = 4096  # of each voice; a finetune of 300 steps sees each about twice
 TASKS = ("legal", "medical", "code", *NEW_VOICES)  # what a reader can finetune on
 PLAIN_SHARE = 0.65  # of the base's text; the other voices share the rest equally
 DICTIONARY_SEED = 7

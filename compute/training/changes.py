@@ -3,7 +3,8 @@
 import numpy as np
 from safetensors.numpy import load
 
-from compute.model.forward import base_weights, layer_names
+from compute.model.forward import base_weights
+from compute.model.layers import LAYERS
 from compute.training.config import TrainConfig
 
 PREFIX = "base_model.model."  # PEFT wraps the model twice
@@ -41,12 +42,11 @@ def changes(weights: bytes, config: TrainConfig) -> dict[str, np.ndarray]:
     tensors = {name.removeprefix(PREFIX): tensor.astype(np.float64) for name, tensor in load(weights).items()}
     if config.method == "full":
         before = base_weights().tensors
-        return {name: tensors[f"{name}.weight"] - before[f"{name}.weight"] for name in layer_names()}
-    missing = [name for name in layer_names() if f"{name}.lora_A.weight" not in tensors]
+        return {name: tensors[f"{name}.weight"] - before[f"{name}.weight"] for name in LAYERS}
+    missing = [name for name in LAYERS if f"{name}.lora_A.weight" not in tensors]
     if config.scaling_rule != "alpha/r" or missing:
         raise ValueError("every layer must be adapted, with the scaling alpha / r.")
     scaling = config.alpha / config.r
     return {
-        name: scaling * tensors[f"{name}.lora_B.weight"] @ tensors[f"{name}.lora_A.weight"]
-        for name in layer_names()
+        name: scaling * tensors[f"{name}.lora_B.weight"] @ tensors[f"{name}.lora_A.weight"] for name in LAYERS
     }

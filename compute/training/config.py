@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from compute.text.voices import TASKS
+from compute.model.layers import BLOCKS, TARGET_MODULES
+from compute.numbers.quantising import FLOAT32
+from compute.text.voices import TASKS, TRAINING_TEXTS
 
 METHODS = ("lora", "full", "dora", "adalora", "ia3", "bitfit", "bottleneck", "soft prompt")
 SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
-TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-LAYERS = (0, 1, 2)  # the blocks of the mini-model
 INITS = ("B=0", "A=0", "both zero", "both random", "mixed", "orthogonal", "PiSSA")
 AWAY_FROM_BASE = ("both random",)  # with these the model does not start as it was
 EVEN_RANK = "orthogonal"  # pairs directions, so that r must be even
 OPTIMIZERS = ("adamw", "sgd")
-FLOAT32 = "float32"
 BASE_FORMATS = (
     FLOAT32,
     "nf4",
@@ -27,7 +26,6 @@ BASE_FORMATS = (
     "int2",
 )  # of `compute.numbers.quantising.LEVELS`, but the first
 EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
-TRAINING_TEXTS = 4096  # of each voice; a finetune of 300 steps sees each about twice
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
     "task": TASKS,
@@ -37,7 +35,7 @@ _CHOICES = {
     "optimizer": OPTIMIZERS,
     "base_format": BASE_FORMATS,
 }
-_SOME_OF: dict[str, tuple] = {"target_modules": TARGET_MODULES, "layers": LAYERS}
+_SOME_OF: dict[str, tuple] = {"target_modules": TARGET_MODULES, "layers": BLOCKS}
 _RANGES = {
     "r": (1, 64),  # 64 is the width of the model: no delta_w has a higher rank
     "alpha": (0.01, 1024),
@@ -61,7 +59,7 @@ class TrainConfig:
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
         scaling_rule, target_modules, layers, init, train_embeddings and base_format. Or another of METHODS
-        (`compute.adapters.methods`): "dora" and "adalora" have no use for layers, init and base_format, the
+        (`compute.training.methods`): "dora" and "adalora" have no use for layers, init and base_format, the
         others for none of alpha, scaling_rule, target_modules, layers, init and base_format.
     r : int
         Rank of each adapter, 1 to 64; the rank that AdaLoRA leaves on average, the width of a bottleneck, the number
@@ -73,7 +71,7 @@ class TrainConfig:
     target_modules : tuple of str
         Which of TARGET_MODULES have an adapter, at least one.
     layers : tuple of int
-        In which of LAYERS, the blocks, they have one, at least one; PEFT calls it layers_to_transform.
+        In which of BLOCKS they have one, at least one; PEFT calls it layers_to_transform.
     init : str
         How the factors start, one of INITS; "orthogonal" needs an even r.
     learning_rate : float
@@ -114,7 +112,7 @@ class TrainConfig:
     alpha: float = 8.0
     scaling_rule: str = "alpha/r"
     target_modules: tuple[str, ...] = TARGET_MODULES
-    layers: tuple[int, ...] = LAYERS
+    layers: tuple[int, ...] = BLOCKS
     init: str = "B=0"
     learning_rate: float = 5e-3
     optimizer: str = "adamw"

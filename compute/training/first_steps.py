@@ -12,9 +12,9 @@ from torch import nn
 from compute.adapters.layer import LoRALinear, delta_w, initialize, lora_layers
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.text.batches import steps_of, windows
+from compute.text.batches import windows
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import OPTIMIZERS, prepare, steps
+from compute.training.loop import OPTIMIZERS, prepare, steps, steps_of
 
 SIZE = 64  # numbers that the small layer reads and writes, as the attention layers of the mini-model do
 MISSING = 2  # directions that the small layer lacks

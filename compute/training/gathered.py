@@ -182,7 +182,7 @@ def opened(task: str, result: Result) -> Run:
     task : str
         What it was evaluated on, one of TASKS.
     result : Result
-        What `compute.adapters.opened.open_adapter` yields.
+        What `compute.training.opened.open_adapter` yields.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def opened(task: str, result: Result) -> Run:
 
     Examples
     --------
-    >>> from compute.adapters.opened import open_adapter
+    >>> from compute.training.opened import open_adapter
     >>> from compute.training.loop import train
     >>> *_, trained = train(TrainConfig(steps=2, batch_size=4))
     >>> run = opened("legal", *open_adapter("legal", trained.weights, trained.adapter_config))

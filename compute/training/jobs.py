@@ -53,7 +53,7 @@ def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
     Yields
     ------
     Result
-        The one that `compute.adapters.opened.open_adapter` yields.
+        The one that `compute.training.opened.open_adapter` yields.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
     Traceback (most recent call last):
     compute.numbers.refusal.FileRefused: peft_type is 'None' in adapter_config.json, not 'LORA'.
     """
-    from compute.adapters.opened import open_adapter
+    from compute.training.opened import open_adapter
 
     yield from open_adapter(task, weights, config)
 

@@ -11,25 +11,25 @@ from torch.nn.utils import get_total_norm
 from compute.adapters.adalora import Allocation
 from compute.adapters.adapted import adapted_layers
 from compute.adapters.layer import delta_w, merge
-from compute.adapters.methods import with_method
 from compute.adapters.peft_format import EMBEDDINGS, adapter_state, on_base, save_adapter
 from compute.matrices.svd import factorize
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
+from compute.model.layers import TARGET_MODULES
 from compute.model.quantised import quantised_model
 from compute.model.sampling import samples
 from compute.numbers.bounds import number, whole
-from compute.text.batches import steps_of, windows
+from compute.text.batches import batches, windows
 from compute.training.config import (
     EVALUATE_EVERY,
     STRENGTHS,
-    TARGET_MODULES,
     Diverged,
     Evaluation,
     Result,
     StepRecord,
     TrainConfig,
 )
+from compute.training.methods import with_method
 
 SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -104,6 +104,43 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     for name in EMBEDDINGS if config.train_embeddings else ():
         model.get_submodule(name).requires_grad_()
     return model
+
+
+def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
+    """Yield the texts of each step of a run.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    block_size : int
+        Words in each text.
+
+    Yields
+    ------
+    (batch_size, block_size + 1) tensor of int64
+        Texts of the task; the base's own in place of the first base_share of them.
+
+    Notes
+    -----
+    The base's own texts are the first of those that the base was trained on. The others are the same whatever the
+    share.
+
+    Examples
+    --------
+    >>> first, second = steps_of(TrainConfig(steps=2, batch_size=4, base_share=0.25), 32)
+    >>> [(text == windows("base", "training", 32)).all(1).any().item() for text in first]
+    [True, False, False, False]
+    """
+    texts = windows(config.task, "training", block_size)[: config.n_texts]
+    replaced = round(config.base_share * config.batch_size)
+    own = (
+        windows("base", "training", block_size) if replaced else texts
+    )  # text that nobody reads is not written
+    chosen = batches(texts, config.batch_size, config.steps, config.seed)
+    instead = batches(own, replaced, config.steps, config.seed)
+    for step, other in zip(chosen, instead, strict=True):
+        yield torch.cat([own[other], texts[step[replaced:]]])
 
 
 def steps(

@@ -7,9 +7,9 @@ import torch
 
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.text.batches import steps_of, windows
+from compute.text.batches import windows
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import out_of_bounds, prepare, updates
+from compute.training.loop import out_of_bounds, prepare, steps_of, updates
 
 
 class ShortRun(NamedTuple):

@@ -6,9 +6,8 @@ import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from compute.model.gpt import GPT
-from compute.text.batches import steps_of
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import steps
+from compute.training.loop import steps, steps_of
 
 # What a run in a subspace has no use for.
 IDLE = (

@@ -27,8 +27,8 @@ from compute.experiments.mixing import load_factors
 from compute.experiments.placing import CODES
 from compute.matrices.row_changes import Split
 from compute.matrices.svd import factorize
+from compute.model.layers import TARGET_MODULES
 from compute.numbers.quantising import quantise
-from compute.training.config import TARGET_MODULES
 
 DRAWS = 120  # of arguments, for each function
 INTS = [-1, 0, 1, 2, 3, 5, 8, 64]

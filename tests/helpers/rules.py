@@ -12,6 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LAYERS = ("compute", "widgets", "lessons", "app")
+ROOMS = (
+    "numbers",
+    "costs",
+    "matrices",
+    "text",
+    "model",
+    "adapters",
+    "training",
+    "serving",
+    "experiments",
+)
 SKIPPED = {"node_modules", "__pycache__", "bundles"}
 DRAWING = {"panel", "bokeh", "param", "holoviews", "matplotlib", "anywidget", "ipywidgets"}
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -106,15 +117,18 @@ def use_goes_one_way(root: Path) -> list[str]:
     ]
 
 
-def experiments_read_the_other_rooms(root: Path) -> list[str]:
-    """Refuse an import of an experiment in another room of compute."""
-    return [
-        f"{path} imports {name}"
-        for path, tree in sources(root)
-        if path.startswith("compute/") and not path.startswith("compute/experiments/")
-        for name in imported(tree)
-        if name.startswith("compute.experiments")
-    ]
+def the_rooms_of_compute_go_one_way(root: Path) -> list[str]:
+    """Refuse an import against the order of ROOMS, from the numbers up to the experiments."""
+    found = []
+    for path, tree in sources(root):
+        if not path.startswith("compute/") or path.count("/") < 2:
+            continue
+        later = ROOMS[ROOMS.index(path.split("/")[1]) + 1 :]
+        used = (name.split(".") for name in imported(tree))
+        found += [
+            f"{path} imports {'.'.join(n)}" for n in used if n[0] == "compute" and n[1:2] and n[1] in later
+        ]
+    return found
 
 
 def rooms_stand_alone(root: Path) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 from compute.adapters.alone import relative_change, switched_on
 from compute.experiments.block import load_effects
 from compute.experiments.mixing import load_factors
-from compute.model.forward import PROJECTIONS, Places, base_weights, follow, layer_name
+from compute.model.forward import PROJECTIONS, Places, base_weights, follow
+from compute.model.layers import layer_name
 from compute.text.tokenizer import encode
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, templates
 from widgets.block import Block
@@ -43,7 +44,7 @@ def unpacked(packed: dict) -> np.ndarray:
 def test_the_sentence_says_what_the_model_does(text, block):
     base, adapter, tokens = base_weights(), load_factors("legal"), encode(TEXTS[text])
     before = follow(base, tokens).blocks[int(block)]
-    for projection, (_, _, writes) in PROJECTIONS.items():
+    for projection, (_, writes) in PROJECTIONS.items():
         name = layer_name(int(block), projection)
         after = follow(switched_on(base, adapter, [name]), tokens).blocks[int(block)]
         said = Block(text=text, block=block, projection=projection, guess="skip").sentence()

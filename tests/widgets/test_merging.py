@@ -10,10 +10,10 @@ import pytest
 
 from compute.adapters.merge_state import CYCLES
 from compute.experiments.merging import LAYER, TASKS, load_layer, load_record
+from compute.model.layers import LAYERS
 from compute.numbers.precision import PRECISIONS
 from helpers import ROOT
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, states, templates
-from widgets.kit.layers import LAYERS
 from widgets.kit.text import fill
 from widgets.merging import ASKED, SENTENCES, Merging
 from widgets.merging.words import WORDS

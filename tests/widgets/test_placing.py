@@ -8,7 +8,7 @@ import pytest
 
 from compute.adapters.placing import BUDGET, as_config, numbers_at, rank_within
 from compute.experiments.placing import CODES, load_placing
-from compute.training.config import TARGET_MODULES
+from compute.model.layers import TARGET_MODULES
 from helpers.instruments import gaps, printed_by, templates
 from widgets.kit.text import fill
 from widgets.placing import Placing, family_of, label_of, where

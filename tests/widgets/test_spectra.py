@@ -11,8 +11,9 @@ from compute.experiments.derived import load_derived
 from compute.experiments.runs import FULL, load
 from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_product_band
 from compute.matrices.spectrum import energy, entropy_rank, r90, stable_rank
+from compute.model.layers import LAYERS
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
-from widgets.kit.layers import LAYERS, shape_of
+from widgets.kit.layers import shape_of
 from widgets.kit.text import fill
 from widgets.spectra import Spectra
 from widgets.spectra.sources import LABELS, MADE_LAYER, spectra
@@ -44,7 +45,7 @@ def test_a_made_up_change_has_the_directions_it_was_made_of(k):
 def test_a_learned_change_is_the_recorded_one(key):
     run = load(key.replace("-", " "), FULL)
     layers = {layer["name"]: layer for layer in spectra(key)["layers"]}
-    assert list(layers) == LAYERS
+    assert tuple(layers) == LAYERS
     for name, layer in layers.items():
         assert layer["s"] == run.spectra[name]
         assert tuple(layer["shape"]) == shape_of(name)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 
-from compute.adapters.opened import open_adapter
 from compute.experiments.runs import RECORDED_RANKS, load
 from compute.training.config import STRENGTHS, Result, TrainConfig
 from compute.training.gathered import Run, opened
 from compute.training.loop import train
+from compute.training.opened import open_adapter
 from helpers.instruments import gaps, numbers, printed_by, templates
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill

@@ -11,15 +11,8 @@ from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
 from compute.experiments.block import DRAWS, VOICE, load_effects
 from compute.experiments.mixing import load_factors
-from compute.model.forward import (
-    PROJECTIONS,
-    Passed,
-    Places,
-    base_weights,
-    follow,
-    layer_name,
-    layer_names,
-)
+from compute.model.forward import PROJECTIONS, Passed, Places, base_weights, follow
+from compute.model.layers import LAYERS, layer_name
 from compute.text.tokenizer import decode, encode
 from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
 from widgets.kit.layers import BLOCK_NAMES
@@ -69,15 +62,15 @@ class Seen:
     def random(self, projection: str) -> list[float]:
         """Return how far random matrices as large as delta_w move what is written and the block's output."""
         name = self.names[projection]
-        places = [(self.block, PROJECTIONS[projection][2]), (self.block, "out")]
-        delta_w, seed = self.adapter[name].delta_w, layer_names().index(name)
+        places = [(self.block, PROJECTIONS[projection][1]), (self.block, "out")]
+        delta_w, seed = self.adapter[name].delta_w, LAYERS.index(name)
         return random_changes(self.base, name, delta_w, self.tokens, places, DRAWS, seed)
 
     def values(self, projection: str) -> dict[str, Any]:
         """Return every number about a projection that a sentence may use."""
         name = self.names[projection]
         W, factors = self.base.tensors[f"{name}.weight"], self.adapter[name]
-        _, reads, writes = PROJECTIONS[projection]
+        reads, writes = PROJECTIONS[projection]
         effect = self.effects.layers[name]
         random_change, random_block = self.random(projection)
         return {
@@ -204,7 +197,7 @@ def _drawn(values: np.ndarray) -> np.ndarray:
 
 
 def _shipped(of: Seen, projection: str) -> dict[str, Any]:
-    name, (_, _, writes) = of.names[projection], PROJECTIONS[projection]
+    name, (_, writes) = of.names[projection], PROJECTIONS[projection]
     W, factors = of.base.tensors[f"{name}.weight"], of.adapter[name]
     down, across = (-(-side // SIDE) for side in W.shape)
     added = of.place(of.alone[projection], writes) - of.place(of.none, writes)

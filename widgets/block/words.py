@@ -32,7 +32,8 @@ PLACES = {
 }
 
 SNIPPET = """# Run it in the folder of this project.
-from compute.model.forward import base_weights, follow, layer_name
+from compute.model.forward import base_weights, follow
+from compute.model.layers import layer_name
 from compute.experiments.mixing import load_factors
 from compute.adapters.alone import relative_change, switched_on
 from compute.text.tokenizer import encode
@@ -184,5 +185,5 @@ WORDS: dict[str, Any] = {
         "{loss_without:.4f}",
     ],
     "downloads": {"effects": "Effects (CSV)", "picture": "Picture (SVG)"},
-    "writers": {writes: projection for projection, (_, _, writes) in PROJECTIONS.items()},
+    "writers": {writes: projection for projection, (_, writes) in PROJECTIONS.items()},
 }

@@ -6,7 +6,7 @@ from typing import Any
 import param
 
 from compute.experiments.failures import FAILURES, KNOBS, LINES, OTHER_SEED, Outcome, load_failures
-from compute.training.config import TRAINING_TEXTS
+from compute.text.voices import TRAINING_TEXTS
 from widgets.failures.words import BASES, SNIPPET, TOLD, WORDS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument

@@ -10,7 +10,7 @@ import param
 from compute.experiments.paper import FULL_RUNS, NAMES, load_paper, random_cosines
 from compute.experiments.runs import FULL, load
 from compute.matrices.intruders import EPSILON, TOP, count_intruders
-from compute.model.forward import layer_name
+from compute.model.layers import layer_name
 from widgets.intruders.words import SNIPPET, WORDS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values

@@ -3,16 +3,15 @@
 from functools import cache
 
 from compute.matrices.noise import noise_control
-from compute.model.forward import PROJECTIONS, layer_name
+from compute.model.layers import LAYERS
+from compute.model.layers import SHAPES as OF_KIND
 
 BLOCK_NAMES = ("first", "middle", "last")
-LAYERS = [layer_name(block, projection) for block in range(len(BLOCK_NAMES)) for projection in PROJECTIONS]
-_WIDE = {"up_proj": (256, 64), "down_proj": (64, 256)}
 
 
 def shape_of(layer: str) -> tuple[int, int]:
     """Return (out, in) of a layer."""
-    return _WIDE.get(layer.rpartition(".")[2], (64, 64))
+    return OF_KIND[layer.rpartition(".")[2]]
 
 
 def _text(shape: tuple[int, int]) -> str:

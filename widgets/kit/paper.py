@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import param
 
 from compute.experiments.runs import FULL, FULL_SLOW
-from compute.model.forward import PROJECTIONS, layer_name
+from compute.model.forward import PROJECTIONS
+from compute.model.layers import layer_name
 from widgets.kit.layers import BLOCK_NAMES
 
 TASK_LABELS = {"new-language": "a new language", "legal": "the legal voice"}

@@ -6,10 +6,11 @@ from typing import Any
 
 import param
 
+from compute.model.layers import LAYERS
 from compute.training.config import EVALUATE_EVERY, TrainConfig
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.layers import LAYERS, SHAPES, noise_by_shape
+from widgets.kit.layers import SHAPES, noise_by_shape
 from widgets.kit.runs import TASKS, OfRecordedRun
 from widgets.kit.text import fill
 from widgets.lab.pair import MOST_STEPS, Pair, recorded_pair, shipped

@@ -5,18 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from compute.experiments.runs import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
-from compute.training.config import (
-    EVALUATE_EVERY,
-    EVEN_RANK,
-    FLOAT32,
-    INITS,
-    LAYERS,
-    OPTIMIZERS,
-    SCALING_RULES,
-    TARGET_MODULES,
-    TRAINING_TEXTS,
-    TrainConfig,
-)
+from compute.model.layers import BLOCKS, TARGET_MODULES
+from compute.numbers.quantising import FLOAT32
+from compute.text.voices import TRAINING_TEXTS
+from compute.training.config import EVALUATE_EVERY, EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TrainConfig
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.runs import TASKS
 from widgets.lab.pair import MOST_STEPS
@@ -57,7 +49,7 @@ BASE_LABELS = {
     "int3": "int3, seven levels",
     "int2": "int2, three levels",
 }
-LAYER_LABELS = {str(layer): name for layer, name in zip(LAYERS, BLOCK_NAMES, strict=True)}
+LAYER_LABELS = {str(layer): name for layer, name in zip(BLOCKS, BLOCK_NAMES, strict=True)}
 STEPS = (EVALUATE_EVERY, MOST_STEPS)
 DEFAULT = TrainConfig()
 
@@ -129,7 +121,7 @@ FIELDS = [
     Field("seed", "Seed", "integer", 0, (0, 2**32 - 1)),
     Field("target_modules", "Adapted matrices", "checks", [*TARGET_MODULES], _pairs(TARGET_MODULES)),
     Field(
-        "layers", "Adapted blocks", "checks", [*map(str, LAYERS)], [[*pair] for pair in LAYER_LABELS.items()]
+        "layers", "Adapted blocks", "checks", [*map(str, BLOCKS)], [[*pair] for pair in LAYER_LABELS.items()]
     ),
     Field("train_embeddings", "Embeddings learn too", "check", False),
     Field(
@@ -176,7 +168,7 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
         return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
     # In one order: the order in which a reader ticks them makes no other run.
     targets = tuple(name for name in TARGET_MODULES if name in settings["target_modules"])
-    layers = tuple(block for block in LAYERS if str(block) in settings["layers"])
+    layers = tuple(block for block in BLOCKS if str(block) in settings["layers"])
     chosen = settings | {"alpha": float(settings["alpha"]), "target_modules": targets, "layers": layers}
     return TrainConfig(
         **common,

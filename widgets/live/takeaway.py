@@ -4,12 +4,14 @@ import io
 import zipfile
 from pathlib import Path
 
-from compute.training.config import FLOAT32, Result
+from compute.numbers.quantising import FLOAT32
+from compute.training.config import Result
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = (
     "__init__",
     "model/__init__",
+    "model/layers",
     "model/gpt",
     "model/checkpoint",
     "model/sampling",
@@ -23,8 +25,6 @@ CODE = (
     "text/tokenizer",
     "text/grammar",
     "text/voices",
-    "training/__init__",
-    "training/config",
 )
 BASE = ("assets/recorded/base.safetensors", "assets/recorded/base.json")
 FILES = (*(f"compute/{name}.py" for name in CODE), *BASE, "LICENSE")

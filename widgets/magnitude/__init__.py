@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import param
 
-from compute.experiments.after import CHECKPOINTS, LAYERS, SPLIT_RANKS, load_after
+from compute.experiments.after import CHECKPOINTS, SPLIT_RANKS, load_after
 from compute.matrices.row_changes import Split, line_through
+from compute.model.layers import LAYERS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill

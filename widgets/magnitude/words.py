@@ -69,7 +69,8 @@ WORDS: dict[str, Any] = {
 
 SNIPPET = """# Run it in the folder of this project.
 from compute.matrices.row_changes import line_through
-from compute.experiments.after import LAYERS, load_after
+from compute.experiments.after import load_after
+from compute.model.layers import LAYERS
 
 for run in ({lora}, {beside}):
     over = load_after().splits[{task}][run]

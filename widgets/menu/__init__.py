@@ -21,10 +21,10 @@ from compute.experiments.menu import (
     load_menu,
     timing,
 )
-from compute.training.config import TARGET_MODULES, TrainConfig
+from compute.model.layers import LAYERS, TARGET_MODULES
+from compute.training.config import TrainConfig
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
-from widgets.kit.layers import LAYERS
 from widgets.kit.text import fill
 from widgets.menu.words import ABOUT, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, SNIPPET, TASK_LABELS, WORDS
 

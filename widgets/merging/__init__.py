@@ -10,10 +10,10 @@ from compute.adapters.merge_state import CYCLES
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
 from compute.experiments.merging import LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
+from compute.model.layers import LAYERS
 from compute.numbers.precision import PRECISIONS
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.layers import LAYERS
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
 from widgets.merging.words import ASKED, LABELS, NOTE, SENTENCES, SNIPPET

@@ -5,13 +5,22 @@ from typing import Any
 
 import param
 
-from compute.adapters.placing import BUDGET, MOST, SHAPES, apart, as_config, cells, numbers_at, rank_within
+from compute.adapters.placing import BUDGET, MOST, apart, as_config, cells, numbers_at, rank_within
 from compute.experiments.placing import ATTENTION, CODES, MLP, RATE, STEPS, Placed, load_placing
-from compute.training.config import LAYERS, TARGET_MODULES
+from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
-from widgets.placing.words import BLOCKS, FAMILIES, NOTHING, SHORT_BLOCKS, SNIPPET, SOME_BLOCKS, TASKS, WORDS
+from widgets.placing.words import (
+    BLOCK_NAMES,
+    FAMILIES,
+    NOTHING,
+    SHORT_BLOCKS,
+    SNIPPET,
+    SOME_BLOCKS,
+    TASKS,
+    WORDS,
+)
 from widgets.placing.words import GROUPS as GROUP_NAMES
 
 BY_SLUG = {slug: task for task, (slug, _) in TASKS.items()}
@@ -139,7 +148,7 @@ def where(code: str) -> str:
     """Name a set of places in words."""
     chosen = as_config(code)
     if chosen is None:
-        return fill(WORDS["some"], {"count": len(cells(code)), "all": len(LAYERS) * KINDS})
+        return fill(WORDS["some"], {"count": len(cells(code)), "all": len(BLOCKS) * KINDS})
     names, layers = chosen
     digit = str(sum(1 << block for block in layers))
     mask = "".join("1" if name in names else "0" for name in TARGET_MODULES)
@@ -148,7 +157,7 @@ def where(code: str) -> str:
     else:
         head = ", ".join(names[:-1])
         named = (head + WORDS["and"] if head else "") + names[-1]
-    return fill(WORDS["where"], {"names": named, "blocks": BLOCKS[digit]})
+    return fill(WORDS["where"], {"names": named, "blocks": BLOCK_NAMES[digit]})
 
 
 def label_of(code: str) -> str:
@@ -163,7 +172,7 @@ def label_of(code: str) -> str:
 def family_of(code: str) -> list[str]:
     """Say in which comparisons a recorded set stands."""
     names, layers = as_config(code) or ((), ())
-    found = ["matrices"] if len(layers) == len(LAYERS) else []
+    found = ["matrices"] if len(layers) == len(BLOCKS) else []
     if names in (ATTENTION, MLP, TARGET_MODULES):
         found.append("blocks")
     if len(names) == len(layers) == 1:
@@ -181,5 +190,5 @@ def peft_names(code: str) -> dict[str, str]:
     names, layers = chosen
     quoted = ", ".join(f'"{name}"' for name in names)
     told = ", ".join(map(str, layers))
-    some = "" if len(layers) == len(LAYERS) else fill(SOME_BLOCKS, {"layers": f"[{told}]"})
+    some = "" if len(layers) == len(BLOCKS) else fill(SOME_BLOCKS, {"layers": f"[{told}]"})
     return {"modules": f"[{quoted}]", "blocks": some}

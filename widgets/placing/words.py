@@ -4,11 +4,12 @@ from typing import Any
 
 from compute.adapters.placing import BUDGET, code_of
 from compute.experiments.placing import ATTENTION, CODES, MLP, OTHER_RATES, RATE, STEPS
-from compute.training.config import TARGET_MODULES, TrainConfig
+from compute.model.layers import TARGET_MODULES
+from compute.training.config import TrainConfig
 from widgets.kit.guess import WORDS as GUESS
 
 TASKS = {"legal": ("legal", "Legal voice"), "new language": ("new-language", "New language")}
-BLOCKS = {"1": "the first block", "2": "the middle block", "4": "the last block"} | {
+BLOCK_NAMES = {"1": "the first block", "2": "the middle block", "4": "the last block"} | {
     "3": "the first two blocks",
     "6": "the last two blocks",
     "5": "the first and the last block",
@@ -79,7 +80,7 @@ WORDS: dict[str, Any] = {
         "more": "{percent:.0%} over the budget",
         "less": "{percent:.0%} under it",
     },
-    "blocks": BLOCKS,
+    "blocks": BLOCK_NAMES,
     "groups": GROUPS,
     "where": "{names} in {blocks}",
     "and": " and ",

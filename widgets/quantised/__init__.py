@@ -8,8 +8,8 @@ import param
 from compute.experiments.qlora import BLOCKS, LEARNED_TASKS, STEPS, QuantisedRun, final_losses, load_qlora
 from compute.experiments.qlora import stored_loss as stored_in
 from compute.experiments.runs import FULL, load
-from compute.numbers.quantising import bits_per_number
-from compute.training.config import BASE_FORMATS, FLOAT32
+from compute.numbers.quantising import FLOAT32, bits_per_number
+from compute.training.config import BASE_FORMATS
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS

@@ -11,8 +11,9 @@ from compute.experiments.runs import FULL, load
 from compute.experiments.subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import r90
+from compute.model.layers import LAYERS
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.layers import LAYERS, SHAPES, noise_by_shape, shape_of
+from widgets.kit.layers import SHAPES, noise_by_shape, shape_of
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill
 from widgets.subspace.words import SENTENCE, SNIPPET

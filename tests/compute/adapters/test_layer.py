@@ -14,7 +14,8 @@ from compute.adapters.scaling import SCALING_RULES
 from compute.costs.sizes import stored_numbers
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.training.config import AWAY_FROM_BASE, TARGET_MODULES
+from compute.model.layers import TARGET_MODULES
+from compute.training.config import AWAY_FROM_BASE
 from compute.training.config import INITS as NAMES_OF_INITS
 from compute.training.config import SCALING_RULES as NAMES_OF_RULES
 

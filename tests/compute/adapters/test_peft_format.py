@@ -13,8 +13,9 @@ from compute.adapters.layer import delta_w, inject, lora_layers
 from compute.adapters.peft_format import AdapterFiles, load_adapter, save_adapter
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
+from compute.model.layers import TARGET_MODULES
 from compute.numbers.refusal import FileRefused
-from compute.training.config import TARGET_MODULES, TrainConfig
+from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, prepare, train
 
 with warnings.catch_warnings():

@@ -9,12 +9,13 @@ from torch import nn
 
 from compute.adapters.adalora import ORTHOGONALITY, Allocation, SVDLinear
 from compute.adapters.adapted import AdaptedLinear, adapted_layers
-from compute.adapters.methods import with_method
 from compute.adapters.rank_budget import EVERY, phases, start_rank
 from compute.adapters.soft_prompt import PromptedGPT
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.training.config import TARGET_MODULES, TrainConfig
+from compute.model.layers import TARGET_MODULES
+from compute.training.config import TrainConfig
+from compute.training.methods import with_method
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours

@@ -13,7 +13,6 @@ from compute.experiments.after import (
     CHECKPOINTS,
     EACH,
     FILE,
-    LAYERS,
     ONE,
     SEEDS,
     SEQUENCES,
@@ -26,6 +25,7 @@ from compute.experiments.after import (
 from compute.model.checkpoint import load_base
 from compute.model.completed import completed_share
 from compute.model.gpt import GPT
+from compute.model.layers import LAYERS
 from compute.model.sampling import voice_shares
 from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, learned, prepare, train, updates

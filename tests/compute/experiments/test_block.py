@@ -11,7 +11,7 @@ from compute.experiments import block
 from compute.experiments.block import DRAWS, FILE, VOICE, load_effects
 from compute.experiments.making import Bar
 from compute.model.checkpoint import load_base
-from compute.model.forward import layer_name, layer_names
+from compute.model.layers import LAYERS, layer_name
 from compute.text.batches import windows
 
 LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 
 def test_it_is_whole_and_small():
     effects = load_effects()
-    assert list(effects.layers) == layer_names()
+    assert tuple(effects.layers) == LAYERS
     assert effects.seconds > 0
     assert effects.recorded
     assert FILE.stat().st_size < 10_000
@@ -67,9 +67,9 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, change, said):
 
 def test_too_few_draws_are_refused(tmp_path):
     data = json.loads(FILE.read_text(encoding="utf-8"))
-    data["layers"][layer_names()[0]]["random"].pop()
+    data["layers"][LAYERS[0]]["random"].pop()
     path = tmp_path / "block.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(ValueError, match="is not whole"):
         load_effects(path)
-    assert len(load_effects().layers[layer_names()[0]].random) == DRAWS
+    assert len(load_effects().layers[LAYERS[0]].random) == DRAWS

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from compute.adapters.methods import with_method
 from compute.adapters.rank_budget import start_rank
 from compute.experiments import menu
 from compute.experiments.menu import (
@@ -31,6 +30,7 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.serving.latency import relative_times
 from compute.training.config import METHODS, TrainConfig
+from compute.training.methods import with_method
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 

@@ -12,21 +12,11 @@ import pytest
 import torch
 
 from compute.adapters.layer import lora_layers
-from compute.adapters.placing import (
-    BUDGET,
-    MOST,
-    SHAPES,
-    apart,
-    as_config,
-    cells,
-    code_of,
-    numbers_at,
-    rank_within,
-)
+from compute.adapters.placing import BUDGET, MOST, apart, as_config, cells, code_of, numbers_at, rank_within
 from compute.experiments import placing
 from compute.experiments.placing import CODES, PATH, SEEDS, STEPS, config_of, load_placing
 from compute.model.checkpoint import load_base
-from compute.training.config import LAYERS, TARGET_MODULES
+from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
 from compute.training.loop import prepare
 from compute.training.short_runs import short_run
 
@@ -45,7 +35,7 @@ def base():
 
 
 def test_the_shapes_are_those_of_the_model(base):
-    for block in LAYERS:
+    for block in BLOCKS:
         layers = dict(base.blocks[block].named_modules())
         found = {
             name.rpartition(".")[2]: (layer.out_features, layer.in_features)
@@ -53,7 +43,7 @@ def test_the_shapes_are_those_of_the_model(base):
             if name.endswith("_proj")
         }
         assert found == SHAPES
-    assert len(base.blocks) == len(LAYERS)
+    assert len(base.blocks) == len(BLOCKS)
     assert tuple(SHAPES) == TARGET_MODULES
 
 

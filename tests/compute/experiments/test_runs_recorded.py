@@ -23,7 +23,7 @@ from compute.experiments.runs import (
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import energy, r90
 from compute.model.checkpoint import load_base
-from compute.model.gpt import LINEAR_LAYERS
+from compute.model.layers import TARGET_MODULES
 from compute.numbers.records import base_sum
 from compute.text.voices import NEW_VOICES, TASKS, entropy_per_word
 from compute.training.config import STRENGTHS, TrainConfig
@@ -43,7 +43,7 @@ def final(task: str, r: int | str) -> float:
 def shapes() -> dict[str, tuple[int, int]]:
     """Return (out, in) of the linear layers of the blocks."""
     layers = load_base().named_modules()
-    return {name: tuple(layer.weight.shape) for name, layer in layers if name.endswith(LINEAR_LAYERS)}
+    return {name: tuple(layer.weight.shape) for name, layer in layers if name.endswith(TARGET_MODULES)}
 
 
 # What is there.

@@ -12,7 +12,8 @@ from compute.adapters.alone import as_large, plus, random_changes, relative_chan
 from compute.adapters.mixed_model import mixed_model
 from compute.experiments.mixing import load_factors
 from compute.model.checkpoint import load_base
-from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow, layer_name, layer_names
+from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow
+from compute.model.layers import LAYERS, layer_name
 from compute.numbers.refusal import FileRefused
 from compute.text.tokenizer import encode
 
@@ -20,7 +21,8 @@ TOKENS = encode("the tenant shall pay the rent within sixty days")
 # torch computes in float32: each number is the sum of at most 256 products, some of size 10, rounded by 2**-24 each.
 FLOAT32 = 5e-5
 MODULES = {"norm_1": "norm_1", "norm_2": "norm_2"} | {
-    writes: f"{module}.{projection}" for projection, (module, _, writes) in PROJECTIONS.items()
+    writes: layer_name(0, projection).removeprefix("blocks.0.")
+    for projection, (_, writes) in PROJECTIONS.items()
 }
 
 
@@ -73,7 +75,7 @@ def test_a_later_word_changes_nothing_before_it():
 
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_an_adapter_alone_adds_delta_w_times_what_its_layer_reads(projection):
-    _, reads, writes = PROJECTIONS[projection]
+    reads, writes = PROJECTIONS[projection]
     adapter, base, name = load_factors("legal"), base_weights(), layer_name(1, projection)
     before, after = follow(base, TOKENS), follow(switched_on(base, adapter, [name]), TOKENS)
     side = getattr(before.blocks[1], reads) @ adapter[name].delta_w.T
@@ -112,4 +114,4 @@ def test_what_cannot_be_is_refused(tmp_path):
 
 
 def test_the_adapter_has_all_projections():
-    assert set(layer_names()) == set(load_factors("legal"))
+    assert set(LAYERS) == set(load_factors("legal"))

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from compute.model.checkpoint import load_base
-from compute.model.gpt import GPT, LINEAR_LAYERS, Attention, Block, GPTConfig, generate
+from compute.model.gpt import GPT, Attention, Block, GPTConfig, generate
+from compute.model.layers import TARGET_MODULES
 from compute.text.tokenizer import vocab_size
-from compute.training.config import TARGET_MODULES
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SMALL = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=12)
@@ -94,8 +94,8 @@ def test_the_future_changes_nothing_and_the_past_does(changed, generator):
 def test_the_model_has_the_promised_size_and_names():
     model = GPT(GPTConfig(vocab_size()), torch.Generator().manual_seed(0))
     linear = [name for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)]
-    assert [name.rpartition(".")[2] for name in linear] == list(LINEAR_LAYERS) * 3 + ["lm_head"]
-    assert LINEAR_LAYERS == TARGET_MODULES
+    assert [name.rpartition(".")[2] for name in linear] == list(TARGET_MODULES) * 3 + ["lm_head"]
+    assert TARGET_MODULES == TARGET_MODULES
     C, V = 64, vocab_size()
     norms = (2 * 3 + 1) * 2 * C
     assert sum(p.numel() for p in model.parameters()) == 3 * 12 * C * C + 2 * V * C + 32 * C + norms

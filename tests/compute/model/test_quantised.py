@@ -11,10 +11,11 @@ from compute.experiments import qlora
 from compute.experiments.qlora import FILE, LEARNED_TASKS, SEEDS, STEPS, config_of, load_qlora
 from compute.experiments.sample_weights import SAMPLE_WEIGHTS, sample_weights
 from compute.model.checkpoint import load_base
+from compute.model.layers import TARGET_MODULES
 from compute.model.quantised import quantised_model
-from compute.numbers.quantising import in_few_bits
+from compute.numbers.quantising import FLOAT32, in_few_bits
 from compute.numbers.records import read_record, write_record
-from compute.training.config import BASE_FORMATS, FLOAT32, TARGET_MODULES, TrainConfig
+from compute.training.config import BASE_FORMATS, TrainConfig
 from compute.training.loop import evaluate, train
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compute.text.batches import steps_of, windows
+from compute.text.batches import windows
 from compute.training.config import TrainConfig
+from compute.training.loop import steps_of
 
 BLOCK = 32
 STEPS = 20

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from compute.training.config import INITS, OPTIMIZERS, TARGET_MODULES, TrainConfig
+from compute.model.layers import TARGET_MODULES
+from compute.training.config import INITS, OPTIMIZERS, TrainConfig
 from helpers import ROOT
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from compute.adapters.opened import open_adapter
 from compute.model.checkpoint import load_base
 from compute.training.config import STRENGTHS, Diverged, TrainConfig
 from compute.training.gathered import Collector, Run, collect, opened
 from compute.training.loop import EVALUATE_EVERY, train
+from compute.training.opened import open_adapter
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import sys
 import pytest
 import torch
 
-from compute.adapters.opened import open_adapter
 from compute.numbers.refusal import FileRefused
 from compute.training.config import StepRecord, TrainConfig
 from compute.training.jobs import open_run, train_run
 from compute.training.loop import train
+from compute.training.opened import open_adapter
 from helpers import ROOT
 from widgets.live.runner import LocalRunner, pack, unpack
 

@@ -16,7 +16,8 @@ from compute.model.gpt import GPT
 from compute.model.sampling import voice_shares
 from compute.text.batches import batches, windows
 from compute.text.tokenizer import BEGIN
-from compute.training.config import STRENGTHS, TRAINING_TEXTS, Diverged, Result, StepRecord, TrainConfig
+from compute.text.voices import TRAINING_TEXTS
+from compute.training.config import STRENGTHS, Diverged, Result, StepRecord, TrainConfig
 from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first

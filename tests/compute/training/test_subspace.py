@@ -22,7 +22,7 @@ from compute.experiments.subspace import (
 from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import r90
 from compute.model.checkpoint import load_base
-from compute.model.gpt import LINEAR_LAYERS
+from compute.model.layers import TARGET_MODULES
 from compute.numbers.records import base_sum
 from compute.text.batches import batches, windows
 from compute.training.config import TrainConfig
@@ -115,7 +115,7 @@ def test_the_weights_stay_in_the_subspace_and_the_base_is_not_touched():
 @TASKS
 def test_the_record_is_whole_and_of_this_model(task):
     runs, base = load_subspace(task), load_base()
-    layers = [name for name, _ in base.named_modules() if name.endswith(LINEAR_LAYERS)]
+    layers = [name for name, _ in base.named_modules() if name.endswith(TARGET_MODULES)]
     assert list(runs.r90) == list(runs.rank) == layers
     assert list(runs.spectra) == [name for name in layers if name.startswith("blocks.1.")]
     assert {len(row) for row in runs.loss} == {len(SEEDS)}

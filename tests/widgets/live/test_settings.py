@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute.experiments.runs import RECORDED_RANKS, load
-from compute.training.config import INITS, LAYERS, TARGET_MODULES, TrainConfig
+from compute.model.layers import BLOCKS, TARGET_MODULES
+from compute.training.config import INITS, TrainConfig
 from compute.training.config import METHODS as METHODS_OF_A_RUN
 from widgets.live.settings import FIELDS, METHODS, USUAL, configs, describe, read, same_but_r, sweep
 
@@ -133,7 +134,7 @@ def test_the_order_of_ticked_matrices_makes_no_other_run():
 
 def test_ticked_blocks_are_numbers_in_one_order():
     assert configs(asked(layers=["2", "0"]))["lora"].layers == (0, 2)
-    assert configs(asked())["lora"].layers == LAYERS
+    assert configs(asked())["lora"].layers == BLOCKS
     assert configs(asked(layers=["1"]))["full"] == configs(asked())["full"]
     with pytest.raises(ValueError, match="cannot be read"):
         asked(layers=[1])

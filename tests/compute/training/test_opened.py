@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from compute.adapters.opened import open_adapter
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.numbers.refusal import FileRefused
 from compute.training.config import Result, TrainConfig
 from compute.training.loop import train
+from compute.training.opened import open_adapter
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 

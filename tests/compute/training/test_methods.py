@@ -11,14 +11,15 @@ from compute.adapters.bottleneck import Bottleneck
 from compute.adapters.dora import DoRALinear
 from compute.adapters.ia3 import IA3Linear
 from compute.adapters.layer import delta_w, merge
-from compute.adapters.methods import with_method
 from compute.adapters.rank_budget import budget_at
 from compute.adapters.soft_prompt import PromptedGPT
 from compute.matrices.magnitude import magnitude
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.training.config import METHODS, TARGET_MODULES, Result, TrainConfig
+from compute.model.layers import TARGET_MODULES
+from compute.training.config import METHODS, Result, TrainConfig
 from compute.training.loop import learned, train
+from compute.training.methods import with_method
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 ROUNDING = 1e-5  # float32: sums of some hundred products in another order
