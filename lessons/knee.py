@@ -7,9 +7,9 @@ import numpy as np
 
 from compute.costs.sizes import break_even_rank, stored_numbers, times_smaller
 from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
+from compute.matrices.controls import noise_band
 from compute.matrices.examples import make_task
 from compute.matrices.knee import find_knee, first_within
-from compute.matrices.noise import noise_band
 from compute.matrices.spectrum import flat_error, relative_error
 from compute.matrices.svd import factorize
 from compute.text.voices import NEW_VOICES

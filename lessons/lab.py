@@ -13,7 +13,7 @@ from compute.experiments.runs import (
     load,
     recorded_of,
 )
-from compute.matrices.noise import noise_band
+from compute.matrices.controls import noise_band
 from compute.matrices.spectrum import r90
 from compute.text.voices import NEW_VOICES, TASKS
 from compute.training.config import STRENGTHS

@@ -13,9 +13,9 @@ from compute.costs.sizes import stored_numbers
 from compute.experiments.paper import TASKS, RunFound, directions, load_paper, random_cosines
 from compute.experiments.runs import FULL, FULL_SLOW, load
 from compute.experiments.subspace import DIMENSIONS, load_subspace
-from compute.matrices.amplification import TABLE_7, WIDTH, random_within
-from compute.matrices.intruders import chance_cosine, count_intruders
-from compute.matrices.noise import noise_control
+from compute.matrices.amplification import TABLE_7, WIDTH
+from compute.matrices.controls import chance_cosine, noise_control, random_within
+from compute.matrices.intruders import count_intruders
 from compute.matrices.spectrum import r90
 from compute.model.forward import base_weights
 from lessons.press.blocks import (

@@ -8,8 +8,8 @@ import numpy as np
 from compute.costs.sizes import break_even_rank, rank_dimension, stored_numbers, times_smaller
 from compute.experiments.learned import LEARNED, load_learned
 from compute.experiments.runs import FULL, RECORDED_RANKS, load
+from compute.matrices.controls import marchenko_pastur_band, noise_band, noise_control
 from compute.matrices.examples import make_task
-from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_control
 from compute.matrices.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
 from compute.matrices.svd import factorize
 from lessons.press.blocks import (

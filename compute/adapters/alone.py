@@ -6,8 +6,8 @@ import numpy as np
 
 from compute.adapters.merge_error import relative_change
 from compute.adapters.mixing import Layers
+from compute.matrices.controls import random_change
 from compute.model.forward import Weights, follow
-from compute.numbers.bounds import finite
 
 
 def switched_on(weights: Weights, adapter: Layers, on: Collection[str]) -> Weights:
@@ -77,36 +77,6 @@ def plus(weights: Weights, name: str, change: np.ndarray) -> Weights:
     return weights._replace(tensors={**weights.tensors, key: weights.tensors[key] + change})
 
 
-def as_large(delta_w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the control of a learned matrix: a random one of the same shape and size.
-
-    Parameters
-    ----------
-    delta_w : (out, in) ndarray
-        The learned matrix.
-    rng : numpy.random.Generator
-        Where the entries come from.
-
-    Returns
-    -------
-    (out, in) ndarray of float64
-        Gaussian, with the Frobenius norm of delta_w.
-
-    Raises
-    ------
-    ValueError
-        If delta_w is empty or not finite.
-
-    Examples
-    --------
-    >>> bool(np.isclose(np.linalg.norm(as_large(np.diag([3.0, 4.0]), np.random.default_rng(0))), 5))
-    True
-    """
-    finite("delta_w", delta_w)
-    noise = rng.standard_normal(delta_w.shape)
-    return noise * (np.linalg.norm(delta_w) / np.linalg.norm(noise))
-
-
 def random_changes(
     weights: Weights,
     name: str,
@@ -148,11 +118,12 @@ def random_changes(
     >>> q == 0 < v
     True
     """
-    rng = np.random.default_rng(seed)
+    rng, size = np.random.default_rng(seed), float(np.linalg.norm(delta_w))
     before = follow(weights, tokens)
     moved = []
     for _ in range(draws):
-        after = follow(plus(weights, name, as_large(delta_w, rng)), tokens)
+        noise = random_change(delta_w.shape, min(delta_w.shape), size, rng)
+        after = follow(plus(weights, name, noise), tokens)
         pairs = [(getattr(before.blocks[b], p), getattr(after.blocks[b], p)) for b, p in places]
         moved.append([relative_change(*pair) for pair in pairs])
     return np.mean(moved, axis=0).tolist()

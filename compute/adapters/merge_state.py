@@ -12,7 +12,8 @@ from compute.adapters.merge_error import (
     rounding_error,
     unchanged_share,
 )
-from compute.adapters.merging import at_strength, drift, merge_weights, random_adapters, unmerge_weights
+from compute.adapters.merging import at_strength, drift, merge_weights, unmerge_weights
+from compute.matrices.controls import random_change
 from compute.numbers.precision import rounded
 
 CYCLES = (1, 2, 5, 10, 20, 50, 100)  # at which the drift is kept
@@ -119,7 +120,8 @@ def weight_numbers(layer: Layer, second: Layer, precision: str, strength: float)
     peeled = unmerge_weights(merge_weights(merged, other, precision), delta_w, precision)
     alone = merge_weights(W, other, precision)
     outputs = unmerged_output(layer, precision, strength)
-    drawn = random_adapters(delta_w, len(layer.lora_A), CYCLES[-1], DRIFT_SEED)
+    rng, size = np.random.default_rng(DRIFT_SEED), float(np.linalg.norm(delta_w.astype(np.float64)))
+    drawn = (random_change(delta_w.shape, len(layer.lora_A), size, rng) for _ in range(CYCLES[-1]))
     gone = {
         "same": drift(W, repeat(delta_w, CYCLES[-1]), precision),
         "different": drift(W, drawn, precision),

@@ -4,7 +4,7 @@ The adapter stays in fp32, as PEFT keeps it: delta_w is rounded once, when it me
 because it is stored.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -130,46 +130,6 @@ def at_strength(delta_w: np.ndarray, strength: float) -> np.ndarray:
             f"At strength {strength} the adapter has entries that are no finite numbers of fp32."
         )
     return turned
-
-
-def random_adapters(delta_w: np.ndarray, r: int, number: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield adapters drawn by chance, each as large as a given one.
-
-    Parameters
-    ----------
-    delta_w : (out, in) ndarray
-        The adapter that gives shape and Frobenius norm.
-    r : int
-        Rank of each, 1 to the shorter side.
-    number : int
-        How many.
-    seed : int
-        Seed of the draws.
-
-    Yields
-    ------
-    (out, in) ndarray of float64
-        A product of two Gaussian factors, scaled to the norm of delta_w.
-
-    Raises
-    ------
-    ValueError
-        If r is not a rank of that shape.
-
-    Examples
-    --------
-    >>> one, other = random_adapters(np.eye(4), r=2, number=2, seed=0)
-    >>> round(float(np.linalg.norm(one)), 12), int(np.linalg.matrix_rank(other))
-    (2.0, 2)
-    """
-    if not 1 <= r <= min(delta_w.shape):
-        raise ValueError(f"r must be between 1 and {min(delta_w.shape)}, got {r}.")
-    rng = np.random.default_rng(seed)
-    out_size, in_size = delta_w.shape
-    size = np.linalg.norm(np.asarray(delta_w, dtype=np.float64))
-    for _ in range(number):
-        drawn = rng.standard_normal((out_size, r)) @ rng.standard_normal((r, in_size))
-        yield drawn * (size / np.linalg.norm(drawn))
 
 
 def drift(W: np.ndarray, adapters: Iterable[np.ndarray], precision: str) -> list[float]:

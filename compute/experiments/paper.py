@@ -15,7 +15,8 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import FULL, FULL_SLOW, RECORDED_RANKS, config_of
 from compute.matrices.amplification import amplified
-from compute.matrices.intruders import largest_cosines, random_change
+from compute.matrices.controls import random_change
+from compute.matrices.intruders import largest_cosines
 from compute.model.forward import base_weights
 from compute.model.layers import LAYERS
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record

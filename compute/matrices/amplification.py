@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compute.matrices.controls import random_within
 from compute.matrices.svd import factorize
-from compute.numbers.bounds import finite, number, sides
+from compute.numbers.bounds import finite
 
 
 class Amplified(NamedTuple):
@@ -104,49 +105,6 @@ def within(W: np.ndarray, U: np.ndarray, V: np.ndarray) -> float:
     """
     finite("W, U and V", W, U, V)
     return float(np.linalg.norm(U.T @ W @ V))
-
-
-def random_within(shape: tuple[int, int], r: int, whole: float) -> float:
-    """Return how much of a matrix lies within random directions.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Shape (out, in) of the matrix.
-    r : int
-        Directions on each side, at most the shorter one.
-    whole : float
-        Frobenius norm of the matrix.
-
-    Returns
-    -------
-    float
-        r / sqrt(out * in) times the norm.
-
-    Raises
-    ------
-    ValueError
-        If there are not that many directions, or the norm is negative or not finite.
-
-    Notes
-    -----
-    The root of the mean of squares over all orthonormal U and V, exactly: the mean of U @ U.T is r / out times the
-    identity, that of V @ V.T is r / in times it. Of the matrix only the norm matters.
-
-    References
-    ----------
-    Hu et al. 2021, arXiv:2106.09685, section 7.3, measures one draw; the closed form reproduces it.
-
-    Examples
-    --------
-    >>> round(random_within((WIDTH, WIDTH), 4, 61.95), 4), round(random_within((WIDTH, WIDTH), 64, 61.95), 4)
-    (0.0202, 0.3227)
-    """
-    sides(shape)
-    if not 1 <= r <= min(shape):
-        raise ValueError(f"r must be between 1 and {min(shape)}, got {r}.")
-    number("whole", whole, 0)
-    return r / float(np.sqrt(shape[0] * shape[1])) * whole
 
 
 def amplified(W: np.ndarray, delta_w: np.ndarray, r: int) -> Amplified:

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-import compute.matrices.noise
+import compute.matrices.controls
 from compute.matrices.svd import factorize
 from compute.numbers.files import AdapterLayer
 from tests.bench.table import Row, at_most, percentile
@@ -38,7 +38,7 @@ def ratio(side: int, pairs: int) -> float:
 
 def forget_noise() -> None:
     """Empty the caches of the control, as a reader's first layer finds them."""
-    for kept in vars(compute.matrices.noise).values():
+    for kept in vars(compute.matrices.controls).values():
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()
 

@@ -15,8 +15,8 @@ from bokeh.plotting import figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from compute.matrices.controls import noise_control
 from compute.matrices.examples import make_task
-from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import energy, relative_error
 from compute.matrices.svd import SVD, balanced_factors, factorize, truncate
 from widgets.kit.text import fill

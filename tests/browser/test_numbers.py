@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS, make_task
-from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import energy, relative_error
 from compute.matrices.svd import factorize, truncate
 from helpers.browser import FLOAT32_COPY, choose, downloaded, files, instrument, matrix_of, move, sentence

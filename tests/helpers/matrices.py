@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from compute.costs.sizes import break_even_rank
-from compute.matrices.noise import Band
+from compute.matrices.controls import Band
 from compute.matrices.spectrum import energy, knee_rank, relative_error
 from helpers.instruments import decoded
 from widgets.kit.matrix import DRAWN_SIDE, TOLERANCE

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compute.matrices.controls import noise_control
 from compute.matrices.examples import make_task
 from compute.matrices.knee import MEASURES, find_knee
-from compute.matrices.noise import noise_control
 from compute.matrices.svd import factorize
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.kit.text import fill

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compute.experiments.runs import RECORDED_RANKS, load
-from compute.matrices.noise import noise_control
+from compute.matrices.controls import noise_control
 from helpers.instruments import gaps, numbers, printed_by, templates
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill

@@ -9,7 +9,7 @@ import pytest
 
 from compute.experiments.derived import load_derived
 from compute.experiments.runs import FULL, load
-from compute.matrices.noise import marchenko_pastur_band, noise_band, noise_product_band
+from compute.matrices.controls import marchenko_pastur_band, noise_band, noise_product_band
 from compute.matrices.spectrum import energy, entropy_rank, r90, stable_rank
 from compute.model.layers import LAYERS
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates

@@ -8,7 +8,8 @@ import numpy as np
 
 from compute.experiments.paper import directions, load_paper
 from compute.experiments.runs import FULL
-from compute.matrices.amplification import TABLE_7, WIDTH, random_within
+from compute.matrices.amplification import TABLE_7, WIDTH
+from compute.matrices.controls import random_within
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
 from widgets.amplification.words import SNIPPET, WORDS

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from compute.matrices.noise import noise_control
+from compute.matrices.controls import noise_control
 from compute.model.layers import LAYERS
 from compute.model.layers import SHAPES as OF_KIND
 

@@ -10,8 +10,8 @@ import param
 
 from compute.costs.sizes import break_even_rank
 from compute.experiments.learned import LEARNED, load_learned
+from compute.matrices.controls import Band, noise_control, noise_product_band
 from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS, make_task
-from compute.matrices.noise import Band, noise_control, noise_product_band
 from compute.matrices.spectrum import energy, knee_rank, relative_error
 from compute.matrices.svd import SVD, factorize, factorize_product
 from compute.numbers.files import AdapterLayer

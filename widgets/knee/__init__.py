@@ -8,9 +8,9 @@ import numpy as np
 import param
 
 from compute.costs.sizes import break_even_rank, stored_numbers
+from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS
 from compute.matrices.knee import MEASURES, Found, find_knee
-from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import relative_error
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values

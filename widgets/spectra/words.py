@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compute.matrices.noise import DRAWS
+from compute.matrices.controls import DRAWS
 from widgets.kit.guess import WORDS as GUESS
 from widgets.spectra.sources import LABELS
 

@@ -9,7 +9,7 @@ import param
 
 from compute.experiments.runs import FULL, load
 from compute.experiments.subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
-from compute.matrices.noise import noise_control
+from compute.matrices.controls import noise_control
 from compute.matrices.spectrum import r90
 from compute.model.layers import LAYERS
 from widgets.kit.instrument import Instrument, Values

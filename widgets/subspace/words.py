@@ -3,7 +3,7 @@
 from typing import Any
 
 from compute.experiments.subspace import SEEDS, SUBSPACE_TASKS
-from compute.matrices.noise import DRAWS
+from compute.matrices.controls import DRAWS
 
 TITLE = "Intrinsic dimension is not rank"
 CAPTION = (

@@ -16,7 +16,8 @@ from compute.adapters.merge_error import (
     same_shape,
     unchanged_share,
 )
-from compute.adapters.merging import at_strength, drift, merge_weights, random_adapters, unmerge_weights
+from compute.adapters.merging import at_strength, drift, merge_weights, unmerge_weights
+from compute.matrices.controls import random_change
 from compute.numbers.precision import PRECISIONS, rounded, spacing
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -115,20 +116,11 @@ def test_the_same_adapter_again_does_not_drift_and_different_ones_do(pair):
     W, change = pair
     same = drift(W, [change] * 100, "bf16")
     assert same[-1] == pytest.approx(same[0], rel=0.05)
-    different = drift(W, random_adapters(change, 2, 100, seed=0), "bf16")
+    rng, size = np.random.default_rng(0), float(np.linalg.norm(change))
+    different = drift(W, (random_change(change.shape, 2, size, rng) for _ in range(100)), "bf16")
     # A walk by chance: ten times as far after a hundred steps, less where steps cancel.
     assert 4 < different[-1] / different[0] < 12
     assert max(drift(W, [change] * 3, "fp32")) < 2.0**-22, "a few of the last digits of fp32"
-
-
-def test_adapters_by_chance_have_the_size_and_the_rank(pair):
-    _, change = pair
-    drawn = list(random_adapters(change, 3, 4, seed=5))
-    for each in drawn:
-        assert np.linalg.norm(each) == pytest.approx(np.linalg.norm(change.astype(float)), rel=1e-12)
-        assert np.linalg.matrix_rank(each) == 3
-    assert not np.allclose(drawn[0], drawn[1])
-    np.testing.assert_array_equal(drawn[0], next(random_adapters(change, 3, 1, seed=5)))
 
 
 def test_error_and_loss_are_two_numbers(pair):
@@ -150,7 +142,6 @@ def test_error_and_loss_are_two_numbers(pair):
         (lambda: rounding_error(np.ones((2, 2)), np.ones((2, 2)), np.zeros((2, 2))), "measured against zero"),
         (lambda: relative_change(np.zeros((2, 2)), np.ones((2, 2))), "measured against zero"),
         (lambda: same_shape(np.ones(2), np.ones(3)), r"\(2,\) and \(3,\)"),
-        (lambda: list(random_adapters(np.ones((2, 3)), 3, 1, 0)), "r must be between 1 and 2, got 3"),
         (
             lambda: merge_weights(np.full((1, 1), 6e4), np.full((1, 1), 6e4), "fp16"),
             "fp16 holds numbers up to",

@@ -11,8 +11,8 @@ import pytest
 
 from compute.experiments.learned import FILE, LEARNED, load_learned, save_learned
 from compute.experiments.runs import FULL, load
+from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS
-from compute.matrices.noise import noise_control
 from compute.matrices.spectrum import r90
 from compute.matrices.svd import factorize
 from compute.numbers.records import base_sum

@@ -20,7 +20,7 @@ from compute.experiments.runs import (
     load,
     recorded_of,
 )
-from compute.matrices.noise import noise_control
+from compute.matrices.controls import noise_control
 from compute.matrices.spectrum import energy, r90
 from compute.model.checkpoint import load_base
 from compute.model.layers import TARGET_MODULES

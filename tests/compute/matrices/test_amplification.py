@@ -11,8 +11,9 @@ import torch
 
 from compute.experiments.mixing import FOLDER, load_factors
 from compute.experiments.runs import config_of
-from compute.matrices.amplification import TABLE_7, WIDTH, amplified, random_within, within
-from compute.matrices.intruders import EPSILON, TOP, count_intruders, largest_cosines, random_change
+from compute.matrices.amplification import TABLE_7, WIDTH, amplified, within
+from compute.matrices.controls import random_change, random_within
+from compute.matrices.intruders import EPSILON, TOP, count_intruders, largest_cosines
 from compute.model.forward import base_weights
 from compute.training.changes import changes
 from compute.training.config import TrainConfig

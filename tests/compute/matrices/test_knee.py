@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compute.matrices.controls import noise_band
 from compute.matrices.examples import TASKS, make_task
 from compute.matrices.knee import MEASURES, find_knee, first_within
-from compute.matrices.noise import noise_band
 from compute.matrices.svd import factorize
 
 TOLERANCES = (0.01, 0.05, 0.1, 0.25, 0.5)

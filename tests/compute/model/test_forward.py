@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from compute.adapters.alone import as_large, plus, random_changes, relative_change, switched_on
+from compute.adapters.alone import plus, random_changes, relative_change, switched_on
 from compute.adapters.mixed_model import mixed_model
 from compute.experiments.mixing import load_factors
 from compute.model.checkpoint import load_base
@@ -88,15 +88,12 @@ def test_an_adapter_alone_adds_delta_w_times_what_its_layer_reads(projection):
 def test_random_matrices_are_as_large_and_leave_the_base_alone():
     base, name = base_weights(), layer_name(2, "up_proj")
     delta_w = load_factors("legal")[name].delta_w
-    noise = as_large(delta_w, np.random.default_rng(0))
-    assert noise.shape == delta_w.shape
-    assert np.isclose(np.linalg.norm(noise), np.linalg.norm(delta_w))
     # A random matrix of norm f moves an input x by f * |x| / sqrt(in) on average.
     places = follow(base, TOKENS).blocks[2]
     expected = np.linalg.norm(delta_w) * np.linalg.norm(places.norm_2) / 8 / np.linalg.norm(places.up)
     [moved] = random_changes(base, name, delta_w, TOKENS, [(2, "up")], draws=20, seed=0)
     assert moved == pytest.approx(expected, rel=0.05)
-    assert plus(base, name, noise).tensors[f"{name}.weight"] is not base.tensors[f"{name}.weight"]
+    assert plus(base, name, delta_w).tensors[f"{name}.weight"] is not base.tensors[f"{name}.weight"]
     with pytest.raises(ValueError, match="read-only"):
         base.tensors[f"{name}.weight"][0, 0] = 1
 

@@ -19,7 +19,7 @@ from compute.experiments.subspace import (
     SUBSPACE_TASKS,
     load_subspace,
 )
-from compute.matrices.noise import noise_control
+from compute.matrices.controls import noise_control
 from compute.matrices.spectrum import r90
 from compute.model.checkpoint import load_base
 from compute.model.layers import TARGET_MODULES

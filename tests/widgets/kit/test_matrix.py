@@ -8,8 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from compute.matrices.controls import noise_control, noise_product_band
 from compute.matrices.examples import TASKS, make_task
-from compute.matrices.noise import noise_control, noise_product_band
 from compute.matrices.spectrum import relative_error
 from compute.matrices.svd import factorize, factorize_product
 from compute.numbers.files import AdapterLayer

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from compute.matrices.examples import iid_noise
-from compute.matrices.marchenko_pastur import noise_energy_lost
-from compute.matrices.noise import (
+from compute.matrices.controls import (
     DRAWS,
     LARGEST_DRAWN,
     marchenko_pastur_band,
     noise_band,
     noise_control,
+    noise_energy_lost,
     noise_product_band,
 )
+from compute.matrices.examples import iid_noise
 from compute.matrices.spectrum import energy, r90, relative_error, stable_rank
 
 # Fluctuation of a percentile over N draws: the 5th and the 95th have a standard error of about 2.1 standard
