@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compute.costs.architectures import ARCHITECTURES, TARGETS, block_matrices, linear_numbers, parameters
-from compute.costs.cards import CARDS
 from compute.costs.counting import lora_numbers, model_break_even_rank
 from compute.costs.memory import (
+    CARDS,
     GB,
     PRECISIONS,
     activation_bytes,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.adapters.merge_error import relative_change
 from compute.adapters.merge_state import CYCLES
+from compute.adapters.merging import relative_change
 from compute.costs.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
 from compute.experiments.merging import R, Record, load_record, state_key
 from compute.numbers.precision import PRECISIONS

@@ -12,7 +12,6 @@ from compute.costs.counting import lora_numbers
 from compute.costs.memory import GB, lora_states, qlora_states
 from compute.experiments.qlora import BLOCKS, final_losses, load_qlora, stored_loss
 from compute.experiments.sample_weights import sample_weights
-from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import (
     BLOCK,
     FLOAT32,
@@ -25,6 +24,9 @@ from compute.numbers.quantising import (
     double_quantised,
     in_few_bits,
     quantise,
+    relative_squared_error,
+    usage,
+    usage_entropy,
 )
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.bits import Bits

@@ -11,7 +11,7 @@ from compute.experiments.derived import load_derived
 from compute.experiments.runs import FULL, load
 from compute.experiments.subspace import DIMENSIONS, load_subspace
 from compute.matrices.controls import marchenko_pastur_band, noise_band, noise_control, noise_product_band
-from compute.matrices.few_directions import few_directions
+from compute.matrices.examples import few_directions
 from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from compute.text.voices import TASKS

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from compute.adapters.merge_error import relative_change
+from compute.adapters.merging import relative_change
 from compute.adapters.mixing import Layers
 from compute.matrices.controls import random_change
 from compute.model.forward import Weights, follow

@@ -7,7 +7,7 @@ from torch import nn
 
 from compute.adapters.adapted import with_layers
 from compute.adapters.layer import LoRALinear, initialize
-from compute.matrices.magnitude import magnitude
+from compute.matrices.row_changes import magnitude
 from compute.model.gpt import GPT
 
 

@@ -5,14 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compute.adapters.merge_error import (
+from compute.adapters.merging import (
     arrived_share,
+    at_strength,
+    drift,
+    merge_weights,
     output_difference,
     relative_change,
     rounding_error,
     unchanged_share,
+    unmerge_weights,
 )
-from compute.adapters.merging import at_strength, drift, merge_weights, unmerge_weights
 from compute.matrices.controls import random_change
 from compute.numbers.precision import rounded
 
@@ -101,7 +104,7 @@ def weight_numbers(layer: Layer, second: Layer, precision: str, strength: float)
     Returns
     -------
     dict of str to float or list of float
-        unchanged, error, arrived: of the merge, see `compute.adapters.merge_error`;
+        unchanged, error, arrived: of the merge, see `compute.adapters.merging`;
         difference: of the outputs of both paths; largest: output; changed_back, off_back: share of entries and
         distance that unmerging leaves from W; changed_peeled, off_peeled: the same after peeling the first adapter
         off both, from W with only the second; same, different: drift after CYCLES cycles.

@@ -121,7 +121,7 @@ class Swapped(nn.Module):
     Notes
     -----
     The original weights are kept, and each adapter is merged into them anew: adding and subtracting would leave
-    rounding errors behind (`compute.adapters.merge_error`). A merge costs in * r * out multiply-accumulates a layer.
+    rounding errors behind (`compute.adapters.merging`). A merge costs in * r * out multiply-accumulates a layer.
 
     Examples
     --------

@@ -7,9 +7,8 @@ import itertools
 import pytest
 
 from compute.costs.architectures import ARCHITECTURES, TARGETS, parameters
-from compute.costs.cards import CARDS
 from compute.costs.counting import lora_numbers
-from compute.costs.memory import GB, PRECISIONS, activation_bytes
+from compute.costs.memory import CARDS, GB, PRECISIONS, activation_bytes
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.counting import HIGHEST_RANK, Counting
 from widgets.kit.text import fill

@@ -8,8 +8,15 @@ import numpy as np
 import param
 
 from compute.experiments.sample_weights import SAMPLE_WEIGHTS, sample_weights
-from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
-from compute.numbers.quantising import LEVELS, bits_per_number, dequantise, quantise
+from compute.numbers.quantising import (
+    LEVELS,
+    bits_per_number,
+    dequantise,
+    quantise,
+    relative_squared_error,
+    usage,
+    usage_entropy,
+)
 from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed

@@ -10,18 +10,20 @@ from compute.costs.architectures import (
     linear_numbers,
     parameters,
 )
-from compute.costs.cards import CARDS, cards_needed, smallest_card
 from compute.costs.counting import adapted_numbers, lora_numbers, model_break_even_rank
 from compute.costs.memory import (
+    CARDS,
     GB,
     LOGIT_BYTES,
     PRECISIONS,
     States,
     activation_bytes,
+    cards_needed,
     full_states,
     lora_states,
     nf4_bits,
     qlora_states,
+    smallest_card,
 )
 from widgets.counting.words import (
     FUSED,

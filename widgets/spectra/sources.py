@@ -9,8 +9,7 @@ import numpy as np
 from compute.experiments.derived import load_derived
 from compute.experiments.runs import FULL, load
 from compute.matrices.controls import Band, marchenko_pastur_band, noise_control, noise_product_band
-from compute.matrices.examples import iid_noise
-from compute.matrices.few_directions import FALL, few_directions
+from compute.matrices.examples import FALL, few_directions, iid_noise
 from compute.matrices.spectrum import TIE, entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from widgets.kit.layers import shape_of

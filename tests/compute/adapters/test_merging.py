@@ -9,14 +9,17 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from compute.adapters.layer import LoRALinear, delta_w, initialize
-from compute.adapters.merge_error import (
+from compute.adapters.merging import (
     arrived_share,
+    at_strength,
+    drift,
+    merge_weights,
     relative_change,
     rounding_error,
     same_shape,
     unchanged_share,
+    unmerge_weights,
 )
-from compute.adapters.merging import at_strength, drift, merge_weights, unmerge_weights
 from compute.matrices.controls import random_change
 from compute.numbers.precision import PRECISIONS, rounded, spacing
 

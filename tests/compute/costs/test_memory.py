@@ -6,17 +6,19 @@ import pytest
 import torch
 
 from compute.costs.architectures import ARCHITECTURES, linear_numbers, parameters
-from compute.costs.cards import CARDS, cards_needed, smallest_card
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import (
+    CARDS,
     GB,
     PRECISIONS,
     States,
     activation_bytes,
+    cards_needed,
     full_states,
     lora_states,
     nf4_bits,
     qlora_states,
+    smallest_card,
 )
 
 SMALL, LARGE = ARCHITECTURES["llama-2-7b"], ARCHITECTURES["llama-2-70b"]

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from compute.matrices.examples import (
+    FALL,
     MAX_SEED,
     MAX_SIZE,
     MIN_SIZE,
     TASKS,
     blur,
+    few_directions,
     flat,
     iid_noise,
     make_task,
@@ -134,3 +136,23 @@ def test_flat_looks_like_noise_and_keeps_less():
 def test_what_cannot_be_made_is_refused(name, n, seed, said):
     with pytest.raises(ValueError, match=said):
         make_task(name, n, seed)
+
+
+@pytest.mark.parametrize("n", [1, 24, 64])
+@pytest.mark.parametrize("seed", [0, 7])
+def test_its_singular_values_fall_geometrically_and_end(n, seed):
+    for k in {1, min(n, 3), n}:
+        s = np.linalg.svd(few_directions(n, k, seed), compute_uv=False)
+        np.testing.assert_allclose(s[:k], FALL ** np.arange(k), atol=1e-14)  # float64 products of this size
+        np.testing.assert_allclose(s[k:], 0, atol=1e-14)
+
+
+def test_the_seed_decides_the_directions():
+    assert (few_directions(8, 2, 0) == few_directions(8, 2, 0)).all()
+    assert (few_directions(8, 2, 0) != few_directions(8, 2, 1)).any()
+
+
+@pytest.mark.parametrize("k", [0, 9])
+def test_more_directions_than_rows_are_refused(k):
+    with pytest.raises(ValueError, match=f"k must be between 1 and 8, got {k}"):
+        few_directions(8, k, 0)

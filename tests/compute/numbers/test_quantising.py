@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from compute.costs.memory import nf4_bits
-from compute.numbers.quantisation_error import relative_squared_error, usage, usage_entropy
 from compute.numbers.quantising import (
     BLOCK,
     LEVELS,
@@ -19,6 +18,9 @@ from compute.numbers.quantising import (
     double_quantised,
     in_few_bits,
     quantise,
+    relative_squared_error,
+    usage,
+    usage_entropy,
 )
 
 # Relative squared errors of Gaussian numbers in blocks of 64, computed before this code was written, to three digits.

@@ -13,7 +13,7 @@ from compute.adapters.ia3 import IA3Linear
 from compute.adapters.layer import delta_w, merge
 from compute.adapters.rank_budget import budget_at
 from compute.adapters.soft_prompt import PromptedGPT
-from compute.matrices.magnitude import magnitude
+from compute.matrices.row_changes import magnitude
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.model.layers import TARGET_MODULES
