@@ -1,4 +1,4 @@
-"""What finetuning keeps in memory: weights, gradients, states, an estimate of the activations; and which card holds it."""
+"""What finetuning keeps in memory: weights, gradients, states, estimated activations; and which card holds so much."""
 
 import math
 from typing import NamedTuple

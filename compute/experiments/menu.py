@@ -9,7 +9,7 @@ losses; times differ. To take only the times again, on a machine that does nothi
 
 import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -471,7 +471,7 @@ def _runs(task: str, method: str, base: "GPT", bar: Bar) -> list[MenuRun]:
 def _timed(base: "GPT", rounds: int) -> tuple[list[Timing], dict[str, float]]:
     """Return the times of all methods, merged and not, and those of the plain base in milliseconds."""
     from compute.adapters.layer import merge
-    from compute.serving.latency import relative_times
+    from compute.serving.latency import processor_times
     from compute.text.batches import windows
     from compute.training.methods import with_method
 
@@ -485,10 +485,12 @@ def _timed(base: "GPT", rounds: int) -> tuple[list[Timing], dict[str, float]]:
                 models[method, size, True] = merge(model)
     for batch in BATCHES:
         texts = windows("base", "validation", base.config.block_size)[:batch, :-1]
-        ratios, seconds = relative_times(models, base, texts, rounds, rng)
-        milliseconds[str(batch)] = round(1000 * seconds, RATIO_DECIMALS)
-        for (method, size, merged), values in ratios.items():
-            low, median, high = np.percentile(values, [25, 50, 75]).round(RATIO_DECIMALS).tolist()
+        calls = {about: partial(model.forward, texts) for about, model in models.items()}
+        times = processor_times({None: partial(base.forward, texts), **calls}, rounds, rng)
+        plain = times.pop(None)
+        milliseconds[str(batch)] = round(1000 * float(np.median(plain)), RATIO_DECIMALS)
+        for (method, size, merged), values in times.items():
+            low, median, high = np.percentile(values / plain, [25, 50, 75]).round(RATIO_DECIMALS).tolist()
             found.append(Timing(method, size, merged, batch, low, median, high))
     return found, milliseconds
 

@@ -7,9 +7,8 @@ what carries over, and only roughly.
 """
 
 import itertools
-import statistics
-import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -215,21 +214,11 @@ def _kept(task: str, base: "GPT", adapted: "GPT") -> Layer:
 
 def _medians(models: "dict[str, nn.Module]", given: "torch.Tensor") -> dict[str, float]:
     """Return the median processor time of a forward pass of each model in seconds, measured by turns."""
-    import torch
+    from compute.serving.latency import processor_times
 
-    def seconds(model: "nn.Module", passes: int) -> float:
-        start = time.thread_time()
-        for _ in range(passes):
-            model(given)
-        return (time.thread_time() - start) / passes
-
-    with torch.no_grad():
-        # The first passes also warm up.
-        number = {name: max(1, round(EACH_SECONDS / seconds(model, 20))) for name, model in models.items()}
-        rounds = [
-            {name: seconds(model, number[name]) for name, model in models.items()} for _ in range(ROUNDS)
-        ]
-    return {name: float(f"{statistics.median(each[name] for each in rounds):.3g}") for name in models}
+    calls = {name: partial(model, given) for name, model in models.items()}
+    times = processor_times(calls, ROUNDS, np.random.default_rng(0), EACH_SECONDS)
+    return {name: float(f"{np.median(each):.3g}") for name, each in times.items()}
 
 
 def _times(adapted: "GPT") -> dict[str, dict[str, dict[str, float]]]:

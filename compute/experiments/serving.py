@@ -7,7 +7,7 @@ word each; losses do not.
 
 import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,9 +22,6 @@ from compute.text.tokenizer import vocab_size
 from compute.text.voices import BASE_VOICES
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
     from compute.model.gpt import GPT
 
 FILE = RECORDS / "serving.json"
@@ -34,7 +31,7 @@ ADAPTERS = (1, 2, 4, 8, 16, 32)  # distinct ones in a batch
 RANKS = (4, 16, 64)
 LENGTHS = (1, 32)  # tokens that are read of each request
 ROUNDS = 20
-TRIES = 3  # in a round, of which the fastest counts: the others waited for something that is not theirs
+EACH_SECONDS = 0.03  # that one measurement goes on
 SEED = 0
 DIGITS = 4  # significant ones, of shares and losses
 
@@ -246,37 +243,25 @@ def _built(data: dict[str, Any]) -> Served:
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _seconds(model: "nn.Module", *given: "torch.Tensor") -> float:
-    """Return the seconds of one core that a model's answer takes."""
-
-    def once() -> float:
-        start = time.thread_time()
-        model(*given)
-        return time.thread_time() - start
-
-    return min(once() for _ in range(TRIES))
-
-
-def _measured(base: "GPT", words: int, r: int, rounds: int) -> tuple[list[float], np.ndarray]:
+def _measured(base: "GPT", words: int, r: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the base's seconds for a batch in each round, and the pace (way, adapters, round) of each way."""
     import torch
 
     from compute.serving.batched import SERVERS, random_adapters
+    from compute.serving.latency import processor_times
 
     adapters = random_adapters(base, LAYERS, r, max(ADAPTERS), SEED)
-    servers = {way: SERVERS[way](base, adapters) for way in WAYS}
-    tokens = torch.randint(
-        vocab_size(), (REQUESTS, words), generator=torch.Generator().manual_seed(SEED)
-    )  # (REQUESTS, words)
-    times, paces = [], np.empty((len(WAYS), len(ADAPTERS), rounds))
-    for round_ in range(-1, rounds):  # round -1 warms up
-        for i, number in enumerate(ADAPTERS):
-            which = torch.arange(REQUESTS) % number
-            alone = _seconds(base, tokens)
-            times.append(alone)
-            for j, way in enumerate(WAYS):
-                paces[j, i, round_] = alone / _seconds(servers[way], tokens, which)
-    return times[len(ADAPTERS) :], paces
+    servers: dict[str, Any] = {way: SERVERS[way](base, adapters) for way in WAYS}
+    generator, rng = torch.Generator().manual_seed(SEED), np.random.default_rng(SEED)
+    tokens = torch.randint(vocab_size(), (REQUESTS, words), generator=generator)  # (REQUESTS, words)
+    alone, paces = [], []
+    for number in ADAPTERS:
+        which = torch.arange(REQUESTS) % number
+        calls = {way: partial(server, tokens, which) for way, server in servers.items()}
+        times = processor_times({None: partial(base.forward, tokens), **calls}, rounds, rng, EACH_SECONDS)
+        alone.append(times[None])
+        paces.append([times[None] / times[way] for way in WAYS])
+    return np.concatenate(alone), np.swapaxes(paces, 0, 1)
 
 
 def _losses(base: "GPT") -> dict[str, dict[str, float]]:

@@ -24,7 +24,6 @@ torch.set_num_threads(1)
 
 
 def test_a_batch_is_measured_again(monkeypatch):
-    monkeypatch.setattr(serving, "TRIES", 1)
     monkeypatch.setattr(serving, "ADAPTERS", (1, 8))
     times, paces = serving._measured(load_base().requires_grad_(False), words=1, r=4, rounds=1)
     assert len(times) == 2
