@@ -8,9 +8,10 @@ from compute.experiments.runs import FULL, FULL_SLOW
 from compute.model.forward import PROJECTIONS
 from compute.model.layers import layer_name
 from widgets.kit.layers import BLOCK_NAMES
+from widgets.kit.text import name_of
 
 TASK_LABELS = {"new-language": "a new language", "legal": "the legal voice"}
-TASK_OF = {slug: slug.replace("-", " ") for slug in TASK_LABELS}
+TASK_OF = {slug: name_of(slug) for slug in TASK_LABELS}
 LAYER_LABELS = {
     layer_name(block, projection): f"{projection}, {name} block"
     for block, name in enumerate(BLOCK_NAMES)

@@ -7,6 +7,7 @@ import param
 
 from compute.experiments.runs import FULL, RECORDED_RANKS, load
 from compute.training.gathered import Run
+from widgets.kit.text import name_of
 
 OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
 KNOWN_VOICE = "The base has read a little of this voice."
@@ -30,7 +31,7 @@ RUNS_RECORDED = f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
 @cache
 def runs_of(task: str) -> dict[str, Run]:
     """Return the recorded runs of a task by rank, "full" among them."""
-    return {str(r): load(task.replace("-", " "), r) for r in (*RECORDED_RANKS, FULL)}
+    return {str(r): load(name_of(task), r) for r in (*RECORDED_RANKS, FULL)}
 
 
 class OfRecordedRun(param.Parameterized):

@@ -30,3 +30,13 @@ def _rounded(value: object, spec: str) -> str:
     with localcontext(rounding=ROUND_HALF_UP):
         exact = Decimal(value * 100 if percent else value)
         return format(exact, spec[:-1] + "f") + "%" * percent
+
+
+def slug(name: str) -> str:
+    """Return a name of compute as an address spells it."""
+    return name.replace(" ", "-")
+
+
+def name_of(slug: str) -> str:
+    """Return the name of compute that an address spells so."""
+    return slug.replace("-", " ")

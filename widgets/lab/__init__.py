@@ -12,7 +12,7 @@ from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape
 from widgets.kit.runs import TASKS, OfRecordedRun
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of, slug
 from widgets.lab.pair import MOST_STEPS, Pair, recorded_pair, shipped
 from widgets.lab.words import SNIPPET, WORDS
 
@@ -49,14 +49,14 @@ class Lab(OfRecordedRun, Instrument):
         self._make()
 
     def _shown(self) -> Pair:
-        return self.pair or recorded_pair(self.task.replace("-", " "), int(self.r))
+        return self.pair or recorded_pair(name_of(self.task), int(self.r))
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the two runs, the losses against r, and the noise beside the spectra."""
         pair = self._shown()
         runs, full = pair.sweep.runs.values(), pair.sweep.full
         return {
-            "key": f"{pair.task}-{pair.lora.config['r']}".replace(" ", "-"),
+            "key": slug(f"{pair.task}-{pair.lora.config['r']}"),
             "label": _words(pair)[0],
             "note": _note(pair),
             "r": pair.lora.config["r"],
@@ -139,7 +139,7 @@ class Lab(OfRecordedRun, Instrument):
 
 
 def _words(pair: Pair) -> tuple[str, str]:
-    return TASKS[pair.task.replace(" ", "-")]
+    return TASKS[slug(pair.task)]
 
 
 def _note(pair: Pair) -> str:

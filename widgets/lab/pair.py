@@ -7,6 +7,7 @@ from compute.experiments.runs import FULL, RECORDED_RANKS
 from compute.training.config import AWAY_FROM_BASE
 from compute.training.gathered import Run
 from widgets.kit.runs import runs_of
+from widgets.kit.text import slug
 
 MOST_STEPS = 2000  # of a live run: it takes about a minute
 NAMES = {"lora": "LoRA", "full": "full finetuning"}  # of the two places; another method may stand in LoRA's
@@ -76,7 +77,7 @@ def place_of(method: str) -> str:
 
 def recorded_sweep(task: str) -> Sweep:
     """Return the recorded runs of a task at every r."""
-    runs = runs_of(task.replace(" ", "-"))
+    runs = runs_of(slug(task))
     return Sweep(NAMES, {r: runs[str(r)] for r in RECORDED_RANKS}, runs[FULL])
 
 

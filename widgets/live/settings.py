@@ -11,6 +11,7 @@ from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import EVALUATE_EVERY, EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TrainConfig
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.runs import TASKS
+from widgets.kit.text import name_of
 from widgets.lab.pair import MOST_STEPS
 
 METHODS = {
@@ -100,7 +101,7 @@ FIELDS = [
         "Task",
         "select",
         "legal",
-        [[task.replace("-", " "), label] for task, (label, _) in TASKS.items()],
+        [[name_of(task), label] for task, (label, _) in TASKS.items()],
         first=True,
     ),
     Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),

@@ -16,6 +16,7 @@ from compute.training.gathered import Run
 from widgets.kit.instrument import WORDS as SHARED
 from widgets.kit.instrument import esm, stylesheet
 from widgets.kit.runs import TASKS
+from widgets.kit.text import slug
 from widgets.lab import Lab
 from widgets.lab.pair import METHOD_NAMES, NAMES, Sweep, live_pair, place_of, sized
 from widgets.live import brought, settings
@@ -249,7 +250,7 @@ class Trainer(Viewer):
                 self._job.cancel()
             self._watched, self.lab.visible = [], False
             self._turn(run)
-            self._said = brought.said(run, TASKS[task.replace(" ", "-")][0])
+            self._said = brought.said(run, TASKS[slug(task)][0])
         self._show()
 
     def _turn(self, run: Run) -> None:

@@ -11,7 +11,7 @@ from compute.matrices.row_changes import Split, line_through
 from compute.model.layers import LAYERS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of
 from widgets.magnitude.words import LAYER_KINDS, SNIPPET, TASK_NAMES, WAY_NAMES, WORDS
 
 CLEAR = 0.2  # a correlation closer to zero is called none
@@ -71,7 +71,7 @@ class Magnitude(Instrument):
             "kinds": LAYER_KINDS,
             "ways": WAY_NAMES,
             "updates": CHECKPOINTS,
-            "points": {run: over for run, over in load_after().splits[_task(self.task)].items()},
+            "points": {run: over for run, over in load_after().splits[name_of(self.task)].items()},
             "said": {
                 run: {kind: _said(self.task, run, kind) for kind in LAYER_KINDS} for run in _runs(self.task)
             },
@@ -109,7 +109,9 @@ class Magnitude(Instrument):
         """Return head and rows of all points that are shown."""
         rows = []
         for run, name in ((self.rank, f"LoRA, r = {self.rank}"), (self.way, WAY_NAMES[self.way])):
-            for updates, layers in zip(CHECKPOINTS, load_after().splits[_task(self.task)][run], strict=True):
+            for updates, layers in zip(
+                CHECKPOINTS, load_after().splits[name_of(self.task)][run], strict=True
+            ):
                 rows += [
                     [name, str(updates), layer, f"{split.direction:.5f}", f"{split.magnitude:.5f}"]
                     for layer, split in zip(LAYERS, layers, strict=True)
@@ -121,7 +123,7 @@ class Magnitude(Instrument):
         """Return code that prints the two correlations."""
         chosen = "True" if self.layers == "all" else f"name.endswith({self.layers!r})"
         given = {
-            "task": repr(_task(self.task)),
+            "task": repr(name_of(self.task)),
             "lora": repr(self.rank),
             "beside": repr(self.way),
             "chosen": chosen,
@@ -129,12 +131,8 @@ class Magnitude(Instrument):
         return fill(SNIPPET, given)
 
 
-def _task(name: str) -> str:
-    return name.replace("-", " ")
-
-
 def _runs(task: str) -> list[str]:
-    return list(load_after().splits[_task(task)])
+    return list(load_after().splits[name_of(task)])
 
 
 def _chosen(kind: str, layer: str) -> bool:
@@ -146,7 +144,7 @@ def _said(task: str, run: str, kind: str) -> dict[str, Any]:
     """Return what is said of the points of a run in some layers."""
     over = [
         [split for layer, split in zip(LAYERS, layers, strict=True) if _chosen(kind, layer)]
-        for layers in load_after().splits[_task(task)][run]
+        for layers in load_after().splits[name_of(task)][run]
     ]
     every = [split for layers in over for split in layers]
     slope, correlation = line_through(every)

@@ -25,16 +25,11 @@ from compute.model.layers import LAYERS, TARGET_MODULES
 from compute.training.config import TrainConfig
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill
+from widgets.kit.text import fill, slug
 from widgets.menu.words import ABOUT, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, SNIPPET, TASK_LABELS, WORDS
 
 GUESSED = "new language"  # the task that the guess is about
 PLACES = [*SIZE_LABELS]
-
-
-def slug(name: str) -> str:
-    """Return a name of compute as an address spells it."""
-    return name.replace(" ", "-")
 
 
 class Menu(Instrument):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from widgets.kit.guess import WORDS as GUESS
+from widgets.kit.text import slug
 
 # Name in the figure, name in a sentence, what the size is, what it changes, whether it merges, whether tasks mix.
 METHOD_WORDS: dict[str, dict[str, str]] = {
@@ -157,9 +158,7 @@ WORDS: dict[str, Any] = {
         "question": (
             "Guess first. In the new language, which of them comes closest to full finetuning, whatever its size?"
         ),
-        "options": [
-            [name.replace(" ", "-"), words["label"]] for name, words in METHOD_WORDS.items() if name != "full"
-        ],
+        "options": [[slug(name), words["label"]] for name, words in METHOD_WORDS.items() if name != "full"],
         "again": "Guess again",
         "right": (
             "You said {guess}, and none is closer as far as we can tell: {its:.2f} nats, where seeds alone differ by "

@@ -13,7 +13,7 @@ from compute.training.config import BASE_FORMATS
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of, slug
 from widgets.quantised.words import BASE_NAMES, SNIPPET, WORDS
 
 MOST_GUESSED = 100  # hundredths of a nat
@@ -29,7 +29,7 @@ class Quantised(Instrument):
 
     task = param.Selector(
         default="legal",
-        objects={TASKS[_key][0]: _key for _key in (task.replace(" ", "-") for task in LEARNED_TASKS)},
+        objects={TASKS[slug(task)][0]: slug(task) for task in LEARNED_TASKS},
         label="Task",
         doc="What LoRA learns.",
     )
@@ -46,7 +46,7 @@ class Quantised(Instrument):
 
     def runs(self, base_format: str) -> list[QuantisedRun]:
         """Return the runs of the task on a format, one for each seed."""
-        return load_qlora().runs[self.task.replace("-", " ")][base_format]
+        return load_qlora().runs[name_of(self.task)][base_format]
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the losses of all formats on the task, and those of the base as stored."""
@@ -56,14 +56,14 @@ class Quantised(Instrument):
             "key": self.task,
             "label": label,
             "note": f"{note} Recorded {recorded.recorded}.",
-            "task": self.task.replace("-", " "),
+            "task": name_of(self.task),
             "formats": BASE_FORMATS,
             "blocks": BLOCKS,
             "steps": STEPS,
             "stored": recorded.stored,
             "curves": {name: _curves(self.runs(name)) for name in BASE_FORMATS},
             "values": [self.at(name) for name in BASE_FORMATS],
-            "full": load(self.task.replace("-", " "), FULL).validation_loss[-1],
+            "full": load(name_of(self.task), FULL).validation_loss[-1],
             "truth": round(100 * (stored_in(ASKED) - stored_in(FLOAT32))),
             "most": MOST_GUESSED,
             "snippet": SNIPPET,
@@ -79,7 +79,7 @@ class Quantised(Instrument):
             "base_format": base_format,
             "bits": f"{bits:g}",
             "label": TASKS[self.task][0],
-            "task": self.task.replace("-", " "),
+            "task": name_of(self.task),
             "stored": stored_in(base_format),
             "plain_stored": stored_in(FLOAT32),
             "noise": _middle(load_qlora().noise[base_format]),

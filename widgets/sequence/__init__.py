@@ -8,7 +8,7 @@ import param
 from compute.experiments.after import SEEDS, SEQUENCES, WAYS, load_after
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of
 from widgets.sequence.words import SNIPPET, VOICES, WAYS_TOLD, WORDS
 
 ORDERS = {"known": "legal, medical, code", "new-first": "new language, legal, medical"}
@@ -65,7 +65,7 @@ class Sequence(Instrument):
 
     def picture(self) -> list[Any]:
         """Return how much is left of the first task after each, for each way to learn them."""
-        lines = _lines(self.order, self.measure, SEQUENCES[_sequence(self.order)][0])
+        lines = _lines(self.order, self.measure, SEQUENCES[name_of(self.order)][0])
         return [{f"curve {kind}": lines[key] for key, _, kind in WAYS_TOLD.values()}]
 
     def snippet(self) -> str:
@@ -73,19 +73,15 @@ class Sequence(Instrument):
         return fill(_code(self.order), {"stage": self.stage, "measure": self.measure})
 
 
-def _sequence(order: str) -> str:
-    return order.replace("-", " ")
-
-
 def _mean(order: str, way: str, stage: int, measure: str, voice: str) -> float:
-    seeds = load_after().sequences[_sequence(order)][way]
+    seeds = load_after().sequences[name_of(order)][way]
     return sum(getattr(stages[stage], measure)[voice] for stages in seeds) / len(seeds)
 
 
 @cache
 def _values(order: str) -> dict[str, list[dict[str, Any]]]:
     """Return, by measure, what is left of the first task at each stage."""
-    tasks = SEQUENCES[_sequence(order)]
+    tasks = SEQUENCES[name_of(order)]
     names = {place: VOICES[task] for place, task in zip(("first", "second", "third"), tasks, strict=True)}
     return {
         measure: [
@@ -112,7 +108,7 @@ def _lines(order: str, measure: str, voice: str) -> dict[str, list[float]]:
 
 def _span(order: str, measure: str, voice: str) -> list[list[float]]:
     """Return the lowest and the highest seed of the one adapter at each stage."""
-    seeds = load_after().sequences[_sequence(order)][WAYS[0]]
+    seeds = load_after().sequences[name_of(order)][WAYS[0]]
     stages = [[getattr(seed[at], measure)[voice] for seed in seeds] for at in range(LAST + 1)]
     return [[*map(min, stages)], [*map(max, stages)]]
 
@@ -123,15 +119,15 @@ def _truth(order: str) -> int:
 
 
 def _head(order: str, measure: str) -> list[str]:
-    voices = [VOICES[task] for task in SEQUENCES[_sequence(order)]]
+    voices = [VOICES[task] for task in SEQUENCES[name_of(order)]]
     return [*WORDS["tableHead"], *voices, VOICES["base"]]
 
 
 def _rows(order: str, measure: str) -> list[list[str]]:
-    tasks = SEQUENCES[_sequence(order)]
+    tasks = SEQUENCES[name_of(order)]
     rows = []
     for way in WAYS:
-        for seed, stages in zip(SEEDS, load_after().sequences[_sequence(order)][way], strict=True):
+        for seed, stages in zip(SEEDS, load_after().sequences[name_of(order)][way], strict=True):
             for at, stage in enumerate(stages):
                 told = [
                     f"{stage.share[task]:.1%}" if measure == "share" else f"{stage.loss[task]:.3f}"
@@ -143,12 +139,12 @@ def _rows(order: str, measure: str) -> list[list[str]]:
 
 def _code(order: str) -> str:
     """Return the code with gaps for stage and measure."""
-    tasks = SEQUENCES[_sequence(order)]
-    return fill(SNIPPET, {"order": repr(_sequence(order)), "voice": repr(tasks[0])})
+    tasks = SEQUENCES[name_of(order)]
+    return fill(SNIPPET, {"order": repr(name_of(order)), "voice": repr(tasks[0])})
 
 
 def _shipped(order: str) -> dict[str, Any]:
-    tasks = SEQUENCES[_sequence(order)]
+    tasks = SEQUENCES[name_of(order)]
     return {
         "voices": [VOICES[task] for task in tasks],
         "values": _values(order),

@@ -14,7 +14,7 @@ from compute.matrices.spectrum import TIE, entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from widgets.kit.layers import shape_of
 from widgets.kit.runs import TASKS
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of
 
 SIZE, SEED = 64, 0  # of the matrices that are made up: as wide as the model that learned the others
 KS = (2, 3, 4, 8)
@@ -95,7 +95,7 @@ def _few(k: int) -> Source:
 
 
 def _learned(key: str) -> Source:
-    run = load(key.replace("-", " "), FULL)
+    run = load(name_of(key), FULL)
     return Source(
         fill(LEARNED_NOTE, {"recorded": run.recorded}),
         fill(LOAD_LEARNED, {"file": key}),

@@ -11,7 +11,7 @@ from compute.training.gathered import Run
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS, OfRecordedRun, runs_of
-from widgets.kit.text import fill
+from widgets.kit.text import fill, slug
 from widgets.strength.words import IMPORTS, PRINT_LOSS, READ_FILES, SENTENCES, STAYS, TRAIN_AGAIN
 
 TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
@@ -57,7 +57,7 @@ class Strength(OfRecordedRun, Instrument):
 
     def _task(self) -> str:
         """Return the task of the run that is shown, with a hyphen for a space."""
-        return self.run.config["task"].replace(" ", "-") if self.run else self.task
+        return slug(self.run.config["task"]) if self.run else self.task
 
     def _shown(self) -> Run:
         return self.run or runs_of(self.task)[self.r]

@@ -15,10 +15,10 @@ from compute.model.layers import LAYERS
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape, shape_of
 from widgets.kit.runs import TASKS
-from widgets.kit.text import fill
+from widgets.kit.text import fill, slug
 from widgets.subspace.words import SENTENCE, SNIPPET
 
-NAMES = {task.replace(" ", "-"): task for task in SUBSPACE_TASKS}
+NAMES = {slug(task): task for task in SUBSPACE_TASKS}
 MIDDLE = [layer for layer in LAYERS if layer.startswith("blocks.1.")]
 LEVEL = 0.9
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from compute.experiments.subspace import SEEDS, SUBSPACE_TASKS
 from compute.matrices.controls import DRAWS
+from widgets.kit.text import slug
 
 TITLE = "Intrinsic dimension is not rank"
 CAPTION = (
@@ -14,7 +15,7 @@ CAPTION = (
     f"{DRAWS} draws of noise; dashed, those of full finetuning. Left out: other learning rates. One rate serves "
     "every D, and at small D it may be too large."
 )
-PUBLISHED = ", ".join(task.replace(" ", "-") for task in SUBSPACE_TASKS)
+PUBLISHED = ", ".join(map(slug, SUBSPACE_TASKS))
 
 SENTENCE = (
     "With {D:,d} numbers in place of {weights:,d}, the model reaches {loss:.3f} nats per token on “{label}”; the base "

@@ -11,7 +11,7 @@ from compute.text.voices import NEW_VOICES
 from compute.training.gathered import Run
 from widgets.kit.instrument import Instrument
 from widgets.kit.runs import TASKS, runs_of
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of
 from widgets.wall.words import SNIPPET, WORDS
 
 WITH_RANK = 4  # of the runs whose embeddings learned too
@@ -21,7 +21,7 @@ MOST = 80  # hundredths of a nat: the largest tolerance, which every task meets
 @cache
 def _with_embeddings(task: str) -> Run | None:
     """Return the run at r = 4 whose embeddings learned too, None where there is none."""
-    name = task.replace("-", " ")
+    name = name_of(task)
     return load(name, WITH_EMBEDDINGS) if name in NEW_VOICES else None
 
 
@@ -72,7 +72,7 @@ class Wall(Instrument):
             "with_rank": WITH_RANK,
             "with_trainable": trained.trainable if trained else None,
             "rows": self.table()[1],
-            "snippet": fill(SNIPPET, {"task": repr(self.task.replace("-", " "))}),
+            "snippet": fill(SNIPPET, {"task": repr(name_of(self.task))}),
         }
 
     def at(self, r: int) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Wall(Instrument):
 
     def snippet(self) -> str:
         """Return code that finds the knee among the recorded runs."""
-        task = repr(self.task.replace("-", " "))
+        task = repr(name_of(self.task))
         return fill(SNIPPET, {"task": task, "tolerance": self.tolerance / 100})
 
 
