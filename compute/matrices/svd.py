@@ -126,7 +126,7 @@ def factorize_product(lora_B: np.ndarray, lora_A: np.ndarray) -> SVD:
     >>> svd = factorize_product(lora_B, lora_A)
     >>> bool(np.allclose(svd.s, np.sqrt(2) * 5))  # rank one: the norms of the two factors multiply
     True
-    >>> bool(np.allclose(truncate(svd, 1), lora_B @ lora_A))
+    >>> bool(np.allclose(svd.U * svd.s @ svd.Vh, lora_B @ lora_A))
     True
     """
     lora_B = _as_matrix("lora_B", lora_B)
@@ -139,49 +139,6 @@ def factorize_product(lora_B: np.ndarray, lora_A: np.ndarray) -> SVD:
     Q_A, R_A = np.linalg.qr(lora_A.T)  # (in, min(in, r)), (min(in, r), r)
     U, s, Vh = np.linalg.svd(R_B @ R_A.T, full_matrices=False)
     return _with_fixed_signs(Q_B @ U, s, Vh @ Q_A.T)
-
-
-def truncate(svd: SVD, r: int) -> np.ndarray:
-    """Return the best copy of the matrix that has rank r or less.
-
-    Parameters
-    ----------
-    svd : SVD
-        Record of the matrix, from `factorize` or `factorize_product`.
-    r : int
-        Number of singular values kept, 0 to k. 0 gives zeros, k gives the matrix itself.
-
-    Returns
-    -------
-    (out, in) ndarray of float64
-        U[:, :r] @ diag(s[:r]) @ Vh[:r].
-
-    Raises
-    ------
-    ValueError
-        If r is outside 0 to k.
-
-    Notes
-    -----
-    No matrix of rank r or less is closer, in the Frobenius norm or in the spectral norm. The squared Frobenius
-    error is the sum of the dropped s squared. If s[r - 1] = s[r], other matrices are as close.
-    Cost: O(out * in * r).
-
-    References
-    ----------
-    Eckart & Young 1936, doi:10.1007/BF02288367 (Frobenius norm); Mirsky 1960, doi:10.1093/qmath/11.1.50 (every
-    unitarily invariant norm).
-
-    Examples
-    --------
-    >>> matrix = np.array([[4.0, 0.0], [3.0, 5.0]])
-    >>> svd = factorize(matrix)
-    >>> error = np.linalg.norm(matrix - truncate(svd, 1))
-    >>> bool(np.isclose(error, svd.s[1]))
-    True
-    """
-    _check_rank(svd, r)
-    return (svd.U[:, :r] * svd.s[:r]) @ svd.Vh[:r]  # (out, r) @ (r, in)
 
 
 def balanced_factors(svd: SVD, r: int) -> tuple[np.ndarray, np.ndarray]:
@@ -210,13 +167,16 @@ def balanced_factors(svd: SVD, r: int) -> tuple[np.ndarray, np.ndarray]:
 
     Notes
     -----
-    lora_B @ lora_A equals truncate(svd, r). The factors are not unique: lora_B @ G and inv(G) @ lora_A have the
-    same product for every invertible G. These have lora_B.T @ lora_B = lora_A @ lora_A.T = diag(s[:r]).
-    Training does not find this pair in general. Cost: O((out + in) * r).
+    lora_B @ lora_A equals U[:, :r] @ diag(s[:r]) @ Vh[:r], and no matrix of rank r or less is closer, in the Frobenius
+    norm or in the spectral norm; the squared Frobenius error is the sum of the dropped s squared. The factors are not
+    unique: lora_B @ G and inv(G) @ lora_A have the same product for every invertible G. These have
+    lora_B.T @ lora_B = lora_A @ lora_A.T = diag(s[:r]). Training does not find this pair in general.
+    Cost: O((out + in) * r).
 
     References
     ----------
-    Hu et al. 2021, arXiv:2106.09685, section 4.1 (the factors B and A).
+    Hu et al. 2021, arXiv:2106.09685, section 4.1 (the factors B and A); Eckart & Young 1936, doi:10.1007/BF02288367
+    (Frobenius norm); Mirsky 1960, doi:10.1093/qmath/11.1.50 (every unitarily invariant norm).
 
     Examples
     --------

@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from compute.matrices.controls import noise_control
 from compute.matrices.examples import make_task
 from compute.matrices.spectrum import energy, relative_error
-from compute.matrices.svd import SVD, balanced_factors, factorize, truncate
+from compute.matrices.svd import SVD, balanced_factors, factorize
+from helpers.matrices import truncated
 from widgets.kit.text import fill
 from widgets.rank import Rank, case
 from widgets.rank.words import READOUT_VALUES
@@ -36,7 +37,7 @@ def factored() -> SVD:
 def pictures(r: int) -> dict[str, np.ndarray]:
     """Return the five matrices at rank r; what a factor does not store is not a number."""
     svd = factored()
-    delta_w, copy = truncate(svd, SIZE), truncate(svd, r)
+    delta_w, copy = truncated(svd, SIZE), truncated(svd, r)
     lora_B, lora_A = np.full((SIZE, SIZE), np.nan), np.full((SIZE, SIZE), np.nan)
     lora_B[:, :r], lora_A[:r] = balanced_factors(svd, r)
     return dict(zip(MAPS, [delta_w, copy, delta_w - copy, lora_B, lora_A], strict=True))

@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from compute.matrices.examples import make_task
-from compute.matrices.svd import balanced_factors, factorize, truncate
+from compute.matrices.svd import balanced_factors, factorize
 from helpers.browser import FLOAT32_COPY, instrument, sentence
+from helpers.matrices import truncated
 from widgets.kit.text import fill
 from widgets.rank import Rank
 from widgets.rank.words import WORDS
@@ -99,8 +100,8 @@ def test_arrow_keys_on_a_matrix_say_its_values(open_page, server):
     page = open_page(f"{server}/embed/rank/rank.html?guess=skip&task=blur&r=4")
     root = instrument(page)
     svd = factorize(make_task("blur", 32, 0))
-    copy = truncate(svd, 4)
-    expected = {"delta_w": truncate(svd, 32), "copy": copy, "residual": truncate(svd, 32) - copy}
+    copy = truncated(svd, 4)
+    expected = {"delta_w": truncated(svd, 32), "copy": copy, "residual": truncated(svd, 32) - copy}
     tolerance = 2 * FLOAT32_COPY * svd.s[0]  # the residual is a difference of two such numbers
     for name in expected:
         root.locator(f".{name} .cells").focus()

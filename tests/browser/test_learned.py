@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from compute.experiments.learned import LEARNED, load_learned
-from compute.matrices.svd import factorize, truncate
+from compute.matrices.svd import factorize
 from helpers.browser import (
     FLOAT32_COPY,
     downloaded,
@@ -15,6 +15,7 @@ from helpers.browser import (
     requests_of,
     sentence,
 )
+from helpers.matrices import truncated
 from widgets.kit.instrument import WORDS
 from widgets.kit.text import fill
 from widgets.rank import Rank
@@ -48,7 +49,7 @@ def test_the_copy_of_a_square_one_is_numpys(open_page, server):
     name, text = downloaded(root, COPY)
     svd = factorize(load_learned("legal-v_proj"))
     assert name == "legal-v_proj-32-0-r9-copy.csv"
-    assert abs(matrix_of(text) - truncate(svd, 9)).max() <= FLOAT32_COPY * svd.s[0]
+    assert abs(matrix_of(text) - truncated(svd, 9)).max() <= FLOAT32_COPY * svd.s[0]
 
 
 def test_size_and_seed_cannot_be_chosen_and_come_back(open_page, server):

@@ -9,8 +9,9 @@ import pytest
 from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS, make_task
 from compute.matrices.spectrum import energy, relative_error
-from compute.matrices.svd import factorize, truncate
+from compute.matrices.svd import factorize
 from helpers.browser import FLOAT32_COPY, choose, downloaded, files, instrument, matrix_of, move, sentence
+from helpers.matrices import truncated
 from widgets.rank import Rank
 
 # Two processes factor the matrix; LAPACK's rounding, k * eps * s[0] with k = 32, is all that may differ.
@@ -26,7 +27,7 @@ def assert_copies(root, svd, ranks) -> None:
         copy = matrix_of(text)
         assert copy.shape == svd.shape
         np.testing.assert_allclose(
-            copy, truncate(svd, r), rtol=0, atol=FLOAT32_COPY * svd.s[0], err_msg=f"r = {r}"
+            copy, truncated(svd, r), rtol=0, atol=FLOAT32_COPY * svd.s[0], err_msg=f"r = {r}"
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from compute.costs.sizes import break_even_rank
 from compute.matrices.controls import Band
 from compute.matrices.spectrum import energy, knee_rank, relative_error
+from compute.matrices.svd import SVD
 from helpers.instruments import decoded
 from widgets.kit.matrix import DRAWN_SIDE, TOLERANCE
 
@@ -40,3 +41,8 @@ def check_arrays(arrays: dict, svd, controls: list[Band]) -> None:
         for name in Band._fields:
             expected = getattr(band, name)[:, : k + (name != "s")]
             np.testing.assert_array_equal(decoded(shipped[name]).reshape(3, -1), expected)
+
+
+def truncated(svd: SVD, r: int) -> np.ndarray:
+    """Return the best copy of rank r, written out."""
+    return (svd.U[:, :r] * svd.s[:r]) @ svd.Vh[:r]  # (out, r) @ (r, in)

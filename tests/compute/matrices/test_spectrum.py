@@ -18,7 +18,8 @@ from compute.matrices.spectrum import (
     relative_error,
     stable_rank,
 )
-from compute.matrices.svd import factorize, truncate
+from compute.matrices.svd import factorize
+from helpers.matrices import truncated
 
 ROUNDING = 1e-13  # sums of fewer than a thousand positive float64 numbers
 
@@ -59,7 +60,7 @@ def test_energy_and_error_are_those_of_the_truncated_matrix(rng, shape):
     svd = factorize(matrix)
     size = np.linalg.norm(matrix)
     for r in range(len(svd.s) + 1):
-        copy = truncate(svd, r)
+        copy = truncated(svd, r)
         assert energy(svd.s)[r] == pytest.approx((np.linalg.norm(copy) / size) ** 2, rel=ROUNDING)
         assert relative_error(svd.s)[r] == pytest.approx(np.linalg.norm(matrix - copy) / size, abs=ROUNDING)
 
