@@ -8,26 +8,9 @@ from compute.training.config import AWAY_FROM_BASE
 from compute.training.gathered import Run
 from widgets.kit.runs import runs_of
 from widgets.kit.text import slug
+from widgets.lab.words import METHOD_NAMES, NAMES, OTHER_LENGTH, RECORDED, SIZED, WITH_RANK
 
 MOST_STEPS = 2000  # of a live run: it takes about a minute
-NAMES = {"lora": "LoRA", "full": "full finetuning"}  # of the two places; another method may stand in LoRA's
-METHOD_NAMES = NAMES | {
-    "dora": "DoRA",
-    "adalora": "AdaLoRA",
-    "ia3": "(IA)³",
-    "bitfit": "BitFit",
-    "bottleneck": "bottlenecks",
-    "soft prompt": "a soft prompt",
-}
-SIZED = {
-    "bottleneck": "{name} of width {r}",
-    "soft prompt": "{name} of {r} vectors",
-    "ia3": "{name}",
-    "bitfit": "{name}",
-}
-WITH_RANK = "{name} with r = {r}"
-OTHER_LENGTH = "{name} ({steps} steps)"
-RECORDED = "recorded {name}"
 
 
 class Sweep(NamedTuple):

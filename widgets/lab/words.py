@@ -5,6 +5,25 @@ from typing import Any
 from widgets.kit.guess import WORDS as GUESS
 from widgets.kit.runs import RUNS_RECORDED
 
+NAMES = {"lora": "LoRA", "full": "full finetuning"}  # of the two places; another method may stand in LoRA's
+METHOD_NAMES = NAMES | {
+    "dora": "DoRA",
+    "adalora": "AdaLoRA",
+    "ia3": "(IA)³",
+    "bitfit": "BitFit",
+    "bottleneck": "bottlenecks",
+    "soft prompt": "a soft prompt",
+}
+SIZED = {
+    "bottleneck": "{name} of width {r}",
+    "soft prompt": "{name} of {r} vectors",
+    "ia3": "{name}",
+    "bitfit": "{name}",
+}
+WITH_RANK = "{name} with r = {r}"
+OTHER_LENGTH = "{name} ({steps} steps)"
+RECORDED = "recorded {name}"
+
 TITLE = "Watch it learn"
 CAPTION = (
     "Both runs start from the same base and see the same sentences. Teal is LoRA, grey the control: full "

@@ -18,7 +18,8 @@ from widgets.kit.instrument import esm, stylesheet
 from widgets.kit.runs import TASKS
 from widgets.kit.text import slug
 from widgets.lab import Lab
-from widgets.lab.pair import METHOD_NAMES, NAMES, Sweep, live_pair, place_of, sized
+from widgets.lab.pair import Sweep, live_pair, place_of, sized
+from widgets.lab.words import METHOD_NAMES, NAMES
 from widgets.live import brought, settings
 from widgets.live.takeaway import SCRIPT, zipped
 from widgets.live.training import registry, warm_up
