@@ -1,8 +1,7 @@
 """The first steps of a run, watched closely: on one small layer whose answer is known, and on the mini-model."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import repeat
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.text.batches import windows
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import OPTIMIZERS, prepare, steps, steps_of
+from compute.training.loop import OPTIMIZERS, prepare, steps, stored, updates
 
 SIZE = 64  # numbers that the small layer reads and writes, as the attention layers of the mini-model do
 MISSING = 2  # directions that the small layer lacks
@@ -68,7 +67,7 @@ class FirstSteps(NamedTuple):
     lora_B : list of float
         The same of all lora_B.
     distance : list of float
-        Frobenius norm of what all adapted weights together differ from those of the base.
+        Frobenius norm of what all adapted weights together differ from those of the base, as the run stores it.
     moved : float
         Frobenius norm of what the first update did to these weights.
     final : float or None
@@ -143,8 +142,10 @@ def small_steps(config: TrainConfig) -> FirstSteps:
     W = problem.layer.weight.detach().clone()
     model = LoRALinear(problem.layer, config.r, config.alpha, config.scaling_rule)
     initialize(model, config.init, torch.Generator().manual_seed(config.seed))
+    optimizer = OPTIMIZERS[config.optimizer]([model.lora_A, model.lora_B], lr=config.learning_rate)
     everything = repeat(problem.x, config.steps + 1)
-    followed = _follow(config, model, lambda _: problem.loss(model), everything, {"": W})
+    running = steps(lambda _: problem.loss(model), everything, optimizer)
+    followed = _follow(config, model, running, {"": W})
     return followed._replace(final=followed.loss[-1]) if len(followed.loss) > config.steps else followed
 
 
@@ -167,7 +168,7 @@ def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
     Raises
     ------
     ValueError
-        If the run is no LoRA run, or trains the embeddings too: only factors are followed.
+        If the run is no LoRA run: only factors are followed.
 
     Examples
     --------
@@ -175,12 +176,11 @@ def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
     >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
     ([True, True], [False, True])
     """
-    refuse_unused(config, "model_steps", "method", "train_embeddings")
-    base = load_base() if base is None else base
+    refuse_unused(config, "model_steps", "method")
+    base = stored(config, load_base() if base is None else base)
     model = prepare(config, base)
-    texts = steps_of(replace(config, steps=config.steps + 1), base.config.block_size)
     before = {name: base.get_submodule(name).weight.detach() for name, _ in lora_layers(model)}
-    followed = _follow(config, model, model.loss, texts, before)
+    followed = _follow(config, model, updates(model, config, config.steps + 1), before)
     if len(followed.loss) <= config.steps:
         return followed
     with torch.no_grad():
@@ -191,8 +191,7 @@ def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
 def _follow(
     config: TrainConfig,
     model: nn.Module,
-    loss_of: Callable[[torch.Tensor], torch.Tensor],
-    texts: Iterable[torch.Tensor],  # one more than there are updates
+    running: Iterator[float],  # one step more than there are updates
     before: dict[str, torch.Tensor],
 ) -> FirstSteps:
     layers = dict(lora_layers(model))
@@ -200,15 +199,13 @@ def _follow(
         "lora_A": [each.lora_A for each in layers.values()],
         "lora_B": [each.lora_B for each in layers.values()],
     }
-    learning = [p for both in factors.values() for p in both]
-    optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
 
     def off(weights: dict[str, torch.Tensor]) -> float:
         return _norm([layer.base.weight + delta_w(layer) - weights[name] for name, layer in layers.items()])
 
     start = {name: layer.base.weight + delta_w(layer) for name, layer in layers.items()}
     followed = FirstSteps([], [], [], [], 0.0, None)
-    for step, loss in enumerate(steps(loss_of, texts, optimizer)):
+    for step, loss in enumerate(running):
         if step == 1:
             followed = followed._replace(moved=off(start))
         if not math.isfinite(loss) or (followed.loss and loss > RUINED * followed.loss[0]):

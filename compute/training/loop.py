@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 from torch.nn.utils import get_total_norm
 
-from compute.adapters.adalora import Allocation
+from compute.adapters.adalora import Allocation, SVDLinear
 from compute.adapters.adapted import adapted_layers
 from compute.adapters.layer import delta_w, merge
 from compute.adapters.peft_format import EMBEDDINGS, adapter_state, on_base, save_adapter
@@ -106,8 +106,8 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     return model
 
 
-def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
-    """Yield the texts of each step of a run.
+def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> Iterator[torch.Tensor]:
+    """Return the texts of each step of a run.
 
     Parameters
     ----------
@@ -115,16 +115,19 @@ def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
         The run.
     block_size : int
         Words in each text.
+    count : int, optional
+        Number of steps; if left out, those of the run.
 
-    Yields
-    ------
-    (batch_size, block_size + 1) tensor of int64
-        Texts of the task; the base's own in place of the first base_share of them.
+    Returns
+    -------
+    iterator of (batch_size, block_size + 1) tensor of int64
+        Texts of the task; the base's own in place of the first base_share of them. All are written by now, and put
+        together step by step.
 
     Notes
     -----
     The base's own texts are the first of those that the base was trained on. The others are the same whatever the
-    share.
+    share, and those of the first steps whatever the count.
 
     Examples
     --------
@@ -137,10 +140,12 @@ def steps_of(config: TrainConfig, block_size: int) -> Iterator[torch.Tensor]:
     own = (
         windows("base", "training", block_size) if replaced else texts
     )  # text that nobody reads is not written
-    chosen = batches(texts, config.batch_size, config.steps, config.seed)
-    instead = batches(own, replaced, config.steps, config.seed)
-    for step, other in zip(chosen, instead, strict=True):
-        yield torch.cat([own[other], texts[step[replaced:]]])
+    steps = config.steps if count is None else count
+    chosen = batches(texts, config.batch_size, steps, config.seed)
+    instead = batches(own, replaced, steps, config.seed)
+    return (
+        torch.cat([own[other], texts[step[replaced:]]]) for step, other in zip(chosen, instead, strict=True)
+    )
 
 
 def steps(
@@ -187,7 +192,7 @@ def steps(
             allocation.after(done)
 
 
-def updates(model: GPT, config: TrainConfig) -> Iterator[float]:
+def updates(model: GPT, config: TrainConfig, count: int | None = None) -> Iterator[float]:
     """Train what a model has to train on the texts of a run.
 
     Parameters
@@ -197,11 +202,18 @@ def updates(model: GPT, config: TrainConfig) -> Iterator[float]:
         for gradients learns, in place.
     config : TrainConfig
         What to learn. The optimiser starts anew.
+    count : int, optional
+        Number of steps; if left out, those of the run.
 
     Returns
     -------
     iterator of float
         The loss of each step, as `steps` yields it.
+
+    Raises
+    ------
+    ValueError
+        If either the model or the config is AdaLoRA's, and the other is not.
 
     Examples
     --------
@@ -209,11 +221,15 @@ def updates(model: GPT, config: TrainConfig) -> Iterator[float]:
     >>> len([*updates(prepare(config, load_base()), config)])
     2
     """
+    of_adalora = any(isinstance(layer, SVDLinear) for _, layer in adapted_layers(model))
+    if of_adalora != (config.method == "adalora"):
+        has = "has" if of_adalora else "has no"
+        raise ValueError(f"The model {has} layers of AdaLoRA, and method is {config.method!r}.")
     where = model.lm_head.weight.device
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
-    allocation = Allocation(model, config.r, config.steps) if config.method == "adalora" else None
-    texts = steps_of(config, model.config.block_size)
+    allocation = Allocation(model, config.r, config.steps) if of_adalora else None
+    texts = steps_of(config, model.config.block_size, count)
     return steps(lambda batch: model.loss(batch.to(where)), texts, optimizer, allocation)
 
 
@@ -264,7 +280,7 @@ def train(
     base : GPT, optional
         A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
     evaluate_every : int
-        Steps from one evaluation to the next, the first before the first update.
+        Steps from one evaluation to the next, at least 1. The first is before the first update.
     strengths : tuple of float
         What delta_w is multiplied by for the evaluations of the Result.
     clock : callable
@@ -275,6 +291,11 @@ def train(
     StepRecord or Result or Diverged
         A StepRecord for each step, then one Result. Instead of a record that would hold something else than
         finite numbers comes one Diverged, and nothing after it.
+
+    Raises
+    ------
+    ValueError
+        If evaluate_every is below 1.
 
     Notes
     -----
@@ -295,6 +316,7 @@ def train(
     >>> steps[0].gradient_norms["lora_A"], steps[0].evaluation == result.base_evaluation  # lora_B starts at 0
     (0.0, True)
     """
+    whole("evaluate_every", evaluate_every, 1)
     start = clock()
     base = load_base() if base is None else base
     model, base = prepare(config, base).to(device()), stored(config, base)
@@ -302,8 +324,9 @@ def train(
     tokens = config.batch_size * base.config.block_size
     worst, last_loss = math.inf, None
     training, waiting = 0.0, 0.0
+    running = updates(model, config)  # writes the texts, which is no training
     began = clock()
-    for step, loss in enumerate(updates(model, config)):
+    for step, loss in enumerate(running):
         norms = _gradient_norms(learning)
         training += clock() - began
         evaluation = None if step % evaluate_every else evaluate(model, config.task)

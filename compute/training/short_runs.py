@@ -9,7 +9,7 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.text.batches import windows
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import out_of_bounds, prepare, steps_of, updates
+from compute.training.loop import out_of_bounds, prepare, updates
 
 
 class ShortRun(NamedTuple):
@@ -95,7 +95,7 @@ def first_gain(config: TrainConfig, base: GPT) -> float:
     """
     refuse_unused(config, "first_gain", "method", "init", "train_embeddings")
     model = prepare(config, base)
-    model.loss(next(steps_of(config, base.config.block_size))).backward()
+    next(updates(model, config))
     power = 2 if config.optimizer == "sgd" else 1
     grads = [p.grad for name, p in model.named_parameters() if name.endswith("lora_B") and p.grad is not None]
     return sum(grad.abs().pow(power).sum().item() for grad in grads)

@@ -119,6 +119,23 @@ def test_the_model_takes_the_steps_of_the_training_loop(optimizer, base):
     assert ours.distance[-1] == pytest.approx(np.linalg.norm(norms), rel=ROUNDING)
 
 
+@pytest.mark.parametrize(
+    "changed", [{"train_embeddings": True}, {"base_format": "int2", "n_texts": 9}], ids=str
+)
+def test_the_model_takes_the_steps_of_every_lora_run(changed, base):
+    asked = config("B=0", batch_size=4, steps=3, **changed)
+    ours = model_steps(asked, base)
+    *records, result = train(asked, base, strengths=())
+    assert ours.loss[:3] == [record.loss for record in records]
+    assert ours.final == result.evaluation.validation_loss
+    assert ours.distance[0] == 0  # from the base as the run stores it
+
+
+def test_the_longest_run_can_be_followed(base):
+    longest = TrainConfig(steps=5000, batch_size=1, learning_rate=10)  # given up soon
+    assert model_steps(longest, base).final is None
+
+
 def test_a_pissa_start_is_the_base_and_its_distance_is_measured_from_there(base):
     asked = config("PiSSA", optimizer="adamw", learning_rate=0.01, batch_size=4, steps=2)
     steps = model_steps(asked, base)

@@ -18,7 +18,7 @@ from compute.text.batches import batches, windows
 from compute.text.tokenizer import BEGIN
 from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import STRENGTHS, Diverged, Result, StepRecord, TrainConfig
-from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train
+from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train, updates
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SHORT = {"steps": 3, "batch_size": 4}
@@ -135,6 +135,47 @@ def test_evaluations_come_first_and_regularly_and_say_what_the_model_does(base):
     assert all(record.tokens_per_second > 0 for record in steps)
 
 
+def test_what_is_asked_for_is_evaluated_and_the_run_stays_the_same(base):
+    whole, asked = (
+        [*train(TrainConfig(**SHORT), base, **more)]
+        for more in ({}, {"evaluate_every": 2, "strengths": (1.0,)})
+    )
+    assert [record.evaluation is not None for record in asked[:-1]] == [True, False, True]
+    assert [record.loss for record in asked[:-1]] == [record.loss for record in whole[:-1]]
+    assert asked[-1].weights == whole[-1].weights
+    assert asked[-1].strengths == (whole[-1].strengths[STRENGTHS.index(1)],)
+    with pytest.raises(ValueError, match="evaluate_every must be a whole number of at least 1, got 0."):
+        next(train(TrainConfig(**SHORT), base, evaluate_every=0))
+
+
+def test_who_leaves_before_an_update_makes_none(base):
+    config = TrainConfig(optimizer="sgd", **SHORT)
+    model = prepare(config, base)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    running = updates(model, config)
+    next(running)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+    next(running)
+    running.close()
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {
+        name for name in before if name.endswith("lora_B")
+    }  # one update of a run with lora_B = 0
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "told"),
+    [
+        ("lora", "adalora", "The model has no layers of AdaLoRA, and method is 'adalora'."),
+        ("adalora", "lora", "The model has layers of AdaLoRA, and method is 'lora'."),
+    ],
+)
+def test_adalora_learns_with_its_penalty_or_not_at_all(method, asked, told, base):
+    model = prepare(TrainConfig(method=method, **SHORT), base)
+    with pytest.raises(ValueError, match=told):
+        updates(model, TrainConfig(method=asked, **SHORT))
+
+
 def test_a_reader_who_takes_her_time_is_not_counted(base):
     clock = [0.0]
 
@@ -151,6 +192,23 @@ def test_a_reader_who_takes_her_time_is_not_counted(base):
             seconds.append(record.seconds)
         times.append(seconds)
     np.testing.assert_allclose(times[0], times[1], atol=1e-9)
+
+
+def test_writing_the_texts_is_not_counted_as_training(base, monkeypatch):
+    clock = [0.0]
+
+    def tick():
+        clock[0] += 0.001
+        return clock[0]
+
+    def slowly(*asked):
+        clock[0] += 1000
+        return windows(*asked)
+
+    monkeypatch.setattr("compute.training.loop.windows", slowly)
+    first = next(train(TrainConfig(**SHORT), base, clock=tick))
+    assert first.seconds > 1000
+    assert first.tokens_per_second == pytest.approx(4 * 32 / 0.001)
 
 
 def test_a_run_can_be_left_at_any_step(base):

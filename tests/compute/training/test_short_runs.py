@@ -57,7 +57,7 @@ CALLERS = {  # what is called, with which config at first, and the fields that i
     "model_steps": (
         lambda config: model_steps(config, BASE),
         TrainConfig(steps=3, batch_size=4),
-        {"method", "train_embeddings"},
+        {"method"},
     ),
     "first_gain": (
         lambda config: first_gain(config, BASE),
