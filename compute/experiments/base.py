@@ -18,8 +18,8 @@ def _make(_: list[str]) -> None:
     import torch
 
     from compute.model.checkpoint import save_base
-    from compute.model.pretraining import BATCH_SIZE, LEARNING_RATE, pretrain
     from compute.text.batches import windows
+    from compute.training.pretraining import BATCH_SIZE, LEARNING_RATE, pretrain
 
     bar = Bar(STEPS // TELL_EVERY)
 

@@ -277,7 +277,7 @@ def _other_bases(base: "GPT") -> Iterator["GPT"]:
     """Yield the bases that adapters are put on, in the order of the knob."""
     from safetensors.torch import load as load_weights
 
-    from compute.model.pretraining import pretrain
+    from compute.training.pretraining import pretrain
 
     yield base
     for steps in MORE_STEPS:

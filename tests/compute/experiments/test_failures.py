@@ -24,8 +24,8 @@ from compute.experiments.failures import (
 from compute.experiments.making import Bar
 from compute.experiments.runs import config_of, load
 from compute.model.checkpoint import load_base
-from compute.model.pretraining import pretrain
 from compute.training.config import TrainConfig
+from compute.training.pretraining import pretrain
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.failures import STAYS, Failures
 from widgets.failures.words import TOLD

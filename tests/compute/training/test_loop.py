@@ -1,5 +1,6 @@
 """Finetuning: the generator against a hand-written loop, what may move, what is promised about seeds and ends."""
 
+import ast
 import json
 import math
 from itertools import islice
@@ -19,6 +20,7 @@ from compute.text.tokenizer import BEGIN
 from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import STRENGTHS, Diverged, Result, StepRecord, TrainConfig
 from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train, updates
+from helpers import ROOT
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SHORT = {"steps": 3, "batch_size": 4}
@@ -73,6 +75,16 @@ def test_the_records_are_those_of_a_hand_written_loop(config, base):
         weights = load_adapter(base, files).state_dict()
     assert all(torch.equal(weights[name], p) for name, p in expected.items())
     assert result.trainable == sum(p.numel() for p in expected.values())
+
+
+def test_there_is_one_training_loop():
+    found = {
+        path.relative_to(ROOT / "compute").as_posix()
+        for path in (ROOT / "compute").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("backward", "autograd")
+    }
+    assert found == {"training/loop.py"}
 
 
 def test_the_norms_are_those_of_the_gradients(base):

@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from compute.model.pretraining import pretrain
 from compute.text.batches import windows
 from compute.text.tokenizer import vocab_size
+from compute.training.pretraining import pretrain
 
 torch.set_num_threads(1)
 STEPS = 12

@@ -7,6 +7,7 @@ import torch
 from compute.model.gpt import GPT, GPTConfig
 from compute.text.batches import windows
 from compute.text.tokenizer import vocab_size
+from compute.training import loop
 
 BATCH_SIZE = 32
 LEARNING_RATE = 3e-3
@@ -22,7 +23,7 @@ def pretrain(seed: int, steps: int, tell: Callable[[int, float], None] = lambda 
     steps : int
         Number of updates, at least 2.
     tell : function of int and float, optional
-        Is told the updates made and the loss before the last, in nats per token, after each update.
+        Is told the number of each step, from 1, and its loss, in nats per token, before its update.
 
     Returns
     -------
@@ -51,11 +52,7 @@ def pretrain(seed: int, steps: int, tell: Callable[[int, float], None] = lambda 
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.05
     )
-    for step, batch in enumerate(texts.split(BATCH_SIZE), start=1):
-        optimizer.zero_grad()
-        loss = model.loss(batch)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        tell(step, loss.item())
+    optimizer.register_step_post_hook(lambda *_: schedule.step())
+    for step, loss in enumerate(loop.steps(model.loss, texts.split(BATCH_SIZE), optimizer), start=1):
+        tell(step, loss)
     return model
