@@ -97,6 +97,19 @@ def test_gradients_of_the_first_step_are_the_closed_forms(init):
     assert (bool(layer.lora_A.grad.any()), bool(layer.lora_B.grad.any())) == live.get(init, (True, True))
 
 
+def test_a_layer_that_was_given_no_start_is_on_a_saddle_and_stays_there():
+    layer, x = LoRALinear(torch.nn.Linear(9, 7, bias=False), 2, 8, "alpha/r"), torch.ones(3, 9)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    for started in (False, True):
+        if started:
+            initialize(layer, "B=0", torch.Generator().manual_seed(0))
+        for _ in range(3):
+            optimizer.zero_grad()
+            layer(x).square().sum().backward()
+            optimizer.step()
+        assert bool(delta_w(layer).any()) == started
+
+
 @pytest.mark.parametrize("init", INITS)
 def test_the_model_starts_as_the_base_unless_both_are_random(init, base):
     tokens = torch.randint(100, (2, 12), generator=torch.Generator().manual_seed(0))

@@ -9,6 +9,7 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT, Attention, Block, GPTConfig, generate
 from compute.model.layers import TARGET_MODULES
 from compute.text.tokenizer import vocab_size
+from helpers.mps import OnMPS, on_mps
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SMALL = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=12)
@@ -163,31 +164,13 @@ def test_what_cannot_be_generated_is_refused(length, temperature, told, generato
         generate(GPT(SMALL, generator), torch.zeros(1, 1, dtype=torch.int64), length, generator, temperature)
 
 
-class OnMPS(torch.Tensor):
-    """A tensor on a device that knows no float64, as Apple's MPS does not."""
-
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        found = super().__torch_function__(func, types, args, kwargs or {})
-        if func is torch.Tensor.cpu:
-            return found.as_subclass(torch.Tensor)
-        if isinstance(found, torch.Tensor) and found.dtype == torch.float64:
-            raise TypeError("The MPS framework doesn't support float64.")
-        return found
-
-
 def test_text_is_written_where_there_is_no_float64():
     """The throws of the dice need float64, which the device of the model may lack."""
-    model = load_base()
-    start = torch.zeros(2, 1, dtype=torch.int64)
-
-    class There:
-        config = model.config
-
-        def __call__(self, tokens):
-            return model(tokens).as_subclass(OnMPS)
-
+    start, there = torch.zeros(2, 1, dtype=torch.int64), on_mps(load_base())
+    assert isinstance(there(start), OnMPS)
+    with pytest.raises(TypeError, match="float64"):
+        there(start).double()
     written, wanted = (
-        generate(each, start, 6, torch.Generator().manual_seed(0)) for each in (There(), model)
+        generate(each, start, 6, torch.Generator().manual_seed(0)) for each in (there, load_base())
     )
     assert torch.equal(written, wanted)

@@ -18,9 +18,10 @@ from compute.model.sampling import voice_shares
 from compute.text.batches import batches, windows
 from compute.text.tokenizer import BEGIN
 from compute.text.voices import TRAINING_TEXTS
-from compute.training.config import STRENGTHS, Diverged, Result, StepRecord, TrainConfig
+from compute.training.config import METHODS, STRENGTHS, Diverged, Result, StepRecord, TrainConfig
 from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train, updates
 from helpers import ROOT
+from helpers.mps import on_mps
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 SHORT = {"steps": 3, "batch_size": 4}
@@ -264,6 +265,14 @@ def test_a_model_that_is_broken_by_the_last_step_is_said_to_be(base, monkeypatch
         *records, end = train(TrainConfig(optimizer="sgd", steps=steps, batch_size=2), base)
         assert isinstance(end, Diverged)
         assert (end.step, end.loss, len(records)) == (1, None, 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_device_without_float64_does_all_of_a_run(method, base, monkeypatch):
+    monkeypatch.setattr("compute.training.loop.prepare", lambda *asked: on_mps(prepare(*asked)))
+    config = TrainConfig(method=method, init="PiSSA", steps=2, batch_size=2)
+    *_, end = train(config, base, strengths=(1.0,))
+    assert isinstance(end, Result)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
