@@ -85,6 +85,7 @@ FINE = {
     "assets/site/embed.js": "// <script src='https://your-site.example/embed.js'></script>",
     "README.md": f"{URL}/home/page",
     "picture.png": "\ud800",
+    ".git": "gitdir: /" + "home/ada/lora/.git/worktrees/lora",
 }
 
 

@@ -23,7 +23,7 @@ ROOMS = (
     "serving",
     "experiments",
 )
-SKIPPED = {"node_modules", "__pycache__", "bundles"}
+SKIPPED = {"node_modules", "__pycache__", "bundles", ".git"}  # .git is a file in a worktree
 DRAWING = {"panel", "bokeh", "param", "holoviews", "matplotlib", "anywidget", "ipywidgets"}
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
@@ -48,7 +48,10 @@ def files(root: Path, *folders: str, kinds: set[str] | None = None) -> Iterator[
                 for each in inside
                 if each not in SKIPPED | exported and (each[0] != "." or each == ".ci")
             )
-            yield from (Path(path, name) for name in sorted(names) if not kinds or Path(name).suffix in kinds)
+            wanted = (
+                name for name in sorted(set(names) - SKIPPED) if not kinds or Path(name).suffix in kinds
+            )
+            yield from (Path(path, name) for name in wanted)
 
 
 def sources(root: Path) -> Iterator[tuple[str, ast.Module]]:
