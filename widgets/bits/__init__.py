@@ -18,6 +18,7 @@ from compute.numbers.quantising import (
     usage_entropy,
 )
 from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS
+from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
 from widgets.kit.text import fill
@@ -52,21 +53,21 @@ class Bits(Instrument):
     go to the nearest level. Left out: scales that are quantised themselves, which change the error hardly at all.
     """
 
-    matrix = param.Selector(
+    matrix = one_of(
+        {name: MATRICES[name][0] for name in SAMPLE_WEIGHTS},
         default="base",
-        objects={MATRICES[name][0]: name for name in SAMPLE_WEIGHTS},
         label="Matrix",
         doc="What is stored.",
     )
-    format = param.Selector(
+    format = one_of(
+        {name: FORMATS[name][0] for name in LEVELS},
         default="nf4",
-        objects={FORMATS[name][0]: name for name in LEVELS},
         label="Format",
         doc="Which levels it is stored on.",
     )
-    other = param.Selector(
+    other = one_of(
+        {name: FORMATS[name][0] for name in LEVELS},
         default="int4",
-        objects={FORMATS[name][0]: name for name in LEVELS},
         label="Beside it",
         doc="The control: other levels for the same matrix.",
     )

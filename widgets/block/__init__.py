@@ -9,6 +9,7 @@ import param
 from compute.model.forward import PROJECTIONS
 from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
 from widgets.block.words import ENCLOSED, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import BLOCK_NAMES
@@ -25,27 +26,22 @@ class Block(Instrument):
     two or three adapters do together.
     """
 
-    text = param.Selector(
-        default="legal",
-        objects={label: name for name, label in TEXT_LABELS.items()},
-        label="Text",
-        doc="What passes through the block.",
-    )
-    block = param.Selector(
+    text = one_of(TEXT_LABELS, default="legal", label="Text", doc="What passes through the block.")
+    block = one_of(
+        {str(i): name for i, name in enumerate(BLOCK_NAMES)},
         default="0",
-        objects={name: str(i) for i, name in enumerate(BLOCK_NAMES)},
         label="Block",
         doc="Which of the three blocks.",
     )
-    projection = param.Selector(
+    projection = one_of(
+        {name: name for name in PROJECTIONS},
         default="v_proj",
-        objects={name: name for name in PROJECTIONS},
         label="Projection",
         doc="Which of the six linear layers is taken apart.",
     )
-    shown = param.Selector(
+    shown = one_of(
+        SHOWN_LABELS,
         default="base",
-        objects={label: name for name, label in SHOWN_LABELS.items()},
         label="The strips show",
         doc="Which model's numbers stand in the strips.",
     )

@@ -33,6 +33,7 @@ from widgets.counting.words import (
     SNIPPET,
     WORDS,
 )
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
 from widgets.kit.models import (
@@ -62,28 +63,28 @@ class Counting(Instrument):
 
     model = model_choice("Whose numbers are counted.")
     targets = targets_choice()
-    precision = param.Selector(
+    precision = one_of(
+        PRECISION_LABELS,
         default="mixed",
-        objects={label: name for name, label in PRECISION_LABELS.items()},
         label="Precision",
         doc="How weights, gradients and Adam's states are kept.",
     )
     r = param.Integer(default=16, bounds=(1, HIGHEST_RANK), label="Rank r", doc="Rank of the adapters.")
-    batch = param.Selector(
+    batch = one_of(
+        {size: size for size in ("1", "4", "16")},
         default="1",
-        objects={size: size for size in ("1", "4", "16")},
         label="Sequences at once",
         doc="Sequences in one step, for the activations.",
     )
-    context = param.Selector(
+    context = one_of(
+        {str(size): f"{size:,d}" for size in (512, 1024, 2048, 4096, 8192)},
         default="2048",
-        objects={f"{size:,d}": str(size) for size in (512, 1024, 2048, 4096, 8192)},
         label="Tokens in each",
         doc="Tokens of a sequence, for the activations.",
     )
-    scale = param.Selector(
+    scale = one_of(
+        {"whole": "whole bars", "cards": "the cards"},
         default="whole",
-        objects={"whole bars": "whole", "the cards": "cards"},
         label="Axis shows",
         doc="Whether the longest bar or the largest card decides the axis.",
     )

@@ -8,6 +8,7 @@ import param
 from compute.experiments.failures import FAILURES, KNOBS, LINES, OTHER_SEED, Outcome, load_failures
 from compute.text.voices import TRAINING_TEXTS
 from widgets.failures.words import BASES, SNIPPET, TOLD, WORDS
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
@@ -23,9 +24,9 @@ class Failures(Instrument):
     and ranks than those that the note below the choices names.
     """
 
-    failure = param.Selector(
+    failure = one_of(
+        {name: TOLD[name].label for name in FAILURES},
         default="forgetting",
-        objects={TOLD[name].label: name for name in FAILURES},
         label="Failure",
         doc="Which way to fail.",
     )

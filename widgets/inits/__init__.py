@@ -9,6 +9,7 @@ import param
 from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
 from compute.training.config import INITS
 from widgets.inits.words import INIT_WORDS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import OPTIMIZER_LABELS
@@ -25,21 +26,21 @@ class Inits(Instrument):
     last chart holds the final loss of every start against the learning rate. Left out: what comes after fifty steps.
     """
 
-    problem = param.Selector(
+    problem = one_of(
+        {slug(name): PROBLEM_WORDS[name][0] for name in PROBLEMS},
         default="small-layer",
-        objects={PROBLEM_WORDS[name][0]: slug(name) for name in PROBLEMS},
         label="What learns",
         doc="A single layer, or the mini-model on a task.",
     )
-    optimizer = param.Selector(
+    optimizer = one_of(
+        {name: OPTIMIZER_LABELS[name] for name in ("sgd", "adamw")},
         default="sgd",
-        objects={OPTIMIZER_LABELS[name]: name for name in ("sgd", "adamw")},
         label="Optimiser",
         doc="What makes a step from a gradient.",
     )
-    init = param.Selector(
+    init = one_of(
+        {slug(name): INIT_WORDS[name][0] for name in INITS},
         default="b-zero",
-        objects={INIT_WORDS[name][0]: slug(name) for name in INITS},
         label="The factors start with",
         doc="Where both factors start.",
     )

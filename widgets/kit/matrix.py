@@ -15,6 +15,7 @@ from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS, make_
 from compute.matrices.spectrum import energy, knee_rank, relative_error
 from compute.matrices.svd import SVD, factorize, factorize_product
 from compute.numbers.files import AdapterLayer
+from widgets.kit.choices import one_of
 from widgets.kit.text import fill
 
 TOLERANCE = 0.05  # the relative error that the guess is about
@@ -90,12 +91,7 @@ delta_w = q * np.copysign(1.0, np.diagonal(triangle))""",
 class OfMadeMatrix(param.Parameterized):
     """The choices of an instrument that takes a matrix apart, and the copies of it that are published."""
 
-    task = param.Selector(
-        default="few-patterns",
-        objects={label: name for name, label in TASK_LABELS.items()},
-        label="Matrix",
-        doc="Which matrix is taken apart.",
-    )
+    task = one_of(TASK_LABELS, default="few-patterns", label="Matrix", doc="Which matrix is taken apart.")
     n = param.Integer(
         default=32, bounds=(MIN_SIZE, MAX_SIZE), label="Size", doc="Rows and columns of the matrix."
     )

@@ -3,6 +3,7 @@
 import param
 
 from compute.costs.architectures import ARCHITECTURES, block_matrices, target_modules
+from widgets.kit.choices import one_of
 
 MB = 10**6  # bytes
 HIGHEST_RANK = 256
@@ -16,16 +17,14 @@ TARGETS_SAID = TARGET_LABELS | {"q-v": "q and v"}
 
 def model_choice(doc: str) -> param.Selector:
     """Return the choice of a model."""
-    objects = {model.label: name for name, model in ARCHITECTURES.items()}
-    return param.Selector(default="llama-2-7b", objects=objects, label="Model", doc=doc)
+    labels = {name: model.label for name, model in ARCHITECTURES.items()}
+    return one_of(labels, default="llama-2-7b", label="Model", doc=doc)
 
 
 def targets_choice() -> param.Selector:
     """Return the choice of the matrices that have an adapter."""
-    objects = {label: name for name, label in TARGET_LABELS.items()}
-    return param.Selector(
-        default="all-linear", objects=objects, label="Adapters on", doc="Which matrices have an adapter."
-    )
+    doc = "Which matrices have an adapter."
+    return one_of(TARGET_LABELS, default="all-linear", label="Adapters on", doc=doc)
 
 
 def layers_in_code(model: str, targets: str) -> str:

@@ -7,6 +7,7 @@ import param
 from compute.experiments.runs import FULL, FULL_SLOW
 from compute.model.forward import PROJECTIONS
 from compute.model.layers import layer_name
+from widgets.kit.choices import one_of
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.text import name_of
 
@@ -30,22 +31,17 @@ from compute.training.loop import train
 
 def task_choice(default: str) -> param.Selector:
     """Return the choice of a task."""
-    objects = {label: slug for slug, label in TASK_LABELS.items()}
-    return param.Selector(
-        default=default, objects=objects, label="Learned", doc="What the base was finetuned on."
-    )
+    return one_of(TASK_LABELS, default=default, label="Learned", doc="What the base was finetuned on.")
 
 
 def run_choice(names: Iterable[int | str], doc: str) -> param.Selector:
     """Return the choice of one of some runs; r = 4 is among them."""
-    objects = {run_label(name): str(name) for name in names}
-    return param.Selector(default="4", objects=objects, label="By", doc=doc)
+    return one_of({str(name): run_label(name) for name in names}, default="4", label="By", doc=doc)
 
 
 def layer_choice(default: str, doc: str) -> param.Selector:
     """Return the choice of a layer."""
-    objects = {label: name for name, label in LAYER_LABELS.items()}
-    return param.Selector(default=default, objects=objects, label="Layer", doc=doc)
+    return one_of(LAYER_LABELS, default=default, label="Layer", doc=doc)
 
 
 def run_label(name: int | str) -> str:

@@ -7,6 +7,7 @@ import param
 
 from compute.experiments.runs import FULL, RECORDED_RANKS, load
 from compute.training.gathered import Run
+from widgets.kit.choices import one_of
 from widgets.kit.text import name_of
 
 OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
@@ -37,17 +38,14 @@ def runs_of(task: str) -> dict[str, Run]:
 class OfRecordedRun(param.Parameterized):
     """The choices of an instrument that shows one recorded LoRA run."""
 
-    task = param.Selector(
+    task = one_of(
+        {task: label for task, (label, _) in TASKS.items()},
         default="legal",
-        objects={label: task for task, (label, _) in TASKS.items()},
         label="Task",
         doc="What the base is finetuned on.",
     )
-    r = param.Selector(
-        default="4",
-        objects={str(r): str(r) for r in RECORDED_RANKS},
-        label="Rank r",
-        doc="Rank of the adapter.",
+    r = one_of(
+        {str(r): str(r) for r in RECORDED_RANKS}, default="4", label="Rank r", doc="Rank of the adapter."
     )
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")

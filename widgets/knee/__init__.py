@@ -12,6 +12,7 @@ from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS
 from compute.matrices.knee import MEASURES, Found, find_knee
 from compute.matrices.spectrum import relative_error
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import TASK_CODE, OfMadeMatrix, task_matrix
@@ -52,15 +53,11 @@ class Knee(OfMadeMatrix, Instrument):
     a network makes of the copy, which is the next figure's matter.
     """
 
-    task = param.Selector(
-        default="reorder",
-        objects={label: name for name, label in LABELS.items()},
-        doc="Which matrix is to be copied.",
-    )
+    task = one_of(LABELS, default="reorder", label="Matrix", doc="Which matrix is to be copied.")
     n = param.Integer(default=24)
-    measure = param.Selector(
+    measure = one_of(
+        {measure: f"{name[0].upper()}{name[1:]}" for measure, name in MEASURE_NAMES.items()},
         default="norm",
-        objects={f"{name[0].upper()}{name[1:]}": measure for measure, name in MEASURE_NAMES.items()},
         label="The tolerance is for the",
         doc="Which of the two errors must come within the tolerance.",
     )

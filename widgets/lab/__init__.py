@@ -8,6 +8,7 @@ import param
 
 from compute.model.layers import LAYERS
 from compute.training.config import EVALUATE_EVERY, TrainConfig
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape
@@ -30,9 +31,9 @@ class Lab(OfRecordedRun, Instrument):
     step = param.Integer(
         default=TrainConfig().steps, bounds=(0, MOST_STEPS), label="Step", doc="How far the run is replayed."
     )
-    layer = param.Selector(
+    layer = one_of(
+        {name: name for name in LAYERS},
         default="blocks.1.mlp.up_proj",
-        objects={name: name for name in LAYERS},
         label="Layer",
         doc="The layer whose delta_w is taken apart.",
     )

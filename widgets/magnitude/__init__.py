@@ -9,6 +9,7 @@ import param
 from compute.experiments.after import CHECKPOINTS, SPLIT_RANKS, load_after
 from compute.matrices.row_changes import Split, line_through
 from compute.model.layers import LAYERS
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill, name_of
@@ -24,30 +25,22 @@ class Magnitude(Instrument):
     Left out: what a single row does.
     """
 
-    task = param.Selector(
-        default="legal",
-        objects={label: name for name, label in TASK_NAMES.items()},
-        label="Task",
-        doc="What was learned.",
+    task = one_of(TASK_NAMES, default="legal", label="Task", doc="What was learned.")
+    rank = one_of(
+        {str(r): str(r) for r in SPLIT_RANKS}, default="4", label="Rank r of LoRA", doc="Rank of the adapter."
     )
-    rank = param.Selector(
-        default="4",
-        objects={str(r): str(r) for r in SPLIT_RANKS},
-        label="Rank r of LoRA",
-        doc="Rank of the adapter.",
-    )
-    way = param.Selector(
+    way = one_of(
+        {name: label[0].upper() + label[1:] for name, label in WAY_NAMES.items()},
         default="full",
-        objects={label[0].upper() + label[1:]: name for name, label in WAY_NAMES.items()},
         label="Beside it",
         doc="The control: full finetuning at one of two rates.",
     )
-    layers = param.Selector(
-        default="all",
-        objects={
-            label[0].upper() + label[1:] if name == "all" else label: name
+    layers = one_of(
+        {
+            name: label[0].upper() + label[1:] if name == "all" else label
             for name, label in LAYER_KINDS.items()
         },
+        default="all",
         label="Layers",
         doc="Which linear layers are shown.",
     )

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import param
 
 from compute.adapters.rank_budget import start_rank
 from compute.experiments.menu import (
@@ -23,6 +22,7 @@ from compute.experiments.menu import (
 )
 from compute.model.layers import LAYERS, TARGET_MODULES
 from compute.training.config import TrainConfig
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill, slug
@@ -40,30 +40,20 @@ class Menu(Instrument):
     chosen one is filled. Grey are the controls: full finetuning, and the base. Left out: other tasks and models.
     """
 
-    task = param.Selector(
+    task = one_of(
+        {slug(task): TASK_LABELS[task] for task in MENU_TASKS},
         default="new-language",
-        objects={TASK_LABELS[task]: slug(task) for task in MENU_TASKS},
         label="Task",
         doc="What the base is finetuned on.",
     )
-    shown = param.Selector(
-        default="loss",
-        objects={label: name for name, label in SHOWN_LABELS.items()},
-        label="Upwards",
-        doc="What the height of a mark says.",
-    )
-    method = param.Selector(
+    shown = one_of(SHOWN_LABELS, default="loss", label="Upwards", doc="What the height of a mark says.")
+    method = one_of(
+        {slug(name): words["label"] for name, words in METHOD_WORDS.items()},
         default="lora",
-        objects={words["label"]: slug(name) for name, words in METHOD_WORDS.items()},
         label="Method",
         doc="The method whose numbers are told.",
     )
-    size = param.Selector(
-        default="middle",
-        objects={label: name for name, label in SIZE_LABELS.items()},
-        label="Size",
-        doc="Its size, where it has one to choose.",
-    )
+    size = one_of(SIZE_LABELS, default="middle", label="Size", doc="Its size, where it has one to choose.")
     guess = guess_option(WORDS["guess"]["options"], "a method")
 
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")

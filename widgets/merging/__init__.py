@@ -12,6 +12,7 @@ from compute.costs.sizes import stored_numbers
 from compute.experiments.merging import LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
 from compute.model.layers import LAYERS
 from compute.numbers.precision import PRECISIONS
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
@@ -42,21 +43,16 @@ class Merging(Instrument):
     Left out: that activations are rounded too when a model runs in half precision.
     """
 
-    task = param.Selector(
-        default="legal",
-        objects={label: task for task, label in LABELS.items()},
-        label="Adapter",
-        doc="Which adapter is merged first.",
-    )
-    precision = param.Selector(
+    task = one_of(LABELS, default="legal", label="Adapter", doc="Which adapter is merged first.")
+    precision = one_of(
+        {name: name for name in PRECISIONS},
         default="fp32",
-        objects={name: name for name in PRECISIONS},
         label="Precision",
         doc="How the weights are stored.",
     )
-    strength = param.Selector(
+    strength = one_of(
+        {f"{strength:g}": f"{strength:g}" for strength in STRENGTHS},
         default="1",
-        objects={f"{strength:g}": f"{strength:g}" for strength in STRENGTHS},
         label="Strength",
         doc="What delta_w is multiplied by.",
     )

@@ -19,6 +19,7 @@ from compute.experiments.mixing import (
 )
 from compute.numbers.interval import wilson
 from compute.text.voices import NEW_VOICES, NO_VOICE, VOICES
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
@@ -43,23 +44,15 @@ class Mixer(Instrument):
     between the settings, and more than two adapters.
     """
 
-    primary = param.Selector(
-        default="legal",
-        objects={label: voice for voice, label in VOICE_LABELS.items()},
-        label="Adapter",
-        doc="The first adapter.",
-    )
-    second = param.Selector(
+    primary = one_of(VOICE_LABELS, default="legal", label="Adapter", doc="The first adapter.")
+    second = one_of(
+        {NONE: "none"} | VOICE_LABELS,
         default="medical",
-        objects={"none": NONE} | {label: voice for voice, label in VOICE_LABELS.items()},
         label="Second adapter",
         doc="The adapter that is mixed in.",
     )
-    method = param.Selector(
-        default="products",
-        objects={label: method for method, label in METHOD_LABELS.items()},
-        label="Mixed by",
-        doc="How one adapter is made of two.",
+    method = one_of(
+        METHOD_LABELS, default="products", label="Mixed by", doc="How one adapter is made of two."
     )
     w1 = param.Integer(default=50, bounds=(0, 100), label="Weight of the first, %", doc="In steps of 25.")
     w2 = param.Integer(default=50, bounds=(0, 100), label="Weight of the second, %", doc="In steps of 25.")

@@ -7,6 +7,7 @@ import param
 
 from compute.costs.sizes import stored_numbers
 from compute.matrices.spectrum import energy
+from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import PRINT_ERROR, SEED, TASK_LABELS, task_matrix, to_arrays
 from widgets.kit.text import fill
@@ -23,12 +24,7 @@ class Patterns(Instrument):
     ones, which the rank instrument shows against noise.
     """
 
-    task = param.Selector(
-        default="few-patterns",
-        objects={label: name for name, label in TASK_LABELS.items()},
-        label="Matrix",
-        doc="Which matrix is built up.",
-    )
+    task = one_of(TASK_LABELS, default="few-patterns", label="Matrix", doc="Which matrix is built up.")
     r = param.Integer(default=1, bounds=(1, SIZE), label="Patterns r", doc="How many patterns are added.")
 
     keyed_by = ("task",)

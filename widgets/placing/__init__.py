@@ -8,6 +8,7 @@ import param
 from compute.adapters.placing import BUDGET, MOST, apart, as_config, cells, numbers_at, rank_within
 from compute.experiments.placing import ATTENTION, CODES, MLP, RATE, STEPS, Placed, load_placing
 from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
@@ -35,9 +36,9 @@ class Placing(Instrument):
     finetuning. Left out: other budgets, and most of the sets that can be ticked.
     """
 
-    task = param.Selector(
+    task = one_of(
+        {slug: label for slug, label in TASKS.values()},
         default="new-language",
-        objects={label: slug for slug, label in TASKS.values()},
         label="Task",
         doc="What is learned: a voice that the base half knows, or a new language.",
     )
@@ -47,11 +48,8 @@ class Placing(Instrument):
         label="Places",
         doc="six digits from 0 to 7, one for each matrix: 1 for the first block, 2 for the middle, 4 for the last",
     )
-    family = param.Selector(
-        default="matrices",
-        objects={label: name for name, label in FAMILIES.items()},
-        label="Compare",
-        doc="Which of the recorded sets the chart shows.",
+    family = one_of(
+        FAMILIES, default="matrices", label="Compare", doc="Which of the recorded sets the chart shows."
     )
     guess = guess_option(WORDS["guess"]["options"])
 

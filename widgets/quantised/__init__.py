@@ -10,6 +10,7 @@ from compute.experiments.qlora import stored_loss as stored_in
 from compute.experiments.runs import FULL, load
 from compute.numbers.quantising import FLOAT32, bits_per_number
 from compute.training.config import BASE_FORMATS
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS
@@ -27,9 +28,9 @@ class Quantised(Instrument):
     full finetuning. Left out: formats and block sizes that no run was recorded with.
     """
 
-    task = param.Selector(
+    task = one_of(
+        {slug(task): TASKS[slug(task)][0] for task in LEARNED_TASKS},
         default="legal",
-        objects={TASKS[slug(task)][0]: slug(task) for task in LEARNED_TASKS},
         label="Task",
         doc="What LoRA learns.",
     )

@@ -9,6 +9,7 @@ import param
 from compute.costs.sizes import stored_numbers
 from compute.experiments.learned import LEARNED
 from compute.matrices.spectrum import energy, relative_error
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import (
@@ -37,9 +38,11 @@ class Rank(OfMadeMatrix, Instrument):
     `Rank.of(delta_w)` shows one of your own.
     """
 
-    task = param.Selector(
+    task = one_of(
+        TASK_LABELS | LEARNED_LABELS,
         default="few-patterns",
-        objects={label: name for name, label in (TASK_LABELS | LEARNED_LABELS).items()},
+        label="Matrix",
+        doc="Which matrix is taken apart.",
     )
     r = param.Integer(default=1, bounds=(0, 4096), label="Rank r", doc="How many directions the copy keeps.")
     guess = guess_number(4)

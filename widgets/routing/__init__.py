@@ -9,6 +9,7 @@ import param
 from compute.experiments.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
 from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, word_places, word_weights
 from compute.text.tokenizer import words_of
+from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.routing.words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
@@ -24,15 +25,15 @@ class Routing(Instrument):
     who knows the grammars, and chance. Left out: prompts of other kinds, and a choice that is made anew on the way.
     """
 
-    examples = param.Selector(
+    examples = one_of(
+        EXAMPLE_LABELS,
         default="5",
-        objects={label: number for number, label in EXAMPLE_LABELS.items()},
         label="Learned from",
         doc="How many sentences of each kind the classifier has seen.",
     )
-    rule = param.Selector(
+    rule = one_of(
+        {rule: RULE_LABELS[rule] for rule in RULES},
         default="probable",
-        objects={RULE_LABELS[rule]: rule for rule in RULES},
         label="It takes",
         doc="What the classifier does with the chances.",
     )

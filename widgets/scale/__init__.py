@@ -20,6 +20,7 @@ from compute.experiments.scale import (
     load_scale,
 )
 from compute.training.config import TrainConfig
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
@@ -35,23 +36,17 @@ class Scale(Instrument):
     finetuning. Dotted grey is a writer who knows word frequencies only. Left out: other alphas, ranks and tasks.
     """
 
-    optimizer = param.Selector(
-        default="adamw",
-        objects={label: name for name, label in OPTIMIZERS.items()},
-        label="Optimiser",
-        doc="What makes a step from a gradient.",
+    optimizer = one_of(
+        OPTIMIZERS, default="adamw", label="Optimiser", doc="What makes a step from a gradient."
     )
-    rule = param.Selector(
+    rule = one_of(
+        {slug: label for slug, label in RULES.values()},
         default="alpha-r",
-        objects={label: slug for slug, label in RULES.values()},
         label="Scaling",
         doc="What lora_B @ lora_A is multiplied by.",
     )
-    rank = param.Selector(
-        default="16",
-        objects={f"r = {r}": str(r) for r in RANKS},
-        label="Rank",
-        doc="Rank of each adapter.",
+    rank = one_of(
+        {str(r): f"r = {r}" for r in RANKS}, default="16", label="Rank", doc="Rank of each adapter."
     )
     rate = param.Integer(
         default=2,

@@ -6,6 +6,7 @@ from typing import Any
 import param
 
 from compute.experiments.after import SEEDS, SEQUENCES, WAYS, load_after
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill, name_of
@@ -23,17 +24,14 @@ class Sequence(Instrument):
     rates. Left out: other orders, other ranks, and texts of earlier tasks mixed in.
     """
 
-    order = param.Selector(
+    order = one_of(
+        {name: label[0].upper() + label[1:] for name, label in ORDERS.items()},
         default="known",
-        objects={label[0].upper() + label[1:]: name for name, label in ORDERS.items()},
         label="Order",
         doc="Which tasks, in which order.",
     )
-    measure = param.Selector(
-        default="share",
-        objects={label: name for name, label in MEASURES.items()},
-        label="Measured by",
-        doc="How it is measured what is left of a task.",
+    measure = one_of(
+        MEASURES, default="share", label="Measured by", doc="How it is measured what is left of a task."
     )
     stage = param.Integer(default=LAST, bounds=(0, LAST), label="Tasks learned", doc="How many are learned.")
     guess = guess_number(3)

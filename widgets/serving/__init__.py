@@ -15,6 +15,7 @@ from compute.experiments.serving import (
     load_serving,
     numbers_held,
 )
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
@@ -31,18 +32,13 @@ class Serving(Instrument):
     values.
     """
 
-    words_each = param.Selector(
+    words_each = one_of(
+        WORDS["lengths"],
         default="32",
-        objects={label: length for length, label in WORDS["lengths"].items()},
         label="Read of each request",
         doc="How many words are read of each request in one pass.",
     )
-    r = param.Selector(
-        default="4",
-        objects={str(r): str(r) for r in RANKS},
-        label="Rank r",
-        doc="Rank of each adapter.",
-    )
+    r = one_of({str(r): str(r) for r in RANKS}, default="4", label="Rank r", doc="Rank of each adapter.")
     doublings = param.Integer(
         default=4,
         bounds=(0, len(ADAPTERS) - 1),

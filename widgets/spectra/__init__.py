@@ -6,6 +6,7 @@ import numpy as np
 import param
 
 from compute.matrices.spectrum import energy
+from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill
@@ -22,9 +23,9 @@ class Spectra(Instrument):
     is the control: draws of noise and the Marchenko-Pastur law. Left out: how large the change is, and what it does.
     """
 
-    source = param.Selector(
+    source = one_of(
+        LABELS,
         default="few-3",
-        objects={label: key for key, label in LABELS.items()},
         label="Change",
         doc="Where the matrix comes from: made up, learned, a real adapter, or noise.",
     )
@@ -34,11 +35,8 @@ class Spectra(Instrument):
         label="Layer",
         doc="the name of a layer that the source has",
     )
-    scale = param.Selector(
-        default="linear",
-        objects={"linear": "linear", "log": "log"},
-        label="Axis",
-        doc="Of the singular values.",
+    scale = one_of(
+        {"linear": "linear", "log": "log"}, default="linear", label="Axis", doc="Of the singular values."
     )
     guess = guess_number(2)
 

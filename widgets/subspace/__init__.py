@@ -5,13 +5,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import param
 
 from compute.experiments.runs import FULL, load
 from compute.experiments.subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
 from compute.matrices.controls import noise_control
 from compute.matrices.spectrum import r90
 from compute.model.layers import LAYERS
+from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape, shape_of
 from widgets.kit.runs import TASKS
@@ -30,21 +30,21 @@ class Subspace(Instrument):
     the control: full finetuning and noise. Left out: other learning rates, and other kinds of subspaces.
     """
 
-    task = param.Selector(
+    task = one_of(
+        {name: TASKS[name][0] for name in NAMES},
         default="legal",
-        objects={TASKS[name][0]: name for name in NAMES},
         label="Task",
         doc="What the base is finetuned on.",
     )
-    layer = param.Selector(
+    layer = one_of(
+        {name: name for name in MIDDLE},
         default="blocks.1.attention.v_proj",
-        objects={name: name for name in MIDDLE},
         label="Layer",
         doc="The layer whose change is taken apart.",
     )
-    D = param.Selector(
+    D = one_of(
+        {str(D): f"{D:,d}" for D in DIMENSIONS},
         default="1000",
-        objects={f"{D:,d}": str(D) for D in DIMENSIONS},
         label="D",
         doc="How many numbers are trained.",
     )

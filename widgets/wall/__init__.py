@@ -9,6 +9,7 @@ from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
 from compute.matrices.knee import first_within
 from compute.text.voices import NEW_VOICES
 from compute.training.gathered import Run
+from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument
 from widgets.kit.runs import TASKS, runs_of
 from widgets.kit.text import fill, name_of
@@ -37,9 +38,9 @@ class Wall(Instrument):
     seeds, other learning rates.
     """
 
-    task = param.Selector(
+    task = one_of(
+        {task: label for task, (label, _) in TASKS.items()},
         default="new-language",
-        objects={label: task for task, (label, _) in TASKS.items()},
         label="Task",
         doc="Which task the sentence and the thick line are about.",
     )
