@@ -130,9 +130,8 @@ class Instrument(AnyWidgetComponent):
         super().__init_subclass__(**options)
         cls._stylesheets = [stylesheet("site/theme", "kit/instrument", *cls.sheets)]
         cls.choices = tuple(dict.fromkeys(_choices(cls)))
-        if cls.__module__.startswith(
-            "widgets."
-        ):  # defined elsewhere, it has the room of the class it changes
+        # A class that is defined elsewhere lives in the room of the one it changes.
+        if cls.__module__.startswith("widgets."):
             cls._said = importlib.import_module(f"{cls.__module__}.words")
             cls.script = cls.__module__.rpartition(".")[2]
             cls.title, cls.caption, cls.words = cls._said.TITLE, cls._said.CAPTION, cls._said.WORDS
