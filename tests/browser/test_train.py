@@ -84,7 +84,7 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     sentence = page.locator(".lora-lab .sentence")
     expect(sentence).to_contain_text("After 100 steps on “Legal voice”, LoRA with r = 4")
     expect(sentence).to_contain_text("recorded full finetuning (300 steps)")
-    assert len(points.get_attribute("d").split("L")) == 100
+    expect(points).to_have_attribute("d", re.compile("^M[^L]*(L[^L]*){99}$"))
     expect(page.locator(".lora-lab .sample.adapted li")).to_have_count(3)
     expect(page.get_by_label("Steps", exact=True)).to_have_value("100")
     with page.expect_download() as archive:
@@ -141,7 +141,8 @@ def test_two_browsers_watch_one_run_and_one_may_leave(open_lab, lab):
     press(other, "Stop")
     two.goto(f"http://localhost:{lab.port}/live/lab/train")
     expect(row(two)).to_contain_text(FINISHED)
-    assert row(two).inner_text() == row(one).inner_text(), "two runs would not take the same time"
+    # Two runs would not take the same time. The row comes in more than one message: the whole of it is waited for.
+    expect(row(two)).to_have_text(row(one).inner_text(), use_inner_text=True)
 
 
 def test_a_killed_worker_is_said_and_train_starts_again(open_lab, lab):
