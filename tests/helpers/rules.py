@@ -17,6 +17,7 @@ ROOMS = (
     "costs",
     "matrices",
     "text",
+    "world",
     "model",
     "adapters",
     "training",
