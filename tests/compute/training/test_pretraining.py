@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import pytest
 import torch
 
+from compute.model.gpt import GPTConfig
 from compute.text.batches import windows
 from compute.text.tokenizer import vocab_size
-from compute.training.pretraining import pretrain
+from compute.training.pretraining import LEARNING_RATE, pretrain, rate, read_world
+from compute.world.stories import Source
+from compute.world.tokens import vocab_size as world_size
 
 torch.set_num_threads(1)
 STEPS = 12
@@ -26,3 +31,37 @@ def test_a_seed_makes_one_base_and_it_learns():
     assert told[0][1] > blind
     with torch.no_grad():
         assert one.loss(windows("base", "validation", 32)) < blind - 1
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.setattr("compute.training.pretraining.KEEP_EVERY", 4)
+    config = GPTConfig(world_size(), block_size=16, n_layer=1, n_embd=16)
+    kept = tmp_path / "kept"
+    told: list[int] = []
+
+    def stop(step: int, _: float) -> None:
+        told.append(step)
+        if step == 7:
+            raise Stopped
+
+    whole = read_world(config, Source(), 0, STEPS, tmp_path / "other")
+    with pytest.raises(Stopped):
+        read_world(config, Source(), 0, STEPS, kept, stop)
+    assert kept.exists()
+    with pytest.raises(ValueError, match="keeps another run"):
+        read_world(config, Source(), 1, STEPS, kept)
+    again = read_world(config, Source(), 0, STEPS, kept, lambda step, _: told.append(step))
+    assert told == [*range(1, 8), *range(5, STEPS + 1)]
+    assert not [*tmp_path.iterdir()]
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
+
+
+def test_the_rate_rises_to_its_highest_and_falls_to_nearly_nothing():
+    rates = [rate(done, 200) for done in range(200)]
+    assert max(rates) == LEARNING_RATE == rates[9]
+    assert all(a < b for a, b in itertools.pairwise(rates[:10]))
+    assert all(a > b >= 0 for a, b in itertools.pairwise(rates[9:]))
