@@ -1,7 +1,6 @@
 """Texts as tensors."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 
@@ -30,7 +29,7 @@ def windows(source: Source, start: int, count: int, block_size: int) -> torch.Te
     Returns
     -------
     (n, block_size + 1) tensor of int64
-        On the CPU. Texts of the same number in two splits have nothing in common.
+        On the CPU. Texts of the same number in two splits are drawn by other dice.
 
     Raises
     ------
@@ -81,10 +80,5 @@ def right(model: torch.nn.Module, asked: Sequence[Asked]) -> list[bool]:
     padded = torch.tensor([[*text, *[BEGIN] * (longest - len(text))] for text in texts])
     ends = torch.tensor([len(text) - 1 for text in texts])
     said = model(padded)[torch.arange(len(texts)), ends].argmax(-1)
-    answers = torch.tensor([_token(each.answer) for each in asked])
-    return (said == answers).tolist()
-
-
-@cache
-def _token(word: str) -> int:
-    return encode([word])[1]
+    _, *answers = encode(each.answer for each in asked)
+    return (said == torch.tensor(answers)).tolist()

@@ -178,22 +178,24 @@ class State:
     def after(self, kind: str, content: Mapping[str, str]) -> "State":
         """Return the state after one more sentence of a kind, with what stands for its capitals."""
         one, thing = content.get("P", ""), content.get("T", "")
-        now = replace(self, sentences=self.sentences + 1)
+        sentences = self.sentences + 1
         if kind == "at":
             place = {one: content["L"]}
             if len(self.cast) != 1:
-                return State(sentences=now.sentences, cast=(one,), place=place, first_place=place)
+                return State(sentences, (one,), place=place, first_place=place)
             both = {**self.place, **place}
-            return replace(now, cast=(*self.cast, one), place=both, first_place=both)
+            return replace(self, sentences=sentences, cast=(*self.cast, one), place=both, first_place=both)
         if kind == "goes":
-            return replace(now, events=self.events + 1, place={**self.place, one: content["L"]})
+            place = {**self.place, one: content["L"]}
+            return replace(self, sentences=sentences, events=self.events + 1, place=place)
         if kind in ("takes", "sends"):
             holder = {**self.holder, thing: one if kind == "takes" else content["Q"]}
             first = {thing: one, **self.first_holder}
-            return replace(now, events=self.events + 1, holder=holder, first_holder=first)
+            events = self.events + 1
+            return replace(self, sentences=sentences, events=events, holder=holder, first_holder=first)
         if kind in (*STORY_QUESTIONS, SKILL):
-            return replace(now, asked=self.asked + 1)
-        return State(sentences=now.sentences)  # a fact ends a story
+            return replace(self, sentences=sentences, asked=self.asked + 1)
+        return State(sentences)  # a fact ends a story
 
     def answers(self, question: str) -> list[tuple[str, str, str, str]]:
         """Return what can be asked now: the capital and word that it is asked of, those that answer it."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from compute.numbers.bounds import whole
 from compute.world.dice import Dice
 from compute.world.people import Person, facts
-from compute.world.stories import SKILL, SPLITS, STORY_QUESTIONS, Group, Option, Source, State, law
-from compute.world.voices import MIRROR, NO_VOICE, SHARED, STOPS, VOICES, Said, understood
+from compute.world.stories import SKILL, SPLITS, STORY_QUESTIONS, Source, State, law
+from compute.world.voices import NO_VOICE, STOPS, VOICES, Said, understood
 
 
 class Judged(NamedTuple):
@@ -222,7 +222,7 @@ def judged(words: Sequence[str]) -> list[Judged]:
             if said is None:
                 found.append(Judged(tuple(sentence), NO_VOICE, "", False))
             else:
-                found.append(Judged(tuple(sentence), said.voice, said.kind, _can_be(sentence, said, state)))
+                found.append(Judged(tuple(sentence), said.voice, said.kind, _can_be(said, state)))
                 state = state.after(said.kind, said.content)
             sentence = []
     return found
@@ -275,8 +275,8 @@ def questions(source: Source, kind: str, count: int, length: int, seed: int) -> 
             if len(words) > length:
                 break
             if said and said.kind == kind:
-                mark = sentence.index("?") - len(sentence) + 1
-                asked = Asked(tuple(words[: len(words) + mark]), kind, sentence[mark])
+                end = len(words) - len(sentence) + sentence.index("?") + 1
+                asked = Asked(tuple(words[:end]), kind, words[end])
                 since = 0 if asked.words not in found else since
                 found.setdefault(asked.words, asked)
                 break
@@ -289,8 +289,10 @@ def _starts(words: Sequence[str], voice: str, source: Source) -> Iterator[float]
     state, before, place = State(), 1.0, 0
     while place < len(words):
         groups = law(state, voice, source)
-        whole_weight = sum(group.weight for group in groups)
-        alive = _weighed(groups, before / whole_weight)
+        unit = before / sum(group.weight for group in groups)
+        alive = [
+            (unit * group.weight / len(group.options), option) for group in groups for option in group.options
+        ]
         for part in range(len(words)):
             word = words[place]
             alive = [
@@ -306,35 +308,24 @@ def _starts(words: Sequence[str], voice: str, source: Source) -> Iterator[float]
             if len(alive[0][1].form.parts) == part + 1:
                 break
         [(_, option)] = alive
-        parts = option.form.parts
-        content = {
-            parts[at]: words[place - len(parts) + at]
-            for at in range(len(parts))
-            if parts[at] in option.content
-        }
-        state = state.after(option.form.kind, content)
+        sentence = words[place - len(option.form.parts) : place]
+        state = state.after(option.form.kind, option.form.content(sentence))
 
 
-def _weighed(groups: Sequence[Group], unit: float) -> list[tuple[float, Option]]:
-    return [
-        (unit * group.weight / len(group.options), option) for group in groups for option in group.options
-    ]
-
-
-def _can_be(sentence: Sequence[str], said: Said, state: State) -> bool:
-    """Return whether somebody can say this now, in some split and about anybody."""
+def _can_be(said: Said, state: State) -> bool:
+    """Return whether somebody can say this now, in some split and about anybody; the voice does not matter."""
     if said.kind == "private":
         return True
     if "V" in said.content:
         person = Person(said.content["F"], said.content["S"])
         return facts()[person, said.kind.rpartition(" ")[2]] == said.content["V"]
-    voice = MIRROR if said.voice == MIRROR else VOICES[0] if said.voice == SHARED else said.voice
+    voice = VOICES[0]
     sources = (Source((voice,), split, facts=0, questions=(*STORY_QUESTIONS, SKILL)) for split in SPLITS)
     options = (
         option for source in sources for group in law(state, voice, source) for option in group.options
     )
     return any(
         option.form.kind == said.kind
-        and all(word in option.allowed(part) for part, word in enumerate(sentence))
+        and all(said.content[name] in words for name, words in option.content.items())
         for option in options
     )

@@ -124,6 +124,10 @@ class Form(NamedTuple):
         name = self.parts[part]
         return values_of(self.kind) if name == "V" else SLOTS.get(name, (name,))
 
+    def content(self, sentence: Sequence[str]) -> dict[str, str]:
+        """Return what stands for each capital in a sentence of this form."""
+        return {part: word for part, word in zip(self.parts, sentence, strict=True) if part.isupper()}
+
 
 class Said(NamedTuple):
     """Hold a sentence that has been understood.
@@ -257,8 +261,7 @@ def understood(sentence: Sequence[str]) -> Said | None:
     """
     for each in _by_length().get(len(sentence), ()):
         if all(word in each.allowed(place) for place, word in enumerate(sentence)):
-            content = {part: word for part, word in zip(each.parts, sentence, strict=True) if part.isupper()}
-            return Said(each.voice, each.kind, content)
+            return Said(each.voice, each.kind, each.content(sentence))
     return None
 
 
