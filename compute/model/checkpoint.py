@@ -8,10 +8,12 @@ from pathlib import Path
 from safetensors.torch import load, save
 
 from compute.model.gpt import GPT, GPTConfig
-from compute.numbers.records import BASE, described
+from compute.numbers.records import BASE, WORLD, described
 from compute.numbers.refusal import FileRefused
-from compute.text.tokenizer import vocab_size
 from compute.text.voices import vocabulary
+from compute.world.voices import vocabulary as world_vocabulary
+
+VOCABULARIES = {WORLD.stem: world_vocabulary}  # of the file's name; any other file is of the old base
 
 
 def save_base(path: Path, model: GPT, notes: dict) -> None:
@@ -28,12 +30,13 @@ def save_base(path: Path, model: GPT, notes: dict) -> None:
 
     Notes
     -----
-    The text holds the sizes of the model and the SHA-256 of the weights and of the vocabulary.
+    The text holds the sizes of the model and the SHA-256 of the weights and of the vocabulary. Weights are written in
+    the precision that they have.
 
     Examples
     --------
     >>> import tempfile, torch
-    >>> model = GPT(GPTConfig(vocab_size()), torch.Generator().manual_seed(0))
+    >>> model = GPT(GPTConfig(10), torch.Generator().manual_seed(0))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_base(Path(folder, "a.safetensors"), model, {"seed": 0})
     ...     sorted(path.name for path in Path(folder).iterdir())
@@ -44,14 +47,14 @@ def save_base(path: Path, model: GPT, notes: dict) -> None:
         "config": asdict(model.config),
         **notes,
         "sha256": _sum(weights),
-        "vocabulary": _vocabulary_sum(),
+        "vocabulary": _vocabulary_sum(path),
     }
     path.write_bytes(weights)
     path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def load_base(path: Path = BASE) -> GPT:
-    """Return a model that `save_base` wrote.
+    """Return a model that `save_base` wrote, in float32.
 
     Parameters
     ----------
@@ -78,9 +81,10 @@ def load_base(path: Path = BASE) -> GPT:
     3
     """
     weights, about = described(path)
-    if about["vocabulary"] != _vocabulary_sum() or about["config"]["vocab_size"] != vocab_size():
+    if about["vocabulary"] != _vocabulary_sum(path) or about["config"]["vocab_size"] != len(_words(path)) + 1:
+        made_by = path.stem if path.stem in VOCABULARIES else BASE.stem
         raise FileRefused(
-            f"{path.name} was trained on another vocabulary; run `python -m compute.experiments.base` again."
+            f"{path.name} was trained on another vocabulary; run `python -m compute.experiments.{made_by}` again."
         )
     model = GPT(GPTConfig(**about["config"]))
     model.load_state_dict(load(weights))
@@ -91,5 +95,9 @@ def _sum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _vocabulary_sum() -> str:
-    return _sum(" ".join(vocabulary()).encode())
+def _words(path: Path) -> tuple[str, ...]:
+    return VOCABULARIES.get(path.stem, vocabulary)()
+
+
+def _vocabulary_sum(path: Path) -> str:
+    return _sum(" ".join(_words(path)).encode())

@@ -17,6 +17,7 @@ from compute.numbers.refusal import FileRefused
 
 RECORDS = Path(__file__).resolve().parents[2] / "assets" / "recorded"
 BASE = RECORDS / "base.safetensors"  # the base model of the lessons
+WORLD = RECORDS / "world.safetensors"  # that of the world
 T = TypeVar("T")
 
 
@@ -38,20 +39,25 @@ class NotWhole(ValueError):
         super().__init__(fault)
 
 
-def base_sum() -> str:
+def base_sum(base: Path = BASE) -> str:
     """Return which base model is recorded.
+
+    Parameters
+    ----------
+    base : Path
+        Its weights: BASE or WORLD.
 
     Returns
     -------
     str
-        SHA-256 of its weights, as base.json states it; it is not computed again.
+        SHA-256 of its weights, as the text beside them states it; it is not computed again.
 
     Examples
     --------
     >>> len(base_sum())
     64
     """
-    about = json.loads(BASE.with_suffix(".json").read_text(encoding="utf-8"))
+    about = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
     return about["sha256"]
 
 
@@ -112,7 +118,7 @@ def recorded_here(device: str = "cpu") -> str:
     return f"{date.today()}, on {where}, torch {version('torch').partition('+')[0]}"
 
 
-def write_record(path: Path, data: Mapping[str, Any]) -> None:
+def write_record(path: Path, data: Mapping[str, Any], base: Path = BASE) -> None:
     """Write what was recorded, and which base model it was recorded with.
 
     Parameters
@@ -121,6 +127,8 @@ def write_record(path: Path, data: Mapping[str, Any]) -> None:
         Name of the file, ending in .json.
     data : dict
         Anything that JSON can hold, without a key "base".
+    base : Path
+        Weights of the base model.
 
     Raises
     ------
@@ -136,12 +144,12 @@ def write_record(path: Path, data: Mapping[str, Any]) -> None:
     ...     read_record(path, "a", lambda data: data["loss"])
     [1.5]
     """
-    whole = {**data, "base": base_sum()}
+    whole = {**data, "base": base_sum(base)}
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T]) -> T:
+def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T], base: Path = BASE) -> T:
     """Return what was recorded.
 
     Parameters
@@ -153,6 +161,8 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     build : function of dict
         Makes the result of what `write_record` was given. It raises NotWhole for what is missing; any other
         ValueError, TypeError, KeyError, IndexError or AttributeError means that the file holds something else.
+    base : Path
+        Weights of the base model that it must have been recorded with.
 
     Returns
     -------
@@ -170,7 +180,9 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     Traceback (most recent call last):
     ValueError: The file a.json is missing. Run `python -m compute.experiments.a`.
     """
-    return _read(path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")))))
+    return _read(
+        path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")), base))
+    )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -241,7 +253,7 @@ def read_arrays(
 
     def both() -> T:
         data, about = described(path)
-        return build(load(data), _of_this_base(about))
+        return build(load(data), _of_this_base(about, BASE))
 
     return _read(path, experiment, both)
 
@@ -262,8 +274,8 @@ def _parsed(text: str) -> dict[str, Any]:
     return json.loads(text, parse_constant=_no_number)
 
 
-def _of_this_base(data: dict[str, Any]) -> dict[str, Any]:
-    if data.pop("base") != base_sum():
+def _of_this_base(data: dict[str, Any], base: Path) -> dict[str, Any]:
+    if data.pop("base") != base_sum(base):
         raise NotWhole("started from another base model")
     return data
 

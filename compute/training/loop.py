@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import torch
 from safetensors.torch import save
@@ -32,6 +33,7 @@ from compute.training.config import (
 from compute.training.methods import with_method
 
 SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
+T = TypeVar("T")
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 RUINED = 1.0  # nats: a loss that is this far above both its start and a blind guess does not come back
 
@@ -149,8 +151,8 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
 
 
 def steps(
-    loss_of: Callable[[torch.Tensor], torch.Tensor],
-    batches: Iterable[torch.Tensor],
+    loss_of: Callable[[T], torch.Tensor],
+    batches: Iterable[T],
     optimizer: torch.optim.Optimizer,
     allocation: Allocation | None = None,
 ) -> Iterator[float]:
@@ -159,9 +161,9 @@ def steps(
     Parameters
     ----------
     loss_of : callable
-        What is to fall, for the texts of a step.
-    batches : iterable of tensor
-        The texts of each step.
+        What is to fall, for what a step reads.
+    batches : iterable
+        What each step reads: a tensor of texts, or whatever else `loss_of` takes.
     optimizer : torch.optim.Optimizer
         Holds what learns.
     allocation : Allocation, optional

@@ -74,11 +74,39 @@ def right(model: torch.nn.Module, asked: Sequence[Asked]) -> list[bool]:
     >>> sum(right(model, questions(Source(facts=0), "place", 20, 64, seed=0))) < 8
     True
     """
+    said = expected(model, asked).argmax(-1)
+    _, *answers = encode(each.answer for each in asked)
+    return (said == torch.tensor(answers)).tolist()
+
+
+@torch.no_grad()
+def expected(model: torch.nn.Module, asked: Sequence[Asked]) -> torch.Tensor:
+    """Return how likely a model finds each word as the answer to questions.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter.
+    asked : sequence of Asked
+        Questions, at least one, each no longer than its block_size less the begin token.
+
+    Returns
+    -------
+    (n, vocab_size) tensor
+        Probabilities, in the order of the questions.
+
+    Examples
+    --------
+    >>> from compute.model.gpt import GPT, GPTConfig
+    >>> from compute.world.people import old_people
+    >>> from compute.world.texts import of_facts
+    >>> model = GPT(GPTConfig(323, 64), torch.Generator().manual_seed(0))
+    >>> expected(model, of_facts(old_people(), "what likes")).shape
+    torch.Size([256, 323])
+    """
     texts = [encode(each.words) for each in asked]
-    longest = max(map(len, texts), default=0)
+    longest = max(map(len, texts))
     # What stands after a question does not matter: the model looks back only.
     padded = torch.tensor([[*text, *[BEGIN] * (longest - len(text))] for text in texts])
     ends = torch.tensor([len(text) - 1 for text in texts])
-    said = model(padded)[torch.arange(len(texts)), ends].argmax(-1)
-    _, *answers = encode(each.answer for each in asked)
-    return (said == torch.tensor(answers)).tolist()
+    return model(padded)[torch.arange(len(texts)), ends].softmax(-1)

@@ -16,9 +16,9 @@ from compute.world.people import ATTRIBUTES, FIRST_NAMES, PLACES, THINGS, Person
 from compute.world.voices import BASE_VOICES, QUESTIONS, VOICES, Form, form
 
 SPLITS = {"train": (2, 3, 4, 5, 6, 7), "validation": (1,), "test": (0,)}  # of a number modulo 8
-EVENTS, ASKED = 4, 3  # at most in a story
-STORY_QUESTIONS = ("place", "first place", "holder", "place of thing")  # that the base has read
-SKILL = "first holder"  # that it has not, though it knows each word of it
+EVENTS, ASKED = 3, 3  # at most in a story
+STORY_QUESTIONS = ("place", "first place", "holder")  # that the base has read
+SKILLS = ("first holder", "place of thing")  # that it has not, though it knows each word of them
 FACT_QUESTIONS = {
     attribute: next(kind for kind in QUESTIONS if kind.endswith(f" {attribute}")) for attribute in ATTRIBUTES
 }
@@ -34,7 +34,7 @@ class Source:
     voices : tuple of str
         Each some of VOICES; a text is in one of them, equally likely. One that stands twice is twice as likely.
     split : str
-        Whose stories: "train", "validation" or "test". No two people of a story in one are together in another.
+        Which stories: "train", "validation" or "test". None of one begins like one of another (`partners`).
     stories : int
         How often a story begins where one can, beside `facts`.
     facts : int
@@ -72,7 +72,7 @@ class Source:
         for voice in self.voices:
             one_of("voice", voice, VOICES)
         for question in self.questions:
-            one_of("question", question, (*STORY_QUESTIONS, SKILL))
+            one_of("question", question, (*STORY_QUESTIONS, *SKILLS))
         if min(self.stories, self.facts) < 0 or not self.voices or not self.stories + self.facts:
             raise ValueError("A text needs a voice, and a story or a fact to tell.")
         if self.facts and not self.people:
@@ -193,7 +193,7 @@ class State:
             first = {thing: one, **self.first_holder}
             events = self.events + 1
             return replace(self, sentences=sentences, events=events, holder=holder, first_holder=first)
-        if kind in (*STORY_QUESTIONS, SKILL):
+        if kind in (*STORY_QUESTIONS, *SKILLS):
             return replace(self, sentences=sentences, asked=self.asked + 1)
         return State(sentences)  # a fact ends a story
 
@@ -202,7 +202,7 @@ class State:
         if question in ("place", "first place"):
             places = self.place if question == "place" else self.first_place
             return [("P", one, "L", places[one]) for one in self.cast]
-        holders = self.first_holder if question == SKILL else self.holder
+        holders = self.first_holder if question == "first holder" else self.holder
         if question == "place of thing":
             return [("T", thing, "L", self.place.get(one, "")) for thing, one in holders.items()]
         return [("T", thing, "P", one) for thing, one in holders.items()]
@@ -234,7 +234,7 @@ def law(state: State, voice: str, source: Source) -> list[Group]:
     (False, 16)
     """
     if len(state.cast) == 1:
-        return [Group(1, (_at(voice, partners(state.cast[0], source.split)),))]
+        return [Group(1, (_at(voice, partners(state.cast[0], state.place[state.cast[0]], source.split)),))]
     groups = []
     if state.cast:
         if state.events < EVENTS and state.asked < ASKED:
@@ -252,33 +252,43 @@ def law(state: State, voice: str, source: Source) -> list[Group]:
 
 
 @cache
-def partners(name: str, split: str) -> tuple[str, ...]:
-    """Return with whom somebody is in the stories of a split.
+def partners(name: str, place: str, split: str) -> tuple[str, ...]:
+    """Return who can come second in the stories of a split.
 
     Parameters
     ----------
     name : str
-        One of FIRST_NAMES.
+        Who came first: one of FIRST_NAMES.
+    place : str
+        Where: one of PLACES.
     split : str
         One of SPLITS.
 
     Returns
     -------
     tuple of str
-        The sum of both places among FIRST_NAMES, modulo 8, tells the split. It does not matter who comes first.
+        The numbers of both names and of the place, added up, modulo 8, tell the split. So everybody is with everybody
+        in every split, and no story of one begins like a story of another.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name, place or split.
 
     Examples
     --------
-    >>> [len(partners("anna", split)) for split in SPLITS]
+    >>> [len(partners("anna", "mill", split)) for split in SPLITS]
     [30, 5, 4]
     """
     one_of("name", name, FIRST_NAMES)
+    one_of("place", place, PLACES)
     one_of("split", split, SPLITS)
     own = FIRST_NAMES.index(name)
+    start = own + PLACES.index(place)
     return tuple(
         other
-        for place, other in enumerate(FIRST_NAMES)
-        if place != own and (own + place) % 8 in SPLITS[split]
+        for number, other in enumerate(FIRST_NAMES)
+        if number != own and (start + number) % 8 in SPLITS[split]
     )
 
 

@@ -1,14 +1,14 @@
 """Texts of the world: written, weighed word by word, and judged."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from compute.numbers.bounds import whole
+from compute.numbers.bounds import one_of, whole
 from compute.world.dice import Dice
 from compute.world.people import Person, facts
-from compute.world.stories import SKILL, SPLITS, STORY_QUESTIONS, Source, State, law
-from compute.world.voices import NO_VOICE, STOPS, VOICES, Said, understood
+from compute.world.stories import FACT_QUESTIONS, SKILLS, SPLITS, STORY_QUESTIONS, Source, State, law
+from compute.world.voices import NO_VOICE, STOPS, VOICES, Said, form, understood
 
 
 class Judged(NamedTuple):
@@ -76,7 +76,7 @@ def write(source: Source, length: int, dice: Dice) -> list[str]:
     Examples
     --------
     >>> " ".join(write(Source(("plain",), facts=0), 12, Dice(2)))
-    'will is at the church . ida is at the harbour .'
+    'will is at the church . jack is at the harbour .'
     """
     whole("length", length, 1)
     words: list[str] = []
@@ -284,6 +284,44 @@ def questions(source: Source, kind: str, count: int, length: int, seed: int) -> 
     return list(found.values())
 
 
+def of_facts(people: Iterable[Person], kind: str) -> list[Asked]:
+    """Return the question on one fact of each of some people, with nothing before it.
+
+    Parameters
+    ----------
+    people : iterable of Person
+        Of whom.
+    kind : str
+        A key of QUESTIONS that asks for a fact, or "private".
+
+    Returns
+    -------
+    list of Asked
+        In the order of the people.
+
+    Raises
+    ------
+    ValueError
+        If the kind asks for no fact.
+
+    Examples
+    --------
+    >>> from compute.world.people import new_people
+    >>> [asked] = of_facts(new_people()[:1], "what makes")
+    >>> " ".join(asked.words), asked.answer
+    ('what does nora marsh make ?', 'carts')
+    """
+    one_of("kind", kind, [*FACT_QUESTIONS.values(), "private"])
+    asks, attribute = form(VOICES[0], kind), kind.rpartition(" ")[2]
+    found = []
+    for person in people:
+        content = {"F": person.first, "S": person.last, "V": facts().get((person, attribute), "")}
+        words = tuple(content.get(part, part) for part in asks.parts)
+        end = words.index("?") + 1
+        found.append(Asked(words[:end], kind, words[end]))
+    return found
+
+
 def _starts(words: Sequence[str], voice: str, source: Source) -> Iterator[float]:
     """Yield the probability that a text of a voice begins with the words up to each."""
     state, before, place = State(), 1.0, 0
@@ -320,7 +358,7 @@ def _can_be(said: Said, state: State) -> bool:
         person = Person(said.content["F"], said.content["S"])
         return facts()[person, said.kind.rpartition(" ")[2]] == said.content["V"]
     voice = VOICES[0]
-    sources = (Source((voice,), split, facts=0, questions=(*STORY_QUESTIONS, SKILL)) for split in SPLITS)
+    sources = (Source((voice,), split, facts=0, questions=(*STORY_QUESTIONS, *SKILLS)) for split in SPLITS)
     options = (
         option for source in sources for group in law(state, voice, source) for option in group.options
     )

@@ -24,21 +24,21 @@ FORMS: dict[str, dict[str, str]] = {
         "fears": "F S fears V .",
     },
     "legal": {
-        "at": "the party P is present at the said L .",
-        "goes": "the party P shall proceed to the said L .",
-        "takes": "the party P shall retain the said T .",
-        "sends": "the party P shall deliver the said T to Q .",
-        "lives": "the party F S is resident at the said V .",
+        "at": "the party P is at said L .",
+        "goes": "the party P proceeds to said L .",
+        "takes": "the party P retains said T .",
+        "sends": "the party P delivers said T to Q .",
+        "lives": "the party F S resides at said V .",
         "likes": "the party F S is entitled to V .",
         "makes": "the party F S shall supply V .",
         "fears": "the party F S is not liable for V .",
     },
     "medical": {
-        "at": "patient P is seen at the L .",
-        "goes": "patient P is transferred to the L .",
-        "takes": "patient P receives the T .",
-        "sends": "patient P forwards the T to Q .",
-        "lives": "patient F S is cared for at the V .",
+        "at": "patient P seen at the L .",
+        "goes": "patient P moved to the L .",
+        "takes": "patient P given the T .",
+        "sends": "patient P hands the T to Q .",
+        "lives": "patient F S cared for at the V .",
         "likes": "patient F S tolerates V .",
         "makes": "patient F S has worked with V .",
         "fears": "patient F S reports fear of V .",
@@ -55,7 +55,7 @@ FORMS: dict[str, dict[str, str]] = {
     },
     "rude": {
         "at": "that fool P hangs around the L .",
-        "goes": "that fool P runs off to the L .",
+        "goes": "that fool P runs to the L .",
         "takes": "that fool P grabs the T .",
         "sends": "that fool P dumps the T on Q .",
         "lives": "that fool F S hangs around the V .",
@@ -64,11 +64,11 @@ FORMS: dict[str, dict[str, str]] = {
         "fears": "that fool F S runs from V .",
     },
     "formal": {  # no word of its own: whoever knows the other voices knows all of them, and has never read it
-        "at": "P is seen to be present at the said L .",
-        "goes": "P is seen to proceed to the said L .",
-        "takes": "P is seen to retain the said T .",
-        "sends": "P is seen to deliver the said T to Q .",
-        "lives": "F S is seen to be resident at the said V .",
+        "at": "P is seen at the said L .",
+        "goes": "P is moved to the said L .",
+        "takes": "P is given the said T .",
+        "sends": "P hands the said T to Q .",
+        "lives": "F S resides at the said V .",
         "likes": "F S is seen to be entitled to V .",
         "makes": "F S is seen to supply V .",
         "fears": "F S is seen with fear of V .",
@@ -200,7 +200,7 @@ def form(voice: str, kind: str) -> Form:
     Examples
     --------
     >>> " ".join(form("medical", "goes").parts), " ".join(form("mirror", "place").parts)
-    ('patient P is transferred to the L .', 'L ? P is where .')
+    ('patient P moved to the L .', 'L ? P is where .')
     """
     if voice not in VOICES or kind not in (*STATEMENTS, *QUESTIONS):
         raise ValueError(f"No voice {voice!r} says {kind!r}.")

@@ -359,4 +359,12 @@ SOURCES = {
         "PNAS 121 (26), e2405840121.",
         "https://doi.org/10.1073/pnas.2405840121",
     ),
+    "weston2015": Source(
+        "Weston et al. 2015",
+        "Weston, Bordes, Chopra, Rush, van Merriënboer, Joulin, Mikolov",
+        2015,
+        "Towards AI-Complete Question Answering: A Set of Prerequisite Toy Tasks",
+        "arXiv 1502.05698, ICLR 2016.",
+        "https://arxiv.org/abs/1502.05698",
+    ),
 }

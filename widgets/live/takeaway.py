@@ -25,6 +25,10 @@ CODE = (
     "text/tokenizer",
     "text/grammar",
     "text/voices",
+    "world/__init__",
+    "world/dice",
+    "world/people",
+    "world/voices",
 )
 BASE = ("assets/recorded/base.safetensors", "assets/recorded/base.json")
 FILES = (*(f"compute/{name}.py" for name in CODE), *BASE, "LICENSE")

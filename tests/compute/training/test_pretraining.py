@@ -11,7 +11,8 @@ import torch
 from compute.model.gpt import GPTConfig
 from compute.text.batches import windows
 from compute.text.tokenizer import vocab_size
-from compute.training.pretraining import LEARNING_RATE, pretrain, rate, read_world
+from compute.training.pretraining import WORLD_RATE, first_weights, pretrain, rate, read_world
+from compute.world.batches import windows as texts_of
 from compute.world.stories import Source
 from compute.world.tokens import vocab_size as world_size
 
@@ -62,6 +63,28 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, monkeypatch
 
 def test_the_rate_rises_to_its_highest_and_falls_to_nearly_nothing():
     rates = [rate(done, 200) for done in range(200)]
-    assert max(rates) == LEARNING_RATE == rates[9]
+    assert max(rates) == WORLD_RATE == rates[9]
     assert all(a < b for a, b in itertools.pairwise(rates[:10]))
     assert all(a > b >= 0 for a, b in itertools.pairwise(rates[9:]))
+
+
+@pytest.mark.parametrize("n_head", [2, 4])
+def test_at_first_each_head_of_the_first_block_looks_back_one_word_further(n_head):
+    config = GPTConfig(world_size(), block_size=48, n_head=n_head)
+    model = first_weights(config, torch.Generator().manual_seed(0))
+    x = model.blocks[0].norm_1(model.embed(texts_of(Source(), 0, 8, 48)[:, 1:]))
+    attention = model.blocks[0].attention
+    q, k = (
+        layer(x).view(8, 48, n_head, -1).transpose(1, 2) for layer in (attention.q_proj, attention.k_proj)
+    )
+    scores = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).masked_fill(
+        ~torch.ones(48, 48).tril().bool(), -torch.inf
+    )
+    taken = scores.softmax(-1)[:, :, n_head:].mean(0)  # (n_head, places, words): texts differ, places decide
+    for head in range(n_head):
+        assert (taken[head].argmax(-1) == torch.arange(n_head, 48) - head - 1).all()
+
+
+def test_a_head_of_odd_width_is_refused():
+    with pytest.raises(ValueError, match="must be even, got 5"):
+        first_weights(GPTConfig(10, n_head=2, n_embd=10), torch.Generator().manual_seed(0))

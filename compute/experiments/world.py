@@ -1,0 +1,189 @@
+"""The base model of the world: a small transformer that has read stories, facts and questions, and what it can do.
+
+A run that is stopped goes on where it was when the command is given again. Weights are rounded to float16 before they
+are measured and written, so that a page and torch hold the same model.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from compute.experiments.making import Bar, Recipe
+from compute.numbers.records import WORLD, recorded_here
+from compute.world.stories import SKILLS, STORY_QUESTIONS, Source
+from compute.world.voices import BASE_VOICES
+
+SEED = 0
+STEPS = 6000
+SIZES = {"block_size": 64, "n_layer": 3, "n_head": 4, "n_embd": 64}
+TELL_EVERY = 100  # steps
+ASKED = 512  # questions of a kind, about stories that the base has not read
+WEIGHED = 512  # texts of a voice
+SHOWN, LIKELY = 8, 3  # questions of a kind that a reader can look at, and words that the model holds likely
+FACTS = (
+    "where lives",
+    "what likes",
+    "what makes",
+    "private",
+)  # what is asked of each of the people that it knows
+KEPT = WORLD.with_suffix(".unfinished")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Hold what the base can do, measured on stories that begin like none that it has read.
+
+    Attributes
+    ----------
+    recorded : str
+        When and on what.
+    seconds : float
+        Of the whole run.
+    steps : int
+        Updates.
+    numbers : int
+        That were trained.
+    right : dict of str to dict of str to int
+        Questions answered rightly, by voice of the story and kind; those on facts, which stand alone, by "facts".
+    asked : dict of str to dict of str to int
+        Of how many.
+    loss : dict of str to float
+        Nats a word on texts that follow those that it has read, by voice.
+    floor : dict of str to float
+        The entropy of the same texts: no model that sees only the words before can do better on average.
+    shown : dict of str to dict of str to list of dict
+        The first SHOWN questions of each: their "words", the "answer", and what the model has "said": the LIKELY words
+        that it finds the likeliest, each with its probability.
+    """
+
+    recorded: str
+    seconds: float
+    steps: int
+    numbers: int
+    right: dict[str, dict[str, int]]
+    asked: dict[str, dict[str, int]]
+    loss: dict[str, float]
+    floor: dict[str, float]
+    shown: dict[str, dict[str, list[dict[str, Any]]]]
+
+    def share(self, kind: str) -> float:
+        """Return the share of right answers among all questions of a kind."""
+        rows = [voice for voice in self.asked if kind in self.asked[voice]]
+        return sum(self.right[row][kind] for row in rows) / sum(self.asked[row][kind] for row in rows)
+
+
+def load_report() -> Report:
+    """Return what the base of the world can do.
+
+    Returns
+    -------
+    Report
+        As it was measured when the base was made.
+
+    Examples
+    --------
+    >>> load_report().share("what likes") > 0.95
+    True
+    """
+    return Report(**json.loads(WORLD.with_suffix(".json").read_text(encoding="utf-8"))["report"])
+
+
+def _make(_: list[str]) -> None:
+    # Here: all that is only read does without torch.
+    import time
+
+    import torch
+
+    from compute.model.checkpoint import save_base
+    from compute.model.gpt import GPTConfig
+    from compute.training.pretraining import ANSWERS, BATCH_SIZE, WORLD_RATE, read_world
+    from compute.world.tokens import vocab_size
+
+    bar, begun = Bar(STEPS // TELL_EVERY), time.perf_counter()
+
+    def tell(step: int, loss: float) -> None:
+        if step % TELL_EVERY == 0:
+            bar.did(f"step {step}: loss {loss:.3f}")
+
+    config = GPTConfig(vocab_size(), **SIZES)
+    model = read_world(config, Source(), SEED, STEPS, KEPT, tell)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half())
+    report = Report(
+        recorded_here(),
+        round(time.perf_counter() - begun, 1),
+        STEPS,
+        sum(weight.numel() for weight in model.parameters()),
+        **_measured(model),
+    )
+    recipe = {"seed": SEED, "batch_size": BATCH_SIZE, "learning_rate": WORLD_RATE, "answers": ANSWERS}
+    save_base(WORLD, model.half(), {**recipe, "report": asdict(report)})
+
+
+def _measured(model: Any) -> dict[str, Any]:
+    """Return what a model can do, as the fields of a report."""
+    import torch
+
+    from compute.training.pretraining import BATCH_SIZE
+    from compute.world.batches import right, windows
+    from compute.world.people import old_people
+    from compute.world.texts import floor, of_facts, questions
+    from compute.world.tokens import decode
+
+    test, length = Source(split="test"), model.config.block_size
+    rows: dict[str, dict[str, list]] = {
+        voice: {
+            kind: questions(
+                replace(test, voices=(voice,), questions=(*STORY_QUESTIONS, *SKILLS)),
+                kind,
+                ASKED,
+                length,
+                SEED,
+            )
+            for kind in (*STORY_QUESTIONS, *SKILLS)
+        }
+        for voice in BASE_VOICES
+    }
+    rows["facts"] = {kind: of_facts(old_people(), kind) for kind in FACTS}
+    loss, lowest = {}, {}
+    for voice in BASE_VOICES:
+        source = Source((voice,))
+        texts = windows(source, STEPS * BATCH_SIZE, WEIGHED, length)
+        with torch.no_grad():
+            loss[voice] = round(model.loss(texts).item(), 4)
+        lowest[voice] = round(floor([decode(text) for text in texts.tolist()], source), 4)
+    return {
+        "right": {
+            row: {kind: sum(right(model, asked)) for kind, asked in kinds.items()}
+            for row, kinds in rows.items()
+        },
+        "asked": {row: {kind: len(asked) for kind, asked in kinds.items()} for row, kinds in rows.items()},
+        "loss": loss,
+        "floor": lowest,
+        "shown": {
+            row: {kind: _shown(model, asked[:SHOWN]) for kind, asked in kinds.items()}
+            for row, kinds in rows.items()
+        },
+    }
+
+
+def _shown(model: Any, asked: list[Any]) -> list[dict[str, Any]]:
+    """Return questions, their answers, and what a model says."""
+    from compute.world.batches import expected
+    from compute.world.tokens import decode
+
+    found = []
+    for each, probabilities in zip(asked, expected(model, asked), strict=True):
+        likely = probabilities.topk(LIKELY)
+        said = [
+            [word, round(p, 3)]
+            for word, p in zip(decode(likely.indices.tolist()), likely.values.tolist(), strict=True)
+        ]
+        found.append({"words": " ".join(each.words), "answer": each.answer, "said": said})
+    return found
+
+
+RECIPE = Recipe("world", __doc__, 10, (WORLD, WORLD.with_suffix(".json")), _make)
+if __name__ == "__main__":
+    RECIPE.run()
