@@ -1,11 +1,14 @@
 """How far it can be compressed: the reader can say where a knee is, by which error, and when there is none."""
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from compute.costs.sizes import break_even_rank, stored_numbers, times_smaller
+from compute.experiments.capacity import COUNTS, MIXED, RANKS, load_capacity
+from compute.experiments.capacity import FULL as CAPACITY_FULL
 from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
 from compute.matrices.controls import noise_band
 from compute.matrices.examples import make_task
@@ -14,6 +17,7 @@ from compute.matrices.spectrum import flat_error, relative_error
 from compute.matrices.svd import factorize
 from compute.text.voices import NEW_VOICES
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from widgets.capacity import ENOUGH, Capacity
 from widgets.knee import Knee
 from widgets.wall import Wall
 
@@ -140,6 +144,70 @@ def _fall() -> Mapping[str, Any]:
     }
 
 
+def _mean(count: int, r: int, what: str = "right", mixed: bool = False) -> float:
+    return fmean(getattr(load_capacity().of(count, r, mixed), what))
+
+
+def _least(count: int) -> int | None:
+    """Return the least recorded rank that holds new facts, None if none does."""
+    return next((r for r in RANKS if _mean(count, r) >= ENOUGH), None)
+
+
+def _fits() -> Mapping[str, Any]:
+    holding = [count for count in COUNTS if _least(count) == 1]
+    held = load_capacity().of(holding[-1], 1)
+    return {
+        "r": held.r,
+        "count": holding[-1],
+        "right": fmean(held.right),
+        "numbers": held.numbers,
+        "holding": holding,
+    }
+
+
+def _overflows() -> Mapping[str, Any]:
+    most = COUNTS[-1]
+    r = _least(most)
+    values = {"most": most, "first": _mean(most, 1), "r": r, "right": _mean(most, r or RANKS[-1])}
+    return values | {
+        "low": max(load_capacity().of(most, 1).right),
+        "high": min(load_capacity().of(most, r or RANKS[-1]).right),
+    }
+
+
+def _bits() -> Mapping[str, Any]:
+    full = [load_capacity().of(COUNTS[-1], r) for r in RANKS if _mean(COUNTS[-1], r) < ENOUGH]
+    bits = [held.bits for held in full]
+    return {"count": COUNTS[-1], "low": min(bits), "high": max(bits), "ranks": len(full)}
+
+
+def _forgets() -> Mapping[str, Any]:
+    r = RANKS[2]
+    return {
+        "count": MIXED,
+        "r": r,
+        "before": load_capacity().before["old"],
+        "old": _mean(MIXED, r, "old"),
+        "full": _mean(MIXED, CAPACITY_FULL, "old"),
+        "worst": max(max(load_capacity().of(MIXED, each).old) for each in (*RANKS, CAPACITY_FULL)),
+    }
+
+
+def _mixes() -> Mapping[str, Any]:
+    r = RANKS[2]
+    kept = {each: load_capacity().of(MIXED, each, mixed=True) for each in (*RANKS, CAPACITY_FULL)}
+    return {
+        "r": r,
+        "stories": _mean(MIXED, r, "stories", mixed=True),
+        "without": _mean(MIXED, r, "stories"),
+        "old": _mean(MIXED, r, "old", mixed=True),
+        "right": _mean(MIXED, r, mixed=True),
+        "least": min(min(held.stories) for held in kept.values()),
+        "most": max(max(load_capacity().of(MIXED, each).stories) for each in kept),
+        "best": max(max(held.old) for held in kept.values()),
+    }
+
+
 def _embeddings() -> Mapping[str, Any]:
     gaps = [abs(_final(task, WITH_EMBEDDINGS) - _final(task, FULL)) for task in NEW_VOICES]
     return {"r": 4, "gap": max(gaps), "last": RECORDED_RANKS[-1]}
@@ -207,6 +275,34 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         "r = {middle} and {last_gap:.2f} at r = {last}.",
         lambda: _wall("new language"),
         lambda v: v["knee"] is None and v["first_gap"] > v["middle_gap"] + 0.2 and v["last_gap"] > 0.4,
+    ),
+    "fits": Claim(
+        "r = {r}, {numbers:,d} numbers trained, holds {count:,d} new facts: {right:.1%} of them are right.",
+        _fits,
+        lambda v: v["right"] >= ENOUGH and list(COUNTS[: len(v["holding"])]) == v["holding"],
+    ),
+    "overflows": Claim(
+        "Of {most:,d} it holds {first:.0%}; those take r = {r}, with {right:.1%} right.",
+        _overflows,
+        lambda v: v["r"] is not None and v["low"] < v["high"] - 0.2,
+    ),
+    "bits": Claim(
+        "Where {count:,d} facts are too many for a rank, it holds {low:.2f} to {high:.2f} bits for each number "
+        "trained.",
+        _bits,
+        lambda v: v["ranks"] >= 2 and v["low"] > 0 and v["high"] < 2 * v["low"],
+    ),
+    "forgets": Claim(
+        "After {count:,d} new facts at r = {r}, {old:.0%} of the old ones are right; before it was {before:.0%}. Full "
+        "finetuning leaves {full:.0%}.",
+        _forgets,
+        lambda v: v["worst"] < v["before"] - 0.3,
+    ),
+    "mixes": Claim(
+        "With text of the base's own in every step the same adapter answers {stories:.0%} of the questions about new "
+        "stories, in place of {without:.0%}, and still {right:.1%} of the new facts; of the old ones it has {old:.0%}.",
+        _mixes,
+        lambda v: v["least"] > v["most"] and v["right"] >= ENOUGH and v["best"] < 0.3,
     ),
     "dialect": Claim(
         "The dialect ends {first_gap:.2f}, {middle_gap:.2f} and {last_gap:.2f} above it.",
@@ -331,6 +427,31 @@ and what is forgotten.
 So a curve that goes flat says that r is large enough for *what is being adapted*. It does not say that the task is
 done. Only the floor says that.
 
+## How much fits in
+
+A voice is one habit, and a habit takes little room. What of things that nothing else tells? A second small model,
+[the base of a small world](world.html), knows where many people live, what they like and what they make. Let it learn
+the same of people of whom it has never read. Each such fact is a word drawn by dice, and no rule helps: whoever is
+right must have stored it.
+"""
+    )
+    yield Figure("capacity", Capacity)
+    yield Try(
+        """
+Drag the number of new facts up, and watch the rank at which the teal curve reaches the top. Before the last stop, say
+which rank it will take.
+"""
+    )
+    yield Prose(
+        """
+[[fits]] [[overflows]] So the knee is no property of the adapter either: it moves with what there is to learn.
+
+Counted in bits, the reason is plain. [[bits]] A rank is room, and a task takes as much room as it has news.
+
+The price stands on the right. [[forgets]] That is what learning facts alone does. [[mixes]] So a little of the old
+text brings back a way of answering, which every text shows. Separate facts it does not bring back: in so few steps
+hardly any of them is read again.
+
 ## On models of full size
 
 LoRA's authors swept r on two tasks, and even the smallest did nearly as well as the largest
@@ -350,6 +471,7 @@ would change we did not measure. So read no order into ranks whose losses lie cl
 - A shift and a rotation of every plane have no knee. Their singular values are all equal.
 - A knee at or above break-even saves nothing. A generous tolerance finds a knee even in noise.
 - What counts is the loss on the task, beside the floor of full finetuning.
+- Facts take room: the more there are, the higher the rank that holds them. Learning nothing else costs the old ones.
 - A flat curve above the floor is a wall, and a larger r is not always what it lacks.
 """
     )

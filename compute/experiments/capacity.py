@@ -1,0 +1,342 @@
+"""How many new facts an adapter holds: by their number, by its rank, and what is left of the old ones.
+
+The base of the world learns facts about people whom it has never read of, question by question, the answer alone
+counting. A rank's rate is chosen with the first seed where there are the most facts, by those that come right, then by
+the steps that it took; all its other runs are at that rate. A run ends when all facts are right, or after STEPS. All
+cores are used, and a recording that is stopped goes on where it was when the command is given again.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from compute.experiments.making import Bar, Recipe
+from compute.model.layers import TARGET_MODULES
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.world.people import new_people, old_people
+from compute.world.texts import Asked, of_facts
+
+PATH = RECORDS / "capacity.json"
+KEPT = PATH.with_suffix(".unfinished")  # a line a run
+KINDS = ("where lives", "what likes", "what makes")  # what the base tells of the people whom it knows
+COUNTS = (8, 32, 128, 512, 2048)  # of new facts
+RANKS = (1, 2, 4, 8, 16, 64)
+FULL = 0  # stands for full finetuning where a rank would stand
+SEEDS = (0, 1, 2, 3, 4)
+RATES = {"lora": (1e-3, 3e-3, 1e-2, 3e-2), "full": (3e-4, 1e-3, 3e-3, 1e-2)}
+STEPS, BATCH_SIZE, WARM_UP = 800, 256, 20
+LOOK_EVERY = 50  # steps: whether all are right
+BITS = 4  # of a fact: one of sixteen values
+MIXED = 512  # facts beside which base text is read, too
+BASE_TEXTS = 16  # of the base's own in each step, where it is
+
+
+@dataclass(frozen=True)
+class Held:
+    """Hold what runs of one size learned, in the order of SEEDS.
+
+    Attributes
+    ----------
+    count : int
+        New facts.
+    r : int
+        Rank, or FULL.
+    mixed : bool
+        Whether each step also read base text.
+    rate : float
+        Of RATES, the one at which most of the most facts come right, soonest.
+    right : list of float
+        Share of the new facts that are answered rightly.
+    nats : list of float
+        Mean cross-entropy of their answers.
+    old : list of float
+        Share of the old facts that still are.
+    stories : list of float
+        Share of questions about unseen stories.
+    steps : list of int
+        Updates until all were right, or STEPS.
+    numbers : int
+        That were trained.
+    """
+
+    count: int
+    r: int
+    mixed: bool
+    rate: float
+    right: list[float]
+    nats: list[float]
+    old: list[float]
+    stories: list[float]
+    steps: list[int]
+    numbers: int
+
+    @property
+    def bits(self) -> float:
+        """Bits held for each number trained: those of all facts, less what is still open, on average over seeds."""
+        held = BITS - fmean(self.nats) / math.log(2)
+        return self.count * held / self.numbers
+
+
+class Recorded(NamedTuple):
+    """Hold all that was recorded.
+
+    Attributes
+    ----------
+    recorded : str
+        When and on what.
+    seconds : float
+        What the recording took since it was last started.
+    before : dict of str to float
+        Share right of the base, of "old" facts and of "stories".
+    tried : dict of str to dict of str to float
+        Share of the most facts that the first seed has right, by rank, "0" being FULL, and rate.
+    held : list of Held
+        For each of COUNTS and RANKS or FULL; then the mixed ones of MIXED facts.
+    """
+
+    recorded: str
+    seconds: float
+    before: dict[str, float]
+    tried: dict[str, dict[str, float]]
+    held: list[Held]
+
+    def of(self, count: int, r: int, mixed: bool = False) -> Held:
+        """Return the runs of one size."""
+        [found] = [each for each in self.held if (each.count, each.r, each.mixed) == (count, r, mixed)]
+        return found
+
+
+def new_facts(count: int) -> list[Asked]:
+    """Return questions on facts that no base has read of.
+
+    Parameters
+    ----------
+    count : int
+        How many, from the first.
+
+    Returns
+    -------
+    list of Asked
+        Person after person, the KINDS of each.
+
+    Examples
+    --------
+    >>> [asked.kind for asked in new_facts(4)]
+    ['where lives', 'what likes', 'what makes', 'where lives']
+    >>> len(new_facts(10_000))
+    4032
+    """
+    by_kind = (of_facts(new_people(), kind) for kind in KINDS)
+    return [asked for person in zip(*by_kind, strict=True) for asked in person][:count]
+
+
+@cache
+def load_capacity(path: Path = PATH) -> Recorded:
+    """Return what was recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets/recorded.
+
+    Returns
+    -------
+    Recorded
+        All of it. It is kept and shared: do not change it.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged, incomplete or of another base model.
+
+    Examples
+    --------
+    >>> load_capacity().of(2048, 1).right[0] < load_capacity().of(8, 1).right[0]
+    True
+    """
+    return read_record(path, "capacity", _built, WORLD)
+
+
+def plan() -> list[tuple[int, int, bool]]:
+    """Return the sizes of all runs.
+
+    Returns
+    -------
+    list of (int, int, bool)
+        Count, rank or FULL, and whether base text is mixed in.
+
+    Examples
+    --------
+    >>> len(plan()) == (len(COUNTS) + 1) * (len(RANKS) + 1)
+    True
+    """
+    methods = (*RANKS, FULL)
+    plain = [(count, r, False) for count in COUNTS for r in methods]
+    return plain + [(MIXED, r, True) for r in methods]
+
+
+def _built(data: dict[str, Any]) -> Recorded:
+    held = [Held(**each) for each in data.pop("held")]
+    if [(each.count, each.r, each.mixed) for each in held] != plan():
+        raise NotWhole
+    if any(len(each.right) != len(SEEDS) for each in held):
+        raise NotWhole
+    return Recorded(**data, held=held)
+
+
+# Reading needs no torch: whatever loads it is imported where something is recorded.
+
+
+class _Asked(NamedTuple):
+    """Say which run: its size, its rate, its seed."""
+
+    facts: int
+    r: int
+    mixed: bool
+    rate: float
+    seed: int
+
+
+def _run(asked: _Asked) -> dict[str, float]:
+    import copy
+
+    import torch
+    from torch.nn import functional as F
+
+    from compute.adapters.layer import inject
+    from compute.model.checkpoint import load_base
+    from compute.training import loop
+    from compute.world.batches import expected, right, windows
+    from compute.world.stories import Source
+    from compute.world.tokens import encode
+
+    count, r, mixed, rate, seed = asked
+    torch.set_num_threads(1)
+    generator, base = torch.Generator().manual_seed(seed), load_base(WORLD)
+    model = inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator) if r else copy.deepcopy(base)
+    facts = new_facts(count)
+    questions = torch.tensor([encode(each.words) for each in facts])  # (count, T): all are of one length
+    answers = torch.tensor(encode(each.answer for each in facts)[1:])
+    learns = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learns, lr=rate, weight_decay=0.0)
+
+    def loss(batch: tuple[torch.Tensor, torch.Tensor | None]) -> torch.Tensor:
+        rows, texts = batch
+        own = F.cross_entropy(model(questions[rows])[:, -1], answers[rows])
+        return own if texts is None else own + model.loss(texts)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        order = torch.arange(0)
+        for step in range(STEPS):
+            if step % LOOK_EVERY == 0 and step and all(right(model, facts)):
+                return
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / STEPS)
+            if len(order) < min(count, BATCH_SIZE):
+                order = torch.cat([order, torch.randperm(count, generator=generator)])
+            rows, order = order[:BATCH_SIZE], order[BATCH_SIZE:]
+            own = windows(Source(), step * BASE_TEXTS, BASE_TEXTS, base.config.block_size) if mixed else None
+            yield rows, own
+
+    losses = [*loop.steps(loss, batches(), optimizer)]
+    with torch.no_grad():
+        nats = F.cross_entropy(expected(model, facts).log(), answers).item()
+    kept = {name: fmean(right(model, some)) for name, some in _known().items()}
+    shares = {"right": fmean(right(model, facts)), "nats": nats, **kept}
+    return {name: round(value, 4) for name, value in shares.items()} | {
+        "steps": len(losses),
+        "numbers": sum(weight.numel() for weight in learns),
+    }
+
+
+@cache
+def _known() -> dict[str, list[Asked]]:
+    """Return what the base could answer before: facts, and questions about stories that no run has read."""
+    from compute.world.stories import STORY_QUESTIONS, Source
+    from compute.world.texts import questions
+
+    test = Source(split="test")
+    return {
+        "old": [asked for kind in KINDS for asked in of_facts(old_people(), kind)],
+        "stories": [asked for kind in STORY_QUESTIONS for asked in questions(test, kind, 128, 64, 0)],
+    }
+
+
+def _runs(wanted: list[_Asked], bar: Bar) -> dict[_Asked, dict[str, float]]:
+    """Return runs, those that are kept and those that are still to be made."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    done = {}
+    for line in KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else ():
+        asked, found = json.loads(line)
+        done[_Asked(*asked)] = found
+    missing = [asked for asked in wanted if asked not in done]
+    for asked in set(wanted) & set(done):
+        bar.did(f"{asked}: kept")
+    with (
+        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
+        KEPT.open("a", encoding="utf-8") as kept,
+    ):
+        going = {pool.submit(_run, asked): asked for asked in missing}
+        for each in as_completed(going):
+            asked, found = going[each], each.result()
+            done[asked] = found
+            kept.write(json.dumps([asked, found]) + "\n")
+            kept.flush()
+            bar.did(f"{asked.facts} facts, r = {asked.r or 'full'}, {asked.rate:g}: right {found['right']}")
+    return done
+
+
+def _make(_: list[str]) -> None:
+    import time
+
+    from compute.model.checkpoint import load_base
+    from compute.world.batches import right
+
+    begun = time.perf_counter()
+    most = COUNTS[-1]
+    trials = [
+        _Asked(most, r, False, rate, SEEDS[0])
+        for r in (*RANKS, FULL)
+        for rate in RATES["lora" if r else "full"]
+    ]
+    bar = Bar(len(trials) + len(plan()) * len(SEEDS))
+    found = _runs(trials, bar)
+    rates = {}
+    for r in (*RANKS, FULL):
+        tried = {asked.rate: found[asked] for asked in trials if asked.r == r}
+        rates[r] = min(
+            tried, key=lambda rate: (-tried[rate]["right"], tried[rate]["steps"], tried[rate]["nats"])
+        )
+    wanted = [_Asked(*size, rates[size[1]], seed) for size in plan() for seed in SEEDS]
+    found |= _runs(wanted, bar)
+    held = []
+    for count, r, mixed in plan():
+        runs = [found[_Asked(count, r, mixed, rates[r], seed)] for seed in SEEDS]
+        columns = {name: [run[name] for run in runs] for name in ("right", "nats", "old", "stories", "steps")}
+        held.append({"count": count, "r": r, "mixed": mixed, "rate": rates[r], **columns})
+        held[-1]["numbers"] = runs[0]["numbers"]
+    base = load_base(WORLD)
+    data = {
+        "recorded": recorded_here(),
+        "seconds": round(time.perf_counter() - begun, 1),
+        "before": {name: round(fmean(right(base, some)), 4) for name, some in _known().items()},
+        "tried": {
+            str(r): {f"{asked.rate:g}": found[asked]["right"] for asked in trials if asked.r == r}
+            for r in (*RANKS, FULL)
+        },
+        "held": held,
+    }
+    write_record(PATH, data, WORLD)
+    KEPT.unlink()
+
+
+RECIPE = Recipe("capacity", __doc__, 50, (PATH,), _make, after=("world",))
+if __name__ == "__main__":
+    RECIPE.run()
