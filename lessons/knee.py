@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from compute.costs.sizes import break_even_rank, stored_numbers, times_smaller
-from compute.experiments.capacity import COUNTS, MIXED, RANKS, load_capacity
+from compute.experiments.capacity import COUNTS, ENOUGH, MIXED, RANKS, load_capacity
 from compute.experiments.capacity import FULL as CAPACITY_FULL
 from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
 from compute.matrices.controls import noise_band
@@ -17,7 +17,7 @@ from compute.matrices.spectrum import flat_error, relative_error
 from compute.matrices.svd import factorize
 from compute.text.voices import NEW_VOICES
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
-from widgets.capacity import ENOUGH, Capacity
+from widgets.capacity import Capacity
 from widgets.knee import Knee
 from widgets.wall import Wall
 
@@ -148,13 +148,8 @@ def _mean(count: int, r: int, what: str = "right", mixed: bool = False) -> float
     return fmean(getattr(load_capacity().of(count, r, mixed), what))
 
 
-def _least(count: int) -> int | None:
-    """Return the least recorded rank that holds new facts, None if none does."""
-    return next((r for r in RANKS if _mean(count, r) >= ENOUGH), None)
-
-
 def _fits() -> Mapping[str, Any]:
-    holding = [count for count in COUNTS if _least(count) == 1]
+    holding = [count for count in COUNTS if load_capacity().least(count) == 1]
     held = load_capacity().of(holding[-1], 1)
     return {
         "r": held.r,
@@ -167,7 +162,7 @@ def _fits() -> Mapping[str, Any]:
 
 def _overflows() -> Mapping[str, Any]:
     most = COUNTS[-1]
-    r = _least(most)
+    r = load_capacity().least(most)
     values = {"most": most, "first": _mean(most, 1), "r": r, "right": _mean(most, r or RANKS[-1])}
     return values | {
         "low": max(load_capacity().of(most, 1).right),

@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compute.experiments.world import FACTS, load_report
+from compute.experiments.world import load_report
 from compute.world.people import FIRST_NAMES, PLACES, THINGS, VALUES, old_people
-from compute.world.stories import SKILLS, STORY_QUESTIONS
+from compute.world.stories import SKILLS, STORY_QUESTIONS, TOLD
 from compute.world.tokens import readable
 from compute.world.voices import BASE_VOICES, STOPS, form
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.asked import Asked
 
-TOLD = [kind for kind in FACTS if kind != "private"]
 MOST_VALUES = max(map(len, VALUES.values()))
 
 

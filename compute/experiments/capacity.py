@@ -19,11 +19,11 @@ from compute.experiments.making import Bar, Recipe
 from compute.model.layers import TARGET_MODULES
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.world.people import new_people, old_people
-from compute.world.texts import Asked, of_facts
+from compute.world.stories import STORY_QUESTIONS, TOLD, Source
+from compute.world.texts import Asked, of_facts, questions
 
 PATH = RECORDS / "capacity.json"
 KEPT = PATH.with_suffix(".unfinished")  # a line a run
-KINDS = ("where lives", "what likes", "what makes")  # what the base tells of the people whom it knows
 COUNTS = (8, 32, 128, 512, 2048)  # of new facts
 RANKS = (1, 2, 4, 8, 16, 64)
 FULL = 0  # stands for full finetuning where a rank would stand
@@ -32,6 +32,7 @@ RATES = {"lora": (1e-3, 3e-3, 1e-2, 3e-2), "full": (3e-4, 1e-3, 3e-3, 1e-2)}
 STEPS, BATCH_SIZE, WARM_UP = 800, 256, 20
 LOOK_EVERY = 50  # steps: whether all are right
 BITS = 4  # of a fact: one of sixteen values
+ENOUGH = 0.99  # of the facts are right: a rank holds them
 MIXED = 512  # facts beside which base text is read, too
 BASE_TEXTS = 16  # of the base's own in each step, where it is
 
@@ -110,6 +111,10 @@ class Recorded(NamedTuple):
         [found] = [each for each in self.held if (each.count, each.r, each.mixed) == (count, r, mixed)]
         return found
 
+    def least(self, count: int) -> int | None:
+        """Return the least rank that holds so many new facts, None if none does."""
+        return next((r for r in RANKS if fmean(self.of(count, r).right) >= ENOUGH), None)
+
 
 def new_facts(count: int) -> list[Asked]:
     """Return questions on facts that no base has read of.
@@ -122,7 +127,7 @@ def new_facts(count: int) -> list[Asked]:
     Returns
     -------
     list of Asked
-        Person after person, the KINDS of each.
+        Person after person, the facts TOLD of each.
 
     Examples
     --------
@@ -131,7 +136,7 @@ def new_facts(count: int) -> list[Asked]:
     >>> len(new_facts(10_000))
     4032
     """
-    by_kind = (of_facts(new_people(), kind) for kind in KINDS)
+    by_kind = (of_facts(new_people(), kind) for kind in TOLD)
     return [asked for person in zip(*by_kind, strict=True) for asked in person][:count]
 
 
@@ -192,7 +197,7 @@ def _built(data: dict[str, Any]) -> Recorded:
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-class _Asked(NamedTuple):
+class _Setting(NamedTuple):
     """Say which run: its size, its rate, its seed."""
 
     facts: int
@@ -202,7 +207,7 @@ class _Asked(NamedTuple):
     seed: int
 
 
-def _run(asked: _Asked) -> dict[str, float]:
+def _run(asked: _Setting) -> dict[str, float]:
     import copy
 
     import torch
@@ -212,7 +217,6 @@ def _run(asked: _Asked) -> dict[str, float]:
     from compute.model.checkpoint import load_base
     from compute.training import loop
     from compute.world.batches import expected, right, windows
-    from compute.world.stories import Source
     from compute.world.tokens import encode
 
     count, r, mixed, rate, seed = asked
@@ -220,14 +224,14 @@ def _run(asked: _Asked) -> dict[str, float]:
     generator, base = torch.Generator().manual_seed(seed), load_base(WORLD)
     model = inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator) if r else copy.deepcopy(base)
     facts = new_facts(count)
-    questions = torch.tensor([encode(each.words) for each in facts])  # (count, T): all are of one length
+    words = torch.tensor([encode(each.words) for each in facts])  # (count, T): all are of one length
     answers = torch.tensor(encode(each.answer for each in facts)[1:])
     learns = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(learns, lr=rate, weight_decay=0.0)
 
     def loss(batch: tuple[torch.Tensor, torch.Tensor | None]) -> torch.Tensor:
         rows, texts = batch
-        own = F.cross_entropy(model(questions[rows])[:, -1], answers[rows])
+        own = F.cross_entropy(model(words[rows])[:, -1], answers[rows])
         return own if texts is None else own + model.loss(texts)
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
@@ -244,10 +248,12 @@ def _run(asked: _Asked) -> dict[str, float]:
             yield rows, own
 
     losses = [*loop.steps(loss, batches(), optimizer)]
-    with torch.no_grad():
-        nats = F.cross_entropy(expected(model, facts).log(), answers).item()
-    kept = {name: fmean(right(model, some)) for name, some in _known().items()}
-    shares = {"right": fmean(right(model, facts)), "nats": nats, **kept}
+    likely = expected(model, facts)
+    of_new = {
+        "right": likely.argmax(-1).eq(answers).double().mean().item(),
+        "nats": F.nll_loss(likely.log(), answers).item(),
+    }
+    shares = of_new | {name: fmean(right(model, some)) for name, some in _known().items()}
     return {name: round(value, 4) for name, value in shares.items()} | {
         "steps": len(losses),
         "numbers": sum(weight.numel() for weight in learns),
@@ -257,17 +263,14 @@ def _run(asked: _Asked) -> dict[str, float]:
 @cache
 def _known() -> dict[str, list[Asked]]:
     """Return what the base could answer before: facts, and questions about stories that no run has read."""
-    from compute.world.stories import STORY_QUESTIONS, Source
-    from compute.world.texts import questions
-
     test = Source(split="test")
     return {
-        "old": [asked for kind in KINDS for asked in of_facts(old_people(), kind)],
+        "old": [asked for kind in TOLD for asked in of_facts(old_people(), kind)],
         "stories": [asked for kind in STORY_QUESTIONS for asked in questions(test, kind, 128, 64, 0)],
     }
 
 
-def _runs(wanted: list[_Asked], bar: Bar) -> dict[_Asked, dict[str, float]]:
+def _runs(wanted: list[_Setting], bar: Bar) -> dict[_Setting, dict[str, float]]:
     """Return runs, those that are kept and those that are still to be made."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
@@ -275,7 +278,7 @@ def _runs(wanted: list[_Asked], bar: Bar) -> dict[_Asked, dict[str, float]]:
     done = {}
     for line in KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else ():
         asked, found = json.loads(line)
-        done[_Asked(*asked)] = found
+        done[_Setting(*asked)] = found
     missing = [asked for asked in wanted if asked not in done]
     for asked in set(wanted) & set(done):
         bar.did(f"{asked}: kept")
@@ -302,7 +305,7 @@ def _make(_: list[str]) -> None:
     begun = time.perf_counter()
     most = COUNTS[-1]
     trials = [
-        _Asked(most, r, False, rate, SEEDS[0])
+        _Setting(most, r, False, rate, SEEDS[0])
         for r in (*RANKS, FULL)
         for rate in RATES["lora" if r else "full"]
     ]
@@ -314,14 +317,14 @@ def _make(_: list[str]) -> None:
         rates[r] = min(
             tried, key=lambda rate: (-tried[rate]["right"], tried[rate]["steps"], tried[rate]["nats"])
         )
-    wanted = [_Asked(*size, rates[size[1]], seed) for size in plan() for seed in SEEDS]
+    wanted = [_Setting(*size, rates[size[1]], seed) for size in plan() for seed in SEEDS]
     found |= _runs(wanted, bar)
     held = []
     for count, r, mixed in plan():
-        runs = [found[_Asked(count, r, mixed, rates[r], seed)] for seed in SEEDS]
+        runs = [found[_Setting(count, r, mixed, rates[r], seed)] for seed in SEEDS]
         columns = {name: [run[name] for run in runs] for name in ("right", "nats", "old", "stories", "steps")}
-        held.append({"count": count, "r": r, "mixed": mixed, "rate": rates[r], **columns})
-        held[-1]["numbers"] = runs[0]["numbers"]
+        size = {"count": count, "r": r, "mixed": mixed, "numbers": runs[0]["numbers"]}
+        held.append({**size, "rate": rates[r], **columns})
     base = load_base(WORLD)
     data = {
         "recorded": recorded_here(),

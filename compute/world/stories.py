@@ -19,10 +19,14 @@ SPLITS = {"train": (2, 3, 4, 5, 6, 7), "validation": (1,), "test": (0,)}  # of a
 EVENTS, ASKED = 3, 3  # at most in a story
 STORY_QUESTIONS = ("place", "first place", "holder")  # that the base has read
 SKILLS = ("first holder", "place of thing")  # that it has not, though it knows each word of them
+EVERY_STORY_QUESTION = (*STORY_QUESTIONS, *SKILLS)
 FACT_QUESTIONS = {
     attribute: next(kind for kind in QUESTIONS if kind.endswith(f" {attribute}")) for attribute in ATTRIBUTES
 }
 PRIVATE = "fears"  # what the base reads of like the rest, and does not answer questions on
+TOLD = tuple(
+    kind for attribute, kind in FACT_QUESTIONS.items() if attribute != PRIVATE
+)  # what it does answer
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Source:
         for voice in self.voices:
             one_of("voice", voice, VOICES)
         for question in self.questions:
-            one_of("question", question, (*STORY_QUESTIONS, *SKILLS))
+            one_of("question", question, EVERY_STORY_QUESTION)
         if min(self.stories, self.facts) < 0 or not self.voices or not self.stories + self.facts:
             raise ValueError("A text needs a voice, and a story or a fact to tell.")
         if self.facts and not self.people:
@@ -193,7 +197,7 @@ class State:
             first = {thing: one, **self.first_holder}
             events = self.events + 1
             return replace(self, sentences=sentences, events=events, holder=holder, first_holder=first)
-        if kind in (*STORY_QUESTIONS, *SKILLS):
+        if kind in EVERY_STORY_QUESTION:
             return replace(self, sentences=sentences, asked=self.asked + 1)
         return State(sentences)  # a fact ends a story
 

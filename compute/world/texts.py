@@ -7,7 +7,7 @@ from typing import NamedTuple
 from compute.numbers.bounds import one_of, whole
 from compute.world.dice import Dice
 from compute.world.people import Person, facts
-from compute.world.stories import FACT_QUESTIONS, SKILLS, SPLITS, STORY_QUESTIONS, Source, State, law
+from compute.world.stories import EVERY_STORY_QUESTION, FACT_QUESTIONS, SPLITS, Source, State, law
 from compute.world.voices import NO_VOICE, STOPS, VOICES, Said, form, understood
 
 
@@ -358,7 +358,7 @@ def _can_be(said: Said, state: State) -> bool:
         person = Person(said.content["F"], said.content["S"])
         return facts()[person, said.kind.rpartition(" ")[2]] == said.content["V"]
     voice = VOICES[0]
-    sources = (Source((voice,), split, facts=0, questions=(*STORY_QUESTIONS, *SKILLS)) for split in SPLITS)
+    sources = (Source((voice,), split, facts=0, questions=EVERY_STORY_QUESTION) for split in SPLITS)
     options = (
         option for source in sources for group in law(state, voice, source) for option in group.options
     )

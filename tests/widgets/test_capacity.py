@@ -6,9 +6,9 @@ from statistics import fmean
 
 import pytest
 
-from compute.experiments.capacity import COUNTS, FULL, MIXED, RANKS, load_capacity
+from compute.experiments.capacity import COUNTS, ENOUGH, FULL, MIXED, RANKS, load_capacity
 from helpers.instruments import gaps, is_shown, numbers, printed_by
-from widgets.capacity import ENOUGH, Capacity
+from widgets.capacity import Capacity
 
 PLACES = range(len(COUNTS))
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import param
 
-from compute.experiments.capacity import COUNTS, FULL, MIXED, RANKS, SEEDS, Held, load_capacity
+from compute.experiments.capacity import COUNTS, ENOUGH, FULL, MIXED, RANKS, SEEDS, Held, load_capacity
 from widgets.capacity.words import NOTE, SNIPPET, WORDS
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 
-ENOUGH = 0.99  # of the facts: those are held
 DECIMALS = 4
 
 
@@ -92,10 +91,8 @@ def _cell(held: Held) -> dict[str, Any]:
 def _values(facts: int) -> dict[str, Any]:
     recorded, count = load_capacity(), COUNTS[facts]
     cells = [_cell(recorded.of(count, r)) for r in RANKS]
-    # The least rank that holds them, or the one that holds most.
-    found = next(
-        (cell for cell in cells if cell["right"] >= ENOUGH), max(cells, key=lambda cell: cell["right"])
-    )
+    least = recorded.least(count)
+    found = cells[RANKS.index(least)] if least else max(cells, key=lambda cell: cell["right"])
     full = _cell(recorded.of(count, FULL))
     return {
         **found,
@@ -104,5 +101,4 @@ def _values(facts: int) -> dict[str, Any]:
         "first_right": cells[0]["right"],
         "full_right": full["right"],
         "full_old": full["old"],
-        "full_numbers": full["numbers"],
     }

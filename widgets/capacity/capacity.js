@@ -61,7 +61,6 @@ class Capacity extends Instrument {
       first_right: of[0].right,
       full_right: whole.right,
       full_old: whole.old,
-      full_numbers: whole.numbers,
     }
   }
 

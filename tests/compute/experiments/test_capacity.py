@@ -20,8 +20,8 @@ from compute.experiments.capacity import (
     RATES,
     SEEDS,
     STEPS,
-    _Asked,
     _run,
+    _Setting,
     load_capacity,
     new_facts,
     plan,
@@ -80,7 +80,7 @@ def test_new_facts_are_about_people_of_whom_nobody_has_read():
 @pytest.mark.parametrize("r", [RANKS[2], FULL])
 def test_a_recorded_run_is_what_training_gives(r):
     recorded = load_capacity().of(COUNTS[0], r)
-    again = _run(_Asked(COUNTS[0], r, False, recorded.rate, SEEDS[0]))
+    again = _run(_Setting(COUNTS[0], r, False, recorded.rate, SEEDS[0]))
     assert (again["right"], again["steps"], again["numbers"]) == (
         recorded.right[0],
         recorded.steps[0],
