@@ -6,7 +6,6 @@ the steps that it took; all its other runs are at that rate. A run ends when all
 cores are used, and a recording that is stopped goes on where it was when the command is given again.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe
+from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.model.layers import TARGET_MODULES
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
-from compute.world.people import new_people, old_people
+from compute.world.people import old_people
 from compute.world.stories import STORY_QUESTIONS, TOLD, Source
+from compute.world.tasks import new_facts
 from compute.world.texts import Asked, of_facts, questions
 
 PATH = RECORDS / "capacity.json"
@@ -116,30 +116,6 @@ class Recorded(NamedTuple):
         return next((r for r in RANKS if fmean(self.of(count, r).right) >= ENOUGH), None)
 
 
-def new_facts(count: int) -> list[Asked]:
-    """Return questions on facts that no base has read of.
-
-    Parameters
-    ----------
-    count : int
-        How many, from the first.
-
-    Returns
-    -------
-    list of Asked
-        Person after person, the facts TOLD of each.
-
-    Examples
-    --------
-    >>> [asked.kind for asked in new_facts(4)]
-    ['where lives', 'what likes', 'what makes', 'where lives']
-    >>> len(new_facts(10_000))
-    4032
-    """
-    by_kind = (of_facts(new_people(), kind) for kind in TOLD)
-    return [asked for person in zip(*by_kind, strict=True) for asked in person][:count]
-
-
 @cache
 def load_capacity(path: Path = PATH) -> Recorded:
     """Return what was recorded.
@@ -220,7 +196,6 @@ def _run(asked: _Setting) -> dict[str, float]:
     from compute.world.tokens import encode
 
     count, r, mixed, rate, seed = asked
-    torch.set_num_threads(1)
     generator, base = torch.Generator().manual_seed(seed), load_base(WORLD)
     model = inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator) if r else copy.deepcopy(base)
     facts = new_facts(count)
@@ -270,30 +245,8 @@ def _known() -> dict[str, list[Asked]]:
     }
 
 
-def _runs(wanted: list[_Setting], bar: Bar) -> dict[_Setting, dict[str, float]]:
-    """Return runs, those that are kept and those that are still to be made."""
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
-
-    done = {}
-    for line in KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else ():
-        asked, found = json.loads(line)
-        done[_Setting(*asked)] = found
-    missing = [asked for asked in wanted if asked not in done]
-    for asked in set(wanted) & set(done):
-        bar.did(f"{asked}: kept")
-    with (
-        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
-        KEPT.open("a", encoding="utf-8") as kept,
-    ):
-        going = {pool.submit(_run, asked): asked for asked in missing}
-        for each in as_completed(going):
-            asked, found = going[each], each.result()
-            done[asked] = found
-            kept.write(json.dumps([asked, found]) + "\n")
-            kept.flush()
-            bar.did(f"{asked.facts} facts, r = {asked.r or 'full'}, {asked.rate:g}: right {found['right']}")
-    return done
+def _told(asked: _Setting, found: dict[str, float]) -> str:
+    return f"{asked.facts} facts, r = {asked.r or 'full'}, {asked.rate:g}: right {found['right']}"
 
 
 def _make(_: list[str]) -> None:
@@ -310,15 +263,16 @@ def _make(_: list[str]) -> None:
         for rate in RATES["lora" if r else "full"]
     ]
     bar = Bar(len(trials) + len(plan()) * len(SEEDS))
-    found = _runs(trials, bar)
-    rates = {}
-    for r in (*RANKS, FULL):
-        tried = {asked.rate: found[asked] for asked in trials if asked.r == r}
-        rates[r] = min(
-            tried, key=lambda rate: (-tried[rate]["right"], tried[rate]["steps"], tried[rate]["nats"])
-        )
-    wanted = [_Setting(*size, rates[size[1]], seed) for size in plan() for seed in SEEDS]
-    found |= _runs(wanted, bar)
+    with processes() as pool:
+        found = kept_runs(KEPT, trials, _run, bar, pool, _told)
+        rates = {}
+        for r in (*RANKS, FULL):
+            tried = {asked.rate: found[asked] for asked in trials if asked.r == r}
+            rates[r] = min(
+                tried, key=lambda rate: (-tried[rate]["right"], tried[rate]["steps"], tried[rate]["nats"])
+            )
+        wanted = [_Setting(*size, rates[size[1]], seed) for size in plan() for seed in SEEDS]
+        found |= kept_runs(KEPT, wanted, _run, bar, pool, _told)
     held = []
     for count, r, mixed in plan():
         runs = [found[_Setting(count, r, mixed, rates[r], seed)] for seed in SEEDS]

@@ -1,12 +1,15 @@
 """What all recordings share in the making: the command line, a bar with the time left, the time taken. No torch."""
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compute.training.config import Result, TrainConfig
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 30  # characters of a bar
+K = TypeVar("K")
 
 
 class Bar:
@@ -126,6 +130,85 @@ class Recipe:
         size = sum(path.stat().st_size for path in inside)
         took, core = time.perf_counter() - start, time.process_time()
         print(f"{size:,} bytes, {took:.0f} s, {core:.0f} s of one core")
+
+
+def kept_runs(
+    kept: Path,
+    wanted: Sequence[K],
+    run: Callable[[K], Any],
+    bar: Bar,
+    pool: Executor,
+    tell: Callable[[K, Any], str] = lambda each, found: f"{each}: {found}",
+) -> dict[K, Any]:
+    """Return what runs came to, those that are kept and those that are still to be made, on all cores.
+
+    Parameters
+    ----------
+    kept : Path
+        A line a run: a recording that is stopped goes on where it was when the command is given again.
+    wanted : sequence
+        Which runs, each said by something that has a `repr` of its own, such as a TrainConfig.
+    run : function of one of them
+        Makes it, in another process: its name must be one of a module. It returns what JSON can hold.
+    bar : Bar
+        Is told of each.
+    pool : Executor
+        Of processes.
+    tell : function of one of them and what it came to
+        Says for the bar what is done.
+
+    Returns
+    -------
+    dict
+        By run. Those that only the file has are left out.
+
+    Examples
+    --------
+    >>> import contextlib, io, tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+    ...     with ThreadPoolExecutor() as pool:
+    ...         first = kept_runs(Path(folder, "a"), [1, 2], float, Bar(2), pool)
+    ...         kept_runs(Path(folder, "a"), [1, 2, 3], str, Bar(3), pool)  # str is asked for the third only
+    {1: 1.0, 2: 2.0, 3: '3'}
+    """
+    known = {}
+    for line in kept.read_text(encoding="utf-8").splitlines() if kept.exists() else ():
+        said, found = json.loads(line)
+        known[said] = found
+    done = {each: known[repr(each)] for each in wanted if repr(each) in known}
+    for each, found in done.items():
+        bar.did(tell(each, found))
+    with kept.open("a", encoding="utf-8") as file:
+        going = {pool.submit(run, each): each for each in wanted if each not in done}
+        for one in as_completed(going):
+            each, found = going[one], one.result()
+            done[each] = found
+            file.write(json.dumps([repr(each), found]) + "\n")
+            file.flush()
+            bar.did(tell(each, found))
+    return done
+
+
+def processes() -> Executor:
+    """Return a pool of as many processes as there are cores, each of which computes on one thread.
+
+    Returns
+    -------
+    Executor
+        To be closed by a `with`.
+
+    Examples
+    --------
+    >>> with processes() as pool:
+    ...     pool.submit(max, 1, 2).result()
+    2
+    """
+    import torch
+
+    return ProcessPoolExecutor(
+        mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    )
 
 
 def finished(config: TrainConfig, base: "GPT") -> Result:

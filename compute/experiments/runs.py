@@ -184,7 +184,7 @@ def _is_whole(run: Run) -> bool:
         and all(len(values) == run.config["steps"] for values in per_step)
         and len({len(values) for values in evaluated}) == 1
         and run.steps[-1:] == [run.config["steps"]]
-        and set(run.strengths) == set(Evaluation._fields if adapted else ())
+        and set(run.strengths) - {"right"} == (set(Evaluation._fields) - {"right"} if adapted else set())
         and all(len(values) == len(STRENGTHS) for values in run.strengths.values())
     )
 

@@ -222,10 +222,17 @@ class GPT(nn.Module):
             x = block(x)
         return self.lm_head(self.norm(x))
 
-    def loss(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the mean cross-entropy in nats per token, each of (n, T) predicted from those before it."""
+    def loss(self, tokens: torch.Tensor, learned: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the mean cross-entropy in nats per token, each of (n, T) predicted from those before it.
+
+        Where `learned`, (n, T - 1), is False, the next token does not count. Each text counts alike, however many of
+        its tokens do, at least one.
+        """
         logits = self(tokens[:, :-1])  # (n, T - 1, vocab_size)
-        return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        if learned is None:
+            return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        each = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")  # (n, T - 1)
+        return ((each * learned).sum(1) / learned.sum(1)).mean()
 
 
 @torch.no_grad()

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.quantising import FLOAT32
 from compute.text.voices import TASKS, TRAINING_TEXTS
+from compute.world.tasks import TASKS as WORLD_TASKS
 
 METHODS = ("lora", "full", "dora", "adalora", "ia3", "bitfit", "bottleneck", "soft prompt")
+CONTROLS = ("embeddings", "norms")  # parts of the model that learn alone; on no menu
 SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
 INITS = ("B=0", "A=0", "both zero", "both random", "mixed", "orthogonal", "PiSSA")
 AWAY_FROM_BASE = ("both random",)  # with these the model does not start as it was
@@ -28,8 +30,8 @@ BASE_FORMATS = (
 EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
-    "task": TASKS,
-    "method": METHODS,
+    "task": (*TASKS, *WORLD_TASKS),
+    "method": (*METHODS, *CONTROLS),
     "scaling_rule": SCALING_RULES,
     "init": INITS,
     "optimizer": OPTIMIZERS,
@@ -55,7 +57,8 @@ class TrainConfig:
     Attributes
     ----------
     task : str
-        Voice to learn, one of TASKS.
+        What to learn: one of `compute.text.voices.TASKS`, from the old base, or of `compute.world.tasks.TASKS`, from
+        that of the world.
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
         scaling_rule, target_modules, layers, init, train_embeddings and base_format. Or another of METHODS
@@ -63,7 +66,8 @@ class TrainConfig:
         others for none of alpha, scaling_rule, target_modules, layers, init and base_format.
     r : int
         Rank of each adapter, 1 to 64; the rank that AdaLoRA leaves on average, the width of a bottleneck, the number
-        of vectors in a soft prompt. "ia3" and "bitfit" have no size to choose.
+        of vectors in a soft prompt. "ia3" and "bitfit" have no size to choose, nor
+        have the CONTROLS: "embeddings" (of the words, and lm_head) and "norms" (scales and biases).
     alpha : float
         Numerator of the scaling.
     scaling_rule : str
@@ -90,7 +94,8 @@ class TrainConfig:
     base_format : str
         What the frozen linear layers are stored in, one of BASE_FORMATS: in blocks of 64 where it is not "float32".
     n_texts : int
-        Number of texts of the task that there are to train on, 1 to TRAINING_TEXTS: the first ones.
+        Number of texts of the task that there are to train on, 1 to TRAINING_TEXTS: the first ones. Of "new facts"
+        this is how many there are to learn.
     base_share : float
         Share of each step's texts that are the base's own, 0 to 1, rounded to whole texts.
 
@@ -221,11 +226,14 @@ class Evaluation(NamedTuple):
         On texts of the base's own voices in their mix, in nats per token. What it gains in a run is forgetting.
     samples : tuple of str
         What the model writes, the same throws of the dice every time.
+    right : dict of str to float
+        As `compute.training.answers.shares` gives it; empty for tasks of the old base.
     """
 
     validation_loss: float
     base_loss: float
     samples: tuple[str, ...]
+    right: dict[str, float] = {}
 
     @property
     def finite(self) -> bool:

@@ -30,6 +30,9 @@ class Run(NamedTuple):
         On texts of the base's own voices, in nats per token, at each evaluation.
     samples : list of tuple of str
         What the model writes, at each evaluation.
+    right : list of dict of str to float
+        What it answers rightly, at each evaluation, as `compute.training.config.Evaluation` has it. Empty for tasks of
+        the old base.
     base_samples : tuple of str
         What the base model writes with the same throws of the dice. Empty until the run is finished.
     trainable : int
@@ -46,8 +49,9 @@ class Run(NamedTuple):
         Singular values of each delta_w, descending, by the name of its layer; r of an adapter, 2 r of PiSSA's,
         since what follows is rounding. Empty until the run is finished.
     strengths : dict of str to list
-        What the adapter does at each of `compute.training.config.STRENGTHS`: "validation_loss", "base_loss" and
-        "samples", as above. Empty until the run is finished, and after full finetuning.
+        What the adapter does at each of `compute.training.config.STRENGTHS`: "validation_loss", "base_loss",
+        "samples" and, of tasks of the world, "right", as above. Empty until the run is finished, and after full
+        finetuning.
     device : str
         "cuda", "mps" or "cpu". Empty until the run is finished.
     diverged : dict or None
@@ -63,6 +67,7 @@ class Run(NamedTuple):
     validation_loss: list[float]
     base_loss: list[float]
     samples: list[tuple[str, ...]]
+    right: list[dict[str, float]] = []
     base_samples: tuple[str, ...] = ()
     trainable: int = 0
     total: int = 0
@@ -103,7 +108,7 @@ class Collector:
     """
 
     def __init__(self, config: TrainConfig):
-        self._run = Run(asdict(config), [], {}, [], [], [], [])
+        self._run = Run(asdict(config), [], {}, [], [], [], [], [])
 
     @property
     def run(self) -> Run:
@@ -143,6 +148,8 @@ class Collector:
         self._run.validation_loss.append(evaluation.validation_loss)
         self._run.base_loss.append(evaluation.base_loss)
         self._run.samples.append(evaluation.samples)
+        if evaluation.right:
+            self._run.right.append(evaluation.right)
 
 
 def collect(config: TrainConfig, records: Iterable[StepRecord | Result | Diverged]) -> Run:
@@ -206,10 +213,8 @@ def opened(task: str, result: Result) -> Run:
 
 
 def _columns(evaluations: tuple[Evaluation, ...]) -> dict[str, list]:
-    """Return evaluations as one list for each of their fields, none where there are none."""
+    """Return evaluations as one list for each of their fields, none where there is nothing in it."""
     if not evaluations:
         return {}
-    return {
-        name: list(values)
-        for name, values in zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
-    }
+    columns = zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
+    return {name: list(values) for name, values in columns if name != "right" or any(values)}

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -20,7 +21,10 @@ from compute.model.layers import TARGET_MODULES
 from compute.model.quantised import quantised_model
 from compute.model.sampling import samples
 from compute.numbers.bounds import number, whole
+from compute.numbers.records import BASE, WORLD
 from compute.text.batches import batches, windows
+from compute.text.voices import TRAINING_TEXTS
+from compute.training import answers
 from compute.training.config import (
     EVALUATE_EVERY,
     STRENGTHS,
@@ -31,8 +35,18 @@ from compute.training.config import (
     TrainConfig,
 )
 from compute.training.methods import with_method
+from compute.world.batches import Texts, texts_of, together
+from compute.world.batches import windows as texts_told
+from compute.world.stories import Source
+from compute.world.tasks import ANSWERING, FACTS, TELLING, asked
+from compute.world.tasks import TASKS as WORLD_TASKS
+from compute.world.tokens import readable
 
 SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
+VALIDATION = 64  # texts of the world in an evaluation
+WRITTEN, QUESTIONS, PEOPLE = 8, 32, 64  # texts written, questions of a kind asked, people asked about
+SHORT = 24  # words of a text that are shown
+OWN_TEXTS = 4096  # of the base's own, where some are mixed in
 T = TypeVar("T")
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 RUINED = 1.0  # nats: a loss that is this far above both its start and a blind guess does not come back
@@ -54,6 +68,27 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def base_of(task: str) -> Path:
+    """Return which base a task is learned from.
+
+    Parameters
+    ----------
+    task : str
+        One of a TrainConfig's.
+
+    Returns
+    -------
+    Path
+        Its weights, `compute.numbers.records.WORLD` or BASE.
+
+    Examples
+    --------
+    >>> base_of("new facts").stem, base_of("legal").stem
+    ('world', 'base')
+    """
+    return WORLD if task in WORLD_TASKS else BASE
 
 
 def stored(config: TrainConfig, base: GPT) -> GPT:
@@ -108,7 +143,7 @@ def prepare(config: TrainConfig, base: GPT) -> GPT:
     return model
 
 
-def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> Iterator[torch.Tensor]:
+def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> Iterator[Texts]:
     """Return the texts of each step of a run.
 
     Parameters
@@ -122,9 +157,9 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
 
     Returns
     -------
-    iterator of (batch_size, block_size + 1) tensor of int64
-        Texts of the task; the base's own in place of the first base_share of them. All are written by now, and put
-        together step by step.
+    iterator of Texts
+        batch_size texts of the task; the base's own in place of the first base_share of them. All are written by now,
+        and put together step by step.
 
     Notes
     -----
@@ -134,19 +169,29 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
     Examples
     --------
     >>> first, second = steps_of(TrainConfig(steps=2, batch_size=4, base_share=0.25), 32)
-    >>> [(text == windows("base", "training", 32)).all(1).any().item() for text in first]
+    >>> [(text == windows("base", "training", 32)).all(1).any().item() for text in first.tokens]
     [True, False, False, False]
     """
-    texts = windows(config.task, "training", block_size)[: config.n_texts]
+    of_world = config.task in WORLD_TASKS
     replaced = round(config.base_share * config.batch_size)
-    own = (
-        windows("base", "training", block_size) if replaced else texts
-    )  # text that nobody reads is not written
+    if of_world:
+        texts = own = texts_of(config.task, "train", config.n_texts, block_size)
+    else:
+        texts = own = Texts(windows(config.task, "training", block_size)[: config.n_texts])
+    if replaced:  # text that nobody reads is not written
+        own = Texts(
+            texts_told(Source(), 0, OWN_TEXTS, block_size)
+            if of_world
+            else windows("base", "training", block_size)
+        )
     steps = config.steps if count is None else count
-    chosen = batches(texts, config.batch_size, steps, config.seed)
-    instead = batches(own, replaced, steps, config.seed)
+    chosen = batches(texts.tokens, config.batch_size, steps, config.seed)
+    instead = batches(own.tokens, replaced, steps, config.seed)
+    if not replaced:
+        return (texts.some(step) for step in chosen)
     return (
-        torch.cat([own[other], texts[step[replaced:]]]) for step, other in zip(chosen, instead, strict=True)
+        together(own.some(other), texts.some(step[replaced:]))
+        for step, other in zip(chosen, instead, strict=True)
     )
 
 
@@ -232,10 +277,10 @@ def updates(model: GPT, config: TrainConfig, count: int | None = None) -> Iterat
     optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
     allocation = Allocation(model, config.r, config.steps) if of_adalora else None
     texts = steps_of(config, model.config.block_size, count)
-    return steps(lambda batch: model.loss(batch.to(where)), texts, optimizer, allocation)
+    return steps(lambda batch: model.loss(*batch.to(where)), texts, optimizer, allocation)
 
 
-def out_of_bounds(first: float, vocab_size: int) -> float:
+def out_of_bounds(first: float, vocab_size: int, answers: bool = False) -> float:
     """Return the loss above which a run has diverged.
 
     Parameters
@@ -244,11 +289,14 @@ def out_of_bounds(first: float, vocab_size: int) -> float:
         The loss of the first step, in nats per token.
     vocab_size : int
         Words that the model knows.
+    answers : bool
+        Whether only answers are learned from: those of one step are few, and can surprise by chance much more than
+        those of the first did.
 
     Returns
     -------
     float
-        RUINED nats above the first loss and above ln(vocab_size), the loss of a blind guess.
+        RUINED nats above the first loss, twice that for answers, and above ln(vocab_size), the loss of a blind guess.
 
     Raises
     ------
@@ -262,7 +310,7 @@ def out_of_bounds(first: float, vocab_size: int) -> float:
     """
     number("first", first)
     whole("vocab_size", vocab_size, 1)
-    return max(first, math.log(vocab_size)) + RUINED
+    return max(first * (2 if answers else 1), math.log(vocab_size)) + RUINED
 
 
 def train(
@@ -280,7 +328,7 @@ def train(
     config : TrainConfig
         The run.
     base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+        A plain model on the CPU, which is not touched. If left out, the one of the task.
     evaluate_every : int
         Steps from one evaluation to the next, at least 1. The first is before the first update.
     strengths : tuple of float
@@ -320,7 +368,7 @@ def train(
     """
     whole("evaluate_every", evaluate_every, 1)
     start = clock()
-    base = load_base() if base is None else base
+    base = load_base(base_of(config.task)) if base is None else base
     model, base = prepare(config, base).to(device()), stored(config, base)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     tokens = config.batch_size * base.config.block_size
@@ -331,13 +379,13 @@ def train(
     for step, loss in enumerate(running):
         norms = _gradient_norms(learning)
         training += clock() - began
-        evaluation = None if step % evaluate_every else evaluate(model, config.task)
+        evaluation = None if step % evaluate_every else evaluate(model, config.task, config.n_texts)
         bad = loss > worst or not all(map(math.isfinite, (loss, *norms.values())))
         if bad or (evaluation and not evaluation.finite):
             yield Diverged(step, loss if math.isfinite(loss) else None, last_loss)
             return
         if last_loss is None:
-            worst = out_of_bounds(loss, base.config.vocab_size)
+            worst = out_of_bounds(loss, base.config.vocab_size, config.task in ANSWERING)
         last_loss, now = loss, clock()
         yield StepRecord(step, loss, norms, now - start - waiting, (step + 1) * tokens / training, evaluation)
         began = clock()
@@ -345,15 +393,17 @@ def train(
     yield _result(config, base, model, last_loss, strengths, lambda: clock() - start - waiting)
 
 
-def evaluate(model: GPT, task: str) -> Evaluation:
-    """Return what a model can do: its loss on the task and on the base's voices, and what it writes.
+def evaluate(model: GPT, task: str, n_texts: int = TRAINING_TEXTS) -> Evaluation:
+    """Return what a model can do: its loss on the task and on the base's own texts, what it writes and answers.
 
     Parameters
     ----------
     model : GPT
         The model, with or without an adapter.
     task : str
-        One of `compute.text.voices.VOICES`.
+        One of a TrainConfig's, or a voice of `compute.text.voices.VOICES`.
+    n_texts : int
+        As of the TrainConfig: of new facts, those that were to be learned are asked.
 
     Returns
     -------
@@ -365,14 +415,31 @@ def evaluate(model: GPT, task: str) -> Evaluation:
     >>> evaluation = evaluate(load_base(), "new language")
     >>> evaluation.validation_loss > 5 > 2 > evaluation.base_loss
     True
+    >>> evaluate(load_base(WORLD), "new facts", 8).samples[0]
+    'where does nora marsh live? mill. (No: church.)'
     """
     where, block_size = model.lm_head.weight.device, model.config.block_size
+    if task not in WORLD_TASKS:
+        with torch.no_grad():
+            losses = [
+                model.loss(windows(voice, "validation", block_size).to(where)).item()
+                for voice in (task, "base")
+            ]
+        finite = all(map(math.isfinite, losses))
+        return Evaluation(losses[0], losses[1], samples(model, SAMPLES, SAMPLE_SEED) if finite else ())
+    texts = texts_of(task, "validation", n_texts if task == FACTS else VALIDATION, block_size)
     with torch.no_grad():
-        losses = [
-            model.loss(windows(voice, "validation", block_size).to(where)).item() for voice in (task, "base")
-        ]
-    finite = all(map(math.isfinite, losses))
-    return Evaluation(losses[0], losses[1], samples(model, SAMPLES, SAMPLE_SEED) if finite else ())
+        loss = model.loss(*texts.to(where)).item()
+    of_base = answers.base_loss(model, "validation", VALIDATION)
+    if not math.isfinite(loss + of_base):
+        return Evaluation(loss, of_base, ())
+    if task in TELLING:
+        written = answers.write_texts(model, WRITTEN, SAMPLE_SEED)
+        shown = tuple(f"{readable(text[:SHORT])} …" for text in written[:SAMPLES])
+    else:
+        written, shown = [], answers.answered(model, asked(task, "validation", SAMPLES, block_size))
+    shares = answers.shares(model, task, "validation", QUESTIONS, PEOPLE, written, n_texts)
+    return Evaluation(loss, of_base, shown, shares)
 
 
 def learned(model: GPT, base: GPT) -> dict[str, torch.Tensor]:
@@ -414,6 +481,7 @@ def measured(
     task: str,
     files: tuple[bytes, str | None],
     strengths: tuple[float, ...] = STRENGTHS,
+    n_texts: int = TRAINING_TEXTS,
 ) -> Result | None:
     """Return all there is to say about a finetuned model.
 
@@ -424,11 +492,13 @@ def measured(
     base : GPT
         The model that it was finetuned from, on the CPU.
     task : str
-        What it is evaluated on, one of TASKS.
+        What it is evaluated on, one of a TrainConfig's.
     files : tuple of bytes and (str or None)
         Its weights and adapter_config.json, to be handed on.
     strengths : tuple of float
         What delta_w is multiplied by for further evaluations, where there is one.
+    n_texts : int
+        As for `evaluate`.
 
     Returns
     -------
@@ -441,9 +511,9 @@ def measured(
     >>> measured(base, base, "legal", (b"", None)).strengths  # nothing is adapted
     ()
     """
-    evaluation = evaluate(model, task)
+    evaluation = evaluate(model, task, n_texts)
     turned = strengths if any(adapted_layers(model)) else ()
-    evaluations = tuple(evaluate(merge(model, strength), task) for strength in turned)
+    evaluations = tuple(evaluate(merge(model, strength), task, n_texts) for strength in turned)
     if not all(each.finite for each in (evaluation, *evaluations)):
         return None
     spectra = {
@@ -455,7 +525,7 @@ def measured(
         step=0,
         seconds=0.0,
         evaluation=evaluation,
-        base_evaluation=evaluate(base, task),
+        base_evaluation=evaluate(base, task, n_texts),
         strengths=evaluations,
         trainable=trainable,
         total=total,
@@ -499,7 +569,7 @@ def _result(
         state = adapter_state(model)
         files = save({name: tensor.contiguous() for name, tensor in state.items()}), None
     seconds = spent()
-    result = measured(model, base, config.task, files, strengths)
+    result = measured(model, base, config.task, files, strengths, config.n_texts)
     if result is None:
         return Diverged(config.steps, None, last_loss)
     return result._replace(step=config.steps, seconds=seconds, trainable=trainable, total=total)

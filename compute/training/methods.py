@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from torch import nn
 
 from compute.adapters.adalora import inject_directions
 from compute.adapters.bitfit import inject_biases
@@ -10,6 +11,7 @@ from compute.adapters.bottleneck import inject_bottlenecks
 from compute.adapters.dora import inject_dora
 from compute.adapters.ia3 import inject_scales
 from compute.adapters.layer import inject
+from compute.adapters.peft_format import EMBEDDINGS
 from compute.adapters.soft_prompt import PromptedGPT
 from compute.model.gpt import GPT
 from compute.training.config import TrainConfig
@@ -57,4 +59,18 @@ def with_method(config: TrainConfig, base: GPT) -> GPT:
             return inject_bottlenecks(base, r, generator)
         case "soft prompt":
             return PromptedGPT(base, r, generator)
-    return copy.deepcopy(base).requires_grad_()  # full finetuning
+    model = copy.deepcopy(base)
+    match config.method:
+        case "embeddings":
+            return _only(model, *(model.get_submodule(name) for name in EMBEDDINGS))
+        case "norms":
+            return _only(model, *(part for part in model.modules() if isinstance(part, nn.LayerNorm)))
+    return model.requires_grad_()  # full finetuning
+
+
+def _only(model: GPT, *parts: nn.Module) -> GPT:
+    """Return a model of which nothing but some parts can learn."""
+    model.requires_grad_(False)
+    for part in parts:
+        part.requires_grad_()
+    return model

@@ -7,9 +7,8 @@ from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.numbers.refusal import FileRefused
-from compute.text.voices import TASKS
-from compute.training.config import Result
-from compute.training.loop import device, measured
+from compute.training.config import Result, TrainConfig
+from compute.training.loop import base_of, device, measured
 
 
 def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None) -> Iterator[Result]:
@@ -18,13 +17,13 @@ def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None
     Parameters
     ----------
     task : str
-        What it is evaluated on, one of TASKS.
+        What it is evaluated on, one of a TrainConfig's.
     weights : bytes
         Bytes of adapter_model.safetensors, as PEFT or this project writes it.
     config : str
         Text of adapter_config.json.
     base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+        A plain model on the CPU, which is not touched. If left out, the one of the task.
 
     Yields
     ------
@@ -48,9 +47,8 @@ def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None
     >>> opened.evaluation == run.evaluation, opened.trainable == run.trainable
     (True, True)
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
-    base = load_base() if base is None else base
+    TrainConfig(task=task)  # refuses an unknown one
+    base = load_base(base_of(task)) if base is None else base
     model = load_adapter(base, AdapterFiles(weights, config)).to(device())
     ranks = {name: layer.r for name, layer in lora_layers(model)}
     if not ranks:

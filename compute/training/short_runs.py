@@ -8,8 +8,112 @@ import torch
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.text.batches import windows
+from compute.training.answers import base_loss, shares, write_texts
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import out_of_bounds, prepare, updates
+from compute.training.loop import base_of, out_of_bounds, prepare, updates
+from compute.world.batches import texts_of
+from compute.world.tasks import ANSWERING, FACTS, TELLING
+
+
+class Outcome(NamedTuple):
+    """Hold what a run on the world came to.
+
+    Attributes
+    ----------
+    loss : float
+        On texts of the task that were not trained on, in nats per word that is learned; of new facts on all of them.
+    base_loss : float
+        On texts of the base's own, in nats per word.
+    task : float
+        Share of the task's answers that are right, or of the sentences written that are as the task wants them.
+    facts : float
+        Share of the facts that the base knew, and that the model still does.
+    stories : float
+        Share of the questions about stories.
+    numbers : int
+        That were trained.
+    """
+
+    loss: float
+    base_loss: float
+    task: float
+    facts: float
+    stories: float
+    numbers: int
+
+
+def outcomes(
+    config: TrainConfig, splits: tuple[str, ...], base: GPT | None = None
+) -> dict[str, Outcome] | None:
+    """Finetune on a task of the world and return what came of it.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    splits : tuple of str
+        On which texts it is measured, each of "validation" and "test".
+    base : GPT, optional
+        A plain model on the CPU, which is not touched. If left out, the base of the world.
+
+    Returns
+    -------
+    dict of str to Outcome, or None
+        By split. None if the run diverged.
+
+    Examples
+    --------
+    >>> config = TrainConfig(task="new facts", n_texts=8, steps=2, batch_size=4)
+    >>> outcomes(config, ("test",))["test"].numbers
+    13824
+    """
+    base = load_base(base_of(config.task)) if base is None else base
+    model, first = prepare(config, base), math.nan
+    for loss in updates(model, config):
+        first = loss if math.isnan(first) else first
+        if not math.isfinite(loss) or loss > out_of_bounds(
+            first, base.config.vocab_size, config.task in ANSWERING
+        ):
+            return None
+    found = {split: measured_on(model, config.task, split, config.n_texts) for split in splits}
+    return None if any(math.isnan(each.loss + each.base_loss) for each in found.values()) else found
+
+
+def measured_on(model: GPT, task: str, split: str, n_texts: int) -> Outcome:
+    """Return what a model can do, measured on more than a run that is watched has time for.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter, on the CPU.
+    task : str
+        One of `compute.world.tasks.TASKS`.
+    split : str
+        "validation" or "test".
+    n_texts : int
+        Of new facts, how many there were to learn.
+
+    Returns
+    -------
+    Outcome
+        Of 256 texts or 512 questions of the task, of 64 texts written, of every person that the base knows and of 384
+        questions about stories. Half as many of each for "validation".
+
+    Examples
+    --------
+    >>> found = measured_on(load_base(base_of("new facts")), "who had it first", "validation", 8)
+    >>> found.task < 0.1 < 0.9 < found.facts
+    True
+    """
+    share = 1 if split == "test" else 2
+    block_size = model.config.block_size
+    count = n_texts if task == FACTS else (256 if task in TELLING else 512) // share
+    with torch.no_grad():
+        loss = model.loss(*texts_of(task, split, count, block_size)).item()
+    written = write_texts(model, 64 // share, seed=0) if task in TELLING else []
+    right = shares(model, task, split, 128 // share, 256 // share, written, n_texts)
+    numbers = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return Outcome(loss, base_loss(model, split, 128 // share), **right, numbers=numbers)
 
 
 class ShortRun(NamedTuple):

@@ -8,6 +8,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from compute.model.gpt import GPT
 from compute.training.config import TrainConfig, refuse_unused
 from compute.training.loop import steps, steps_of
+from compute.world.batches import Texts
 
 # What a run in a subspace has no use for.
 IDLE = (
@@ -142,10 +143,10 @@ def train_in_subspace(config: TrainConfig, D: int, seed: int, base: GPT) -> GPT:
     z = torch.zeros(D)
     optimizer = torch.optim.Adam([z], lr=config.learning_rate)
 
-    def loss_at_z(texts: torch.Tensor) -> torch.Tensor:
+    def loss_at_z(texts: Texts) -> torch.Tensor:
         vector_to_parameters(start + subspace.up(z), weights)
         model.zero_grad()
-        return model.loss(texts)
+        return model.loss(*texts)
 
     for _ in steps(loss_at_z, steps_of(config, base.config.block_size), optimizer):
         z.grad = subspace.down(parameters_to_vector([weight.grad for weight in weights]))

@@ -1,12 +1,16 @@
 """Texts as tensors."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
+from torch.nn.functional import pad
 
 from compute.numbers.bounds import whole
 from compute.world.dice import Dice
 from compute.world.stories import SPLITS, Source
+from compute.world.tasks import examples
 from compute.world.texts import Asked, write
 from compute.world.tokens import BEGIN, encode
 
@@ -49,6 +53,108 @@ def windows(source: Source, start: int, count: int, block_size: int) -> torch.Te
     return torch.tensor([encode(write(source, block_size, Dice(split, number))) for number in numbers])
 
 
+class Texts(NamedTuple):
+    """Hold texts, and which of their words are learned from.
+
+    Attributes
+    ----------
+    tokens : (n, T) tensor of int64
+        Each a begin token and the words after it; shorter ones are filled up with begin tokens.
+    learned : (n, T - 1) tensor of bool, or None
+        Whether the next token is, at least one in each row. None where all are.
+    """
+
+    tokens: torch.Tensor
+    learned: torch.Tensor | None = None
+
+    def some(self, rows: torch.Tensor) -> "Texts":
+        """Return some of the texts, by their numbers (m,), cut where the longest of them ends."""
+        if self.learned is None:
+            return Texts(self.tokens[rows])
+        learned = self.learned[rows]
+        longest = int(learned.any(0).nonzero().max()) + 1
+        return Texts(self.tokens[rows, : longest + 1], learned[:, :longest])
+
+    def to(self, device: torch.device) -> "Texts":
+        """Return the texts on a device."""
+        return Texts(
+            self.tokens.to(device), self.learned if self.learned is None else self.learned.to(device)
+        )
+
+
+def together(one: Texts, other: Texts) -> Texts:
+    """Return the texts of two, those of the first first.
+
+    Parameters
+    ----------
+    one, other : Texts
+        Either may be shorter than the other, or empty.
+
+    Returns
+    -------
+    Texts
+        All of them, the shorter ones filled up.
+
+    Examples
+    --------
+    >>> texts = together(texts_of("new facts", "train", 2, 64), texts_of("formal voice", "train", 1, 64))
+    >>> texts.tokens.shape, texts.learned.sum(1).tolist()
+    (torch.Size([3, 65]), [1, 1, 64])
+    """
+    if one.learned is None and other.learned is None:
+        return Texts(torch.cat([one.tokens, other.tokens]))
+    T = max(one.tokens.shape[1], other.tokens.shape[1])
+    tokens, learned = [], []
+    for each in (one, other):
+        missing = (0, T - each.tokens.shape[1])
+        every = torch.ones(each.tokens[:, 1:].shape, dtype=torch.bool)
+        tokens.append(pad(each.tokens, missing, value=BEGIN))
+        learned.append(pad(every if each.learned is None else each.learned, missing))
+    return Texts(torch.cat(tokens), torch.cat(learned))
+
+
+@lru_cache(64)
+def texts_of(task: str, split: str, count: int, block_size: int) -> Texts:
+    """Return the texts of a task.
+
+    Parameters
+    ----------
+    task : str
+        One of `compute.world.tasks.TASKS`.
+    split : str
+        "train", "validation" or "test".
+    count : int
+        How many, at least 1.
+    block_size : int
+        Words that each can have.
+
+    Returns
+    -------
+    Texts
+        On the CPU, always the same, and fewer where there are no more. Do not write to them: they are kept and shared.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task or split, or count or block_size is below 1.
+
+    Examples
+    --------
+    >>> texts = texts_of("new facts", "train", 2, 64)
+    >>> texts.tokens.shape, texts.learned[0].tolist()  # a begin token, six words of the question, the answer
+    (torch.Size([2, 8]), [False, False, False, False, False, False, True])
+    """
+    found = examples(task, split, count, block_size)
+    if all(each.learned == len(each.words) for each in found):
+        return Texts(torch.tensor([encode(each.words) for each in found]))
+    longest = max(len(each.words) for each in found)
+    tokens = [encode(each.words) + [BEGIN] * (longest - len(each.words)) for each in found]
+    places = torch.arange(longest)
+    ends = torch.tensor([len(each.words) for each in found])[:, None]
+    first = ends - torch.tensor([each.learned for each in found])[:, None]
+    return Texts(torch.tensor(tokens), (places >= first) & (places < ends))
+
+
 @torch.no_grad()
 def right(model: torch.nn.Module, asked: Sequence[Asked]) -> list[bool]:
     """Return which questions a model answers rightly: the word that it finds the most likely is the answer.
@@ -76,7 +182,7 @@ def right(model: torch.nn.Module, asked: Sequence[Asked]) -> list[bool]:
     """
     said = expected(model, asked).argmax(-1)
     _, *answers = encode(each.answer for each in asked)
-    return (said == torch.tensor(answers)).tolist()
+    return (said.cpu() == torch.tensor(answers)).tolist()
 
 
 @torch.no_grad()
@@ -93,7 +199,7 @@ def expected(model: torch.nn.Module, asked: Sequence[Asked]) -> torch.Tensor:
     Returns
     -------
     (n, vocab_size) tensor
-        Probabilities, in the order of the questions.
+        Probabilities, in the order of the questions, where the model is.
 
     Examples
     --------
@@ -104,9 +210,10 @@ def expected(model: torch.nn.Module, asked: Sequence[Asked]) -> torch.Tensor:
     >>> expected(model, of_facts(old_people(), "what likes")).shape
     torch.Size([256, 323])
     """
+    where = model.lm_head.weight.device
     texts = [encode(each.words) for each in asked]
     longest = max(map(len, texts))
     # What stands after a question does not matter: the model looks back only.
-    padded = torch.tensor([[*text, *[BEGIN] * (longest - len(text))] for text in texts])
-    ends = torch.tensor([len(text) - 1 for text in texts])
-    return model(padded)[torch.arange(len(texts)), ends].softmax(-1)
+    padded = torch.tensor([[*text, *[BEGIN] * (longest - len(text))] for text in texts], device=where)
+    ends = torch.tensor([len(text) - 1 for text in texts], device=where)
+    return model(padded)[torch.arange(len(texts), device=where), ends].softmax(-1)

@@ -139,6 +139,8 @@ NOT_DRAWN = {
     "GPT": "a model",
     "Module": "a model",
     "Tensor": "what a model computes with",
+    "Texts": "tensors",
+    "Asked": "a question",
     "Path": "a file",
     "Source": "what texts tell, which refuses bad fields when it is made",
     "State": "what a text has told",

@@ -23,11 +23,9 @@ from compute.experiments.capacity import (
     _run,
     _Setting,
     load_capacity,
-    new_facts,
     plan,
 )
 from compute.model.layers import LAYERS
-from compute.world.people import facts, new_people, old_people
 
 torch.set_num_threads(1)
 
@@ -64,17 +62,6 @@ def test_bits_are_those_of_all_facts_less_what_is_open():
         == 3 * (4 * (64 + 64) + 2 * (64 + 256))
         == sum(128 + 192 * ("mlp" in name) for name in LAYERS)
     )
-
-
-def test_new_facts_are_about_people_of_whom_nobody_has_read():
-    old = {(person.first, person.last) for person in old_people()}
-    asked = new_facts(COUNTS[-1])
-    assert len({each.words for each in asked}) == COUNTS[-1]
-    assert all((each.words[2], each.words[3]) not in old for each in asked)
-    first = new_people()[0]
-    assert [each.answer for each in asked[:3]] == [
-        facts()[first, name] for name in ("lives", "likes", "makes")
-    ]
 
 
 @pytest.mark.parametrize("r", [RANKS[2], FULL])
@@ -118,7 +105,7 @@ def test_its_recipe_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(capacity, name, value)
     monkeypatch.setattr(capacity, "RATES", {"lora": (1e-3,), "full": (1e-3,)})
     kept = dict.fromkeys(("right", "nats", "old", "stories"), 0.5) | {"steps": 3, "numbers": 2304}
-    (tmp_path / "kept").write_text(json.dumps([[4, 1, False, 1e-3, 0], kept]) + "\n")
+    (tmp_path / "kept").write_text(json.dumps([repr(_Setting(4, 1, False, 1e-3, 0)), kept]) + "\n")
     capacity.RECIPE.make([])
     recorded = capacity._built(
         {

@@ -127,6 +127,18 @@ def test_the_loss_is_the_mean_surprise_in_nats(generator):
     p = model(tokens[:, :-1]).softmax(-1).detach()
     surprises = [-math.log(p[i, t, tokens[i, t + 1]]) for i in range(3) for t in range(7)]
     assert model.loss(tokens).item() == pytest.approx(sum(surprises) / 21, rel=ROUNDING)
+    every = torch.ones(3, 7, dtype=torch.bool)
+    assert model.loss(tokens, every).item() == pytest.approx(sum(surprises) / 21, rel=ROUNDING)
+
+
+def test_only_what_is_learned_counts_and_each_text_alike(generator):
+    model = lively(GPT(SMALL), generator)
+    tokens = torch.randint(11, (2, 8), generator=generator)
+    learned = torch.zeros(2, 7, dtype=torch.bool)
+    learned[0, 6] = learned[1, 2] = learned[1, 3] = True
+    p = model(tokens[:, :-1]).softmax(-1).detach()
+    first, *second = (-math.log(p[i, t, tokens[i, t + 1]]) for i, t in ((0, 6), (1, 2), (1, 3)))
+    assert model.loss(tokens, learned).item() == pytest.approx((first + sum(second) / 2) / 2, rel=ROUNDING)
 
 
 def test_texts_are_drawn_from_the_models_own_probabilities(generator):

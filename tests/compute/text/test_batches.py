@@ -14,7 +14,7 @@ STEPS = 20
 
 
 def steps(**choices) -> torch.Tensor:
-    return torch.stack([*steps_of(TrainConfig(steps=STEPS, **choices), BLOCK)])
+    return torch.stack([texts.tokens for texts in steps_of(TrainConfig(steps=STEPS, **choices), BLOCK)])
 
 
 def among(texts: torch.Tensor, others: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from compute.model.layers import TARGET_MODULES
+from compute.text.voices import TASKS
 from compute.training.config import INITS, OPTIMIZERS, TrainConfig
+from compute.world.tasks import TASKS as WORLD_TASKS
 from helpers import ROOT
 
 
@@ -20,7 +22,7 @@ def test_asking_for_a_run_does_not_load_torch():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"task": "plain"}, "task must be one of legal, medical, code, dialect, new language, got 'plain'."),
+        ({"task": "plain"}, f"task must be one of {', '.join((*TASKS, *WORLD_TASKS))}, got 'plain'."),
         ({"method": "qlora"}, "method must be one of lora, full, .*, got 'qlora'."),
         ({"r": 0}, "r must be between 1 and 64, got 0."),
         ({"r": 2.0}, "r must be a whole number, got 2.0."),

@@ -17,7 +17,7 @@ from compute.matrices.row_changes import magnitude
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.model.layers import TARGET_MODULES
-from compute.training.config import METHODS, Result, TrainConfig
+from compute.training.config import CONTROLS, METHODS, Result, TrainConfig
 from compute.training.loop import learned, train
 from compute.training.methods import with_method
 
@@ -53,7 +53,16 @@ def learning(model: GPT) -> dict[str, torch.Tensor]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-@pytest.mark.parametrize("method", METHODS)
+def test_of_embeddings_and_norms_nothing_else_learns(base):
+    embeddings, norms = (
+        learning(with_method(TrainConfig(method=name), base)) for name in ("embeddings", "norms")
+    )
+    assert set(embeddings) == {"embed_tokens.weight", "lm_head.weight"}
+    assert {name.rsplit(".", 2)[-2] for name in norms} == {"norm", "norm_1", "norm_2"}
+    assert sum(p.numel() for p in norms.values()) == 7 * 2 * C
+
+
+@pytest.mark.parametrize("method", [*METHODS, *CONTROLS])
 def test_a_model_starts_as_the_base_unless_a_prompt_stands_before_it(method, base, tokens):
     off = (with_method(TrainConfig(method=method), base)(tokens) - base(tokens)).abs().max()
     # DoRA divides by a length and multiplies by the same one, once in every layer.
@@ -77,7 +86,7 @@ def test_as_many_numbers_learn_as_the_formula_says(method, count, base):
     assert sum(p.numel() for p in learning(with_method(TrainConfig(method=method), base)).values()) == count
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, *CONTROLS])
 def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base, monkeypatch):
     monkeypatch.setattr("compute.training.loop.samples", lambda *_: ())  # writing takes most of the time
     before = {name: p.clone() for name, p in base.named_parameters()}
@@ -93,12 +102,17 @@ def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base, monke
     assert all(torch.equal(p, before[name]) for name, p in base.named_parameters())
     assert (result.adapter_config is not None) == (method == "lora")
     assert len(result.strengths) == (2 if method in MERGING else 0)
-    assert len(result.spectra) == {"bitfit": 0, "bottleneck": 0, "soft prompt": 0, "ia3": 9}.get(
-        method, LAYERS
-    )
+    assert len(result.spectra) == {
+        "bitfit": 0,
+        "bottleneck": 0,
+        "soft prompt": 0,
+        "embeddings": 0,
+        "norms": 0,
+        "ia3": 9,
+    }.get(method, LAYERS)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, *CONTROLS])
 def test_after_merging_a_plain_model_gives_the_same_answers(method, base, tokens):
     model = stirred(base, method)
     merged = merge(model)

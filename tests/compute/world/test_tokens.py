@@ -40,6 +40,7 @@ class Oracle(torch.nn.Module):
     def __init__(self, answers: dict[tuple[int, ...], int]):
         super().__init__()
         self.answers = answers
+        self.lm_head = torch.nn.Linear(1, 1)  # which says where the model is
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         logits = torch.zeros(*tokens.shape, vocab_size())
