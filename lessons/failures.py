@@ -310,8 +310,8 @@ beside the adapter. PEFT's file has a field for it.
 - *A good adapter does nothing.* It may sit on another base.
 
 You can run all but the last in the live lab, for instance
-[a large rank on few texts](lab.html?train.r=32&train.n_texts=64) or
-[a quarter of base texts](lab.html?train.task=new%20language&train.base_share=0.25): both knobs stand under
+[a large rank on few texts](lab.html?train.task=formal%20voice&train.r=32&train.n_texts=64) or
+[a quarter of base texts](lab.html?train.task=new%20words&train.base_share=0.25): both knobs stand under
 “More settings”.
 
 All this is one small model. The bands show how little two seeds differ; other tasks and rates we did not sweep.

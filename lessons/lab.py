@@ -1,22 +1,16 @@
-"""Watch it learn: the reader sees a transformer learn a voice by LoRA and by full finetuning, and where r matters."""
+"""Watch it learn: the reader sees a transformer learn facts and a skill, and what it forgets meanwhile."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from compute.experiments.runs import (
-    FULL_LEARNING_RATES,
-    FULL_SLOW,
-    RECORDED_RANKS,
-    WITH_EMBEDDINGS,
-    load,
-    recorded_of,
-)
+from compute.experiments.runs import FULL, LAB_TASKS, RECORDED_RANKS, load
 from compute.matrices.controls import noise_band
 from compute.matrices.spectrum import r90
-from compute.text.voices import NEW_VOICES, TASKS
 from compute.training.config import STRENGTHS
+from compute.world.tasks import FACTS, NEW_WORDS, SKILL
 from lessons.press.blocks import (
     Answer,
     Block,
@@ -34,20 +28,25 @@ from widgets.lab import Lab
 from widgets.live.trainer import Trainer
 from widgets.strength import Strength
 
-KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
+R = 1  # the rank that the lesson looks at
 LARGEST = RECORDED_RANKS[-1]
-HALF, TRAINED = STRENGTHS.index(0.5), STRENGTHS.index(1)
+HALF, MOST, TRAINED = STRENGTHS.index(0.5), STRENGTHS.index(0.75), STRENGTHS.index(1)
 WIDTH = 64  # of the model: its attention matrices are square
+VOICES = ("formal voice", "mirror voice")
 
 
 def _final(task: str, r: int | str) -> float:
     return load(task, r).validation_loss[-1]
 
 
+def _right(task: str, r: int | str, what: str = "task") -> float:
+    return load(task, r).right[-1][what]
+
+
 def _sizes() -> Mapping[str, Any]:
-    lora, full = load("legal", 4), load("legal", "full")
+    lora, full = load(FACTS, R), load(FACTS, FULL)
     return {
-        "r": 4,
+        "r": R,
         "adapted": lora.trainable,
         "full": full.trainable,
         "share": lora.trainable / full.trainable,
@@ -55,96 +54,99 @@ def _sizes() -> Mapping[str, Any]:
     }
 
 
-def _known() -> Mapping[str, Any]:
-    return {"least": 1, "largest": max(abs(_final(task, 1) - _final(task, "full")) for task in KNOWN)}
-
-
-def _wall(task: str) -> Mapping[str, Any]:
+def _facts() -> Mapping[str, Any]:
+    run = load(FACTS, R)
+    right = [each["task"] for each in run.right]
     return {
-        "before": load(task, 1).validation_loss[0],
-        "one": _final(task, 1),
-        "largest": _final(task, LARGEST),
-        "least": 1,
-        "rank": LARGEST,
-        "full": _final(task, "full"),
+        "r": R,
+        "count": run.config["n_texts"],
+        "before": right[0],
+        "after": right[-1],
+        "step": run.steps[right.index(1)] if 1 in right else math.inf,
+        "numbers": run.trainable / run.config["n_texts"],
     }
 
 
-def _forgetting(task: str) -> Mapping[str, Any]:
-    lora, full = load(task, 4), load(task, "full")
-    return {"r": 4, "before": lora.base_loss[0], "adapted": lora.base_loss[-1], "full": full.base_loss[-1]}
-
-
-def _embeddings() -> Mapping[str, Any]:
-    runs = [load(task, WITH_EMBEDDINGS) for task in NEW_VOICES]
+def _forgotten() -> Mapping[str, Any]:
     return {
-        "r": 4,
-        "dialect": _final("dialect", WITH_EMBEDDINGS),
-        "language": _final("new language", WITH_EMBEDDINGS),
-        "above": max(_final(task, WITH_EMBEDDINGS) - _final(task, "full") for task in NEW_VOICES),
-        "trained": runs[0].trainable,
-        "rank": 16,
-        "more": load("dialect", 16).trainable,
+        "r": R,
+        "before": load(FACTS, R).right[0]["facts"],
+        "left": _right(FACTS, R, "facts"),
+        "full": _right(FACTS, FULL, "facts"),
+        "stories": _right(FACTS, R, "stories"),
+        "stories_full": _right(FACTS, FULL, "stories"),
     }
 
 
-def _slow_known() -> Mapping[str, Any]:
-    slow = [load(task, FULL_SLOW).base_loss[-1] for task in KNOWN]
-    lora = [load(task, 4).base_loss[-1] for task in KNOWN]
+def _skill() -> Mapping[str, Any]:
+    run = load(SKILL, R)
     return {
-        "slow": FULL_LEARNING_RATES[FULL_SLOW],
-        "usual": FULL_LEARNING_RATES["full"],
-        "fit": max(abs(_final(task, FULL_SLOW) - _final(task, "full")) for task in KNOWN),
-        "low": min(slow),
-        "high": max(slow),
-        "r": 4,
-        "lora_low": min(lora),
-        "lora_high": max(lora),
+        "r": R,
+        "before": run.right[0]["task"],
+        "early": run.right[1]["task"],
+        "step": run.steps[1],
+        "after": _right(SKILL, R),
+        "facts": _right(SKILL, R, "facts"),
+        "full_facts": _right(SKILL, FULL, "facts"),
+        "largest": LARGEST,
+        "largest_facts": _right(SKILL, LARGEST, "facts"),
     }
 
 
-def _slow_new() -> Mapping[str, Any]:
-    ends = {
-        f"{name}_{task.split()[-1]}": load(task, r).base_loss[-1]
-        for task in NEW_VOICES
-        for name, r in (("slow", FULL_SLOW), ("lora", 4))
+def _voices() -> Mapping[str, Any]:
+    formal, mirror = VOICES
+    return {
+        "r": R,
+        "formal": _final(formal, R),
+        "formal_full": _final(formal, FULL),
+        "mirror": _final(mirror, R),
+        "mirror_full": _final(mirror, FULL),
+        "more": 8,
+        "mirror_more": _final(mirror, 8),
+        "before": load(mirror, R).validation_loss[0],
     }
-    gains = [min(_final(task, r) for r in RECORDED_RANKS) - _final(task, FULL_SLOW) for task in NEW_VOICES]
-    return {**ends, "r": 4, "better": min(gains)}
+
+
+def _wall() -> Mapping[str, Any]:
+    return {
+        "best": max(_right(NEW_WORDS, r) for r in RECORDED_RANKS),
+        "least": RECORDED_RANKS[0],
+        "most": LARGEST,
+        "full": _right(NEW_WORDS, FULL),
+    }
 
 
 def _half() -> Mapping[str, Any]:
-    kept, lost = [], []
-    for task in TASKS:
-        losses = load(task, 4).strengths
-        loss, base = losses["validation_loss"], losses["base_loss"]
-        kept.append((loss[0] - loss[HALF]) / (loss[0] - loss[TRAINED]))
-        lost.append((base[HALF] - base[0]) / (base[TRAINED] - base[0]))
-    return {"r": 4, "kept": min(kept), "lost": max(lost)}
-
-
-def _grows() -> Mapping[str, Any]:
-    runs = [load(task, r) for task in TASKS for r in recorded_of(task)]
-    rises = [run.strengths["base_loss"][: TRAINED + 1] for run in runs if run.strengths]
-    return {"runs": len(rises), "rising": sum(rise == sorted(set(rise)) for rise in rises)}
-
-
-def _best() -> Mapping[str, Any]:
-    losses = {(task, r): load(task, r).strengths["validation_loss"] for task in TASKS for r in RECORDED_RANKS}
-    best = {run: STRENGTHS[int(np.argmin(loss))] for run, loss in losses.items()}
-    known = {run: strength for run, strength in best.items() if run[0] in KNOWN}
+    run = load(FACTS, R)
+    right = run.strengths["right"]
     return {
-        "count": len(STRENGTHS),
-        "new": {strength for run, strength in best.items() if run not in known},
-        "trained": STRENGTHS[TRAINED],
-        "low": min(known.values()),
-        "high": max(known.values()),
-        "gain": max(losses[run][TRAINED] - min(losses[run]) for run in known),
+        "r": R,
+        "task": right[HALF]["task"],
+        "facts": right[HALF]["facts"],
+        "whole": right[TRAINED]["facts"],
+        "twice": right[-1]["task"],
     }
 
 
+def _three_quarters() -> Mapping[str, Any]:
+    right = load(SKILL, R).strengths["right"]
+    return {
+        "r": R,
+        "strength": STRENGTHS[MOST],
+        "task": right[MOST]["task"],
+        "facts": right[MOST]["facts"],
+        "whole": right[TRAINED]["facts"],
+    }
+
+
+def _grows() -> Mapping[str, Any]:
+    runs = [load(task, r) for task in LAB_TASKS for r in RECORDED_RANKS]
+    ends = [(run.strengths["right"][0]["facts"], run.strengths["right"][TRAINED]["facts"]) for run in runs]
+    return {"runs": len(runs), "worse": sum(after < before for before, after in ends)}
+
+
 def _ranks() -> Mapping[str, Any]:
-    spectra = load("legal", "full").spectra
+    spectra = load(FACTS, FULL).spectra
     square = [r90(np.array(s)) for layer, s in spectra.items() if "attention" in layer]
     return {
         "low": min(square),
@@ -156,83 +158,80 @@ def _ranks() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "sizes": Claim(
-        "At r = {r} its adapters train {adapted:,d} numbers, {share:.0%} of the {full:,d} that full finetuning "
-        "trains. The adapter's file has {file:,.0f} kB.",
+        "At r = {r} the adapters train {adapted:,d} numbers, {share:.1%} of the {full:,d} that full finetuning trains. "
+        "The adapter's file has {file:,.0f} kB.",
         _sizes,
-        lambda v: v["adapted"] < v["full"] and v["file"] < 100,
+        lambda v: v["adapted"] < v["full"] / 50 and v["file"] < 25,
     ),
-    "known": Claim(
-        "For legal, medical and code voice, r = {least} ends within {largest:.3f} nats of full finetuning.",
-        _known,
-        lambda v: v["largest"] < 0.01,
+    "facts": Claim(
+        "Of the {count} new facts, the base guesses {before:.0%} rightly. With r = {r} all of them are right after "
+        "{step} steps.",
+        _facts,
+        lambda v: v["before"] < 0.15 and v["after"] == 1 and v["step"] <= 200,
     ),
-    "dialect": Claim(
-        "For the dialect the loss falls from {before:.1f} to {one:.2f} at r = {least} and to {largest:.2f} at "
-        "r = {rank}; full finetuning reaches {full:.2f}.",
-        lambda: _wall("dialect"),
-        lambda v: v["before"] > v["one"] > v["largest"] + 0.05 and v["largest"] > v["full"],
+    "forgotten": Claim(
+        "Before, {before:.0%} of the facts that the base knew were right. Afterwards LoRA with r = {r} has {left:.0%} "
+        "of them left and full finetuning {full:.0%}.",
+        _forgotten,
+        lambda v: v["before"] > 0.95 and max(v["left"], v["full"]) < 0.25,
     ),
-    "language": Claim(
-        "For the new language it is {one:.2f} at r = {least} and {largest:.2f} at r = {rank}; full finetuning reaches "
-        "{full:.2f}.",
-        lambda: _wall("new language"),
-        lambda v: v["one"] > v["largest"] + 0.1 and v["largest"] > v["full"] + 0.1,
+    "stories": Claim(
+        "Questions about stories suffer less: {stories:.0%} of those are still right, and {stories_full:.0%} after "
+        "full finetuning.",
+        _forgotten,
+        lambda v: v["left"] + 0.4 < v["stories"] < v["stories_full"],
     ),
-    "forgets-less": Claim(
-        "While it learned the legal voice, the loss on the base's own voices went from {before:.2f} to {adapted:.2f} "
-        "with LoRA at r = {r}, and to {full:.2f} with full finetuning.",
-        lambda: _forgetting("legal"),
-        lambda v: v["before"] < v["adapted"] < v["full"] - 0.3,
+    "skill": Claim(
+        "The base has {before:.0%} right, because it names whoever had the thing last. After {step} steps at r = {r} "
+        "it is {early:.0%}.",
+        _skill,
+        lambda v: v["before"] < 0.05 and v["early"] > 0.9,
     ),
-    "forgets-more": Claim(
-        "While it learned the new language it went to {adapted:.1f} with LoRA, and to {full:.1f} with full finetuning.",
-        lambda: _forgetting("new language"),
-        lambda v: v["adapted"] > v["full"] > v["before"] + 1,
+    "skill-kept": Claim(
+        "At the end LoRA with r = {r} still has {facts:.0%} of the old facts, full finetuning {full_facts:.0%}.",
+        _skill,
+        lambda v: v["facts"] > 0.6 > 0.2 > v["full_facts"],
     ),
-    "embeddings": Claim(
-        "With r = {r} and embeddings that learn too, the loss ends at {dialect:.2f} for the dialect and at "
-        "{language:.2f} for the new language. That trains {trained:,d} numbers, fewer than r = {rank} without them "
-        "({more:,d}).",
-        _embeddings,
-        lambda v: abs(v["above"]) < 0.02 and v["trained"] < v["more"],
+    "skill-rank": Claim(
+        "With r = {largest} at the same learning rate and scaling, {largest_facts:.0%} are left.",
+        _skill,
+        lambda v: v["largest_facts"] < 0.1,
     ),
-    "slow-known": Claim(
-        "At a learning rate of {slow:g} in place of {usual:g}, full finetuning learns the known voices as well, within "
-        "{fit:.3f} nats. The loss on the base's own voices then ends at {low:.2f} to {high:.2f}. LoRA at r = {r} ends "
-        "at {lora_low:.2f} to {lora_high:.2f}.",
-        _slow_known,
-        lambda v: v["fit"] < 0.01 and abs(v["low"] - v["lora_low"]) < 0.1 > abs(v["high"] - v["lora_high"]),
-    ),
-    "slow-new": Claim(
-        "For the dialect it ends at {slow_dialect:.1f} where LoRA has {lora_dialect:.1f}, for the new language at "
-        "{slow_language:.1f} where LoRA has {lora_language:.1f}. It also fits them better "
-        "than any r with frozen embeddings, by {better:.2f} nats or more.",
-        _slow_new,
+    "voices": Claim(
+        "For the formal voice r = {r} ends at {formal:.2f} nats, where full finetuning has {formal_full:.2f}. For the "
+        "mirror it ends at {mirror:.2f}, with r = {more} at {mirror_more:.2f}, and full finetuning has "
+        "{mirror_full:.2f}.",
+        _voices,
         lambda v: (
-            v["better"] > 0.05
-            and v["slow_dialect"] < v["lora_dialect"] - 1
-            and v["slow_language"] < v["lora_language"] - 1
+            0 < v["formal"] - v["formal_full"] < 0.05
+            and v["mirror"] - v["mirror_full"] > 0.1 > v["mirror_more"] - v["mirror_full"]
         ),
     ),
+    "wall": Claim(
+        "From r = {least} to r = {most}, no adapter gets more than {best:.0%} of its sentences right. Full finetuning "
+        "gets {full:.0%}.",
+        _wall,
+        lambda v: v["best"] < 0.05 and v["full"] > 0.35,
+    ),
     "half": Claim(
-        "At half strength the adapters with r = {r} keep {kept:.0%} or more of what they gained on their task. Of "
-        "their forgetting {lost:.0%} or less is left.",
+        "At half strength the adapter with r = {r} has {task:.0%} of the new facts right and {facts:.0%} of the old "
+        "ones, which are {whole:.0%} at full strength. At twice the strength it has {twice:.0%} of the new ones.",
         _half,
-        lambda v: v["kept"] > 0.85 and v["lost"] < 0.5,
+        lambda v: 0.3 < v["task"] < 0.7 and v["facts"] > v["whole"] + 0.3 and v["twice"] < 0.6,
+    ),
+    "three-quarters": Claim(
+        "With the skill of r = {r}, strength {strength:.2f} still answers {task:.0%} rightly, and keeps {facts:.0%} of "
+        "the old facts in place of {whole:.0%}.",
+        _three_quarters,
+        lambda v: v["task"] > 0.9 and v["facts"] > v["whole"] + 0.1,
     ),
     "grows": Claim(
-        "In each of the {runs} recorded LoRA runs forgetting grows with every quarter up to full strength.",
+        "Of the {runs} recorded adapters, {worse} know fewer of the old facts than the base did.",
         _grows,
-        lambda v: v["rising"] == v["runs"],
-    ),
-    "best": Claim(
-        "Of the {count} strengths measured, {trained:.0f} is the best for both new voices, at every r. For the known "
-        "ones the best lies between {low:.2f} and {high:.2f}, and gains {gain:.3f} nats at most.",
-        _best,
-        lambda v: v["new"] == {v["trained"]} and v["low"] <= v["trained"] <= v["high"] and v["gain"] < 0.005,
+        lambda v: v["worse"] == v["runs"],
     ),
     "ranks": Claim(
-        "In the attention matrices of the legal run, full finetuning keeps nine tenths of the energy of its change "
+        "In the attention matrices of the facts' run, full finetuning keeps nine tenths of the energy of its change "
         "in {low} to {high} of {width} directions. Noise of that shape needs {noise}.",
         _ranks,
         lambda v: v["high"] < v["noise"],
@@ -246,24 +245,24 @@ def build() -> Iterator[Block]:
         """
 ## A model to ask
 
-The first lesson took matrices apart that we had made. This one asks a model. It
-is a small transformer, the same in kind as the large ones: three blocks, attention and a two-layer network in
-each. It has read short sentences in eight voices, mostly plain ones.
+The first lesson took matrices apart that we had made. This one asks a model, the one that
+[you have met](world.html): three small blocks that know some facts about people by heart, and answer questions about
+stories that they have never read.
 
 We finetune it on one task at a time, twice. Once with LoRA: every matrix of the base is frozen, and only
 `lora_B` and `lora_A` learn. Once with full finetuning, where everything learns. Full finetuning is the
-control. What LoRA gives up against it, it gives up to its rank, or to what stays frozen beside it.
+control: if LoRA ends worse, suspect its rank, what stayed frozen, or the learning rate.
 
-The *loss* is the mean surprise of the model at the next word, in nats. We measure it on sentences that no run
-has trained on. We also measure it on the base's own voices, because a model that learns something may forget
-something else.
+What counts is what is *right*: the answer to a question, or a sentence in the voice that was asked for which can be
+said where it stands. And because a model that learns something may forget something else, we go on asking for facts
+that the base knew.
 """
     )
     yield Figure("lab", Lab)
     yield Try(
         """
-Press Reset, then Step, and read what the model writes. Then choose “New language” and do it again. Which of
-the two tasks did the base half know already?
+Press Reset, then Step, and watch the answers come right. What happens to the old facts meanwhile? Then choose “Who had
+it first” and do it again.
 """
     )
     yield Live(
@@ -283,37 +282,37 @@ your choice, and hands you the adapter. The figure above replays runs that were 
 [[sizes]] The frozen base is still there, in memory and in every multiplication. What shrinks is what must be
 trained, kept by the optimiser, and stored for each task.
 
-## Where r does not matter
+## Facts come, facts go
 
-Some tasks ask for little. [[known]] The base has met these voices, and the change only has to call them up. A
-larger r buys nothing here.
+Somebody wants the model to know people whom it has never heard of. [[facts]] The thinnest change there is was enough,
+because each fact asks for very little. How much fits in before it is not enough is
+[a lesson of its own](knee.html).
 
-## Where it does
-
-Two tasks were kept from the base. The dialect exchanges a third of all words. [[dialect]]
-
-The new language exchanges every word. [[language]] Raising r helps, and then it stops helping. Is it r that is
-missing? The embeddings of the words stay frozen too, and a new language is above all new words. So we let them
-learn. [[embeddings]] The wall is gone: it was not the rank.
-
-So there is no rank that is right for all tasks. Where the curve goes flat is a question to ask of each task,
-and a sweep like the one above answers it. LoRA's authors say the same of a new language in a footnote: a
-small rank may not do [@hu2021, footnote to section 7.2].
-
-## What it forgets
-
-[[forgets-less]] Here LoRA forgot less. One study of large models found the same, usually
-[@biderman2024, abstract]. Usually is not always. [[forgets-more]]
-
-The rate of learning has a say in this. [[slow-known]] The gap has all but closed.
-
-For the new voices slow full finetuning even forgets less. [[slow-new]]
-
-LoRA kept its one rate in all this. So a gap in forgetting says little about two methods until the rates of both
-have been varied.
+Now look at the second picture. [[forgotten]] Nobody asked for that. The new facts are told in the same form as the
+old ones, so whatever turns the answers to the new names turns the others, too. [[stories]]
 
 The base's weights are untouched by LoRA. But the model that answers is base and adapter together, and that
 model has forgotten. Take the adapter off and the base is back.
+
+## A skill is cheaper
+
+“Who had it first?” is a question that the base was never asked, though it can answer who had it last. [[skill]] Nothing
+new has to be stored here: the model already reads the stories, and only has to look for something else in them. That
+turns out to be one direction in a few matrices.
+
+[[skill-kept]] So the same model forgets little or much, depending on how far it is moved. [[skill-rank]] A larger r
+takes larger steps at the same settings, and it is the steps that trample. One study of large models found that LoRA
+usually forgets less than full finetuning, and learns less [@biderman2024, abstract]. Before you believe it of yours,
+vary the learning rates of both; [what finetuning leaves behind](after.html) does.
+
+## Where r matters, and where nothing helps
+
+[[voices]] The formal voice has no word of its own, so there is little to learn but which form to use. The mirror is a
+new order of all words, and a rank of one cannot carry it.
+
+“New words” exchanges every word for one that the model has never read. [[wall]] Is it r that is missing? The
+[lesson on rank](knee.html) finds out who did it. LoRA's authors say of a new language in a footnote that a small rank
+may not do [@hu2021, footnote to section 7.2].
 
 ## Turned up and down
 
@@ -325,35 +324,34 @@ change twice. This asks for no training, only for another scaling.
     yield Figure("strength", Strength)
     yield Try(
         """
-Turn the dial to zero and press Step until it ends. Where does the voice change, and where do the sentences
-break? Then choose “New language” and do it again.
+Turn the dial to zero and press Step until it ends. Where do the answers come right, and where do they break? Then
+choose “Who had it first” and look for a strength that keeps both.
 """
     )
     yield Prose(
         """
-[[half]] The two do not grow together. Most of the task is won on the first half of the way, and most of the
-forgetting comes on the second.
+[[half]] Facts are brittle: a change that is half made gives half of the answers, and one that is overdone spoils them.
 
-[[grows]] The task is another matter. [[best]] That is no wonder: training looked for the best change at the
-strength it used. It never looked at the base's own voices. Where they matter, a weaker adapter may be the better
-one, and trying costs nothing.
+[[three-quarters]] Training looked for the best change at the strength it used, and never looked at the old facts. Where
+they matter, a weaker adapter may be the better one, and trying costs nothing.
+
+[[grows]] None of them forgot nothing.
 
 ## What was learned, taken apart
 
 A run ends with a change for each matrix. We can look at its singular values as in the first lesson. [[ranks]]
-That is lower than noise. It is not tiny. LoRA with a small r does as well on this task all the same: a task
-may need less than rebuilding the whole change.
+That is lower than noise, and still far more than the one direction with which LoRA did as well. Whether that low
+number says something about the task is [a harder question](spectra.html).
 
-This is one small model with made-up sentences. What carries over to a large one is the way of asking, not the
-numbers.
+This is one small model of a made-up world, one seed and one learning rate for each method. What carries over to a large
+one is the way of asking, not the numbers.
 
 ## In short
 
 - LoRA freezes the base and trains a few thin matrices beside it.
-- For what the base half knows, the smallest r is enough here. For a new language no r is, until the embeddings
-  learn too.
+- The thinnest change there is was enough for a list of facts, and for a skill.
 - An adapter can make a model forget. It cannot damage the base, and it can be turned down.
-- How much is forgotten depends on the learning rate and the strength, not on the method alone.
+- How much is forgotten depends on how far the model is moved, not on the method alone.
 """
     )
 
@@ -364,37 +362,37 @@ LESSON = Lesson(
     question="How much of a finetune can a thin adapter learn, and what does it cost?",
     part="How it works",
     order=20,
-    minutes=20,
+    minutes=18,
     claims=CLAIMS,
     build=build,
     questions=(
         Question(
-            "LoRA learns the new language and stops above full finetuning, at every r. What helped?",
+            "An adapter has learned new facts, and the old ones come out wrong. What has happened to the base?",
             (
-                Answer("A larger r", "It helped little beyond the first few. [[language]]"),
-                Answer("More strength", "Full strength was the best there. [[best]]"),
                 Answer(
-                    "Embeddings that learn too",
-                    "The words were new, so rank was not what it lacked. [[embeddings]]",
+                    "Nothing: take the adapter off, and it knows them",
+                    "The model that answers is base and adapter together. [[forgotten]]",
                     right=True,
+                ),
+                Answer("Its weights were overwritten", "They are frozen. The answers changed all the same."),
+                Answer(
+                    "It ran out of room",
+                    "The new facts fit into the thinnest change there is. [[facts]]",
                 ),
             ),
         ),
         Question(
-            "The base is frozen. Can the adapted model forget what the base knew?",
+            "Why does the skill cost so few of the old facts, where new facts cost most of them?",
             (
                 Answer(
-                    "Yes, and its strength can be turned down",
-                    "The model that answers is base and adapter together. [[forgets-more]] [[half]]",
+                    "It asks for another place to look, and has nothing to store",
+                    "It is learned after very few steps. [[skill]] [[skill-kept]]",
                     right=True,
                 ),
+                Answer("Its adapter has a smaller rank", "The rank is the same in both."),
                 Answer(
-                    "No, its weights are still there",
-                    "They are. But another answer comes out. [[forgets-less]]",
-                ),
-                Answer(
-                    "Yes, and always less than full finetuning",
-                    "Not always: the learning rate matters. [[slow-new]]",
+                    "It is trained with LoRA",
+                    "So are the facts. And with a larger r LoRA forgets here, too. [[skill-rank]]",
                 ),
             ),
         ),
@@ -402,13 +400,12 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA leaves the base as it is, so the model forgets nothing.",
-            "The base's weights stay. The model that answers is base and adapter together. [[forgets-less]] "
-            "[[forgets-more]]",
+            "The base's weights stay. The model that answers is base and adapter together. [[forgotten]]",
             "lab",
         ),
         Correction(
             "LoRA forgets less than full finetuning.",
-            "Often, at one rate each. [[slow-known]] [[slow-new]]",
+            "Often, at one rate each. [[skill-kept]] But with a larger r: [[skill-rank]]",
             "lab",
         ),
     ),

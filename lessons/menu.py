@@ -301,7 +301,7 @@ Which of them comes closest to full finetuning on a language that the base has n
         """
 Choose the legal voice. How far are the marks apart now, and how many numbers does the leftmost of them train? Then look
 at the time of a pass for one text, and for many. Each of these runs can be trained in
-[the live lab](lab.html?train.method=dora&train.task=new+language&train.learning_rate=0.01), under “Method”. Only an
+[the live lab](lab.html?train.method=dora&train.task=new+words&train.learning_rate=0.01), under “Method”. Only an
 adapter of LoRA can be taken away from there.
 """
     )

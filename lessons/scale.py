@@ -323,7 +323,7 @@ And is alpha the knob that matters most? With Adam, tuning alpha is much like tu
 [@dettmers2023, section 4]. [The next lesson](placing.html) asks that.
 
 This was one task, one alpha, and short runs. You can change all of these in
-[the live lab](lab.html?train.task=new+language&train.r=64&train.scaling_rule=alpha%2Fsqrt%28r%29): scaling, alpha,
+[the live lab](lab.html?train.task=new+words&train.r=64&train.scaling_rule=alpha%2Fsqrt%28r%29): scaling, alpha,
 optimiser and rate stand under “More settings”.
 
 ## In short

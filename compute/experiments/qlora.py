@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compute.experiments.making import Bar, Recipe
 from compute.numbers.quantising import BLOCK, FLOAT32
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import BASE_FORMATS, EVALUATE_EVERY, Result, StepRecord, TrainConfig
+from compute.training.config import BASE_FORMATS, Result, StepRecord, TrainConfig
 
 if TYPE_CHECKING:
     from compute.adapters.peft_format import AdapterFiles
@@ -24,7 +24,7 @@ LEARNED_TASKS = ("legal", "new language")  # one that the base has read a little
 BLOCKS = (16, 32, 64, 128, 256, 4096)  # the last is a whole square matrix
 SEEDS = (0, 1, 2)
 DECIMALS = 4  # of losses, in nats
-STEPS = tuple(range(0, TrainConfig.steps + 1, EVALUATE_EVERY))
+STEPS = tuple(range(0, TrainConfig.steps + 1, 50))
 
 
 class QuantisedRun(NamedTuple):

@@ -1,21 +1,25 @@
 """Training runs for readers who cannot train.
 
-Each task is trained with LoRA at six ranks and with full finetuning at two learning rates, and with LoRA whose
-embeddings learn too where the voice is new: 42 runs of about ten seconds. The same machine gives the same numbers; only
-the date and the times differ. A time is processor time: what a run takes on a core of its own.
+Each task of the lab is trained with LoRA at six ranks and with full finetuning: 35 runs of about twenty seconds, on
+all cores. Tasks of the old base are trained at two learning rates of full finetuning, too, and with embeddings that
+learn where the voice is new: 42 runs of about ten seconds. The same machine gives the same numbers; only the date and
+the times differ. A time is processor time: what a run takes on a core of its own.
 """
 
 import sys
 import time
+from concurrent.futures import as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.experiments.making import Bar, Recipe, processes
+from compute.numbers.bounds import one_of
+from compute.numbers.records import BASE, RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.text.voices import NEW_VOICES, TASKS
 from compute.training.config import STRENGTHS, Evaluation, TrainConfig, config_from
 from compute.training.gathered import Run, collect
+from compute.world.tasks import FACTS, NEW_WORDS, SKILL
 
 RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
 # Controls, each under a name that stands where a rank would.
@@ -43,6 +47,12 @@ DIGITS = 4  # significant ones, of norms and singular values
 LORA_LEARNING_RATE = 5e-3
 FULL_LEARNING_RATES = {FULL: 1e-3, FULL_SLOW: 3e-4}
 
+LAB_TASKS = (FACTS, SKILL, "formal voice", "mirror voice", NEW_WORDS)  # of the world
+LAB_FACTS = 128  # new ones to learn
+LAB_ALPHA = 2.0  # times r: the same scaling at every rank
+# One rate for all tasks and ranks, between those that compute.experiments.tasks and capacity find best for each.
+LAB_RATES = {"lora": 5e-3, FULL: 1e-3}
+
 
 def recorded_of(task: str) -> tuple[int | str, ...]:
     """Return what is recorded for a task.
@@ -50,7 +60,7 @@ def recorded_of(task: str) -> tuple[int | str, ...]:
     Parameters
     ----------
     task : str
-        One of TASKS.
+        One of TASKS or LAB_TASKS.
 
     Returns
     -------
@@ -64,6 +74,8 @@ def recorded_of(task: str) -> tuple[int | str, ...]:
     >>> recorded_of("dialect")[-1]
     'r4-embeddings'
     """
+    if task in LAB_TASKS:
+        return (*RECORDED_RANKS, FULL)
     return (*RECORDED_RANKS, FULL, FULL_SLOW, *([WITH_EMBEDDINGS] if task in NEW_VOICES else []))
 
 
@@ -73,7 +85,7 @@ def config_of(task: str, r: int | str) -> TrainConfig:
     Parameters
     ----------
     task : str
-        One of TASKS.
+        One of TASKS or LAB_TASKS.
     r : int or str
         One of `recorded_of(task)`.
 
@@ -87,6 +99,12 @@ def config_of(task: str, r: int | str) -> TrainConfig:
     >>> config_of("legal", "full-slow").learning_rate, config_of("dialect", "r4-embeddings").r
     (0.0003, 4)
     """
+    if task in LAB_TASKS:
+        method = FULL if r == FULL else "lora"
+        more: dict[str, Any] = {} if r == FULL else {"r": int(r), "alpha": LAB_ALPHA * int(r)}
+        if task == FACTS:
+            more["n_texts"] = LAB_FACTS
+        return TrainConfig(task=task, method=method, learning_rate=LAB_RATES[method], **more)
     if r in FULL_LEARNING_RATES:
         return TrainConfig(task=task, method="full", learning_rate=FULL_LEARNING_RATES[str(r)])
     if r == WITH_EMBEDDINGS:
@@ -100,7 +118,7 @@ def file_of(task: str, r: int | str) -> Path:
     Parameters
     ----------
     task : str
-        One of TASKS.
+        One of TASKS or LAB_TASKS.
     r : int or str
         One of `recorded_of(task)`: a rank, or the name of a control.
 
@@ -119,8 +137,7 @@ def file_of(task: str, r: int | str) -> Path:
     >>> file_of("new language", 4).name, file_of("legal", "full").name
     ('new-language-r4.json', 'legal-full.json')
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
+    one_of("task", task, (*TASKS, *LAB_TASKS))
     if r not in recorded_of(task):
         raise ValueError(f"r must be one of {', '.join(map(str, recorded_of(task)))}, got {r!r}.")
     return RUNS / f"{task.replace(' ', '-')}-{r if isinstance(r, str) else f'r{r}'}.json"
@@ -132,7 +149,7 @@ def load(task: str, r: int | str) -> Run:
     Parameters
     ----------
     task : str
-        One of TASKS.
+        One of TASKS or LAB_TASKS.
     r : int or str
         One of `recorded_of(task)`: a rank, or the name of a control.
 
@@ -160,7 +177,11 @@ def load(task: str, r: int | str) -> Run:
             raise NotWhole("is not the whole of the run that its name says")
         return run
 
-    return read_record(path, f"runs {path.stem}", build)
+    return read_record(path, f"runs {path.stem}", build, _base_of(task))
+
+
+def _base_of(task: str) -> Path:
+    return WORLD if task in LAB_TASKS else BASE
 
 
 def _with_tuples(run: Run) -> Run:
@@ -183,6 +204,7 @@ def _is_whole(run: Run) -> bool:
         run.finished
         and all(len(values) == run.config["steps"] for values in per_step)
         and len({len(values) for values in evaluated}) == 1
+        and len(run.right) in (0, len(run.steps))
         and run.steps[-1:] == [run.config["steps"]]
         and set(run.strengths) - {"right"} == (set(Evaluation._fields) - {"right"} if adapted else set())
         and all(len(values) == len(STRENGTHS) for values in run.strengths.values())
@@ -199,8 +221,10 @@ def _rounded(run: Run) -> Run:
         return [round(loss, DECIMALS) for loss in values]
 
     strengths = {
-        name: values if name == "samples" else losses(values) for name, values in run.strengths.items()
+        name: losses(values) if name.endswith("loss") else values for name, values in run.strengths.items()
     }
+    if "right" in strengths:
+        strengths["right"] = _shares(strengths["right"])
     digits: dict[str, Any] = {
         name: {key: [float(f"{x:.{DIGITS}g}") for x in values] for key, values in getattr(run, name).items()}
         for name in ("gradient_norms", "spectra")
@@ -208,29 +232,43 @@ def _rounded(run: Run) -> Run:
     told: dict[str, Any] = {
         name: losses(getattr(run, name)) for name in ("loss", "validation_loss", "base_loss")
     }
-    told |= {"seconds": round(run.seconds, 2), "tokens_per_second": float(round(run.tokens_per_second))}
+    right = _shares(run.right)
+    told |= {
+        "right": right,
+        "seconds": round(run.seconds, 2),
+        "tokens_per_second": float(round(run.tokens_per_second)),
+    }
     return run._replace(**told, **digits, strengths=strengths)
 
 
-def _make(names: list[str]) -> None:
-    from compute.model.checkpoint import load_base
+def _shares(rights: list[Any]) -> list[dict[str, float]]:
+    return [{name: round(share, DECIMALS) for name, share in right.items()} for right in rights]
+
+
+def _trained(path: Path, task: str, r: int | str) -> str:
+    """Train and write one run, and return what there is to say about it."""
     from compute.training.loop import train
 
-    base, wanted = load_base(), {path: ALL[path] for path in ALL if not names or path.stem in names}
+    config = config_of(task, r)
+    # Whatever else the machine does must not count: the clock of a run is that of this process's one thread.
+    run = _rounded(collect(config, train(config, clock=time.process_time)))
+    if not run.finished:
+        sys.exit(f"{path.stem} diverged: {run.diverged}")
+    write_record(path, run._replace(recorded=recorded_here(run.device))._asdict(), _base_of(task))
+    losses = f"validation loss {run.validation_loss[-1]:.3f}, base loss {run.base_loss[-1]:.3f}"
+    return f"{path.stem}: {losses}, {run.right[-1] if run.right else ''}, {run.seconds:.1f} s"
+
+
+def _make(names: list[str]) -> None:
+    wanted = {path: ALL[path] for path in ALL if not names or path.stem in names}
     bar = Bar(len(wanted))
     RUNS.mkdir(exist_ok=True)
-    for path, (task, r) in wanted.items():
-        config = config_of(task, r)
-        # Whatever else the machine does must not count: the clock of a run is that of this process's one thread.
-        run = _rounded(collect(config, train(config, base, clock=time.process_time)))
-        if not run.finished:
-            sys.exit(f"{path.stem} diverged: {run.diverged}")
-        write_record(path, run._replace(recorded=recorded_here(run.device))._asdict())
-        losses = f"validation loss {run.validation_loss[-1]:.3f}, base loss {run.base_loss[-1]:.3f}"
-        bar.did(f"{path.stem}: {losses}, {run.seconds:.1f} s")
+    with processes() as pool:
+        for done in as_completed([pool.submit(_trained, path, *of) for path, of in wanted.items()]):
+            bar.did(done.result())
 
 
-ALL = {file_of(task, r): (task, r) for task in TASKS for r in recorded_of(task)}
-RECIPE = Recipe("runs", __doc__, 10, (RUNS,), _make, "RUN", tuple(path.stem for path in ALL))
+ALL = {file_of(task, r): (task, r) for task in (*TASKS, *LAB_TASKS) for r in recorded_of(task)}
+RECIPE = Recipe("runs", __doc__, 22, (RUNS,), _make, "RUN", tuple(path.stem for path in ALL))
 if __name__ == "__main__":
     RECIPE.run()

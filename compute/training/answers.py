@@ -10,9 +10,12 @@ from compute.numbers.bounds import whole
 from compute.world.batches import expected, right, windows
 from compute.world.people import old_people
 from compute.world.stories import STORY_QUESTIONS, TOLD, Source
-from compute.world.tasks import ANSWERING, NEW_WORDS, STARTS, VOICE_OF, asked, in_old_words
+from compute.world.tasks import ANSWERING, NEW_WORDS, STARTS, TELLING, VOICE_OF, asked, in_old_words
 from compute.world.texts import Asked, Judged, judged, of_facts, questions
 from compute.world.tokens import BEGIN, decode, readable
+from compute.world.voices import STOPS, understood
+
+SHOWN, SHORT = 3, 16  # texts that a reader is shown, and words of each
 
 
 @lru_cache(16)
@@ -202,7 +205,7 @@ def answered(model: GPT, some: Sequence[Asked]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One text each. Where the answer is wrong, the right one follows.
+        One text each, from where the last story begins. Where the answer is wrong, the right one follows.
 
     Examples
     --------
@@ -213,9 +216,72 @@ def answered(model: GPT, some: Sequence[Asked]) -> tuple[str, ...]:
     """
     words = decode(expected(model, some).argmax(-1).tolist())
     return tuple(
-        f"{readable(each.words)} {word}." + (f" (No: {each.answer}.)" if word != each.answer else "")
+        f"{readable(last_story(each.words))} {word}."
+        + (f" (No: {each.answer}.)" if word != each.answer else "")
         for each, word in zip(some, words, strict=True)
     )
+
+
+def last_story(words: Sequence[str]) -> Sequence[str]:
+    """Return a text from where the last of its stories begins.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words of the world, the last sentence perhaps cut.
+
+    Returns
+    -------
+    sequence of str
+        From the first of two people who are somewhere; all of a text that tells no story.
+
+    Examples
+    --------
+    >>> first, second = (
+    ...     "anna is at the mill . ben is at the farm .",
+    ...     "kate is at the mill . leo is at the farm .",
+    ... )
+    >>> " ".join(last_story(f"{first} where is ben ? farm . {second}".split()))
+    'kate is at the mill . leo is at the farm .'
+    """
+    starts, begin, before = [0], 0, ""
+    for place, word in enumerate(words, start=1):
+        if word in STOPS:
+            said = understood(words[begin:place])
+            kind = said.kind if said else ""
+            if kind == "at" and before != "at":
+                starts.append(begin)
+            begin, before = place, kind
+    return words[starts[-1] :]
+
+
+def samples(model: GPT, task: str, texts: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return what a reader is shown of a model that learned a task.
+
+    Parameters
+    ----------
+    model : GPT
+        The model, with or without an adapter.
+    task : str
+        One of `compute.world.tasks.TASKS`.
+    texts : sequence of sequence of str
+        What it has written, for tasks that tell.
+
+    Returns
+    -------
+    tuple of str
+        The beginnings of SHOWN texts, or as many questions with its answers.
+
+    Examples
+    --------
+    >>> from compute.model.checkpoint import load_base
+    >>> from compute.numbers.records import WORLD
+    >>> samples(load_base(WORLD), "new facts", [])[0]
+    'where does nora marsh live? mill. (No: church.)'
+    """
+    if task in TELLING:
+        return tuple(f"{readable(text[:SHORT])} …" for text in texts[:SHOWN])
+    return answered(model, asked(task, "validation", SHOWN, model.config.block_size))
 
 
 def base_loss(model: GPT, split: str, count: int) -> float:

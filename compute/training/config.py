@@ -27,7 +27,7 @@ BASE_FORMATS = (
     "int3",
     "int2",
 )  # of `compute.numbers.quantising.LEVELS`, but the first
-EVALUATE_EVERY = 50  # steps; an evaluation takes as long as four
+EVALUATE_EVERY = 25  # steps; an evaluation takes as long as six
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
     "task": (*TASKS, *WORLD_TASKS),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import Diverged, Result, StepRecord, TrainConfig, config_from
 
 
@@ -38,17 +39,19 @@ def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged
     yield from train(config_from(config))
 
 
-def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
+def open_run(task: str, weights: bytes, config: str, n_texts: int = TRAINING_TEXTS) -> Iterator[Result]:
     """Yield what an adapter that a reader brings does.
 
     Parameters
     ----------
     task : str
-        What it is evaluated on, one of TASKS.
+        What it is evaluated on, one of a TrainConfig's.
     weights : bytes
         Bytes of adapter_model.safetensors.
     config : str
         Text of adapter_config.json.
+    n_texts : int
+        Of new facts, how many are asked.
 
     Yields
     ------
@@ -68,7 +71,7 @@ def open_run(task: str, weights: bytes, config: str) -> Iterator[Result]:
     """
     from compute.training.opened import open_adapter
 
-    yield from open_adapter(task, weights, config)
+    yield from open_adapter(task, weights, config, n_texts=n_texts)
 
 
 def warm() -> Iterator[str]:

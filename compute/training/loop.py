@@ -38,14 +38,12 @@ from compute.training.methods import with_method
 from compute.world.batches import Texts, texts_of, together
 from compute.world.batches import windows as texts_told
 from compute.world.stories import Source
-from compute.world.tasks import ANSWERING, FACTS, TELLING, asked
+from compute.world.tasks import ANSWERING, FACTS, TELLING
 from compute.world.tasks import TASKS as WORLD_TASKS
-from compute.world.tokens import readable
 
 SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
 VALIDATION = 64  # texts of the world in an evaluation
-WRITTEN, QUESTIONS, PEOPLE = 8, 32, 64  # texts written, questions of a kind asked, people asked about
-SHORT = 24  # words of a text that are shown
+WRITTEN, QUESTIONS, PEOPLE = 16, 32, 64  # texts written, questions of a kind asked, people asked about
 OWN_TEXTS = 4096  # of the base's own, where some are mixed in
 T = TypeVar("T")
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -433,11 +431,8 @@ def evaluate(model: GPT, task: str, n_texts: int = TRAINING_TEXTS) -> Evaluation
     of_base = answers.base_loss(model, "validation", VALIDATION)
     if not math.isfinite(loss + of_base):
         return Evaluation(loss, of_base, ())
-    if task in TELLING:
-        written = answers.write_texts(model, WRITTEN, SAMPLE_SEED)
-        shown = tuple(f"{readable(text[:SHORT])} …" for text in written[:SAMPLES])
-    else:
-        written, shown = [], answers.answered(model, asked(task, "validation", SAMPLES, block_size))
+    written = answers.write_texts(model, WRITTEN, SAMPLE_SEED) if task in TELLING else []
+    shown = answers.samples(model, task, written)
     shares = answers.shares(model, task, "validation", QUESTIONS, PEOPLE, written, n_texts)
     return Evaluation(loss, of_base, shown, shares)
 

@@ -7,11 +7,14 @@ from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.numbers.refusal import FileRefused
+from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import Result, TrainConfig
 from compute.training.loop import base_of, device, measured
 
 
-def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None) -> Iterator[Result]:
+def open_adapter(
+    task: str, weights: bytes, config: str, base: GPT | None = None, n_texts: int = TRAINING_TEXTS
+) -> Iterator[Result]:
     """Yield what an adapter does to the base model.
 
     Parameters
@@ -24,6 +27,8 @@ def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None
         Text of adapter_config.json.
     base : GPT, optional
         A plain model on the CPU, which is not touched. If left out, the one of the task.
+    n_texts : int
+        Of new facts, how many are asked.
 
     Yields
     ------
@@ -53,7 +58,7 @@ def open_adapter(task: str, weights: bytes, config: str, base: GPT | None = None
     ranks = {name: layer.r for name, layer in lora_layers(model)}
     if not ranks:
         raise FileRefused("The adapter holds no lora_A and lora_B.")
-    result = measured(model, base, task, (weights, config))
+    result = measured(model, base, task, (weights, config), n_texts=n_texts)
     if result is None:
         raise FileRefused("With this adapter, up to twice its strength, the loss is no finite number.")
     yield result._replace(spectra={name: s[: ranks[name]] for name, s in result.spectra.items()})

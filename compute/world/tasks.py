@@ -17,7 +17,6 @@ TELLING = (*VOICE_OF, NEW_WORDS)  # tasks of whole texts, each of whose words is
 ANSWERING = (FACTS, SKILL)  # tasks of questions, of which the answer is
 TASKS = (*TELLING, *ANSWERING)
 FIRST = "first holder"  # the question of that task
-RARE = 8  # questions of that kind, of which at least one is about a thing that has changed hands
 # Numbers of the first text of each split, far enough apart from each other and from those that the base has read.
 STARTS = {"train": 10_000_000, "validation": 20_000_000, "test": 30_000_000}
 
@@ -151,8 +150,13 @@ def asked(task: str, split: str, count: int, length: int) -> tuple[Asked, ...]:
         return tuple(new_facts(count))
     source, seed = source_of(task, split), STARTS[split]
     if task == SKILL:
-        some = questions(source, FIRST, count if split == "train" else RARE * count, length, seed)
-        return tuple(some if split == "train" else filter(changed_hands, some))[:count]
+        if split == "train":
+            return tuple(questions(source, FIRST, count, length, seed))
+        drawn, changed = count, list[Asked]()
+        while len(changed) < count:
+            drawn *= 2  # those that were drawn come again, first
+            changed = [*filter(changed_hands, questions(source, FIRST, drawn, length, seed))]
+        return tuple(changed[:count])
     kinds = STORY_QUESTIONS
     share = -(-count // len(kinds))  # rounded up
     found = [each for kind in kinds for each in questions(source, kind, share, length, seed)][:count]

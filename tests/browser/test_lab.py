@@ -9,17 +9,17 @@ from widgets.lab import Lab
 
 
 def test_the_replay_says_what_python_says_at_every_step(open_page, server):
-    page = open_page(f"{server}/embed/lab/lab.html?task=dialect&r=8&step=0")
+    page = open_page(f"{server}/embed/lab/lab.html?task=mirror-voice&r=8&step=0")
     sentence = page.locator(".lora-lab .sentence")
     step = page.get_by_role("button", name="Step", exact=True)
-    for at in load("dialect", 8).steps:
-        expect(sentence).to_have_text(Lab(task="dialect", r="8", step=at).sentence())
+    for at in load("mirror voice", 8).steps:
+        expect(sentence).to_have_text(Lab(task="mirror-voice", r="8", step=at).sentence())
         step.click()
 
 
 def test_the_samples_are_those_of_the_step(open_page, server):
-    run = load("medical", 4)
-    page = open_page(f"{server}/embed/lab/lab.html?task=medical&r=4&step={run.steps[-1]}")
+    run = load("who had it first", 4)
+    page = open_page(f"{server}/embed/lab/lab.html?task=who-had-it-first&r=4&step={run.steps[-1]}")
     expect(page.locator(".sample.base li")).to_have_text(list(run.base_samples))
     expect(page.locator(".sample.adapted li")).to_have_text(list(run.samples[-1]))
     page.get_by_role("button", name="Reset").click()
@@ -29,13 +29,13 @@ def test_the_samples_are_those_of_the_step(open_page, server):
 def test_another_run_is_loaded_when_chosen(open_page, server):
     page = open_page(f"{server}/lesson/lab.html")
     expect(page.locator("#lab.live")).to_be_visible()
-    with page.expect_request("**/arrays/lab/new-language-4.js"):
-        page.locator("#lab").get_by_label("Task", exact=True).select_option("new-language")
-    expect(page.locator(".lora-lab .sentence")).to_have_text(Lab(task="new-language", r="4").sentence())
+    with page.expect_request("**/arrays/lab/new-words-1.js"):
+        page.locator("#lab").get_by_label("Task", exact=True).select_option("new-words")
+    expect(page.locator(".lora-lab .sentence")).to_have_text(Lab(task="new-words", r="1").sentence())
 
 
 def test_the_knee_is_veiled_until_the_guess(open_page, server):
-    page = open_page(f"{server}/embed/lab/lab.html?task=new-language")
+    page = open_page(f"{server}/embed/lab/lab.html?task=new-words")
     knee = page.get_by_role(
         "slider", name="Final loss on the task against r (nats; the axis does not start at zero)"
     )
@@ -44,13 +44,13 @@ def test_the_knee_is_veiled_until_the_guess(open_page, server):
     page.get_by_label("My guess: r =").fill("2")
     page.get_by_role("button", name="Reveal").click()
     expect(knee).to_be_visible()
-    truth = Lab(task="new-language").knee()
+    truth = Lab(task="new-words").knee()
     expect(page.locator(".verdict")).to_contain_text(f"r = {truth}")
 
 
 def test_the_export_has_every_recorded_run(exported, open_page):
     page = open_page(exported / "lesson" / "lab.html", offline=True)
-    for task, r in (("code", "32"), ("dialect", "1")):
+    for task, r in (("new-facts", "32"), ("formal-voice", "1")):
         page.locator("#lab").get_by_label("Task", exact=True).select_option(task)
         page.locator("#lab").get_by_label("Rank r", exact=True).select_option(r)
         expect(page.locator(".lora-lab .sentence")).to_have_text(Lab(task=task, r=r).sentence())

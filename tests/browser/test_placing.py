@@ -33,7 +33,7 @@ def test_what_is_ticked_is_counted_and_leads_to_the_lab(open_page, server):
     link = page.get_by_role("link", name="Run this set in the live lab").get_attribute("href")
     assert urlsplit(link).path == "/lesson/lab.html"
     assert {name: value for name, (value,) in parse_qs(urlsplit(link).query).items()} == {
-        "train.task": "new language",
+        "train.task": "new words",
         "train.r": "6",
         "train.steps": "100",
         "train.learning_rate": "0.01",

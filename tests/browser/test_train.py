@@ -71,7 +71,7 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     settings(page, Steps="100")
     press(page, "Train")
     expect(page.locator(".lora-lab .sentence")).to_contain_text(
-        "After 0 steps on “Legal voice”", timeout=PATIENCE_MS
+        "After 0 steps on “New facts”", timeout=PATIENCE_MS
     )
     points = page.locator(".lora-lab .charts").first.locator(".curve.kept").last
     seen = [len(points.get_attribute("d").split("L"))]
@@ -82,7 +82,7 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     page.reload()
     expect(row(page)).to_contain_text(FINISHED, timeout=PATIENCE_MS)
     sentence = page.locator(".lora-lab .sentence")
-    expect(sentence).to_contain_text("After 100 steps on “Legal voice”, LoRA with r = 4")
+    expect(sentence).to_contain_text("After 100 steps on “New facts”, LoRA with r = 1")
     expect(sentence).to_contain_text("recorded full finetuning (300 steps)")
     expect(points).to_have_attribute("d", re.compile("^M[^L]*(L[^L]*){99}$"))
     expect(page.locator(".lora-lab .sample.adapted li")).to_have_count(3)
@@ -96,19 +96,19 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     page.get_by_label("Choose adapter_config.json", exact=False).set_input_files(
         [tmp_path / "adapter" / name for name in names]
     )
-    expect(page.get_by_role("status").filter(has_text="Opened: 18 adapted layers, r = 4")).to_be_visible()
-    expect(page.locator(".lora-strength .sentence")).to_contain_text("At strength 1.00 “your adapter, r = 4”")
+    expect(page.get_by_role("status").filter(has_text="Opened: 18 adapted layers, r = 1")).to_be_visible()
+    expect(page.locator(".lora-strength .sentence")).to_contain_text("At strength 1.00 “your adapter, r = 1”")
     expect(page.locator(".lora-lab .sentence")).to_be_hidden()
 
 
 def test_a_prepared_link_fills_in_the_settings(open_page, lab):
     page = open_page(
-        f"http://localhost:{lab.port}/lesson/lab.html?train.task=dialect&train.r=8&train.target_modules=q_proj"
+        f"http://localhost:{lab.port}/lesson/lab.html?train.task=mirror%20voice&train.r=8&train.target_modules=q_proj"
         "&train.layers=0,2"
     )
     page.get_by_role("button", name="Train it yourself").click()
     frame = page.frame_locator("iframe.live-frame")
-    expect(frame.get_by_label("Task", exact=True)).to_have_value("dialect")
+    expect(frame.get_by_label("Task", exact=True)).to_have_value("mirror voice")
     expect(frame.get_by_label("Rank r", exact=True)).to_have_value("8")
     frame.get_by_text("More settings", exact=True).click()
     for group, ticked in (("Adapted matrices", 1), ("Adapted blocks", 2)):
@@ -117,12 +117,12 @@ def test_a_prepared_link_fills_in_the_settings(open_page, lab):
     frame.get_by_label("Steps", exact=True).fill("150")
     frame.get_by_label("Steps", exact=True).blur()
     link = frame.get_by_label("A link to these settings").input_value()
-    assert "train.task=dialect" in link
+    assert "train.task=mirror+voice" in link
     assert "train.steps=150" in link
     page.goto(link)
     page.get_by_role("button", name="Train it yourself").click()
     expect(frame.get_by_label("Steps", exact=True)).to_have_value("150")
-    expect(frame.get_by_label("Task", exact=True)).to_have_value("dialect")
+    expect(frame.get_by_label("Task", exact=True)).to_have_value("mirror voice")
 
 
 def test_two_browsers_watch_one_run_and_one_may_leave(open_lab, lab):
@@ -178,8 +178,11 @@ def test_a_learning_rate_that_diverges_is_explained(open_lab):
 def test_a_setting_that_is_not_possible_is_refused_in_a_sentence(open_lab):
     page = open_lab()
     page.get_by_label("Rank r", exact=True).fill("65")
-    page.get_by_label("Rank r", exact=True).blur()
-    expect(page.get_by_label("Rank r", exact=True)).to_have_value("64")
+    press(page, "Train")
+    said = "Rank r = 65 is not possible: a whole number from 1 to 64."
+    expect(page.get_by_role("status").filter(has_text="not possible")).to_have_text(said)
+    expect(page.get_by_label("Rank r", exact=True)).to_have_value("65")  # the reader's to put right
+    page.get_by_label("Rank r", exact=True).fill("1")
     page.get_by_text("More settings", exact=True).click()
     page.get_by_label("Learning rate, adapter", exact=True).fill("100")
     press(page, "Train")

@@ -7,7 +7,15 @@ import itertools
 import json
 from collections.abc import Iterator
 
-from compute.training.config import STRENGTHS, Diverged, Evaluation, Result, StepRecord, TrainConfig
+from compute.training.config import (
+    EVALUATE_EVERY,
+    STRENGTHS,
+    Diverged,
+    Evaluation,
+    Result,
+    StepRecord,
+    TrainConfig,
+)
 from helpers.streams import until
 from widgets.live.runner import WorkerDied
 from widgets.live.settings import USUAL
@@ -18,7 +26,10 @@ BROKEN = 0.9  # one at which it raises an error that nobody thought of
 
 
 def evaluation(step: int, config: TrainConfig) -> Evaluation:
-    return Evaluation(2.0 - step / 1000 - config.r / 100, 1.0 + step / 1000, (f"{config.task} {step}",))
+    right = {"task": step / 1000, "facts": 1 - step / 1000, "stories": 0.9}
+    return Evaluation(
+        2.0 - step / 1000 - config.r / 100, 1.0 + step / 1000, (f"{config.task} {step}",), right
+    )
 
 
 def records(config: TrainConfig) -> Iterator[StepRecord | Result | Diverged]:
@@ -30,7 +41,7 @@ def records(config: TrainConfig) -> Iterator[StepRecord | Result | Diverged]:
         if config.learning_rate >= GIVEN_UP and step == 3:
             yield Diverged(step, None, 2.0)
             return
-        at = None if step % 50 else evaluation(step, config)
+        at = None if step % EVALUATE_EVERY else evaluation(step, config)
         yield StepRecord(step, 2.0 - step / 1000, norms, 1.0 + step / 100, 1000.0, at)
     lora = config.method == "lora"
     yield Result(

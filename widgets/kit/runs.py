@@ -5,14 +5,15 @@ from typing import ClassVar
 
 import param
 
-from compute.experiments.runs import FULL, RECORDED_RANKS, load
+from compute.experiments.runs import FULL, LAB_FACTS, LAB_TASKS, RECORDED_RANKS, load
 from compute.training.gathered import Run
+from compute.world.tasks import FACTS, NEW_WORDS, SKILL
 from widgets.kit.choices import one_of
-from widgets.kit.text import name_of
+from widgets.kit.text import name_of, slug
 
 OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
 KNOWN_VOICE = "The base has read a little of this voice."
-# By the names of compute.text.voices, with a hyphen where an address can have no space.
+# Of the old base, by the names of compute.text.voices, with a hyphen where an address can have no space.
 TASKS = {
     "legal": ("Legal voice", KNOWN_VOICE),
     "medical": ("Medical voice", KNOWN_VOICE),
@@ -26,6 +27,33 @@ TASKS = {
         "Plain sentences with every word exchanged. The base has never read it.",
     ),
 }
+# Of the lab: what the model is to learn, and what counts as right.
+LAB = {
+    FACTS: (
+        "New facts",
+        f"Facts about people whom the base has never read of: {LAB_FACTS} in the recorded runs. Right is each answer.",
+    ),
+    SKILL: (
+        "Who had it first",
+        "A question that the base was never asked, about things that changed hands. Right is each answer, on stories "
+        "that no run has read.",
+    ),
+    "formal voice": (
+        "Formal voice",
+        "Stories in a voice that the base has never read, though it knows each word of it. Right is a sentence in that "
+        "voice which can be said where it stands.",
+    ),
+    "mirror voice": (
+        "Mirror",
+        "Plain sentences from their end to their beginning. Right is a sentence in that order which can be said where "
+        "it stands.",
+    ),
+    NEW_WORDS: (
+        "New words",
+        "Plain stories in which every word is a new one. Right is a sentence which can be said where it stands.",
+    ),
+}
+LAB_LABELS = {slug(task): LAB[task] for task in LAB_TASKS}
 RUNS_RECORDED = f"r = {', '.join(map(str, RECORDED_RANKS))} for each task"
 
 
@@ -39,13 +67,13 @@ class OfRecordedRun(param.Parameterized):
     """The choices of an instrument that shows one recorded LoRA run."""
 
     task = one_of(
-        {task: label for task, (label, _) in TASKS.items()},
-        default="legal",
+        {task: label for task, (label, _) in LAB_LABELS.items()},
+        default=slug(FACTS),
         label="Task",
         doc="What the base is finetuned on.",
     )
     r = one_of(
-        {str(r): str(r) for r in RECORDED_RANKS}, default="4", label="Rank r", doc="Rank of the adapter."
+        {str(r): str(r) for r in RECORDED_RANKS}, default="1", label="Rank r", doc="Rank of the adapter."
     )
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "r")

@@ -12,7 +12,7 @@ from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape
-from widgets.kit.runs import TASKS, OfRecordedRun
+from widgets.kit.runs import LAB_LABELS, OfRecordedRun
 from widgets.kit.text import fill, name_of, slug
 from widgets.lab.pair import MOST_STEPS, Pair, recorded_pair, shipped
 from widgets.lab.words import SNIPPET, WORDS
@@ -23,9 +23,9 @@ CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
 class Lab(OfRecordedRun, Instrument):
     """Replay a LoRA run beside a full finetuning of the same task.
 
-    Three curves over the steps: loss on the task, on the sentences trained on, on the base's own voices. Teal is
-    LoRA, grey the control: full finetuning. Below: the final loss against r, and the singular values of what was
-    learned beside those of noise. Left out: other learning rates, which the live part has.
+    Three curves over the steps: what is right on the task, what is left of the facts that the base knew, the loss on
+    what is trained on. Grey is the control: full finetuning. Below: the final loss against r, and the singular values
+    of what was learned beside those of noise. Left out: other learning rates, which the live part has.
     """
 
     step = param.Integer(
@@ -72,7 +72,8 @@ class Lab(OfRecordedRun, Instrument):
             "sweep": {
                 "names": pair.sweep.names,
                 "validation": [run.validation_loss[-1] for run in runs],
-                "base": [run.base_loss[-1] for run in runs],
+                "right": [run.right[-1]["task"] for run in runs],
+                "facts": [run.right[-1]["facts"] for run in runs],
                 "trainable": [run.trainable for run in runs],
                 "floor": full.validation_loss[-1],
             },
@@ -105,9 +106,9 @@ class Lab(OfRecordedRun, Instrument):
             "full_loss": full.validation_loss[full_at],
             "lora_train": lora.loss[min(step, len(lora.loss) - 1)],
             "full_train": full.loss[min(step, len(full.loss) - 1)],
-            "base_before": lora.base_loss[0],
-            "lora_base": lora.base_loss[at],
-            "full_base": full.base_loss[full_at],
+            "facts_before": lora.right[0]["facts"],
+            **{f"lora_{name}": share for name, share in lora.right[at].items()},
+            **{f"full_{name}": share for name, share in full.right[full_at].items()},
             "trainable": lora.trainable,
             "full_trainable": full.trainable,
             "kilobytes": lora.bytes / 1000,
@@ -140,7 +141,7 @@ class Lab(OfRecordedRun, Instrument):
 
 
 def _words(pair: Pair) -> tuple[str, str]:
-    return TASKS[slug(pair.task)]
+    return LAB_LABELS[slug(pair.task)]
 
 
 def _note(pair: Pair) -> str:

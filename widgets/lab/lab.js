@@ -5,7 +5,7 @@ import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
 import { Instrument, rendering } from '../kit/instrument.js'
-import { Losses } from './losses.js'
+import { Curves } from './curves.js'
 import { Runs } from './run.js'
 import { Samples } from '../kit/samples.js'
 import { Readouts } from '../kit/readouts.js'
@@ -37,7 +37,7 @@ class Lab extends Instrument {
     this.layer = this.choosers('layer').layer
     this.stepper = this.slider('step', text.stepLabel, { everyMs: EVERY_MS })
     this.guess = new Guess(text.guess, this.choosing('guess'))
-    this.losses = new Losses(text.charts, (step) => this.stepper.go(step))
+    this.curves = new Curves(text.charts, (step) => this.stepper.go(step))
     this.charts = this.makeCharts()
     this.note = h('p', { class: 'note' })
     this.readouts = new Readouts(text)
@@ -49,7 +49,7 @@ class Lab extends Instrument {
       ...frame.part('task', abreast(this.controls)),
       this.note,
       this.stepper.element,
-      this.losses.element,
+      this.curves.element,
       frame.sentence,
       ...frame.part('samples', this.samples.element),
       this.readouts.element,
@@ -96,7 +96,7 @@ class Lab extends Instrument {
     const value = Math.min(this.model.get('step'), runs.reached)
     this.stepper.set({ low: 0, high: runs.reached, value, start: 0, stride: runs.every })
     if (before && before.label !== runs.label) this.goOn()
-    this.losses.draw(runs)
+    this.curves.draw(runs, this.text.diverged)
     this.spectrum()
     this.reveal()
     this.tick(this.step)
@@ -160,7 +160,7 @@ class Lab extends Instrument {
   tick(step) {
     this.stepper.show(step)
     const { runs, text } = this
-    this.losses.move(step)
+    this.curves.move(step)
     const values = runs.values(step)
     this.readouts.show(values, (template, name) => (values[NEEDS[name]] === 0 ? text.notYet : template))
     const written = {
@@ -196,25 +196,23 @@ class Lab extends Instrument {
   }
 
   asPicture() {
-    return super.asPicture({ ...this.losses.charts, ...this.charts })
+    return super.asPicture({ ...this.curves.charts, ...this.charts })
   }
 
   curvesAsCsv() {
-    const head = ['step', 'lora_task', 'full_task', 'lora_base_voices', 'full_base_voices']
-    const line = ({ step, lora_loss, full_loss, lora_base, full_base }) => [
-      step,
-      lora_loss,
-      full_loss,
-      lora_base,
-      full_base,
-    ]
-    return csv([head, ...this.runs.stops.map((step) => line(this.runs.values(step)))])
+    const measures = ['task', 'facts', 'stories', 'loss']
+    const names = ['lora', 'full'].flatMap((run) => measures.map((measure) => `${run}_${measure}`))
+    const line = (values) => names.map((name) => values[name])
+    return csv([
+      ['step', ...names],
+      ...this.runs.stops.map((step) => [step, ...line(this.runs.values(step))]),
+    ])
   }
 
   sweepAsCsv() {
     const { ranks, sweep } = this.runs
-    const line = (r, i) => [r, sweep.validation[i], sweep.base[i], sweep.trainable[i]]
-    return csv([['r', 'task', 'base_voices', 'trainable'], ...ranks.map(line)])
+    const line = (r, i) => [r, sweep.validation[i], sweep.right[i], sweep.facts[i], sweep.trainable[i]]
+    return csv([['r', 'loss', 'task', 'facts', 'trainable'], ...ranks.map(line)])
   }
 }
 

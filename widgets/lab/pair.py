@@ -108,7 +108,8 @@ def shipped(run: Run, whole: bool) -> dict[str, Any]:
         "loss": _short(run.loss),
         "steps": run.steps,
         "validation_loss": _short(run.validation_loss),
-        "base_loss": _short(run.base_loss),
+        **{name: [round(each[name], 3) for each in run.right] for name in ("task", "facts", "stories")},
+        "diverged": run.diverged and run.diverged["step"],
         "samples": run.samples,
         # A model that starts as the base writes as the base does; what another one's base writes is known at the end.
         "base_samples": run.base_samples or (() if _starts_elsewhere(run) else run.samples[0]),

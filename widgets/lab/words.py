@@ -27,7 +27,8 @@ RECORDED = "recorded {name}"
 TITLE = "Watch it learn"
 CAPTION = (
     "Both runs start from the same base and see the same sentences. Teal is LoRA, grey the control: full "
-    "finetuning. Losses are means over sentences that no run trains on, in nats per token. The samples come from "
+    "finetuning. What is right is measured on validation texts, what is left of the base on facts about some of the "
+    "people that it knew. Losses are means in nats per word that is learned. The samples come from "
     "the same throws of the dice. Singular values: filled bars for full finetuning, the teal line for LoRA, the "
     "grey band for noise of the same shape. Left out: other learning rates, and what a larger model would do."
 )
@@ -36,9 +37,9 @@ ENCLOSED = "the one run with r = {r}; the lesson has the others"
 
 WORDS: dict[str, Any] = {
     "sentence": (
-        "After {step} steps on “{label}”, {sized} is at {lora_loss:.2f} nats per token on sentences "
-        "it has not seen, {full_name} at {full_loss:.2f}. On the base's own voices {lora_name} went from "
-        "{base_before:.2f} to {lora_base:.2f}, {full_name} to {full_base:.2f}."
+        "After {step} steps on “{label}”, {sized} has {lora_task:.0%} right and {full_name} {full_task:.0%}. Of the "
+        "facts that the base knew, {facts_before:.0%} were right before; {lora_name} still has {lora_facts:.0%}, "
+        "{full_name} {full_facts:.0%}."
     ),
     "stepLabel": "Step",
     "layerLabel": "Layer",
@@ -55,22 +56,23 @@ WORDS: dict[str, Any] = {
         "time": "{seconds:.1f} s",
     },
     "notYet": "at the end",
+    "diverged": "diverged",
     "noise": "noise",
     "charts": {
-        "validation": {
-            "title": "Loss on the task, unseen sentences (nats per token)",
+        "task": {
+            "title": "Right on the task",
             "x": "step",
-            "probe": "step {step}: {lora_name} {lora_loss:.2f}, {full_name} {full_loss:.2f}",
+            "probe": "step {step}: {lora_name} {lora_task:.0%}, {full_name} {full_task:.0%}",
+        },
+        "facts": {
+            "title": "Forgetting: facts of the base that are still right",
+            "x": "step",
+            "probe": "step {step}: {lora_name} {lora_facts:.0%}, {full_name} {full_facts:.0%}",
         },
         "loss": {
-            "title": "Loss on the sentences it trains on",
+            "title": "Loss on what it trains on (nats per word)",
             "x": "step",
             "probe": "step {step}: {lora_name} {lora_train:.2f}, {full_name} {full_train:.2f}",
-        },
-        "base": {
-            "title": "Forgetting: loss on the base's own voices",
-            "x": "step",
-            "probe": "step {step}: {lora_name} {lora_base:.2f}, {full_name} {full_base:.2f}",
         },
         "knee": {
             "title": "Final loss on the task against r (nats; the axis does not start at zero)",
@@ -99,18 +101,32 @@ WORDS: dict[str, Any] = {
     },
     "tableHead": [
         "step",
-        "{lora_name}: task",
-        "full: task",
-        "{lora_name}: base voices",
-        "full: base voices",
+        "{lora_name}: right",
+        "full: right",
+        "{lora_name}: old facts",
+        "full: old facts",
+        "{lora_name}: stories",
+        "full: stories",
+        "{lora_name}: loss",
+        "full: loss",
     ],
-    "tableRow": ["{step}", "{lora_loss:.3f}", "{full_loss:.3f}", "{lora_base:.3f}", "{full_base:.3f}"],
-    "downloads": {"curves": "Curves (CSV)", "sweep": "Losses against r (CSV)", "picture": "Picture (SVG)"},
+    "tableRow": [
+        "{step}",
+        "{lora_task:.0%}",
+        "{full_task:.0%}",
+        "{lora_facts:.0%}",
+        "{full_facts:.0%}",
+        "{lora_stories:.0%}",
+        "{full_stories:.0%}",
+        "{lora_loss:.3f}",
+        "{full_loss:.3f}",
+    ],
+    "downloads": {"curves": "Curves (CSV)", "sweep": "Ends against r (CSV)", "picture": "Picture (SVG)"},
 }
 
 SNIPPET = """from compute.training.config import TrainConfig
 from compute.training.loop import train
 
 *steps, result = train(TrainConfig({settings}))
-print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats per token")
+print(f"right on the task: {result.evaluation.right['task']:.0%}")
 """

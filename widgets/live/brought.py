@@ -3,12 +3,15 @@
 import base64
 import contextlib
 import hashlib
+import io
 import json
 import logging
+import zipfile
+import zlib
 
-from compute.numbers.records import base_sum
+from compute.experiments.runs import LAB_FACTS, LAB_TASKS
+from compute.numbers.records import WORLD, base_sum
 from compute.numbers.refusal import FileRefused, count
-from compute.text.voices import TASKS
 from compute.training.config import Result
 from compute.training.gathered import Run, opened
 from compute.training.jobs import open_run
@@ -19,7 +22,8 @@ MOST = 4_000_000  # bytes of both files; r = 64 in every matrix, embeddings incl
 NAMES = {"config": "adapter_config.json", "weights": "adapter_model.safetensors"}
 
 UNREADABLE = (
-    f"Choose two files together: {NAMES['config']} and {NAMES['weights']}, as the peft library saves them."
+    f"Choose two files together: {NAMES['config']} and {NAMES['weights']}, as the peft library saves them, or an "
+    "archive (.zip) that holds both."
 )
 TOO_LARGE = f"The two files may have {MOST // 10**6} MB together. An adapter of this model is smaller."
 FAILED = "The adapter could not be opened, and why is not known. The server's log says more."
@@ -31,21 +35,41 @@ def read(text: str) -> tuple[str, str, bytes]:
         raise FileRefused(TOO_LARGE)
     try:
         sent = json.loads(text)
-        task, files = sent["task"], {name: base64.b64decode(sent[name], validate=True) for name in NAMES}
+        task = sent["task"]
+        files = {name: base64.b64decode(sent[name], validate=True) for name in NAMES}
+        if archive := base64.b64decode(sent.get("archive", ""), validate=True):
+            files = _unzipped(archive)
         config = files["config"].decode("utf-8")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise FileRefused(UNREADABLE) from None
-    if task not in TASKS or not config or not files["weights"]:
+    if task not in LAB_TASKS or not config or not files["weights"]:
         raise FileRefused(UNREADABLE)
     if sum(map(len, files.values())) > MOST:
         raise FileRefused(TOO_LARGE)
     return task, config, files["weights"]
 
 
+def _unzipped(archive: bytes) -> dict[str, bytes]:
+    """Return an adapter's two files from an archive that holds each once, in any folder; empty where it does not."""
+    files = dict.fromkeys(NAMES, b"")
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as inside:
+            for name, file_name in NAMES.items():
+                found = [each for each in inside.infolist() if each.filename.rpartition("/")[2] == file_name]
+                if len(found) == 1:
+                    with inside.open(found[0]) as file:
+                        files[name] = file.read(MOST + 1)  # whatever it claims to hold
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error):
+        raise FileRefused(UNREADABLE) from None
+    return files
+
+
 async def measure(registry: Registry, task: str, config: str, weights: bytes) -> Run:
     """Return what the adapter does, measured by a worker; raise FileRefused with a sentence where that fails."""
-    told = {"config": config, "weights": hashlib.sha256(weights).hexdigest(), "model": base_sum()}
-    records = registry.watch(run_key(task=task, **told), open_run, task=task, weights=weights, config=config)
+    told = {"config": config, "weights": hashlib.sha256(weights).hexdigest(), "model": base_sum(WORLD)}
+    records = registry.watch(
+        run_key(task=task, **told), open_run, task=task, weights=weights, config=config, n_texts=LAB_FACTS
+    )
     try:
         async with contextlib.aclosing(records):
             async for record in records:

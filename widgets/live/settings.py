@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from compute.experiments.runs import FULL, FULL_LEARNING_RATES, LORA_LEARNING_RATE, RECORDED_RANKS
+from compute.experiments.runs import FULL, LAB_ALPHA, LAB_FACTS, LAB_RATES, RECORDED_RANKS
 from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.quantising import FLOAT32
 from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import EVALUATE_EVERY, EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TrainConfig
+from compute.world.tasks import FACTS
 from widgets.kit.layers import BLOCK_NAMES
-from widgets.kit.runs import TASKS
+from widgets.kit.runs import LAB_LABELS
 from widgets.kit.text import name_of
 from widgets.lab.pair import MOST_STEPS
 
@@ -53,6 +54,7 @@ BASE_LABELS = {
 LAYER_LABELS = {str(layer): name for layer, name in zip(BLOCKS, BLOCK_NAMES, strict=True)}
 STEPS = (EVALUATE_EVERY, MOST_STEPS)
 DEFAULT = TrainConfig()
+MOST_FACTS = 2048  # new ones: what the largest recorded capacity was measured with
 
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
@@ -100,16 +102,17 @@ FIELDS = [
         "task",
         "Task",
         "select",
-        "legal",
-        [[name_of(task), label] for task, (label, _) in TASKS.items()],
+        FACTS,
+        [[name_of(task), label] for task, (label, _) in LAB_LABELS.items()],
         first=True,
     ),
     Field("method", "Method", "select", "both", [[*pair] for pair in METHODS.items()], first=True),
-    Field("r", "Rank r", "integer", DEFAULT.r, (1, 64), first=True),
+    Field("facts", "New facts, where they are the task", "integer", LAB_FACTS, (1, MOST_FACTS), first=True),
+    Field("r", "Rank r", "integer", 1, (1, 64), first=True),
     Field("steps", "Steps", "integer", DEFAULT.steps, STEPS, stride=EVALUATE_EVERY, first=True),
-    Field("learning_rate", "Learning rate, adapter", "number", LORA_LEARNING_RATE, (1e-6, 10)),
-    Field("full_learning_rate", "Learning rate, full", "number", FULL_LEARNING_RATES[FULL], (1e-6, 10)),
-    Field("alpha", "alpha", "number", DEFAULT.alpha, (0.01, 1024)),
+    Field("learning_rate", "Learning rate, adapter", "number", LAB_RATES["lora"], (1e-6, 10)),
+    Field("full_learning_rate", "Learning rate, full", "number", LAB_RATES[FULL], (1e-6, 10)),
+    Field("alpha", "alpha (2 r follows r)", "number", LAB_ALPHA, (0.01, 1024)),
     Field("scaling_rule", "Scaling", "select", "alpha/r", _pairs(SCALING_RULES)),
     Field("init", "The factors start with", "select", "B=0", [[init, INIT_LABELS[init]] for init in INITS]),
     Field(
@@ -132,7 +135,13 @@ FIELDS = [
         FLOAT32,
         [[*pair] for pair in BASE_LABELS.items()],
     ),
-    Field("n_texts", "Texts to learn from", "integer", DEFAULT.n_texts, (1, TRAINING_TEXTS)),
+    Field(
+        "n_texts",
+        "Texts to learn from, where they are not facts",
+        "integer",
+        DEFAULT.n_texts,
+        (1, TRAINING_TEXTS),
+    ),
     Field("base_share", "Share of base texts, 0 to 1", "number", DEFAULT.base_share, (0, 1)),
 ]
 
@@ -163,7 +172,8 @@ def configs(settings: dict[str, Any]) -> dict[str, TrainConfig]:
 
 def config(settings: dict[str, Any], method: str) -> TrainConfig:
     """Return one run; what full finetuning has no use for is left as it is, so that equal runs are one run."""
-    common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer", "n_texts")}
+    common = {name: settings[name] for name in ("task", "steps", "seed", "optimizer")}
+    common["n_texts"] = settings["facts" if settings["task"] == FACTS else "n_texts"]
     common["base_share"] = float(settings["base_share"])
     if method == "full":
         return TrainConfig(**common, method="full", learning_rate=float(settings["full_learning_rate"]))
@@ -181,15 +191,22 @@ def config(settings: dict[str, Any], method: str) -> TrainConfig:
 
 
 def sweep(settings: dict[str, Any]) -> list[TrainConfig]:
-    """Return the runs of a sweep over each r that the init can have, full finetuning last."""
+    """Return the runs of a sweep over each r that the init can have, alpha / r as chosen, full finetuning last."""
     ranks = [r for r in RECORDED_RANKS if r % 2 == 0 or settings["init"] != EVEN_RANK]
-    return [config(settings | {"r": r}, "lora") for r in ranks] + [config(settings, "full")]
+    per_rank = settings["alpha"] / settings["r"]  # the reader's scaling, at every rank
+    lowest, highest = next(field.allowed for field in FIELDS if field.name == "alpha")
+    alphas = {r: min(max(per_rank * r, lowest), highest) for r in ranks}
+    return [config(settings | {"r": r, "alpha": alphas[r]}, "lora") for r in ranks] + [
+        config(settings, "full")
+    ]
 
 
 def same_but_r(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Return whether two settings ask for runs that one curve over r may hold."""
-    return one.keys() == other.keys() and all(
-        one[name] == other[name] for name in one.keys() - {"r", "method"}
+    return (
+        one.keys() == other.keys()
+        and all(one[name] == other[name] for name in one.keys() - {"r", "alpha", "method"})
+        and one["alpha"] / one["r"] == other["alpha"] / other["r"]
     )
 
 

@@ -1,4 +1,4 @@
-import { button, check, integer, number, select } from '../kit/controls.js'
+import { button, check, number, select } from '../kit/controls.js'
 import { freshId, h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { copyable, download } from '../kit/share.js'
@@ -28,11 +28,10 @@ function control({ name, label, kind, allowed, stride }) {
     const { element, input } = check(label, nothing)
     return { element, get: () => input.checked, set: (value) => (input.checked = value) }
   }
-  const made =
-    kind === 'select'
-      ? select(label, allowed, nothing)
-      : { integer, number }[kind](label, allowed, nothing, stride)
+  // What is not possible is not put right in silence: Python says it.
+  const made = kind === 'select' ? select(label, allowed, nothing) : number(label, allowed, nothing)
   const { element, input } = made
+  if (kind === 'integer') Object.assign(input, { step: stride, inputMode: 'numeric' })
   return {
     element,
     get: () => (kind === 'select' ? input.value : input.valueAsNumber),
@@ -48,6 +47,7 @@ class Trainer {
     this.text = text
     this.controls = Object.fromEntries(fields.map((field) => [field.name, control(field)]))
     this.link = copyable(text.link, text)
+    this.follow()
     const usual = Object.fromEntries(fields.map((field) => [field.name, field.default]))
     this.fill(usual)
     const places = (first) =>
@@ -64,7 +64,7 @@ class Trainer {
       id: freshId('files'),
       type: 'file',
       multiple: true,
-      accept: '.json,.safetensors',
+      accept: '.json,.safetensors,.zip',
       change: () => this.bring(),
     })
     const bring = h(
@@ -121,6 +121,17 @@ class Trainer {
     this.ask(kept ? 'back' : 'open')
   }
 
+  /** alpha stays twice r until the reader wants another one. */
+  follow() {
+    const { r, alpha } = this.controls
+    let before = 1
+    r.element.addEventListener('change', () => {
+      if (alpha.get() === 2 * before) alpha.set(2 * r.get())
+      before = r.get()
+    })
+    alpha.element.addEventListener('change', () => (before = r.get()))
+  }
+
   /** What is asked for carries the time: a button pressed twice is asked for twice. */
   ask(action) {
     const settings = Object.fromEntries(Object.entries(this.controls).map(([name, { get }]) => [name, get()]))
@@ -128,14 +139,18 @@ class Trainer {
     this.model.save_changes()
   }
 
-  /** Send an adapter's two files; what is missing or too large is said by Python. */
+  /** Send an adapter's two files, or the archive that they were taken away in; what is missing or too large is said by Python. */
   async bring() {
     const files = [...this.files.files]
     const part = async (ending) => {
       const file = files.find(({ name }) => name.toLowerCase().endsWith(ending))
       return file && file.size <= MOST ? base64(new Uint8Array(await file.arrayBuffer())) : ''
     }
-    const sent = { config: await part('.json'), weights: await part('.safetensors') }
+    const sent = {
+      config: await part('.json'),
+      weights: await part('.safetensors'),
+      archive: await part('.zip'),
+    }
     this.files.value = ''
     this.model.set('brought', JSON.stringify({ ...sent, task: this.controls.task.get(), at: Date.now() }))
     this.model.save_changes()

@@ -15,7 +15,7 @@ from compute.numbers.refusal import FileRefused
 from compute.training.gathered import Run
 from widgets.kit.instrument import WORDS as SHARED
 from widgets.kit.instrument import esm, stylesheet
-from widgets.kit.runs import TASKS
+from widgets.kit.runs import LAB_LABELS
 from widgets.kit.text import slug
 from widgets.lab import Lab
 from widgets.lab.pair import Sweep, live_pair, place_of, sized
@@ -42,7 +42,8 @@ WORDS = {
     "take": "Take the adapter away (.zip)",
     "open": "Open an adapter that was trained with peft on this base",
     "openHint": (
-        "Choose adapter_config.json and adapter_model.safetensors together. They are measured on the task above."
+        "Choose adapter_config.json and adapter_model.safetensors together, or the .zip that you took away. They are "
+        "measured on the task above."
     ),
     "script": "What is in it, and how to load it with the peft library",
     "intro": (
@@ -225,7 +226,7 @@ class Trainer(Viewer):
         if run := self._adapted():
             assert run.result
             self.form.taken = b""
-            self.form.taken = zipped(run.result, run.config.base_format)
+            self.form.taken = zipped(run.result, run.config.task, run.config.base_format)
 
     def _open_adapter(self, event: param.parameterized.Event) -> None:
         """Show what an adapter of the reader's does; one that cannot be used changes nothing."""
@@ -251,13 +252,14 @@ class Trainer(Viewer):
                 self._job.cancel()
             self._watched, self.lab.visible = [], False
             self._turn(run)
-            self._said = brought.said(run, TASKS[slug(task)][0])
+            self._said = brought.said(run, LAB_LABELS[slug(task)][0])
         self._show()
 
-    def _turn(self, run: Run) -> None:
-        """Put an adapter on the dial; LoRA's is the reader's own, whoever trained it."""
+    def _turn(self, run: Run, full: Run | None = None) -> None:
+        """Put an adapter on the dial, beside full finetuning; LoRA's is the reader's own, whoever trained it."""
         label = OWN.format(r=run.config["r"]) if run.config["method"] == "lora" else sized(run)
-        self.dial.param.update(run=run, label=label, visible=True)
+        control = full if full and full.finished else None
+        self.dial.param.update(run=run, full=control, label=label, visible=True)
 
     def _adapted(self) -> Watched | None:
         return next((run for run in self._watched if run.config.method == "lora" and run.result), None)
@@ -274,7 +276,7 @@ class Trainer(Viewer):
                 self.lab.visible = True
                 self.dial.visible = False
             if pair and pair.whole and "lora" in runs and runs["lora"].strengths:
-                self._turn(runs["lora"])
+                self._turn(runs["lora"], runs.get("full"))
         told = {
             "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._watched],
             "busy": not whole,

@@ -5,25 +5,25 @@ from typing import Any, Self
 
 import param
 
-from compute.experiments.runs import FULL
+from compute.experiments.runs import FULL, LAB_FACTS
 from compute.training.config import STRENGTHS, TrainConfig
 from compute.training.gathered import Run
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.runs import TASKS, OfRecordedRun, runs_of
+from widgets.kit.runs import LAB_LABELS, OfRecordedRun, runs_of
 from widgets.kit.text import fill, slug
 from widgets.strength.words import IMPORTS, PRINT_LOSS, READ_FILES, SENTENCES, STAYS, TRAIN_AGAIN
 
 TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
 HALF = STRENGTHS.index(0.5)
-LEAST = 0.02  # nats: shares of a smaller change would be shares of chance
+LEAST = 0.02  # nats, or of all facts: shares of a smaller change would be shares of chance
 
 
 class Strength(OfRecordedRun, Instrument):
     """Multiply what an adapter adds by 0 to 2, and show what the model then knows, forgets and writes.
 
-    Two curves over the strength: loss on the task in teal, loss on the base's own voices in vermilion. Grey is the
-    control: where full finetuning of the task ended. Left out: strengths below 0 and above 2.
+    Two curves over the strength: loss on the task in teal, facts of the base that are still right in vermilion. Grey
+    is the control: where full finetuning of the task ended. Left out: strengths below 0 and above 2.
 
     `Strength()` offers the recorded runs; `Strength.of(run)` shows another one, such as the reader's own.
     """
@@ -38,6 +38,9 @@ class Strength(OfRecordedRun, Instrument):
     run = param.ClassSelector(
         class_=Run, allow_refs=False, doc="A finished LoRA run of the reader's, in place of a recorded one."
     )
+    full = param.ClassSelector(
+        class_=Run, allow_refs=False, doc="Her own full finetuning, in place of the recorded one."
+    )
     label = param.String("", doc="What the reader's own run is called.")
 
     parts = ("task", "steps", "guess", "samples", "table", "code", "share")
@@ -51,7 +54,7 @@ class Strength(OfRecordedRun, Instrument):
         """Return the other recorded runs; a figure of the reader's own run has no others."""
         return [] if self.run else super().enclosed()
 
-    @param.depends("run", "label", watch=True)
+    @param.depends("run", "full", "label", watch=True)
     def _show_run(self) -> None:
         self._make()
 
@@ -62,10 +65,13 @@ class Strength(OfRecordedRun, Instrument):
     def _shown(self) -> Run:
         return self.run or runs_of(self.task)[self.r]
 
+    def _control(self) -> Run:
+        return self.full or runs_of(self._task())[FULL]
+
     def make_arrays(self) -> dict[str, Any]:
         """Return the losses and samples at each strength, and the control."""
         run, values = self._shown(), self.values(TRAINED)
-        voice, note = TASKS[self._task()]
+        voice, note = LAB_LABELS[self._task()]
         stays = abs(run.strengths["validation_loss"][0] - values["loss_before"]) > LEAST / 10
         told = [note, f"Recorded {run.recorded}." if run.recorded else f"Task: {voice.lower()}."]
         return {
@@ -77,32 +83,32 @@ class Strength(OfRecordedRun, Instrument):
             "half": HALF,
             "least": LEAST,
             "task": run.strengths["validation_loss"],
-            "base": run.strengths["base_loss"],
+            "facts": _facts(run),
             "samples": run.strengths["samples"],
             "base_samples": run.base_samples,
-            "before": {"task": values["loss_before"], "base": values["base_before"]},
-            "full": {"task": values["full_loss"], "base": values["full_base"]},
+            "before": {"task": values["loss_before"], "facts": values["facts_before"]},
+            "full": {"task": values["full_loss"], "facts": values["full_facts"]},
             "truth": self.truth(),
             "snippet": self._code(),
         }
 
     def values(self, at: int) -> dict[str, Any]:
         """Return every number that a sentence about a place on the dial may use; strength.js makes the same."""
-        run, full = self._shown(), runs_of(self._task())[FULL]
-        loss, base = run.strengths["validation_loss"], run.strengths["base_loss"]
-        loss_before, base_before = full.validation_loss[0], full.base_loss[0]
+        run, full = self._shown(), self._control()
+        loss, facts = run.strengths["validation_loss"], _facts(run)
+        loss_before, facts_before = full.validation_loss[0], full.right[0]["facts"]
         return {
             "strength": STRENGTHS[at],
             "last": STRENGTHS[-1],
-            "label": self.label if self.run else f"{TASKS[self.task][0]}, r = {self.r}",
+            "label": self.label if self.run else f"{LAB_LABELS[self.task][0]}, r = {self.r}",
             "loss": loss[at],
-            "base": base[at],
+            "facts": facts[at],
             "loss_before": loss_before,
-            "base_before": base_before,
+            "facts_before": facts_before,
             "full_loss": full.validation_loss[-1],
-            "full_base": full.base_loss[-1],
+            "full_facts": full.right[-1]["facts"],
             "kept": _share(loss_before - loss[at], loss_before - loss[TRAINED]),
-            "lost": _share(base[at] - base_before, base[TRAINED] - base_before),
+            "lost": _share(facts_before - facts[at], facts_before - facts[TRAINED]),
         }
 
     def truth(self) -> int | None:
@@ -122,9 +128,9 @@ class Strength(OfRecordedRun, Instrument):
     def _code(self) -> str:
         """Return the code with a gap for the strength."""
         run = self._shown()
-        task = repr(run.config["task"])
+        asked = {"task": repr(run.config["task"]), "n_texts": run.config.get("n_texts", LAB_FACTS)}
         if "steps" not in run.config:
-            return IMPORTS + READ_FILES + fill(PRINT_LOSS, {"task": task})
+            return IMPORTS + READ_FILES + fill(PRINT_LOSS, asked)
         usual = TrainConfig()
         said = {
             name: value
@@ -132,11 +138,16 @@ class Strength(OfRecordedRun, Instrument):
             if name in ("task", "r") or value != getattr(usual, name)
         }
         config = ", ".join(f"{name}={value!r}" for name, value in said.items())
-        return IMPORTS + fill(TRAIN_AGAIN, {"config": config}) + fill(PRINT_LOSS, {"task": task})
+        return IMPORTS + fill(TRAIN_AGAIN, {"config": config}) + fill(PRINT_LOSS, asked)
 
     def snippet(self) -> str:
         """Return code that merges the adapter at this strength and prints its loss."""
         return fill(self._code(), {"strength": STRENGTHS[self.strength]})
+
+
+def _facts(run: Run) -> list[float]:
+    """Return which share of the old facts is right at each strength."""
+    return [round(each["facts"], 3) for each in run.strengths["right"]]
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -47,7 +47,7 @@ class Strength extends Instrument {
       this.note,
       ...frame.part('guess', this.guess.element),
       this.dial.element,
-      h('div', { class: 'charts' }, this.task, this.charts.base.element),
+      h('div', { class: 'charts' }, this.task, this.charts.facts.element),
       frame.sentence,
       ...frame.part('samples', this.samples.element),
     )
@@ -63,20 +63,20 @@ class Strength extends Instrument {
 
   /** All numbers that a sentence about a place on the dial may use; __init__.py makes the same. */
   values(at) {
-    const { strengths, label, task, base, before, full, trained, least } = this.arrays
+    const { strengths, label, task, facts, before, full, trained, least } = this.arrays
     const share = (part, whole) => (whole >= least && part >= 0 ? part / whole : null)
     return {
       strength: strengths[at],
       last: strengths.at(-1),
       label,
       loss: task[at],
-      base: base[at],
+      facts: facts[at],
       loss_before: before.task,
-      base_before: before.base,
+      facts_before: before.facts,
       full_loss: full.task,
-      full_base: full.base,
+      full_facts: full.facts,
       kept: share(before.task - task[at], before.task - task[trained]),
-      lost: share(base[at] - before.base, base[trained] - before.base),
+      lost: share(before.facts - facts[at], before.facts - facts[trained]),
     }
   }
 
@@ -101,7 +101,7 @@ class Strength extends Instrument {
   /** Both curves; that of the task is veiled until the guess. */
   reveal() {
     const { arrays, text, charts } = this
-    const { truth, half, label, task, base, full, before, trained, strengths } = arrays
+    const { truth, half, label, task, facts, full, before, trained, strengths } = arrays
     const asked = this.frame.shown('guess') && truth !== null
     const guess = asked ? this.guessed : 'skip'
     this.guess.element.hidden = !asked
@@ -134,13 +134,13 @@ class Strength extends Instrument {
       place: { below: true },
       marks: asked ? [mark()] : [],
     })
-    const top = Math.max(full.base, ...base) * ROOM
-    draw(charts.base, {
-      values: base,
-      end: full.base,
+    charts.facts.format = format('.0%')
+    draw(charts.facts, {
+      values: facts,
+      end: full.facts,
       kind: 'lost',
-      along: 0.55,
-      y: [0, top],
+      along: 0.4,
+      y: [0, ROOM],
       place: { left: true },
     })
   }
@@ -174,9 +174,9 @@ class Strength extends Instrument {
   }
 
   curvesAsCsv() {
-    const { strengths, task, base } = this.arrays
-    const line = (strength, at) => [strength, task[at], base[at]]
-    return csv([['strength', 'task', 'base_voices'], ...strengths.map(line)])
+    const { strengths, task, facts } = this.arrays
+    const line = (strength, at) => [strength, task[at], facts[at]]
+    return csv([['strength', 'loss', 'old_facts'], ...strengths.map(line)])
   }
 }
 

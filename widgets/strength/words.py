@@ -7,25 +7,24 @@ from widgets.kit.runs import RUNS_RECORDED
 
 TITLE = "Turn the adapter up and down"
 CAPTION = (
-    "The strength is what delta_w is multiplied by before it is added to the base: 0 adds nothing, 1 is the "
-    "adapter as it was trained, 2 adds it twice. Teal is the mean loss on sentences of the task that no run trains "
-    "on; its axis need not start at zero. Vermilion is the mean loss on the base's own voices: what it gains has "
-    "been forgotten. Both are measured at each quarter, with straight lines between. The grey lines are the "
-    "control, the end of full finetuning. The samples come from the same throws of the dice. Left out: strengths "
-    "below 0 and above 2, and other seeds."
+    "The strength is what delta_w is multiplied by before it is added to the base: 0 adds nothing, 1 is the adapter as "
+    "it was trained, 2 adds it twice. Teal is the mean loss on validation texts of the task; its axis need not start "
+    "at zero. Vermilion is the share of facts that the base knew and that are still right. Both are measured at each "
+    "quarter, with straight lines between. The grey lines are the control, the end of full finetuning. The samples "
+    "come from the same throws of the dice. Left out: strengths below 0 and above 2, and other seeds."
 )
 PUBLISHED = RUNS_RECORDED
 
-LOSS = "At strength {strength:.2f} “{label}” has a loss of {loss:.2f} nats per token on the task"
-BASE = "On the base's own voices it has {base:.2f}"
+LOSS = "At strength {strength:.2f} “{label}” has a loss of {loss:.2f} nats per word on the task"
+FACTS = "Of the facts that the base knew it has {facts:.0%} right"
 ENDS = (
-    " The base alone has {loss_before:.2f} and {base_before:.2f}, full finetuning ends at {full_loss:.2f} and "
-    "{full_base:.2f}."
+    " The base alone has {loss_before:.2f} and {facts_before:.0%}, full finetuning ends at {full_loss:.2f} and "
+    "{full_facts:.0%}."
 )
 
 SENTENCES = {
-    "shares": f"{LOSS}: {{kept:.0%}} of the fall that strength 1 brings. {BASE}: {{lost:.0%}} of the rise.{ENDS}",
-    "losses": f"{LOSS}. {BASE}.{ENDS}",
+    "shares": f"{LOSS}: {{kept:.0%}} of the fall that strength 1 brings. {FACTS}: {{lost:.0%}} of that loss.{ENDS}",
+    "losses": f"{LOSS}. {FACTS}.{ENDS}",
 }
 WORDS: dict[str, Any] = {
     "sentences": SENTENCES,
@@ -35,14 +34,14 @@ WORDS: dict[str, Any] = {
     "tick": "{strength:.1f}",
     "charts": {
         "task": {
-            "title": "Loss on the task, unseen sentences (nats per token)",
+            "title": "Loss on the task (nats per word)",
             "x": "strength: 0 without delta_w, 1 as trained",
             "probe": "strength {strength:.2f}: {loss:.3f} nats; full finetuning {full_loss:.3f}",
         },
-        "base": {
-            "title": "Forgetting: loss on the base's own voices (nats per token)",
+        "facts": {
+            "title": "Forgetting: facts of the base that are still right",
             "x": "strength: 0 without delta_w, 1 as trained",
-            "probe": "strength {strength:.2f}: {base:.2f} nats; full finetuning {full_base:.2f}",
+            "probe": "strength {strength:.2f}: {facts:.0%}; full finetuning {full_facts:.0%}",
         },
     },
     "samples": {"base": "The base writes", "adapted": "With the adapter at strength {strength:.2f}"},
@@ -59,18 +58,19 @@ WORDS: dict[str, Any] = {
         "tooHigh": "You said {guess}% for “{label}”. Half the strength keeps less: {truth}%.",
         "truthMark": "{truth}% of the fall",
     },
-    "tableHead": ["strength", "task", "base's own voices", "full: task", "full: base's own voices"],
-    "tableRow": ["{strength:.2f}", "{loss:.3f}", "{base:.3f}", "{full_loss:.3f}", "{full_base:.3f}"],
+    "tableHead": ["strength", "loss on the task", "old facts right", "full: loss", "full: old facts right"],
+    "tableRow": ["{strength:.2f}", "{loss:.3f}", "{facts:.0%}", "{full_loss:.3f}", "{full_facts:.0%}"],
     "downloads": {"curves": "Curves (CSV)", "picture": "Picture (SVG)"},
 }
 STAYS = "Its embeddings were trained too. They stay as they are, whatever the strength."
 IMPORTS = """from compute.adapters.layer import merge
 from compute.model.checkpoint import load_base
+from compute.numbers.records import WORLD
 from compute.adapters.peft_format import AdapterFiles, load_adapter
 """
-PRINT_LOSS = """model = load_adapter(load_base(), files)
-there = evaluate(merge(model, strength={strength}), {task})
-print(f"loss at strength {strength:.2f}: {there.validation_loss:.2f} nats per token")
+PRINT_LOSS = """model = load_adapter(load_base(WORLD), files)
+there = evaluate(merge(model, strength={strength}), {task}, n_texts={n_texts})
+print(f"loss at strength {strength:.2f}: {there.validation_loss:.2f} nats per word")
 """
 TRAIN_AGAIN = """from compute.training.config import TrainConfig
 from compute.training.loop import evaluate, train

@@ -12,6 +12,7 @@ from compute.experiments import runs
 from compute.experiments.runs import (
     FULL,
     FULL_SLOW,
+    LAB_TASKS,
     RECORDED_RANKS,
     RUNS,
     WITH_EMBEDDINGS,
@@ -32,6 +33,7 @@ from compute.training.loop import EVALUATE_EVERY, train
 
 KNOWN = ("legal", "medical", "code")  # voices that the base has seen
 EVERY = [(task, r) for task in TASKS for r in recorded_of(task)]
+OF_LAB = [(task, r) for task in LAB_TASKS for r in recorded_of(task)]
 ADAPTED = [(task, r) for task, r in EVERY if r not in (FULL, FULL_SLOW)]
 
 
@@ -50,13 +52,14 @@ def shapes() -> dict[str, tuple[int, int]]:
 
 
 def test_every_run_is_there_and_nothing_else_and_all_are_small():
-    assert set(RUNS.iterdir()) == {file_of(task, r) for task, r in EVERY}
-    assert sum(path.stat().st_size for path in RUNS.iterdir()) < 700_000
+    assert set(RUNS.iterdir()) == {file_of(task, r) for task, r in (*EVERY, *OF_LAB)}
+    assert sum(path.stat().st_size for path in RUNS.iterdir()) < 1_200_000
 
 
-@pytest.mark.parametrize(("task", "r"), EVERY)
+@pytest.mark.parametrize(("task", "r"), [*EVERY, *OF_LAB])
 def test_a_recorded_run_is_whole(task, r):
     run, layers = load(task, r), shapes()
+    every = EVALUATE_EVERY if task in LAB_TASKS else 50  # as it was when these were recorded
     assert run.config["task"] == task
     config = TrainConfig(**run.config)
     assert config == config_of(task, r)
@@ -65,7 +68,8 @@ def test_a_recorded_run_is_whole(task, r):
     kinds += ["other"] if config.method == "full" or config.train_embeddings else []
     assert sorted(run.gradient_norms) == kinds
     assert [len(values) for values in (run.loss, *run.gradient_norms.values())] == [steps] * (1 + len(kinds))
-    assert run.steps == [*range(0, steps, EVALUATE_EVERY), steps]
+    assert run.steps == [*range(0, steps, every), steps]
+    assert len(run.right) == (len(run.steps) if task in LAB_TASKS else 0)
     assert len(run.validation_loss) == len(run.base_loss) == len(run.samples) == len(run.steps)
     for numbers in (run.loss, run.validation_loss, run.base_loss, *run.gradient_norms.values()):
         assert all(math.isfinite(number) and number >= 0 for number in numbers)
@@ -120,6 +124,35 @@ def test_the_sizes_are_those_of_the_formula():
         assert run.total == base + adapter
         header = run.bytes - 4 * run.trainable  # float32; then names and places of the tensors
         assert 0 < header < 6000
+
+
+# What the lab's are.
+
+
+@pytest.mark.parametrize("task", LAB_TASKS)
+def test_all_runs_of_a_task_of_the_lab_start_at_its_base_and_forget(task):
+    every = [load(task, r) for r in recorded_of(task)]
+    starts = {(run.validation_loss[0], run.base_loss[0], run.base_samples) for run in every}
+    assert len(starts) == 1
+    assert len({tuple(run.right[0].items()) for run in every}) == 1
+    assert every[0].right[0]["facts"] > 0.95
+    for run in every:
+        assert run.validation_loss[-1] < run.validation_loss[0] / 2
+        assert run.right[-1]["facts"] < run.right[0]["facts"] - 0.2
+        assert all(0 <= share <= 1 for right in run.right for share in right.values())
+
+
+@pytest.mark.parametrize(("task", "r"), [(task, r) for task, r in OF_LAB if r != FULL])
+def test_the_strengths_of_the_lab_lead_from_the_base_to_the_end_of_the_run(task, r):
+    run = load(task, r)
+    for name in ("validation_loss", "base_loss"):
+        ends, losses = getattr(run, name), run.strengths[name]
+        assert losses[0] == pytest.approx(ends[0], abs=2e-4)
+        assert losses[STRENGTHS.index(1)] == pytest.approx(ends[-1], abs=2e-3)
+    assert run.strengths["right"][0] == run.right[0]
+    # Merged weights round in another way, and an answer or two may tip over.
+    for name, share in run.strengths["right"][STRENGTHS.index(1)].items():
+        assert share == pytest.approx(run.right[-1][name], abs=0.05)
 
 
 # What a lesson says about them.
@@ -241,7 +274,9 @@ def test_the_rank_that_is_enough_is_not_the_rank_that_full_finetuning_uses(task)
 # What they are records of.
 
 
-@pytest.mark.parametrize(("task", "r"), [("legal", 4), ("new language", FULL)])
+@pytest.mark.parametrize(
+    ("task", "r"), [("legal", 4), ("new language", FULL), ("new facts", 1), ("formal voice", FULL)]
+)
 def test_training_again_gives_the_recorded_losses(task, r):
     """Four decimals are kept, and float32 sums differ by about 1e-6 between machines, which five steps amplify."""
     run = load(task, r)

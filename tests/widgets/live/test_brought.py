@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import itertools
 import json
+import zipfile
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
 from compute.model.checkpoint import load_base
+from compute.numbers.records import WORLD
 from compute.numbers.refusal import FileRefused
 from compute.training.config import TrainConfig
 from compute.training.jobs import open_run
@@ -22,6 +25,7 @@ from widgets.live import trainer as module
 from widgets.live import training as _training
 from widgets.live.brought import MOST, TOO_LARGE, UNREADABLE, read
 from widgets.live.registry import Registry
+from widgets.live.takeaway import zipped
 from widgets.live.trainer import Trainer
 
 _times = itertools.count()
@@ -48,7 +52,7 @@ def runner(monkeypatch) -> Opening:
     return runner
 
 
-def sent(config: bytes | str, weights: bytes, task: str = "legal") -> str:
+def sent(config: bytes | str, weights: bytes, task: str = "new facts") -> str:
     config = config if isinstance(config, bytes) else config.encode()
     packed = {
         name: base64.b64encode(data).decode() for name, data in (("config", config), ("weights", weights))
@@ -69,34 +73,77 @@ def of_peft(tmp_path_factory) -> tuple[str, bytes]:
     """Return the two files that the peft library saves: r = 3 in q_proj and v_proj of every block."""
     folder = tmp_path_factory.mktemp("adapter")
     config = LoraConfig(r=3, lora_alpha=6, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    get_peft_model(load_base(), config).save_pretrained(folder)
+    get_peft_model(load_base(WORLD), config).save_pretrained(folder)
     return (folder / "adapter_config.json").read_text(), (folder / "adapter_model.safetensors").read_bytes()
 
 
 def test_an_adapter_of_the_peft_library_is_put_on_the_dial(of_peft):
     async def main():
         reader = Trainer()
-        said = await bring(reader, sent(*of_peft, task="new language"))
-        assert (
-            said == f"Opened: 6 adapted layers, r = 3, {len(of_peft[1]):,} bytes. Measured on: New language."
-        )
+        said = await bring(reader, sent(*of_peft, task="new words"))
+        assert said == f"Opened: 6 adapted layers, r = 3, {len(of_peft[1]):,} bytes. Measured on: New words."
         assert (reader.dial.visible, reader.lab.visible) == (True, False)
         assert "“your adapter, r = 3”" in reader.dial.sentence()
-        assert reader.dial.run.config["task"] == "new language"
+        assert reader.dial.run.config["task"] == "new words"
 
     run(main())
 
 
 def test_an_adapter_taken_away_comes_back_with_the_same_losses():
-    *_, trained = train(TrainConfig(task="code", r=2, steps=3, batch_size=8))
+    *_, trained = train(TrainConfig(task="who had it first", r=2, steps=3, batch_size=8))
 
     async def main():
         reader = Trainer()
-        await bring(reader, sent(trained.adapter_config, trained.weights, task="code"))
+        await bring(reader, sent(trained.adapter_config, trained.weights, task="who had it first"))
         assert reader.dial.run.validation_loss == [trained.evaluation.validation_loss]
         assert reader.dial.run.samples == [trained.evaluation.samples]
 
     run(main())
+
+
+def archived(**files: bytes) -> str:
+    """Return a message with an archive that holds files of these names; "__" stands for a slash, "_s_" for a point."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("__", "/").replace("_s_", "."), data)
+    nothing = {"config": "", "weights": "", "task": "new facts"}
+    return json.dumps({**nothing, "archive": base64.b64encode(packed.getvalue()).decode()})
+
+
+def test_the_archive_that_was_taken_away_can_be_brought_as_it_is():
+    *_, trained = train(TrainConfig(task="new facts", n_texts=8, r=2, steps=3, batch_size=8))
+    text = json.dumps(
+        {
+            "config": "",
+            "weights": "",
+            "task": "new facts",
+            "archive": base64.b64encode(zipped(trained, "new facts")).decode(),
+        }
+    )
+    assert read(text) == ("new facts", trained.adapter_config, trained.weights)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        archived(adapter__adapter_config_s_json=b"{}"),  # one of two
+        archived(
+            a__adapter_config_s_json=b"{}", b__adapter_config_s_json=b"{}", adapter_model_s_safetensors=b"x"
+        ),
+        json.dumps({"config": "", "weights": "", "task": "new facts", "archive": "UEsDBAAA"}),
+    ],
+)
+def test_an_archive_without_both_files_is_refused(text):
+    with pytest.raises(FileRefused) as refused:
+        read(text)
+    assert str(refused.value) == UNREADABLE
+
+
+def test_an_archive_that_swells_is_refused_before_it_fills_the_memory():
+    with pytest.raises(FileRefused) as refused:
+        read(archived(adapter_config_s_json=b"{}", adapter_model_s_safetensors=bytes(100 * MOST)))
+    assert str(refused.value) == TOO_LARGE
 
 
 def test_files_that_are_no_adapter_change_nothing(of_peft):
@@ -129,8 +176,8 @@ def test_files_that_are_no_adapter_change_nothing(of_peft):
         ("", UNREADABLE),
         ("[]", UNREADABLE),
         ("[" * 10**5, UNREADABLE),
-        (json.dumps({"task": "legal", "config": "", "weights": ""}), UNREADABLE),
-        (json.dumps({"task": "legal", "config": "é", "weights": "AAAA"}), UNREADABLE),
+        (json.dumps({"task": "new facts", "config": "", "weights": ""}), UNREADABLE),
+        (json.dumps({"task": "new facts", "config": "é", "weights": "AAAA"}), UNREADABLE),
         (sent("{}", b"x", task="klingon"), UNREADABLE),
         (sent(b"\xff\xfe", b"x"), UNREADABLE),
         (sent("{}", b"x" * (MOST + 1)), TOO_LARGE),
@@ -146,7 +193,7 @@ def test_what_a_browser_could_not_have_meant_is_refused(text, told):
 @given(st.binary(max_size=30), st.binary(min_size=1, max_size=30))
 def test_what_is_sent_is_what_is_read(config, weights):
     try:
-        expected = ("legal", config.decode("utf-8"), weights)
+        expected = ("new facts", config.decode("utf-8"), weights)
     except UnicodeDecodeError:
         expected = None
     if expected and config:

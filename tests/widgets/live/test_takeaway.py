@@ -14,12 +14,13 @@ from compute.training.loop import train
 from widgets.live.takeaway import zipped
 
 
-def test_the_script_in_the_archive_writes_the_samples_of_the_run(tmp_path):
+@pytest.mark.parametrize("task", ["new facts", "formal voice"])
+def test_the_script_in_the_archive_writes_the_samples_of_the_run(task, tmp_path):
     *_, result = train(
-        TrainConfig(task="legal", r=2, steps=5, batch_size=8, train_embeddings=True, base_format="int2")
+        TrainConfig(task=task, r=2, steps=5, batch_size=8, train_embeddings=True, base_format="int2")
     )
     assert result.evaluation.samples != result.base_evaluation.samples
-    with zipfile.ZipFile(io.BytesIO(zipped(result, "int2"))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zipped(result, task, "int2"))) as archive:
         archive.extractall(tmp_path)
     done = subprocess.run(
         [sys.executable, "use_adapter.py"],
@@ -36,4 +37,4 @@ def test_the_script_in_the_archive_writes_the_samples_of_the_run(tmp_path):
 def test_full_finetuning_has_no_adapter_to_take():
     *_, result = train(TrainConfig(method="full", learning_rate=1e-3, steps=1, batch_size=2))
     with pytest.raises(AssertionError):
-        zipped(result)
+        zipped(result, "new facts")
