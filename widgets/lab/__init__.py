@@ -14,7 +14,7 @@ from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape
 from widgets.kit.runs import LAB_LABELS, OfRecordedRun
 from widgets.kit.text import fill, name_of, slug
-from widgets.lab.pair import MOST_STEPS, Pair, recorded_pair, shipped
+from widgets.lab.pair import DIGITS, MOST_STEPS, Pair, recorded_pair, shipped
 from widgets.lab.words import SNIPPET, WORDS
 
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
@@ -106,9 +106,9 @@ class Lab(OfRecordedRun, Instrument):
             "full_loss": full.validation_loss[full_at],
             "lora_train": lora.loss[min(step, len(lora.loss) - 1)],
             "full_train": full.loss[min(step, len(full.loss) - 1)],
-            "facts_before": lora.right[0]["facts"],
-            **{f"lora_{name}": share for name, share in lora.right[at].items()},
-            **{f"full_{name}": share for name, share in full.right[full_at].items()},
+            "facts_before": round(lora.right[0]["facts"], DIGITS),
+            **{f"lora_{name}": round(share, DIGITS) for name, share in lora.right[at].items()},
+            **{f"full_{name}": round(share, DIGITS) for name, share in full.right[full_at].items()},
             "trainable": lora.trainable,
             "full_trainable": full.trainable,
             "kilobytes": lora.bytes / 1000,

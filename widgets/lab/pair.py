@@ -10,6 +10,7 @@ from widgets.kit.runs import runs_of
 from widgets.kit.text import slug
 from widgets.lab.words import METHOD_NAMES, NAMES, OTHER_LENGTH, RECORDED, SIZED, WITH_RANK
 
+DIGITS = 4  # of a share, here and in the browser
 MOST_STEPS = 2000  # of a live run: it takes about a minute
 
 
@@ -108,7 +109,7 @@ def shipped(run: Run, whole: bool) -> dict[str, Any]:
         "loss": _short(run.loss),
         "steps": run.steps,
         "validation_loss": _short(run.validation_loss),
-        **{name: [round(each[name], 3) for each in run.right] for name in ("task", "facts", "stories")},
+        **{name: [round(each[name], DIGITS) for each in run.right] for name in ("task", "facts", "stories")},
         "diverged": run.diverged and run.diverged["step"],
         "samples": run.samples,
         # A model that starts as the base writes as the base does; what another one's base writes is known at the end.

@@ -16,6 +16,7 @@ from widgets.strength.words import IMPORTS, PRINT_LOSS, READ_FILES, SENTENCES, S
 
 TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
 HALF = STRENGTHS.index(0.5)
+SHOWN = 2  # texts at each strength: a single file holds those of all runs
 LEAST = 0.02  # nats, or of all facts: shares of a smaller change would be shares of chance
 
 
@@ -84,8 +85,8 @@ class Strength(OfRecordedRun, Instrument):
             "least": LEAST,
             "task": run.strengths["validation_loss"],
             "facts": _facts(run),
-            "samples": run.strengths["samples"],
-            "base_samples": run.base_samples,
+            "samples": [texts[:SHOWN] for texts in run.strengths["samples"]],
+            "base_samples": run.base_samples[:SHOWN],
             "before": {"task": values["loss_before"], "facts": values["facts_before"]},
             "full": {"task": values["full_loss"], "facts": values["full_facts"]},
             "truth": self.truth(),
