@@ -110,17 +110,12 @@ def test_told_to_end_it_ends_quietly(tmp_path):
     assert served.printed() == f"LoRA, live: http://127.0.0.1:{served.port}/\n"
 
 
-def test_ctrl_c_ends_it_at_once_and_quietly(tmp_path):
-    with program(tmp_path / "log.txt", "app.py") as served:
-        assert served.interrupt() == 0
-    assert served.printed() == f"LoRA, live: http://127.0.0.1:{served.port}/\n"
-
-
-def test_on_all_addresses_it_says_how_others_come_in(tmp_path):
+def test_on_all_addresses_it_says_how_others_come_in_and_ctrl_c_ends_it_quietly(tmp_path):
     with program(tmp_path / "log.txt", "app.py", "--address", "0.0.0.0") as served:
         assert served.ask("/").status == 200
-        served.interrupt()
-    said = served.printed()
+        said = served.printed()
+        assert served.interrupt() == 0
+    assert served.printed() == said
     assert f"http://localhost:{served.port}/" in said
     assert "--allow-origin NAME:PORT" in said
 
