@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 
 from helpers import ROOT, find_browser
 from helpers.app import serve
 from helpers.find_browser import FLAGS, HOSTS
 
-# Torch's threads that wait for each other beside a browser and a server take six times as long as one does.
+if TYPE_CHECKING:
+    import numpy as np
+
+# Threads of NumPy and torch that wait for each other beside a browser and a server take six times as long as one
+# does. Both read this when they are loaded, so nothing above loads them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 collect_ignore = ["bench"]  # measurements, run by `make bench`
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser's tests last: Playwright leaves an event loop running, so asyncio.run fails after it."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    """Run the browser's tests last: Playwright leaves an event loop running, so asyncio.run fails after it.
+
+    Of these the long ones come first, so that no process is left with one at the end, and then those that need
+    the export, so that hardly any process waits for another to write it.
+    """
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+        needs = getattr(item, "fixturenames", ())
+        return "browser" in needs, item.get_closest_marker("long") is None, "exported" not in needs
+
+    items.sort(key=turn)
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Give each test the same seeded generator."""
+    import numpy as np
+
     return np.random.default_rng(0)
 
 
@@ -102,10 +118,19 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export the site once; give the folder it was written to."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "app.py", "export", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode != 0:
-        pytest.fail(f"python app.py export ended ({done.returncode}); it said:\n{done.stdout}{done.stderr}")
+    """Export the site once for all processes of the session; give the folder it was written to."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, written = shared / "site", shared / "site.written"
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not written.exists():
+            command = [sys.executable, "app.py", "export", str(folder)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+            if done.returncode != 0:
+                pytest.fail(
+                    f"python app.py export ended ({done.returncode}); it said:\n{done.stdout}{done.stderr}"
+                )
+            written.touch()
     return folder

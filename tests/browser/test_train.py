@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from helpers.app import Served, program
 from widgets.live.runner import BOOT
 
+pytestmark = pytest.mark.long
 FINISHED = re.compile(r"finished: \d+ steps in [\d.]+ s")
 PATIENCE_MS = 90_000  # for a run, on two cores that other tests use too
 
