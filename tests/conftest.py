@@ -52,8 +52,10 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
     """Start the Chromium of find_browser once for all tests."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # A chart and five pictures are drawn and measured on two cores that other tests use too.
+    expect.set_options(timeout=20_000)
     path = find_browser.installed()
     if path is None:
         pytest.fail(f"{find_browser.MISSING} `make test` installs one where it can.", pytrace=False)

@@ -14,10 +14,6 @@ from widgets.kit.text import fill
 from widgets.rank import Rank, case
 from widgets.rank.words import READOUT_VALUES
 
-# A chart and five pictures are drawn and measured on two cores that other tests use too.
-PATIENCE_MS = 20_000
-expect.set_options(timeout=PATIENCE_MS)
-
 # U and Vh reach the browser in float32, each entry rounded by at most 2**-24 of itself. By Cauchy-Schwarz, with rows of
 # U and columns of Vh no longer than 1, an entry of a copy is off by at most 2 * 2**-24 * s[0]. The hundredth more is
 # for the products of two roundings and for sums in float64.
