@@ -97,7 +97,8 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     page.get_by_label("Choose adapter_config.json", exact=False).set_input_files(
         [tmp_path / "adapter" / name for name in names]
     )
-    expect(page.get_by_role("status").filter(has_text="Opened: 18 adapted layers, r = 1")).to_be_visible()
+    opened = page.get_by_role("status").filter(has_text="Opened: 18 adapted layers, r = 1")
+    expect(opened).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".lora-strength .sentence")).to_contain_text("At strength 1.00 “your adapter, r = 1”")
     expect(page.locator(".lora-lab .sentence")).to_be_hidden()
 
