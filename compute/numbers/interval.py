@@ -1,8 +1,12 @@
-"""How far a counted share may be from the true one."""
+"""How far what was measured may be from what is true: a share that was counted, a mean of a few repeats."""
 
 import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
 
-from compute.numbers.bounds import whole
+from scipy.special import stdtrit
+
+from compute.numbers.bounds import number, whole
 
 Z = 1.96  # standard deviations on each side of a mean that hold 95 % of a normal distribution
 
@@ -50,3 +54,46 @@ def wilson(count: int, number: int) -> tuple[float, float]:
     p, z = count / number, Z * Z / number
     middle, half = (p + z / 2) / (1 + z), math.sqrt(p * (1 - p) * z + z * z / 4) / (1 + z)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """Return how far the mean of a few repeats may be from the mean of very many.
+
+    Parameters
+    ----------
+    values : sequence of float
+        What each repeat came to, at least 2: of two things that share their seeds, the differences seed by seed.
+
+    Returns
+    -------
+    low : float
+        Lower end of the 95 % interval.
+    high : float
+        Upper end.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 values, or one is not finite.
+
+    Notes
+    -----
+    Student's interval: the mean, and on each side of it the standard error times the 0.975 quantile of his t with one
+    degree of freedom less than there are values. With 5 values that is 2.78, with very many 1.96. It takes the values
+    for draws from a normal distribution.
+
+    References
+    ----------
+    Student 1908, doi:10.1093/biomet/6.1.1.
+
+    Examples
+    --------
+    >>> [round(end, 2) for end in of_mean([1.0, 2.0, 3.0, 4.0, 5.0])]
+    [1.04, 4.96]
+    """
+    n = len(values)
+    whole("number of values", n, 2)
+    for value in values:
+        number("value", value)
+    mean, half = fmean(values), float(stdtrit(n - 1, 0.975)) * stdev(values) / math.sqrt(n)
+    return mean - half, mean + half
