@@ -7,8 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from compute.experiments.tasks import RANKS, SEEDS, SUSPECTS
+from helpers.browser import instrument, open_drawer
 from widgets.knee import Knee
-from widgets.wall import Wall
+from widgets.wall import MOST, Wall
 
 
 def drag(page, value: int) -> None:
@@ -61,23 +63,52 @@ def test_a_rank_picked_in_the_chart_sets_the_tolerance_that_it_meets(open_page, 
     expect(page.locator(".mark.truth")).to_contain_text("knee r = 5")
 
 
-@pytest.mark.parametrize("task", ["legal", "dialect", "new-language"])
-def test_the_wall_says_what_python_says_at_every_tolerance(open_page, server, task):
-    page = open_page(f"{server}/embed/knee/wall.html?task={task}")
-    sentence = page.locator(".lora-wall .sentence")
-    for hundredths in (1, 5, 12, 50, 80):
-        drag(page, hundredths)
-        expect(sentence).to_have_text(Wall(task=task, tolerance=hundredths).sentence())
+@pytest.mark.parametrize("task", ["mirror-voice", "who-had-it-first", "new-words"])
+def test_the_wall_says_what_python_says_of_every_way(open_page, server, task):
+    page = open_page(f"{server}/embed/knee/wall.html?task={task}&guess=skip")
+    root = instrument(page, "wall")
+    drawer = open_drawer(root, "Numbers as a table")
+    for measure in ("right", "loss"):
+        page.get_by_label("Measured by").select_option(measure)
+        for place in (0, 3, len(RANKS) - 1, MOST):
+            figure = Wall(task=task, measure=measure, place=place, guess="skip")
+            page.get_by_label("What learns", exact=True).fill(str(min(place, len(figure.table()[1]) - 2)))
+            expect(root.locator(".sentence")).to_have_text(figure.sentence())
+    head, rows = figure.table()
+    expect(drawer.locator(":is(th, td)")).to_have_text([*head, *(cell for row in rows for cell in row)])
 
 
-def test_the_wall_is_marked_and_falls_away_when_more_is_accepted(open_page, server):
+def test_what_is_missing_is_asked_first_and_only_of_the_new_words(open_page, server):
     page = open_page(f"{server}/embed/knee/wall.html")
-    mark = page.locator(".mark.knee:not(.thin)")
-    expect(mark).to_have_class(re.compile("absent"))
-    expect(mark).to_contain_text("not within 0.05")
-    drag(page, 50)
-    expect(mark).not_to_have_class(re.compile("absent"))
-    expect(mark).to_contain_text("knee r = 4")
+    root = instrument(page, "wall")
+    expect(root.locator(".guess")).to_be_hidden()
+    page.get_by_label("Task", exact=True).select_option("new-words")
+    slider = page.get_by_label("What learns", exact=True)
+    expect(slider).to_have_attribute("max", str(len(RANKS) - 1))
+    expect(root.locator(".mark.embeddings")).to_have_count(0)
+    expect(root.locator(".mark.seed")).to_have_count(len(RANKS) * len(SEEDS))
+    page.get_by_label("My guess:").select_option("norms")
+    page.get_by_role("button", name="Reveal").click()
+    expect(root.locator(".verdict")).to_contain_text("You said: the norms")
+    expect(root.locator(".verdict")).to_contain_text("It is the embeddings")
+    expect(slider).to_have_attribute("max", str(MOST))
+    expect(root.locator(".mark.embeddings")).to_have_count(len(SUSPECTS))
+    expect(root.locator(".mark.seed")).to_have_count((MOST + 1) * len(SEEDS))
+    page.get_by_label("Task", exact=True).select_option("formal-voice")
+    expect(root.locator(".guess")).to_be_hidden()
+    expect(root.locator(".mark.embeddings")).to_have_count(0)
+
+
+def test_a_way_is_picked_in_the_chart_by_the_keyboard(open_page, server):
+    page = open_page(f"{server}/embed/knee/wall.html?task=new-words&guess=skip")
+    chart = page.get_by_role("slider", name="What of the old is still right")
+    chart.focus()
+    chart.press("End")
+    chart.press("ArrowLeft")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile("^norms alone: "))
+    chart.press("Enter")
+    expected = Wall(task="new-words", place=MOST - 1, guess="skip").sentence()
+    expect(page.locator(".lora-wall .sentence")).to_have_text(expected)
 
 
 def test_the_export_has_every_matrix_and_task(exported, open_page):
@@ -85,5 +116,5 @@ def test_the_export_has_every_matrix_and_task(exported, open_page):
     page.locator("#knee").get_by_label("Matrix", exact=True).select_option("flat")
     page.locator("#knee").get_by_role("button", name="Skip").click()
     expect(page.locator(".lora-knee .sentence")).to_have_text(Knee(task="flat").sentence())
-    page.locator("#wall").get_by_label("Task", exact=True).select_option("dialect")
-    expect(page.locator(".lora-wall .sentence")).to_have_text(Wall(task="dialect").sentence())
+    page.locator("#wall").get_by_label("Task", exact=True).select_option("formal-voice")
+    expect(page.locator(".lora-wall .sentence")).to_have_text(Wall(task="formal-voice").sentence())

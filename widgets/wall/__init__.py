@@ -1,135 +1,176 @@
-"""The wall instrument: how close a trained adapter comes to full finetuning as r grows, and where it stops."""
+"""The wall instrument: what rank a task of the world needs, where no rank is enough, and what it all costs."""
 
+from collections.abc import Iterable
 from functools import cache
+from statistics import fmean
 from typing import Any
 
 import param
 
-from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
-from compute.matrices.knee import first_within
-from compute.text.voices import NEW_VOICES
-from compute.training.gathered import Run
+from compute.experiments.tasks import (
+    FULL,
+    MEASURED,
+    RANKS,
+    SEEDS,
+    SUSPECTS,
+    Learned,
+    load_tasks,
+    way_of,
+    ways,
+)
+from compute.training.config import TrainConfig
+from compute.world.tasks import NEW_WORDS
 from widgets.kit.choices import one_of
-from widgets.kit.instrument import Instrument
-from widgets.kit.runs import TASKS, runs_of
-from widgets.kit.text import fill, name_of
-from widgets.wall.words import SNIPPET, WORDS
+from widgets.kit.guess import guess_option
+from widgets.kit.instrument import Instrument, Values
+from widgets.kit.text import fill, name_of, slug
+from widgets.wall.words import MEASURES, SNIPPET, TASKS, WAYS, WORDS
 
-WITH_RANK = 4  # of the runs whose embeddings learned too
-MOST = 80  # hundredths of a nat: the largest tolerance, which every task meets
-
-
-@cache
-def _with_embeddings(task: str) -> Run | None:
-    """Return the run at r = 4 whose embeddings learned too, None where there is none."""
-    name = name_of(task)
-    return load(name, WITH_EMBEDDINGS) if name in NEW_VOICES else None
-
-
-def _final(run: Run) -> float:
-    return run.validation_loss[-1]
+DECIMALS = 4
+MOST = len(RANKS) + len(SUSPECTS) - 1
+COLUMNS = {"loss": "loss", "right": "task_right"}  # what a measure is called in the record
+RANK = "rank"  # the guess that only a higher rank is missing
 
 
 class Wall(Instrument):
-    """Show for each task how far the final loss of LoRA stays above that of full finetuning, over r.
+    """Choose a task and slide the rank, and see how close LoRA comes to full finetuning, and what is forgotten.
 
-    Teal is LoRA, one line a task; the grey line at zero is the control, full finetuning. Squares are runs at r = 4
-    whose embeddings learned too. Gold is the count of numbers trained. Left out: ranks between those recorded, other
-    seeds, other learning rates.
+    Teal is what was learned, a ring for each seed, a line through their means; squares are what learns in place of an
+    adapter or beside it. Grey is the control, full finetuning, a band from its worst to its best seed, and the floor.
+    Vermilion is what of the old is left. Left out: ranks between, other rates, longer runs.
     """
 
     task = one_of(
-        {task: label for task, (label, _) in TASKS.items()},
-        default="new-language",
+        {slug(task): TASKS[task].label for task in MEASURED},
+        default="mirror-voice",
         label="Task",
-        doc="Which task the sentence and the thick line are about.",
+        doc="What is learned.",
     )
-    tolerance = param.Integer(
-        default=5,
-        bounds=(1, MOST),
-        label="Tolerance",
-        doc="Largest loss above full finetuning that is accepted, in hundredths of a nat.",
+    measure = one_of(MEASURES, default="loss", label="Measured by", doc="What the left chart shows.")
+    place = param.Integer(
+        default=0,
+        bounds=(0, MOST),
+        label="What learns",
+        doc=f"Which of r = {', '.join(map(str, RANKS))} learns, the first being 0; of the new words, what else does.",
     )
+    guess = guess_option(WORDS["guess"]["options"])
 
-    keyed_by = ("task",)
-    parts = ("task", "steps", "cost", "table", "code", "share")
+    sheets = ("wall/wall",)
+    parts = ("choices", "steps", "guess", "readouts", "price", "table", "code", "share")
 
     def make_arrays(self) -> dict[str, Any]:
-        """Return the losses of all tasks over r, their floors and the knees at every tolerance."""
-        runs = runs_of(self.task)
-        trained = _with_embeddings(self.task)
-        label, note = TASKS[self.task]
+        """Return the runs of all tasks: they are little, so all are shipped at once."""
+        told = {"seeds": len(SEEDS), "steps": TrainConfig.steps, "recorded": load_tasks().recorded}
         return {
-            "key": self.task,
-            "label": label,
-            "note": f"{note} Recorded {runs[FULL].recorded}.",
-            "ranks": RECORDED_RANKS,
-            "losses": {task: [_final(runs_of(task)[str(r)]) for r in RECORDED_RANKS] for task in TASKS},
-            "full": {task: _final(runs_of(task)[FULL]) for task in TASKS},
-            "knees": {task: [_knee(task, i) for i in range(1, MOST + 1)] for task in TASKS},
-            "trainable": [runs[str(r)].trainable for r in RECORDED_RANKS],
-            "full_trainable": runs[FULL].trainable,
-            "with": {task: _final(run) for task in TASKS if (run := _with_embeddings(task))},
-            "with_rank": WITH_RANK,
-            "with_trainable": trained.trainable if trained else None,
-            "rows": self.table()[1],
-            "snippet": fill(SNIPPET, {"task": repr(name_of(self.task))}),
-        }
-
-    def at(self, r: int) -> dict[str, Any]:
-        """Return every number that a probe of r may use; wall.js makes the same."""
-        run, full = runs_of(self.task)[str(r)], runs_of(self.task)[FULL]
-        return {
-            "r": r,
-            "label": TASKS[self.task][0],
-            "loss": _final(run),
-            "full": _final(full),
-            "trainable": run.trainable,
-            "full_trainable": full.trainable,
+            "note": fill(WORDS["note"], told),
+            "ranks": len(RANKS),
+            "tasks": {slug(task): _shipped(task) for task in MEASURED},
+            "snippet": SNIPPET,
         }
 
     def values(self) -> dict[str, Any]:
-        """Return every number that the sentence may use; wall.js makes the same."""
-        runs = runs_of(self.task)
-        closest = min(RECORDED_RANKS, key=lambda r: _final(runs[str(r)]))
-        values = self.at(_knee(self.task, self.tolerance) or closest) | {"tolerance": self.tolerance / 100}
-        trained = _with_embeddings(self.task)
-        if trained:
-            values |= {
-                "with_rank": WITH_RANK,
-                "with_loss": _final(trained),
-                "with_trainable": trained.trainable,
-            }
-        return values
+        """Return every number that the sentence may use; they are shipped to the browser."""
+        places = _values(name_of(self.task))
+        return places[min(self.place, self._last())]
 
     def sentence(self) -> str:
-        """Say in one sentence where the knee is, or that there is none."""
-        case = "knee" if _knee(self.task, self.tolerance) else "wall"
-        more = WORDS["embeddings"] if _with_embeddings(self.task) else ""
-        return fill(WORDS["sentences"][case] + more, self.values())
+        """Say in a few words how far from full finetuning this ends, and what of the old is left."""
+        values = self.values()
+        said = WORDS["sentences"][self.measure][values[f"{self.measure}_verdict"]]
+        return fill(said + WORDS["sentences"]["price"], values)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows of the final losses of all tasks."""
-        names = [*map(str, RECORDED_RANKS), FULL]
-        rows = []
-        for name in names:
-            runs = {task: runs_of(task)[name] for task in TASKS}
-            first = next(iter(runs.values()))
-            rows.append([name, f"{first.trainable:,d}", *(f"{_final(run):.3f}" for run in runs.values())])
-        trained = {task: _with_embeddings(task) for task in TASKS}
-        one = next(run for run in trained.values() if run)
-        losses = (f"{_final(run):.3f}" if run else "not recorded" for run in trained.values())
-        rows.append([f"{WITH_RANK} + embeddings", f"{one.trainable:,d}", *losses])
-        return WORDS["tableHead"], rows
+    def rows(self) -> Iterable[Values]:
+        """Return what each way comes to, full finetuning last; suspects only once they have been guessed at."""
+        task = name_of(self.task)
+        return [*_values(task)[: self._last() + 1], _full(task)]
 
     def snippet(self) -> str:
-        """Return code that finds the knee among the recorded runs."""
-        task = repr(name_of(self.task))
-        return fill(SNIPPET, {"task": task, "tolerance": self.tolerance / 100})
+        """Return code that reads the record and prints the numbers of the sentence."""
+        return fill(SNIPPET, self.values())
+
+    def _last(self) -> int:
+        """Return the last place that the slider has: the suspects come into sight after the guess."""
+        asked = self.asks() or name_of(self.task) != NEW_WORDS
+        return len(RANKS) - 1 if asked else MOST
 
 
-def _knee(task: str, hundredths: int) -> int | None:
-    """Return the first recorded r within a tolerance of full finetuning."""
-    runs = runs_of(task)
-    losses = {r: _final(runs[str(r)]) for r in RECORDED_RANKS}
-    return first_within(losses, _final(runs[FULL]), hundredths / 100)
+def _numbers(learned: Learned) -> dict[str, Any]:
+    """Return means over the seeds, and their ends."""
+    found: dict[str, Any] = {"numbers": learned.numbers, "rate": f"{learned.rate:g}"}
+    for name, column in (COLUMNS | {"facts": "facts", "stories": "stories"}).items():
+        each = getattr(learned, column)
+        found |= {name: round(fmean(each), DECIMALS), f"{name}_low": min(each), f"{name}_high": max(each)}
+    return found
+
+
+@cache
+def _full(task: str) -> dict[str, Any]:
+    return _numbers(load_tasks().of(task, FULL)) | {"way": WAYS[FULL].name}
+
+
+@cache
+def _values(task: str) -> list[dict[str, Any]]:
+    """Return the numbers of each way to learn a task, beside those of full finetuning and of the base."""
+    recorded = load_tasks()
+    full, before = recorded.of(task, FULL), recorded.before[task]
+    common = {
+        "seeds": len(SEEDS),
+        "task": task,
+        "of": TASKS[task].of,
+        "unit": TASKS[task].unit,
+        "what": TASKS[task].what,
+        "all": TASKS[task].all,
+        "full_loss": round(fmean(full.loss), DECIMALS),
+        "full_right": round(fmean(full.task_right), DECIMALS),
+        "before_facts": before["facts"],
+        "before_stories": before["stories"],
+    }
+    found = []
+    for way in ways(task):
+        if way == FULL:
+            continue
+        said = WAYS.get(way) or WAYS["r"]
+        values = common | _numbers(recorded.of(task, way)) | {"key": way}
+        values |= {name: fill(getattr(said, name), {"r": way.split()[-1]}) for name in ("name", "by", "tick")}
+        for measure, column in COLUMNS.items():
+            gap = recorded.apart(task, way, what=column)
+            values |= {
+                f"{measure}_verdict": gap.verdict,
+                f"{measure}_apart": abs(round(gap.mean, DECIMALS)),
+                f"{measure}_least": round(min(abs(gap.low), abs(gap.high)), DECIMALS),
+                f"{measure}_most": round(max(abs(gap.low), abs(gap.high)), DECIMALS),
+            }
+        found.append(values | {"way": values["name"]})
+    return found
+
+
+def _truth() -> str:
+    """Return who did it: of what learns alone, with a rank or without, what ends lowest with the new words."""
+    recorded = load_tasks()
+    losses = {RANK: min(fmean(recorded.of(NEW_WORDS, way_of(r)).loss) for r in RANKS)}
+    losses |= {name: fmean(recorded.of(NEW_WORDS, name).loss) for name in SUSPECTS[:2]}
+    return min(losses, key=losses.__getitem__)
+
+
+def _shipped(task: str) -> dict[str, Any]:
+    recorded = load_tasks()
+    each = [recorded.of(task, way) for way in (*ways(task)[: len(RANKS)], *ways(task)[len(RANKS) + 1 :])]
+    values = _values(task)
+    suspects = values[len(RANKS) :]
+    guess = {}
+    if suspects:
+        guess = {
+            "truth": _truth(),
+            "best": min(one["loss"] for one in values[: len(RANKS)]),
+            "full": values[0]["full_loss"],
+            **{f"suspect_{i}": one["loss"] for i, one in enumerate(suspects)},
+        }
+    return {
+        "note": TASKS[task].note,
+        "values": values,
+        "full": _full(task),
+        "seeds": {name: [getattr(one, column) for one in each] for name, column in COLUMNS.items()},
+        "before": {"right": recorded.before[task]["task"], "loss": recorded.before[task]["loss"]},
+        "floor": recorded.floor.get(task),
+        "guess": guess,
+    }

@@ -1,221 +1,235 @@
+import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
 import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
+import { Guess } from '../kit/guess.js'
 import { Instrument, rendering } from '../kit/instrument.js'
-import { LevelChart } from '../kit/level.js'
-import { Readouts, inCase } from '../kit/readouts.js'
+import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
-const EVERY_MS = 250
-const ROOM = 1.08 // above the highest value of a curve
-const BELOW = -0.14 // of the highest value: room for names under the floor
+const EVERY_MS = 900 // while it plays: there are few places, and a sentence to read at each
+const ROOM = 0.08 // above and below, of what lies between
+const TOP = 1.06 // above all, so that a line there is seen
+const FORMATS = { loss: format('.2f'), right: format('.0%') }
 
-/** How far LoRA's final loss stays above that of full finetuning, over r and for all tasks. */
+/** What rank a task needs, where no rank is enough, and what is forgotten. */
 class Wall extends Instrument {
   constructor(model, el) {
     super(model, el)
-    this.awaits('task')
-    this.load()
+    model.on('change:task', () => this.draw())
+    model.on('change:measure', () => this.draw())
+    model.on('change:guess', () => this.draw())
+    this.draw()
   }
 
-  /** In hundredths of a nat. */
-  get tolerance() {
-    return this.stepper.value
-  }
-
-  build({ tolerance }) {
+  build() {
     const { text, frame } = this
-    this.controls = this.choosers('task')
-    const [low, high] = tolerance.bounds
-    this.stepper = this.slider('tolerance', text.toleranceLabel, {
+    this.arrays = read(this.model, 'arrays')
+    this.controls = this.choosers('task', 'measure')
+    this.stepper = this.slider('place', text.placeLabel, {
       everyMs: EVERY_MS,
-      told: (value) => fill(text.tolerance, { tolerance: value / 100 }),
+      told: (at) => fill(text.place, this.shown.values[at]),
     })
-    this.stepper.set({ low, high, value: this.model.get('tolerance'), start: tolerance.default })
-    this.note = h('p', { class: 'note' })
-    const chart = (name, spec) =>
-      new LevelChart(text.charts[name], {
-        format: format(spec),
-        choose: (i) => this.stepper.go(this.meeting(i)),
-        probe: (i) => (this.arrays ? fill(text.charts[name].probe, this.at(i)) : ''),
-      })
-    this.charts = { gap: chart('gap', '.1f'), cost: chart('cost', '~s') }
+    this.guess = new Guess(text.guess, this.choosing('guess'))
+    const chart = (words, format) =>
+      new Chart(
+        { ...words() },
+        {
+          format,
+          choose: (at) => this.stepper.go(at),
+          probe: (at) => (this.shown ? fill(words().probe, this.shown.values[at]) : ''),
+        },
+      )
+    this.charts = {
+      learned: chart(() => text.charts[this.model.get('measure')]),
+      price: chart(() => text.charts.price, FORMATS.right),
+    }
     this.readouts = new Readouts(text)
+    this.about = h('p', { class: 'note' })
     frame.root.append(
-      ...frame.part('task', abreast(this.controls)),
-      this.note,
+      ...frame.part('choices', abreast(this.controls)),
+      this.about,
+      ...frame.part('guess', this.guess.element),
       this.stepper.element,
       h(
         'div',
-        { class: 'charts wide' },
-        this.charts.gap.element,
-        ...frame.part('cost', this.charts.cost.element),
+        { class: 'charts' },
+        this.charts.learned.element,
+        ...frame.part('price', this.charts.price.element),
       ),
-      this.readouts.element,
+      ...frame.part('readouts', this.readouts.element),
       frame.sentence,
+      h('p', { class: 'note' }, this.arrays.note),
     )
   }
 
-  /** The smallest tolerance that the i-th r or a smaller one meets, or the largest there is. */
-  meeting(i) {
-    const { knees, key, ranks } = this.arrays
-    const found = knees[key].findIndex((r) => r !== null && r <= ranks[i])
-    return found < 0 ? knees[key].length : found + 1
+  get measure() {
+    return this.model.get('measure')
   }
 
-  /** Every number that a probe of the i-th r may use; __init__.py makes the same. */
-  at(i) {
-    const { ranks, label, losses, full, key, trainable, full_trainable } = this.arrays
+  /** The place of the slider. */
+  get place() {
+    return this.stepper.value
+  }
+
+  get values() {
+    return this.shown.values[this.place]
+  }
+
+  /** Whether what stands beside the ranks is still to be guessed. */
+  get asking() {
+    return 'truth' in this.shown.guess && this.guessed === 'ask'
+  }
+
+  /** Draw what no tick changes: another task, another measure, or the suspects come into sight. */
+  draw() {
+    const { model, arrays, controls, guess } = this
+    const shown = (this.shown = arrays.tasks[model.get('task')])
+    for (const [name, { input }] of Object.entries(controls)) input.value = model.get(name)
+    this.about.textContent = shown.note
+    guess.element.hidden = !('truth' in shown.guess)
+    if (!guess.element.hidden) guess.show(this.guessed, shown.guess)
+    this.last = this.asking ? arrays.ranks - 1 : shown.values.length - 1
+    this.stepper.set({ low: 0, high: this.last, value: Math.min(model.get('place'), this.last), start: 0 })
+    this.drawLearned()
+    this.drawPrice()
+    this.tick(this.place)
+  }
+
+  /** What all charts have in common. */
+  common(words) {
+    const { shown, last, arrays } = this
     return {
-      r: ranks[i],
-      label,
-      loss: losses[key][i],
-      full: full[key],
-      trainable: trainable[i],
-      full_trainable,
+      k: last,
+      tick: (i) => shown.values[i].tick,
+      title: fill(words.title, shown.values[0]),
+      x: last < arrays.ranks ? words.x : words.suspects,
     }
   }
 
-  /** The place of the knee of a task at the present tolerance, -1 if there is none. */
-  knee(task) {
-    return this.arrays.ranks.indexOf(this.arrays.knees[task][this.tolerance - 1])
+  /** Name a chart and its axis, and draw it. */
+  put(chart, { title, x, ...content }) {
+    chart.caption.text(title)
+    Object.assign(chart.words, { title, x })
+    chart.draw(content)
   }
 
-  /** The knee of the task, or else the r that comes closest. */
-  get place() {
-    const { losses, key } = this.arrays
-    const knee = this.knee(key)
-    return knee < 0 ? losses[key].indexOf(Math.min(...losses[key])) : knee
-  }
-
-  /** Every number that the sentence may use; __init__.py makes the same. */
-  values() {
-    const { key, with_rank, with_trainable, with: learned } = this.arrays
-    const values = { ...this.at(this.place), tolerance: this.tolerance / 100 }
-    return key in learned ? { ...values, with_rank, with_loss: learned[key], with_trainable } : values
-  }
-
-  get verdict() {
-    return this.knee(this.arrays.key) < 0 ? 'wall' : 'knee'
-  }
-
-  sentence() {
-    const { sentences, embeddings } = this.text
-    const more = this.arrays.key in this.arrays.with ? embeddings : ''
-    return fill(sentences[this.verdict] + more, this.values())
-  }
-
-  /** Draw what no tick changes: the curves, the floor, the runs whose embeddings learned too. */
-  load() {
-    const arrays = (this.arrays = read(this.model, 'arrays'))
-    const { charts, text } = this
-    const { key, ranks, losses, full, trainable, full_trainable, with: learned } = arrays
-    this.controls.task.input.value = this.model.get('task')
-    this.note.textContent = arrays.note
-    const k = ranks.length - 1
-    const tick = (i) => ranks[i]
-    const gaps = Object.entries(losses).map(([task, values]) => [
-      task,
-      values.map((loss) => loss - full[task]),
-    ])
-    this.gaps = Object.fromEntries(gaps)
-    const highest = Math.max(...gaps.flatMap(([, values]) => values))
-    const at = ranks.indexOf(arrays.with_rank)
-    const marks = Object.entries(learned).map(([task, loss]) => ({
-      x: at,
-      y: loss - full[task],
-      kind: 'embeddings',
-      label: task === key ? text.marks.embeddings : '',
-      lift: -1.1,
-    }))
-    gaps.sort(([one], [other]) => (one === key) - (other === key)) // the chosen one is drawn last, on top
-    charts.gap.draw({
-      k,
-      y: [highest * BELOW, highest * ROOM],
-      lines: gaps.map(([task, values]) => ({
-        values,
-        label: text.names[task],
-        kind: task === key ? 'kept' : 'kept thin',
-        along: 1,
-        anchor: 'end',
-        dot: task === key ? 4 : 0,
-      })),
-      rules: [{ at: { y: 0 }, label: text.charts.gap.full, kind: 'control-1', below: true }],
-      marks,
-      tick,
-    })
-    charts.cost.draw({
-      k,
-      y: [0, full_trainable * ROOM],
-      lines: [{ values: trainable, label: text.charts.cost.curve, kind: 'cost', along: 1, anchor: 'end' }],
-      rules: [
+  /** The means of the ranks as a line, what else learns as squares, every seed as a ring. */
+  drawLearned() {
+    const { shown, measure, text, charts, arrays, last } = this
+    const words = text.charts[measure]
+    const means = shown.values.slice(0, last + 1).map((values) => values[measure])
+    const places = means.slice(0, arrays.ranks).map((_, i) => i)
+    const all = (value) => Array(last + 1).fill(value)
+    const of = (end) => all(shown.full[measure + end])
+    const seeds = shown.seeds[measure].slice(0, last + 1)
+    const floor = measure === 'right' ? shown.before.right : shown.floor
+    const full = {
+      at: { y: of('')[0] },
+      label: words.full,
+      kind: 'control-1',
+      left: measure === 'right' || last >= arrays.ranks, // where the curves leave room
+      below: measure === 'loss',
+    }
+    const rules =
+      floor === null ? [full] : [full, { at: { y: floor }, label: words.floor, kind: 'control-0' }]
+    charts.learned.format = FORMATS[measure]
+    this.put(charts.learned, {
+      ...this.common(words),
+      y: measure === 'right' ? [0, TOP] : this.range([...seeds.flat(), of('_low')[0], of('_high')[0]]),
+      bands: [{ low: of('_low'), middle: of(''), high: of('_high'), kind: 'control-1' }],
+      lines: [
         {
-          at: { y: full_trainable },
-          label: text.charts.cost.full,
-          kind: 'control-1',
-          left: true,
-          below: true,
+          values: means.slice(0, arrays.ranks),
+          at: places,
+          label: words.curve,
+          kind: 'kept',
+          along: 0.2,
+          dot: 0,
         },
       ],
-      marks: arrays.with_trainable
-        ? [{ x: at, y: arrays.with_trainable, kind: 'embeddings', label: text.marks.embeddings }]
-        : [],
-      tick,
+      rules,
+      marks: [
+        ...seeds.flatMap((each, x) => each.map((y) => ({ x, y, kind: 'seed', label: '' }))),
+        ...means
+          .slice(arrays.ranks)
+          .map((y, i) => ({ x: arrays.ranks + i, y, kind: 'embeddings', label: '' })),
+      ],
     })
-    this.tick(this.tolerance)
   }
 
-  /** Follow the tolerance: its line, the knees, the read-outs, the sentence. */
-  tick(tolerance) {
-    this.stepper.show(tolerance)
-    const { arrays, charts, text, gaps, place, verdict } = this
-    const values = this.values()
-    const label = fill(text.marks[verdict], values)
-    const others = Object.keys(gaps).filter((task) => task !== arrays.key && this.knee(task) >= 0)
-    const marks = others.map((task) => {
-      const x = this.knee(task)
-      return { x, y: gaps[task][x], kind: 'knee thin', label: '' }
+  /** From the floor, or zero where there is none, to a little above the highest. */
+  range(values) {
+    const high = Math.max(...values)
+    const low = this.shown.floor ?? 0
+    const room = ROOM * (high - low)
+    return [Math.max(0, low - room), high + room]
+  }
+
+  drawPrice() {
+    const { shown, text, charts, arrays, last } = this
+    const words = text.charts.price
+    const line = (name, kind, along) => {
+      const values = shown.values.slice(0, arrays.ranks).map((each) => each[name])
+      return { values, at: values.map((_, i) => i), label: words[name], kind, along, dot: 0 }
+    }
+    const beyond = shown.values.slice(arrays.ranks, last + 1)
+    this.put(charts.price, {
+      ...this.common(words),
+      y: [0, TOP],
+      lines: [line('facts', 'lost', 0.3), line('stories', 'lost squared', 0.6)],
+      rules: [
+        { at: { y: shown.values[0].before_facts }, label: words.before, kind: 'control-1', below: true },
+      ],
+      marks: beyond.flatMap((each, i) => [
+        { x: arrays.ranks + i, y: each.facts, kind: 'left', label: '' },
+        { x: arrays.ranks + i, y: each.stories, kind: 'left open', label: '' },
+      ]),
     })
-    const kind = verdict === 'wall' ? 'knee absent' : 'knee'
-    // At the first r the name of the tolerance stands on the left, so that of the knee goes below.
-    marks.push({ x: place, y: gaps[arrays.key][place], kind, label, lift: place ? 0.5 : -1.1 })
-    charts.gap.set({ y: values.tolerance, label: fill(text.tolerance, values), left: true, marks })
-    charts.cost.set({ marks: [{ x: place, y: values.trainable, label: '', kind: 'cost' }] })
-    for (const chart of Object.values(charts)) chart.move(place)
-    this.readouts.show(values, inCase(verdict))
+  }
+
+  /** Follow the slider: its line in both charts, the read-outs, the sentence. */
+  tick(place) {
+    this.stepper.show(place)
+    for (const chart of Object.values(this.charts)) chart.move(this.place)
+    this.readouts.show(this.values)
     this.frame.update()
   }
 
+  sentence() {
+    const { text, values, measure } = this
+    const { sentences } = text
+    return fill(sentences[measure][values[`${measure}_verdict`]] + sentences.price, values)
+  }
+
   snippet() {
-    return fill(this.arrays.snippet, { tolerance: this.tolerance / 100 })
+    return fill(this.arrays.snippet, this.values)
   }
 
   table() {
-    return { head: this.text.tableHead, rows: this.arrays.rows }
+    return this.tableOf([...this.shown.values.slice(0, this.last + 1), this.shown.full])
   }
 
   get stem() {
-    return 'real-knee'
+    return this.model.get('task')
   }
 
   saves() {
     return {
-      curves: () => ['losses.csv', this.asCsv()],
-      picture: () => [`${this.model.get('task')}.svg`, this.asPicture()],
+      curves: () => ['seeds.csv', this.asCsv()],
     }
   }
 
   asCsv() {
-    const { ranks, losses, full, trainable, full_trainable } = this.arrays
-    const tasks = Object.keys(losses)
-    const line = (r, i) => [r, trainable[i], ...tasks.map((task) => losses[task][i])]
-    return csv([
-      ['r', 'numbers_trained', ...tasks],
-      ...ranks.map(line),
-      ['full', full_trainable, ...tasks.map((task) => full[task])],
-    ])
+    const { seeds, values } = this.shown
+    const lines = values
+      .slice(0, this.last + 1)
+      .flatMap(({ key, numbers, rate }, i) =>
+        seeds.loss[i].map((loss, seed) => [key, numbers, rate, seed, loss, seeds.right[i][seed]]),
+      )
+    return csv([['what_learns', 'numbers_trained', 'learning_rate', 'seed', 'loss', 'right'], ...lines])
   }
 }
 

@@ -1,80 +1,219 @@
-"""What the wall instrument says: title and caption, labels, sentences, code."""
+"""What the wall instrument says: title and caption, its tasks and ways, sentences, code."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from widgets.kit.runs import RUNS_RECORDED, TASKS
+from compute.experiments.tasks import EMBEDDED, FULL, SUSPECTS
+from compute.world.tasks import NEW_WORDS
+from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "The real knee"
 CAPTION = (
-    "Each teal line is one task, the thick one the task chosen: the final loss of LoRA on sentences that no run "
-    "trains on, less that of full finetuning, over r. The places of r double. The three known voices lie on the "
-    "floor, one on the other. The dotted line is the tolerance, and a ring is the first recorded r within it. "
-    "Squares: the embeddings learn too. Right: numbers trained. Every point is one run of "
-    "one small model. Left out: the ranks between, other seeds and learning rates."
+    "Left: what the model reaches on texts that no run trains on, over r; a ring is a seed, the line goes through "
+    "their means. The places of r are not to scale. Grey: full finetuning, from its worst to its best seed; the "
+    "dotted line is the floor, which no model can go below. Right: what it still answers of the old, which it did not "
+    "train on. After the guess, marks beside the lines are what learns without an adapter, or beside one; on the right "
+    "the filled ones are facts. Each way has the best learning rate of four. Left out: ranks between those recorded, "
+    "other learning rates, more steps."
 )
-PUBLISHED = RUNS_RECORDED
 
-# Names at the curves. The three known voices lie on each other at this scale, so one name serves for all.
-NAMES = {"legal": "legal, medical and code voice", "dialect": "dialect", "new-language": "new language"}
-REACHES = (
-    "On “{label}” LoRA comes within {tolerance:.2f} nats of full finetuning at r = {r}: a loss of {loss:.3f} nats per "
-    "token beside {full:.3f}, with {trainable:,d} numbers trained in place of {full_trainable:,d}."
-)
-NEVER = (
-    "On “{label}” no recorded r comes within {tolerance:.2f} nats of full finetuning: the closest, r = {r}, has a loss "
-    "of {loss:.3f} nats per token beside {full:.3f}."
-)
-WORDS: dict[str, Any] = {
-    "sentences": {"knee": REACHES, "wall": NEVER},
-    "embeddings": (
-        " When the embeddings learn too, r = {with_rank} has {with_loss:.3f}, with {with_trainable:,d} numbers trained."
+
+class Task(NamedTuple):
+    """What is said of a task: its label, as what a sentence has it, the unit of its loss, what is right, a note."""
+
+    label: str
+    of: str
+    unit: str
+    what: str
+    all: str
+    note: str
+
+
+RIGHT_SENTENCE = "A sentence is right if it is told so, and can be true where it stands."
+TASKS = {
+    "formal voice": Task(
+        "Formal voice",
+        "the formal voice",
+        "word",
+        "sentences",
+        "formal sentences that it writes",
+        "Stories told formally, in words that the base knows from its other voices. " + RIGHT_SENTENCE,
     ),
-    "toleranceLabel": "Tolerance",
-    "tolerance": "{tolerance:.2f} nats",
+    "mirror voice": Task(
+        "Mirror",
+        "the mirror",
+        "word",
+        "sentences",
+        "mirrored sentences that it writes",
+        "Plain stories, each sentence from its end to its beginning: all words are known, their order is new. "
+        + RIGHT_SENTENCE,
+    ),
+    "who had it first": Task(
+        "Who had it first",
+        "the skill",
+        "answer",
+        "answers",
+        "answers",
+        "A question about stories that the base has never been asked. Only the answer is learned from; asked is where "
+        "the first holder is not the last.",
+    ),
+    NEW_WORDS: Task(
+        "New words",
+        "the language of new words",
+        "word",
+        "sentences",
+        "sentences that it writes in new words",
+        "Plain stories in which every word has been exchanged for one that the base has never read. "
+        + RIGHT_SENTENCE,
+    ),
+}
+
+
+class Way(NamedTuple):
+    """What is said of a way to learn: its name, how a sentence begins, and its place on an axis."""
+
+    name: str
+    by: str
+    tick: str
+
+
+WAYS = {
+    "r": Way("r = {r}", "At r = {r}", "{r}"),
+    FULL: Way("full finetuning", "By full finetuning", ""),
+    SUSPECTS[0]: Way("embeddings alone", "With the embeddings alone and no adapter", "E"),
+    SUSPECTS[1]: Way("norms alone", "With the norms alone and no adapter", "N"),
+    SUSPECTS[2]: Way(
+        f"r = {EMBEDDED} and embeddings", f"With r = {EMBEDDED} and the embeddings", f"{EMBEDDED}E"
+    ),
+}
+SUSPECTED = f"rank r; E embeddings, N norms, {EMBEDDED}E both"
+MEASURES = {"loss": "loss", "right": "share right"}
+
+LOSS = "{by} {of} ends at {loss:.3f} nats per {unit}"
+RIGHT = "{by}, {right:.0%} of the {all} are right"
+WORDS: dict[str, Any] = {
+    "note": "{steps} steps a run; numbers are means of {seeds} seeds. Recorded {recorded}.",
+    "sentences": {
+        "loss": {
+            "above": LOSS
+            + ", {loss_apart:.3f} above full finetuning ({loss_least:.3f} to {loss_most:.3f}, by "
+            "{seeds} seeds).",
+            "level": LOSS
+            + ". Full finetuning ends at {full_loss:.3f}, and {seeds} seeds cannot tell the two apart.",
+            "below": LOSS
+            + ", {loss_apart:.3f} below full finetuning ({loss_least:.3f} to {loss_most:.3f}, by {seeds} seeds).",
+        },
+        "right": {
+            "above": RIGHT + ", more than the {full_right:.0%} of full finetuning.",
+            "level": RIGHT
+            + ". By full finetuning it is {full_right:.0%}, and {seeds} seeds cannot tell the two apart.",
+            "below": RIGHT + ", fewer than the {full_right:.0%} of full finetuning.",
+        },
+        "price": (
+            " Of the old facts {facts:.0%} are still right, {before_facts:.0%} before, and of the questions about "
+            "stories {stories:.0%}, {before_stories:.0%} before."
+        ),
+    },
+    "placeLabel": "What learns",
+    "place": "{name}",
     "readouts": {
-        "knee": "Knee",
-        "loss": "Loss at this r",
+        "loss": "Loss, nats per {unit}",
+        "right": "Right, of the {what}",
         "floor": "Full finetuning",
-        "trainable": "Numbers trained at this r",
+        "trainable": "Numbers trained",
+        "old": "Still right: facts, stories",
     },
     "readoutValues": {
-        "knee": {"knee": "r = {r}", "wall": "none; closest: r = {r}"},
         "loss": "{loss:.3f}",
-        "floor": "{full:.3f}",
-        "trainable": "{trainable:,d}",
-    },
-    "names": NAMES,
-    "marks": {
-        "knee": "knee r = {r}",
-        "wall": "not within {tolerance:.2f}",
-        "embeddings": "+ embeddings",
+        "right": "{right:.1%}",
+        "floor": "{full_loss:.3f}, {full_right:.1%}",
+        "trainable": "{numbers:,d}",
+        "old": "{facts:.0%}, {stories:.0%}",
     },
     "charts": {
-        "gap": {
-            "title": "Final loss above that of full finetuning (nats per token)",
-            "x": "rank r, doubling",
-            "full": "full finetuning",
-            "probe": "r = {r}, {label}: {loss:.3f} nats; full finetuning {full:.3f}",
-        },
-        "cost": {
-            "title": "Numbers trained",
-            "x": "rank r, doubling",
+        "loss": {
+            "title": "Loss on new texts (nats per {unit})",
+            "x": "rank r",
+            "suspects": SUSPECTED,
             "curve": "LoRA",
             "full": "full finetuning",
-            "probe": "r = {r}: {trainable:,d} numbers; full finetuning {full_trainable:,d}",
+            "floor": "floor",
+            "probe": "{name}: {loss:.3f}, seeds {loss_low:.3f} to {loss_high:.3f}; full finetuning {full_loss:.3f}",
+        },
+        "right": {
+            "title": "Right, of the {what}",
+            "x": "rank r",
+            "suspects": SUSPECTED,
+            "curve": "LoRA",
+            "full": "full finetuning",
+            "floor": "before",
+            "probe": "{name}: {right:.1%}, seeds {right_low:.1%} to {right_high:.1%}; full finetuning {full_right:.1%}",
+        },
+        "price": {
+            "title": "What of the old is still right",
+            "x": "rank r",
+            "suspects": SUSPECTED,
+            "facts": "facts",
+            "stories": "stories",
+            "before": "before",
+            "probe": "{name}: {facts:.1%} of the facts, {stories:.1%} of the stories' questions",
         },
     },
-    "tableHead": ["r", "numbers trained", *(label for label, _ in TASKS.values())],
-    "downloads": {"curves": "Losses (CSV)", "picture": "Picture (SVG)"},
+    "guess": {
+        **GUESS,
+        "question": (
+            "No rank comes near full finetuning: at best {best:.2f} nats per word, against {full:.2f}. What is missing?"
+        ),
+        "options": [
+            ["rank", "a still higher rank"],
+            [SUSPECTS[0], "the embeddings: they stayed as they were"],
+            [SUSPECTS[1], "the norms: their scales and biases stayed as they were"],
+        ],
+        "again": "Guess again",
+        "right": (
+            "You said: {guess}. So it is: alone, without any adapter, the embeddings reach {suspect_0:.2f} nats per "
+            "word; the norms alone {suspect_1:.2f}."
+        ),
+        "wrong": (
+            "You said: {guess}. It is {truth}. Alone, without any adapter, the embeddings reach {suspect_0:.2f} nats "
+            "per word; the norms alone {suspect_1:.2f}."
+        ),
+    },
+    "tableHead": [
+        "what learns",
+        "numbers trained",
+        "loss, mean of the seeds",
+        "lowest",
+        "highest",
+        "right",
+        "worst",
+        "best",
+        "old facts right",
+        "stories right",
+        "learning rate",
+    ],
+    "tableRow": [
+        "{way}",
+        "{numbers:,d}",
+        "{loss:.3f}",
+        "{loss_low:.3f}",
+        "{loss_high:.3f}",
+        "{right:.1%}",
+        "{right_low:.1%}",
+        "{right_high:.1%}",
+        "{facts:.1%}",
+        "{stories:.1%}",
+        "{rate}",
+    ],
+    "downloads": {"curves": "Every seed (CSV)", "picture": "Picture (SVG)"},
 }
 
 SNIPPET = """# Run it in the folder of this project.
-from compute.matrices.knee import first_within
-from compute.experiments.runs import RECORDED_RANKS, load
+from statistics import fmean
+from compute.experiments.tasks import load_tasks
 
-losses = {r: load({task}, r).validation_loss[-1] for r in RECORDED_RANKS}
-full = load({task}, "full").validation_loss[-1]
-knee = first_within(losses, full, {tolerance})
-closest = knee or min(losses, key=losses.get)
-print(f"knee: {knee}; r = {closest} has {losses[closest]:.3f}, full finetuning {full:.3f} nats per token")
+recorded = load_tasks()
+learned, full = recorded.of("{task}", "{key}"), recorded.of("{task}", "full")
+print(f"{fmean(learned.loss):.3f} nats; full finetuning {fmean(full.loss):.3f}")
+print(f"{fmean(learned.task_right):.0%} right; full finetuning {fmean(full.task_right):.0%}")
+print(f"of the old: {fmean(learned.facts):.0%} of the facts, {fmean(learned.stories):.0%} of the stories")
 """
