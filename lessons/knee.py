@@ -9,13 +9,16 @@ import numpy as np
 from compute.costs.sizes import break_even_rank, stored_numbers, times_smaller
 from compute.experiments.capacity import COUNTS, ENOUGH, MIXED, RANKS, load_capacity
 from compute.experiments.capacity import FULL as CAPACITY_FULL
-from compute.experiments.runs import FULL, RECORDED_RANKS, WITH_EMBEDDINGS, load
+from compute.experiments.tasks import EMBEDDED, FULL, SUSPECTS, load_tasks, plan, rates_of, way_of, ways
+from compute.experiments.tasks import RANKS as TASK_RANKS
+from compute.experiments.tasks import SEEDS as TASK_SEEDS
 from compute.matrices.controls import noise_band
 from compute.matrices.examples import make_task
-from compute.matrices.knee import find_knee, first_within
+from compute.matrices.knee import find_knee
 from compute.matrices.spectrum import flat_error, relative_error
 from compute.matrices.svd import factorize
-from compute.text.voices import NEW_VOICES
+from compute.training.config import TrainConfig
+from compute.world.tasks import NEW_WORDS, SKILL
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.capacity import Capacity
 from widgets.knee import Knee
@@ -26,7 +29,9 @@ SHAPE = (N, N)
 TOLERANCE = 0.05
 NATS = 0.05
 STRICT, LAX = 0.01, 0.5  # the ends of the figure's slider
-KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
+FORMAL, MIRROR = "formal voice", "mirror voice"
+FIRST, LAST = way_of(TASK_RANKS[0]), way_of(TASK_RANKS[-1])
+EMBEDDINGS, NORMS, BOTH = SUSPECTS
 
 
 def _knees(matrix: np.ndarray, tolerance: float = TOLERANCE) -> dict[str, Any]:
@@ -109,38 +114,133 @@ def _blur_tolerances() -> Mapping[str, Any]:
     }
 
 
-def _final(task: str, r: int | str) -> float:
-    return load(task, r).validation_loss[-1]
+def _end(task: str, way: str, what: str = "loss") -> float:
+    return fmean(getattr(load_tasks().of(task, way), what))
 
 
-def _real_knee(task: str, tolerance: float) -> int | None:
-    return first_within({r: _final(task, r) for r in RECORDED_RANKS}, _final(task, FULL), tolerance)
+def _gap(task: str, way: str) -> float:
+    """Return how far above full finetuning a way to learn a task ends."""
+    return load_tasks().apart(task, way).mean
 
 
-def _known() -> Mapping[str, Any]:
-    knees = {_real_knee(task, NATS) for task in KNOWN}
-    r = RECORDED_RANKS[0]
+def _share(task: str, way: str) -> float:
+    """Return how much of the fall that full finetuning brings a way brings too."""
+    before = load_tasks().before[task]["loss"]
+    return (before - _end(task, way)) / (before - _end(task, FULL))
+
+
+def _voice() -> Mapping[str, Any]:
     return {
+        "r": TASK_RANKS[0],
+        "numbers": load_tasks().of(FORMAL, FIRST).numbers,
+        "full": load_tasks().of(FORMAL, FULL).numbers,
         "tolerance": NATS,
-        "r": r,
-        "knees": knees,
-        "trainable": load(KNOWN[0], r).trainable,
-        "full": load(KNOWN[0], FULL).trainable,
+        "knee": load_tasks().enough(FORMAL, NATS),
     }
 
 
-def _wall(task: str) -> Mapping[str, Any]:
-    places = {"first": 1, "middle": 4, "last": RECORDED_RANKS[-1]}
-    gaps = {f"{name}_gap": _final(task, r) - _final(task, FULL) for name, r in places.items()}
-    return {**places, **gaps, "tolerance": NATS, "knee": _real_knee(task, NATS)}
+def _told() -> Mapping[str, Any]:
+    return {
+        "r": TASK_RANKS[0],
+        "first": _end(FORMAL, FIRST, "task_right"),
+        "last": _end(FORMAL, LAST, "task_right"),
+        "most": TASK_RANKS[-1],
+        "verdict": load_tasks().apart(FORMAL, FIRST, what="task_right").verdict,
+        "gain": load_tasks().apart(FORMAL, LAST, FIRST, "task_right").verdict,
+    }
+
+
+def _skill() -> Mapping[str, Any]:
+    return {
+        "r": TASK_RANKS[0],
+        "before": load_tasks().before[SKILL]["task"],
+        "right": _end(SKILL, FIRST, "task_right"),
+        "worst": min(load_tasks().of(SKILL, FIRST).task_right),
+        "numbers": load_tasks().of(SKILL, FIRST).numbers,
+    }
+
+
+def _mirror() -> Mapping[str, Any]:
+    return {
+        "first": TASK_RANKS[0],
+        "gap": _gap(MIRROR, FIRST),
+        "tolerance": NATS,
+        "knee": load_tasks().enough(MIRROR, NATS),
+        "last": TASK_RANKS[-1],
+    }
+
+
+def _wall() -> Mapping[str, Any]:
+    places = {"first": TASK_RANKS[0], "last": TASK_RANKS[-1]}
+    gaps = {f"{name}_gap": _gap(NEW_WORDS, way_of(r)) for name, r in places.items()}
+    verdicts = {load_tasks().apart(NEW_WORDS, way_of(r)).verdict for r in TASK_RANKS}
+    return {**places, **gaps, "knee": load_tasks().enough(NEW_WORDS, NATS), "verdicts": verdicts}
+
+
+def _more() -> Mapping[str, Any]:
+    return {
+        "r": TASK_RANKS[-1],
+        "numbers": load_tasks().of(NEW_WORDS, LAST).numbers,
+        "full": load_tasks().of(NEW_WORDS, FULL).numbers,
+    }
 
 
 def _fall() -> Mapping[str, Any]:
-    full = load("new language", FULL).validation_loss
     return {
-        "r": 1,
-        "share": (full[0] - _final("new language", 1)) / (full[0] - full[-1]),
-        "gap": _final("new language", 1) - full[-1],
+        "r": TASK_RANKS[0],
+        "share": _share(NEW_WORDS, FIRST),
+        "right": max(_end(NEW_WORDS, way_of(r), "task_right") for r in TASK_RANKS),
+        "full": _end(NEW_WORDS, FULL, "task_right"),
+    }
+
+
+def _suspects() -> Mapping[str, Any]:
+    recorded = load_tasks()
+    alone, norms, both = (recorded.of(NEW_WORDS, way) for way in SUSPECTS)
+    ranks = [recorded.of(NEW_WORDS, way_of(r)) for r in TASK_RANKS]
+    return {
+        "numbers": alone.numbers,
+        "alone": fmean(alone.loss),
+        "best": min(fmean(learned.loss) for learned in ranks),
+        "norms": fmean(norms.loss),
+        "norms_numbers": norms.numbers,
+        "r": EMBEDDED,
+        "both": fmean(both.loss),
+        "full": _end(NEW_WORDS, FULL),
+        "spared": recorded.apart(NEW_WORDS, EMBEDDINGS, BOTH).verdict,
+        "beyond": recorded.apart(NEW_WORDS, BOTH).verdict,
+        "clear": max(alone.loss) < min(min(learned.loss) for learned in ranks),
+        "unclear": min(norms.loss) > min(min(learned.loss) for learned in ranks),
+    }
+
+
+def _price() -> Mapping[str, Any]:
+    left = {task: [_end(task, way, "facts") for way in ways(task)] for task in (FORMAL, MIRROR)}
+    return {
+        "before": load_tasks().before[MIRROR]["facts"],
+        "mirror": max(left[MIRROR]),
+        "formal": min(left[FORMAL]),
+    }
+
+
+def _spares() -> Mapping[str, Any]:
+    low, full = load_tasks().of(SKILL, FIRST), load_tasks().of(SKILL, FULL)
+    return {
+        "r": TASK_RANKS[0],
+        "first": fmean(low.facts),
+        "full": fmean(full.facts),
+        "clear": min(low.facts) > max(full.facts) + 0.3,
+        "right": load_tasks().apart(SKILL, FIRST, what="task_right").verdict,
+    }
+
+
+def _short() -> Mapping[str, Any]:
+    inside = [rates_of(way)[0] < load_tasks().of(task, way).rate < rates_of(way)[-1] for task, way in plan()]
+    return {
+        "steps": TrainConfig.steps,
+        "seeds": len(TASK_SEEDS),
+        "rates": len(rates_of(FULL)),
+        "inside": inside,
     }
 
 
@@ -203,11 +303,6 @@ def _mixes() -> Mapping[str, Any]:
     }
 
 
-def _embeddings() -> Mapping[str, Any]:
-    gaps = [abs(_final(task, WITH_EMBEDDINGS) - _final(task, FULL)) for task in NEW_VOICES]
-    return {"r": 4, "gap": max(gaps), "last": RECORDED_RANKS[-1]}
-
-
 CLAIMS: Mapping[str, Claim | Cited] = {
     "story": Claim(
         "There the figure itself printed a knee at r = {norm} and a saving of {times:.1f} times.",
@@ -259,17 +354,79 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _noise_knee,
         lambda v: v["verdict"] == "saves" and v["strictly"] == "costs" and v["strict"] > v["even"],
     ),
-    "known": Claim(
-        "At a tolerance of {tolerance:.2f} nats the three known voices have their knee at r = {r}, the smallest r "
-        "recorded: {trainable:,d} numbers trained in place of {full:,d}.",
-        _known,
-        lambda v: v["knees"] == {v["r"]} and v["trainable"] < v["full"] / 50,
+    "voice": Claim(
+        "With r = {r} the formal voice ends within {tolerance:.2f} nats of full finetuning. That is {numbers:,d} "
+        "numbers trained in place of {full:,d}.",
+        _voice,
+        lambda v: v["knee"] == v["r"] and v["numbers"] < v["full"] / 50,
+    ),
+    "told": Claim(
+        "Counted in sentences that are told rightly, {first:.0%} at r = {r} become {last:.0%} at r = {most}.",
+        _told,
+        lambda v: v["gain"] == "above" and v["verdict"] == "below",
+    ),
+    "skill": Claim(
+        "Of these questions the base answers {before:.0%} rightly. An adapter with r = {r} answers {right:.0%}.",
+        _skill,
+        lambda v: v["before"] < 0.1 and v["worst"] > 0.9,
+    ),
+    "mirror": Claim(
+        "At r = {first} the mirror ends {gap:.2f} nats above full finetuning. The first rank within {tolerance:.2f} "
+        "nats is r = {knee}.",
+        _mirror,
+        lambda v: v["gap"] > v["tolerance"] and v["first"] < v["knee"] < v["last"],
     ),
     "language": Claim(
-        "The new language ends {first_gap:.2f} nats above full finetuning at r = {first}, {middle_gap:.2f} at "
-        "r = {middle} and {last_gap:.2f} at r = {last}.",
-        lambda: _wall("new language"),
-        lambda v: v["knee"] is None and v["first_gap"] > v["middle_gap"] + 0.2 and v["last_gap"] > 0.4,
+        "With the new words r = {first} ends {first_gap:.2f} nats above full finetuning, and r = {last} still "
+        "{last_gap:.2f}.",
+        _wall,
+        lambda v: v["knee"] is None and v["verdicts"] == {"above"} and v["last_gap"] > 5 * NATS,
+    ),
+    "more": Claim(
+        "At r = {r} the factors hold {numbers:,d} numbers, and the whole model has {full:,d}.",
+        _more,
+        lambda v: v["numbers"] > v["full"],
+    ),
+    "fall": Claim(
+        "Already r = {r} makes {share:.0%} of the fall in loss that full finetuning makes. But of the sentences that "
+        "the model then writes in new words, at best {right:.0%} are right at any rank, and {full:.0%} after full "
+        "finetuning.",
+        _fall,
+        lambda v: 0.85 < v["share"] < 0.95 and v["right"] < v["full"] / 4,
+    ),
+    "embeddings": Claim(
+        "The embeddings alone, without any adapter, end at {alone:.2f} nats per word, where the best rank ends at "
+        "{best:.2f}.",
+        _suspects,
+        lambda v: v["clear"],
+    ),
+    "norms": Claim(
+        "The norms alone, {norms_numbers:,d} scales and biases, end at {norms:.2f}.",
+        _suspects,
+        lambda v: v["unclear"],
+    ),
+    "both": Claim(
+        "With an adapter of r = {r} beside them the embeddings end at {both:.2f}. Full finetuning, which has one "
+        "learning rate for everything, ends at {full:.2f}.",
+        _suspects,
+        lambda v: v["spared"] == v["beyond"] == "below",
+    ),
+    "short": Claim(
+        "Every run took {steps} steps; each way has the best of {rates} learning rates, with {seeds} seeds.",
+        _short,
+        lambda v: all(v["inside"]) and v["rates"] == len(rates_of(FIRST)),
+    ),
+    "price": Claim(
+        "Before, {before:.0%} of the old facts were right. After the formal voice it is {formal:.0%} or more at every "
+        "rank, after the mirror {mirror:.0%} at most.",
+        _price,
+        lambda v: v["mirror"] < v["formal"] < v["before"],
+    ),
+    "spares": Claim(
+        "After the skill {first:.0%} of the old facts are still right at r = {r}, and {full:.0%} after full "
+        "finetuning.",
+        _spares,
+        lambda v: v["clear"],
     ),
     "fits": Claim(
         "r = {r}, {numbers:,d} numbers trained, holds {count:,d} new facts: {right:.1%} of them are right.",
@@ -298,23 +455,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         "stories, in place of {without:.0%}, and still {right:.1%} of the new facts; of the old ones it has {old:.0%}.",
         _mixes,
         lambda v: v["least"] > v["most"] and v["right"] >= ENOUGH and v["best"] < 0.3,
-    ),
-    "dialect": Claim(
-        "The dialect ends {first_gap:.2f}, {middle_gap:.2f} and {last_gap:.2f} above it.",
-        lambda: _wall("dialect"),
-        lambda v: v["knee"] is None and v["first_gap"] > v["middle_gap"] + 0.03 and v["last_gap"] > 0.1,
-    ),
-    "fall": Claim(
-        "In the new language r = {r} already wins {share:.0%} of the fall that full finetuning brings, and still ends "
-        "{gap:.2f} nats above it.",
-        _fall,
-        lambda v: 0.9 < v["share"] < 0.95 and v["gap"] > 0.7,
-    ),
-    "embeddings": Claim(
-        "At r = {r} both new voices then end within {gap:.3f} nats of full finetuning. Without it r = {last} was not "
-        "enough.",
-        _embeddings,
-        lambda v: v["gap"] < 0.01 and all(_real_knee(task, v["gap"]) is None for task in NEW_VOICES),
     ),
     "code-rank": Cited("a rank of 256", "biderman2024", "section 4.7"),
 }
@@ -391,43 +531,64 @@ means something where it comes well before that of noise, under the same toleran
 
 ## The real knee
 
-A copy of a matrix is a stand-in. What we want is a model that does its task. So let us ask the small model of
-[the lab](lab.html): how close does LoRA come to full finetuning, at each r? Now the error is a loss, and the
-floor is what full finetuning reaches.
+A copy of a matrix is a stand-in. What we want is a model that does its task. So let us take one that can be asked,
+[the base of a small world](world.html), and have it learn four things, each in as many steps. Now the error is a loss,
+and it is held against full finetuning, where every number of the model may learn.
+
+The *formal voice* tells the old stories in another manner, and in words that the base knows. *Who had it first* is a
+skill: the base has been asked where somebody was first and who had a thing last, but never this. The *mirror* says
+each sentence from its end to its beginning. And in the *new words* every word of a story is one that the base has
+never read. Before you look: which of the four needs the highest rank?
 """
     )
     yield Figure("wall", Wall)
     yield Try(
         """
-Start at the new language and drag the tolerance up until a knee appears. Then do the same for the dialect, and for the
-legal voice. How much would you have to accept to call all three solved?
+Slide the rank up for the mirror, then for the formal voice. Then choose “New words”, slide to the end, and say what is
+missing. Whatever you choose, look at the right-hand chart too: what became of the old facts?
 """
     )
     yield Prose(
         """
-[[known]] There is nothing to see on the way, because the knee is at the very start. The base half knew these voices.
+A voice is a habit, and this one is made of words and turns that the base knows, so that they only have to be called
+for. [[voice]] The measure matters, though. [[told]] What the loss calls nearly done can still be heard.
 
-The other two are different. [[language]] [[dialect]] First the loss falls with r. Then it stays where it is, above
-the floor: that is a *wall*. A larger r does not climb it.
+The skill needs as little, because the base knew where in a story to look, and what to look for. [[skill]]
+
+The mirror has the knee that one hopes for. No word is new, but what follows a word is now what came before it, and so
+there is more to change than a habit. [[mirror]]
+
+## A wall
+
+The new words are different. [[language]] The loss falls a little with r, and stays far above full finetuning at every
+rank: that is a *wall*. It is not for want of numbers, because the highest rank trains more than there are. [[more]]
 
 Whether that is much depends on the measure, once more. [[fall]]
 
-## What removes the wall
+## Who did it
 
 If more rank does not help, rank was not what was missing. These adapters sit on the linear layers and leave the
-embeddings of the words as they were. A language whose words are all exchanged needs new embeddings. So let
-them learn as well: the squares in the figure. [[embeddings]] [The lab](lab.html) tells the rest: what that costs,
-and what is forgotten.
+embeddings as they were: the vector that each word is when it is read, and the one by which it is chosen when it is
+written. Of a new word the base has learned nothing, except that it never comes. So let these vectors learn, and
+nothing else. [[embeddings]] But perhaps anything would do, as long as it is no adapter? [[norms]]
 
-So a curve that goes flat says that r is large enough for *what is being adapted*. It does not say that the task is
-done. Only the floor says that.
+So it was the embeddings. And more can be seen: all that these stories ask for was in the base, under other words, and
+what leaves it alone ends best. [[both]]
+
+A curve that goes flat says that r is large enough for *what is being adapted*. It does not say that the task is done,
+and not even full finetuning says how far one could come.
+
+## What it costs
+
+No way to learn was free, because each step that reads only the new pulls on numbers that held the old as well. How
+much is lost depends on what is asked. [[price]] Where next to nothing has to change, it is the low rank that spares
+the old. [[spares]] Each of them has the learning rate that is best for the task: nobody asked it to spare anything.
 
 ## How much fits in
 
-A voice is one habit, and a habit takes little room. What of things that nothing else tells? A second small model,
-[the base of a small world](world.html), knows where many people live, what they like and what they make. Let it learn
-the same of people of whom it has never read. Each such fact is a word drawn by dice, and no rule helps: whoever is
-right must have stored it.
+A voice is one habit, and a habit takes little room. What of things that nothing else tells? The same base knows where
+many people live, what they like and what they make. Let it learn the same of people of whom it has never read. Each
+such fact is a word drawn by dice, and no rule helps: whoever is right must have stored it.
 """
     )
     yield Figure("capacity", Capacity)
@@ -454,20 +615,21 @@ LoRA's authors swept r on two tasks, and even the smallest did nearly as well as
 later study trained a larger model on code. The smaller ranks that it tried were not enough there, and it advises
 [[code-rank]].
 
-The knee is where the task puts it. The way to find it is to sweep r beside a floor. You can do that now: in
+The knee is where the task puts it. The way to find it is to sweep r beside full finetuning. You can do that now: in
 [the lab](lab.html), open the live part and press “Train every r”.
 
-This was one small model, with one seed and one learning rate for each method. What another seed
-would change we did not measure. So read no order into ranks whose losses lie close together.
+This was one small model. [[short]] With more steps an adapter may come further, and so may full finetuning. Five
+seeds tell apart what lies further apart than they do: read no order into ranks whose rings overlap.
 
 ## In short
 
 - A knee needs a tolerance, and a tolerance needs a named error.
 - A shift and a rotation of every plane have no knee. Their singular values are all equal.
 - A knee at or above break-even saves nothing. A generous tolerance finds a knee even in noise.
-- What counts is the loss on the task, beside the floor of full finetuning.
+- What counts is the task, measured in more than one way, beside full finetuning.
 - Facts take room: the more there are, the higher the rank that holds them. Learning nothing else costs the old ones.
-- A flat curve above the floor is a wall, and a larger r is not always what it lacks.
+- A flat curve above full finetuning is a wall, and a larger r is not always what it lacks.
+- A finetune that learns only the new forgets the old. How much, the task decides, and at times the rank.
 """
     )
 
@@ -499,7 +661,7 @@ LESSON = Lesson(
             (
                 Answer(
                     "That r is large enough for what is being adapted",
-                    "Whether the task is done, only the floor tells. [[language]]",
+                    "Whether the task is done, it does not tell. [[language]]",
                     right=True,
                 ),
                 Answer("That the task is learned", "It may have met a wall. [[language]]"),
@@ -524,6 +686,11 @@ LESSON = Lesson(
         Correction(
             "If LoRA does not reach full finetuning, a larger r will.",
             "Not always. [[language]] [[embeddings]]",
+            "wall",
+        ),
+        Correction(
+            "No way to finetune ends lower than full finetuning.",
+            "Not with the same number of steps. [[embeddings]] [[both]]",
             "wall",
         ),
     ),
