@@ -26,7 +26,7 @@ from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill, name_of, slug
 from widgets.wall.words import MEASURES, SNIPPET, TASKS, WAYS, WORDS
 
-DECIMALS = 4
+DECIMALS = 6  # so that the browser rounds what Python rounds
 MOST = len(RANKS) + len(SUSPECTS) - 1
 COLUMNS = {"loss": "loss", "right": "task_right"}  # what a measure is called in the record
 RANK = "rank"  # the guess that only a higher rank is missing
