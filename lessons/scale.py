@@ -1,12 +1,17 @@
 """The scaling and the learning rate: the reader can tell a rate too low from one too high, and what a larger r asks."""
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 from compute.adapters.scaling import first_gain_ratio
+from compute.experiments.grid import RANKS as GRID_RANKS
+from compute.experiments.grid import RATES as GRID_RATES
+from compute.experiments.grid import SAME, SCALINGS, load_grid
 from compute.experiments.scale import FULL, RANKS, RATES, RateRun, best_range, best_rate, load_scale
 from compute.training.config import OPTIMIZERS, SCALING_RULES
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from widgets.grid import Grid
 from widgets.scale import FROM, TO, Scale, moved
 
 PLAIN, ROOTED = "alpha/r", "alpha/sqrt(r)"
@@ -142,7 +147,123 @@ def _second() -> Mapping[str, Any]:
     return {"agree": agree, "curves": len(chosen)}
 
 
+def _rows(r: int) -> list[float]:
+    """Return the losses of all scalings with AdamW, each at its own best rate: means over seeds."""
+    return [fmean(found.loss) for found in load_grid().lora["adamw"][r]]
+
+
+def _apart(r: int) -> float:
+    """Return by how much the seeds of one setting differ, at most."""
+    return max(max(found.loss) - min(found.loss) for found in load_grid().lora["adamw"][r])
+
+
+def _free() -> Mapping[str, Any]:
+    losses, rates = _rows(SHOWN), GRID_RATES["adamw"]
+    place = rates.index(3e-3)
+    fixed = [found.tried[place] for found in load_grid().lora["adamw"][SHOWN]]
+    known = [loss for loss in fixed if loss is not None]
+    low, high = min(losses), max(losses)
+    return {
+        "r": SHOWN,
+        "low": low,
+        "high": high,
+        "best": SCALINGS[losses.index(low)],
+        "worst": SCALINGS[losses.index(high)],
+        "spread": _apart(SHOWN),
+        "rate": rates[place],
+        "fixed_low": min(known),
+        "fixed_high": max(known),
+        "above": [loss - low > _apart(SHOWN) for loss in losses],
+    }
+
+
+def _least_scaling() -> Mapping[str, Any]:
+    """Return in how many ranks the least scaling ends above the best one by more than the seeds differ."""
+    ranks = GRID_RANKS["adamw"]
+    above = sum(_rows(r)[0] - min(_rows(r)) > _apart(r) for r in ranks)
+    largest = [_rows(r)[-1] - min(_rows(r)) for r in ranks]
+    return {
+        "least": SCALINGS[0],
+        "above": above,
+        "ranks": len(ranks),
+        "largest": SCALINGS[-1],
+        "behind": max(largest),
+    }
+
+
+def _of_rank() -> Mapping[str, Any]:
+    grid, ranks = load_grid(), GRID_RANKS["adamw"]
+    first, last = (grid.lora["adamw"][r][grid.best("adamw", r)] for r in (ranks[0], ranks[-1]))
+    return {
+        "least": ranks[0],
+        "most": ranks[-1],
+        "first": fmean(first.loss),
+        "last": fmean(last.loss),
+        "first_right": fmean(first.right),
+        "last_right": fmean(last.right),
+    }
+
+
+def _valley() -> Mapping[str, Any]:
+    falls = [
+        load_grid().lora["adamw"][r][0].rate / load_grid().lora["adamw"][r][-1].rate
+        for r in GRID_RANKS["adamw"]
+    ]
+    times = SCALINGS[-1] / SCALINGS[0]
+    return {"times": times, "least": min(falls), "most": max(falls), "ranks": len(falls), "root": times**0.5}
+
+
+def _same_matrices() -> Mapping[str, Any]:
+    row, full = load_grid().lora["adamw"][SHOWN], load_grid().full[SAME]
+    return {
+        "r": SHOWN,
+        "small": SCALINGS[0],
+        "large": SCALINGS[-1],
+        "small_rate": row[0].rate,
+        "large_rate": row[-1].rate,
+        "full": full.rate,
+        "more": row[0].rate / full.rate,
+        "less": row[-1].rate / full.rate,
+    }
+
+
 CLAIMS: Mapping[str, Claim | Cited] = {
+    "free": Claim(
+        "With AdamW at r = {r}, each scaling at its own best rate, the loss ends between {low:.2f} nats, at scaling "
+        "{best:g}, and {high:.2f}, at scaling {worst:g}. Seeds of one setting differ by up to {spread:.2f}.",
+        _free,
+        lambda v: v["low"] < v["high"],
+    ),
+    "fixed": Claim(
+        "At one rate for all of them, {rate:g}, they end between {fixed_low:.2f} and {fixed_high:.2f}.",
+        _free,
+        lambda v: v["fixed_high"] - v["fixed_low"] > 3 * (v["high"] - v["low"]),
+    ),
+    "least-scaling": Claim(
+        "At the least scaling, {least:g}, even its best rate ends above the best scaling's by more than seeds differ, "
+        "at {above} of {ranks} ranks.",
+        _least_scaling,
+        lambda v: v["above"] >= 1,
+    ),
+    "of-rank": Claim(
+        "From r = {least} to r = {most} the best of all cells goes from {first:.2f} nats to {last:.2f}, and from "
+        "{first_right:.0%} of the facts to {last_right:.0%}.",
+        _of_rank,
+        lambda v: v["first"] > 5 * v["last"] and v["last_right"] > v["first_right"] + 0.2,
+    ),
+    "valley": Claim(
+        "Over the whole grid the scaling grows {times:.0f} times, and the best rate of AdamW falls {least:.0f} to "
+        "{most:.0f} times, whichever rank you take.",
+        _valley,
+        lambda v: v["root"] / 2.5 < v["least"] and v["most"] < v["root"] * 2.5,
+    ),
+    "same-matrices": Claim(
+        "Full finetuning of the same matrices, all else frozen, does best at {full:g}. LoRA at r = {r} does best at "
+        "{small_rate:g} with scaling {small:g}, which is {more:.1f} times as much, and at {large_rate:g} with scaling "
+        "{large:g}, which is {less:.1f} times.",
+        _same_matrices,
+        lambda v: v["more"] > 2 and v["less"] < 1,
+    ),
     "gains-sgd": Claim(
         "By the formula SGD's first step with alpha / r gains {sgd_times:.0f} times less at r = {most} than at "
         "r = {least}; on the mini-model it is {sgd_measured:.0f} times. With alpha / √r it gains the same at every r: "
@@ -279,7 +400,8 @@ So each rule keeps the first step of one optimiser. Neither keeps that of both.
 The first step is no finetune. Does the best rate follow it all the same? [[everywhere]] [[adamw-rooted]] For SGD it
 is the other way round once more. [[sgd-plain]] [[sgd-rooted]]
 
-Is one rule better, then? [[either]] What the scaling does, the rate can undo. The rule says where to look for the rate.
+Is one rule better, then? [[either]] Here the rate made up for the rule, so that the rule only says where to look for
+it. How far that goes is asked further down.
 
 Our rates lie half a decade apart, so a smaller shift than that we cannot see. [[second]] The band in the last chart
 shows what the seeds leave open.
@@ -318,16 +440,54 @@ The third rule is often told as a law. It is one recommendation among several. L
 they tried and did not tune it [@hu2021, section 4.1]. Their ratios of alpha to r are [[hu-ratios]]. PEFT starts from
 [[peft-default]], the QLoRA code from [[qlora-default]]. The study with the constant rate uses [[tml-alpha]].
 
-And is alpha the knob that matters most? With Adam, tuning alpha is much like tuning the learning rate
-[@hu2021, section 4.1]. For QLoRA's authors what mattered most was how many layers have adapters
+And is alpha the knob that matters most? With Adam, tuning alpha is much like tuning the learning rate if the start is
+scaled along [@hu2021, section 4.1]. Others disagree, as the next section says. For QLoRA's authors what mattered most
+was how many layers have adapters
 [@dettmers2023, section 4]. [The next lesson](placing.html) asks that.
 
 This was one task, one alpha, and short runs. You can change all of these in
 [the live lab](lab.html?train.task=new+words&train.r=64&train.scaling_rule=alpha%2Fsqrt%28r%29): scaling, alpha,
 optimiser and rate stand under “More settings”.
 
+## Can the rate undo the scaling?
+
+A rule and an alpha come to one number at each rank, the scaling. So one question lies under all that was said: is the
+scaling a second learning rate? If it is, then every scaling ends at the same loss once the rate is free, because the
+one makes up for the other.
+
+This figure asks it of the model that [the lab](lab.html) trains. It learns facts about people of whom it has never
+read. They are there to be remembered, so there is no unseen text; the share of right answers stands beside the loss.
+"""
+    )
+    yield Figure("grid", Grid)
+    yield Try(
+        """
+Slide the scaling from end to end and follow the framed cell. Does it walk down the diagonal, as a product that stays
+the same would have it? Then change the rank, and watch where the two rules stand in the chart.
+"""
+    )
+    yield Prose(
+        """
+Without its own rate a scaling looks decisive. [[fixed]] With it, much less is left. [[free]] The rest does not vanish,
+though. [[least-scaling]] And what a rank lacks, neither gives, because it is room that is missing. [[of-rank]]
+
+The best rates are not those of a product that stays the same. [[valley]] From the first step alone you would expect one
+for one, since only `lora_B` moves in it. We did not measure why it is less. One reading is that `lora_A` moves as well
+from then on, and a rate moves both factors where the scaling stands before their product once. An exact exchange of
+the two exists, but it also asks for another start of `lora_A` and for two rates [@schulman2025, blog post].
+
+This also says what the rule of ten times hides. [[same-matrices]] So a ratio of the two rates means little unless the
+scaling is told with it.
+
+The literature disagrees here. One study raised the rate in place of alpha, and found unstable and often worse runs
+[@biderman2024, section 4.7]. A newer one finds that the scaling gains what no rate gains [@zhang2026, abstract].
+Another derives that the best rate stays the same over ranks, or falls as they grow, by the start and the scaling that
+one takes [@chen2026, abstract]. Ours is one task, one small model, a few steps at a constant rate, and scalings
+that lie far apart.
+
 ## In short
 
+- The rate makes up for most of what a scaling does, and not for all of it. Whether the rest matters is contested.
 - Scaling, rank and learning rate act together. Change one, and ask what becomes of the others.
 - With AdamW and $\\alpha / r$ the best rate stayed where it was over all ranks. With $\\alpha / \\sqrt{r}$ it fell.
 - With SGD it is the other way round.
@@ -380,15 +540,19 @@ LESSON = Lesson(
                     "Most of the difference between the rules is where that rate lies. [[either]]",
                     right=True,
                 ),
-                Answer("By the gain of the first step", "A rate can undo what a scaling does. [[either]]"),
+                Answer(
+                    "By the gain of the first step",
+                    "It does not say where a run ends; at their own rates they ended close. [[either]]",
+                ),
             ),
         ),
     ),
     corrections=(
         Correction(
             "The number that matters most is alpha over r.",
-            "With Adam it acts much as the learning rate does, and what it spoils a rate can mend. [[either]]",
-            "scale",
+            "It is contested. Here the rank and the rate decided more: with the rate free, less was left of scaling. "
+            "[[fixed]] [[free]]",
+            "grid",
         ),
         Correction(
             "A learning rate that is too high shows itself: the loss explodes.",

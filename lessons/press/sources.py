@@ -223,6 +223,22 @@ SOURCES = {
         "arXiv 2406.08447, NeurIPS 2024.",
         "https://arxiv.org/abs/2406.08447",
     ),
+    "chen2026": Source(
+        "Chen et al. 2026",
+        "Chen, Villar, Hayou",
+        2026,
+        "Learning Rate Scaling across LoRA Ranks and Transfer to Full Finetuning",
+        "arXiv 2602.06204.",
+        "https://arxiv.org/abs/2602.06204",
+    ),
+    "zhang2026": Source(
+        "Zhang et al. 2026",
+        "Zhang, Li, Wang, Gong, Li, Hu, Xiong, Gao, Hu, Jiang, Zhang, Liu, Jiang",
+        2026,
+        "The Hidden Power of Scaling Factor in LoRA Optimization",
+        "arXiv 2606.12883.",
+        "https://arxiv.org/abs/2606.12883",
+    ),
     "meng2024": Source(
         "Meng et al. 2024",
         "Meng, Wang, Zhang",

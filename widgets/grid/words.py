@@ -1,0 +1,92 @@
+"""What the grid instrument says: title and caption, labels, sentences, code."""
+
+from typing import Any
+
+from widgets.kit.runs import OPTIMIZER_LABELS
+
+TITLE = "Scaling times rate"
+CAPTION = (
+    "First: each cell is a run, its loss in nats an answer and the share of the facts that are right; the deeper the "
+    "teal the lower the loss, framed the lowest of a row, a cross where the run diverged. Second, and in the sentence: "
+    "the loss at the best rate, where two more are tried, halfway from the framed one to its neighbours; the band goes "
+    "from the worst to the best seed, thin are the other ranks with the same optimiser, grey is the control: full "
+    "finetuning of the same matrices, at its own best rate. The upright lines are where the two rules put this rank "
+    "when alpha stays what it is in our other runs. The facts are there to be remembered, so there is no unseen text. "
+    "Left out: scalings between these, longer runs, a rate that falls on the way, other tasks."
+)
+NOTE = "{count} new facts, {steps} steps of {batch}; the best of each row with {seeds} seeds. Recorded {recorded}."
+RUNS = "{optimizer}, r = {r}"
+OPTIMIZERS = {"adamw": OPTIMIZER_LABELS["adamw"], "sgd": OPTIMIZER_LABELS["sgd"]}
+
+WORDS: dict[str, Any] = {
+    "sentences": {
+        "best": (
+            "{optimizer}, r = {r}, scaling {scaling}: at {rate}, its best rate, the loss is {loss:.2f} nats and "
+            "{right:.0%} of the facts are right. No other recorded scaling ends lower."
+        ),
+        "other": (
+            "{optimizer}, r = {r}, scaling {scaling}: at {rate}, its best rate, the loss is {loss:.2f} nats and "
+            "{right:.0%} of the facts are right. Scaling {best_scaling} ends at {best_loss:.2f}, at {best_rate}."
+        ),
+    },
+    "scalingLabel": "Scaling",
+    "readouts": {
+        "rate": "Best rate at this scaling",
+        "loss": "Loss there, mean and seeds",
+        "product": "Scaling × rate",
+        "rules": "Scaling by alpha / r, by alpha / √r, with alpha = {alpha}",
+        "floor": "Full finetuning of the same matrices",
+    },
+    "readoutValues": {
+        "rate": "{rate}",
+        "loss": "{loss:.2f}, {low:.2f} to {high:.2f}",
+        "product": "{product}",
+        "rules": "{plain}, {rooted}",
+        "floor": "{full_loss:.2f} at {full_rate}",
+    },
+    "heat": {
+        "title": "{optimizer}, r = {r}: loss and share right, scaling down, learning rate across",
+        "corner": "scaling",
+        "loss": "{loss:.2f}",
+        "right": "{right:.0%}",
+        "diverged": "✕",
+    },
+    "charts": {
+        "free": {
+            "title": "Loss where the rate is free",
+            "x": "scaling",
+            "full": "full finetuning",
+            "curve": "r = {r}",
+            "plain": "alpha / r",
+            "rooted": "alpha / √r",
+            "probe": "scaling {scaling}: {loss:.2f} nats, {right:.0%} right, at {rate}",
+        },
+    },
+    "tableHead": [
+        "scaling",
+        "best learning rate",
+        "scaling × rate",
+        "loss, mean of seeds",
+        "lowest",
+        "highest",
+        "facts right",
+    ],
+    "tableRow": [
+        "{scaling}",
+        "{rate}",
+        "{product}",
+        "{loss:.3f}",
+        "{low:.3f}",
+        "{high:.3f}",
+        "{right:.1%}",
+    ],
+    "downloads": {"cells": "Every cell (CSV)", "picture": "Picture (SVG)"},
+}
+
+SNIPPET = """# Run it in the folder of this project.
+from statistics import fmean
+from compute.experiments.grid import SCALINGS, load_grid
+
+found = load_grid().lora["{name}"][{r}][SCALINGS.index({scaling})]
+print(f"{found.rate:g} is the best rate: {fmean(found.loss):.2f} nats, {fmean(found.right):.0%} of the facts right")
+"""
