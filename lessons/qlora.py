@@ -10,6 +10,7 @@ import numpy as np
 from compute.costs.architectures import ARCHITECTURES, parameters
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import GB, lora_states, qlora_states
+from compute.experiments.lossy import RANKS, REPAIRED, load_lossy
 from compute.experiments.qlora import BLOCKS, final_losses, load_qlora, stored_loss
 from compute.experiments.sample_weights import sample_weights
 from compute.numbers.quantising import (
@@ -30,6 +31,7 @@ from compute.numbers.quantising import (
 )
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.bits import Bits
+from widgets.lossy import Lossy
 from widgets.quantised import Quantised
 
 NAMES = {"nf4": "NF4", "int4": "int4", "fp4": "FP4", "int3": "int3", "int2": "int2"}
@@ -125,6 +127,48 @@ def _stored() -> Mapping[str, Any]:
         "rough": NAMES["int2"],
         "rough_after": stored_loss("int2"),
         "rough_noise": median(load_qlora().noise["int2"]),
+    }
+
+
+def _facts_lost() -> Mapping[str, Any]:
+    stored = load_lossy().stored
+    return {
+        "plain": stored[FLOAT32].facts,
+        **{f"{name}_name": label for name, label in NAMES.items()},
+        **{name: stored[name].facts for name in NAMES},
+        "stories": stored["int3"].stories,
+    }
+
+
+def _facts_noise() -> Mapping[str, Any]:
+    recorded = load_lossy()
+    noise = {
+        name: sum(each.facts for each in recorded.noise[name]) / len(recorded.noise[name]) for name in NAMES
+    }
+    return {
+        **{f"{name}_name": label for name, label in NAMES.items()},
+        **{name: recorded.stored[name].facts for name in NAMES},
+        **{f"{name}_noise": share for name, share in noise.items()},
+    }
+
+
+def _brought_back() -> Mapping[str, Any]:
+    recorded, r = load_lossy(), RANKS[-1]
+    values: dict[str, Any] = {"r": r, "least": RANKS[0], "plain": recorded.stored[FLOAT32].facts}
+    for name in ("int3", "int2"):
+        values |= {
+            f"{name}_name": NAMES[name],
+            name: recorded.stored[name].facts,
+            f"{name}_loftq": recorded.corrected[name][str(r)].facts,
+        }
+    [name] = REPAIRED
+    return values | {
+        "zero": recorded.facts(name, r, "B=0"),
+        "both": recorded.facts(name, r, "LoftQ"),
+        "worst": min(each.facts for each in recorded.of(name, RANKS[0], "LoftQ").known),
+        "best": max(each.facts for each in recorded.of(name, RANKS[0], "B=0").known),
+        "thin": recorded.facts(name, RANKS[0], "LoftQ"),
+        "thin_zero": recorded.facts(name, RANKS[0], "B=0"),
     }
 
 
@@ -272,6 +316,35 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _stored,
         lambda v: v["rough_after"] > v["rough_noise"] + 0.03,
     ),
+    "facts-lost": Claim(
+        "As it is, the base has {plain:.1%} of its facts right. In {nf4_name} it has {nf4:.1%}, in {fp4_name} "
+        "{fp4:.1%}, in {int4_name} {int4:.1%}, in {int3_name} {int3:.1%}, and in {int2_name} {int2:.1%}.",
+        _facts_lost,
+        lambda v: v["plain"] > v["nf4"] > v["fp4"] > v["int4"] > 0.9 > 0.7 > v["int3"] > 0.1 > v["int2"],
+    ),
+    "stories-last": Claim(
+        "In {int3_name} {stories:.0%} of the questions on stories are still right.",
+        _facts_lost,
+        lambda v: v["stories"] > v["int3"] + 0.2,
+    ),
+    "facts-noise": Claim(
+        "Noise as large as the rounding to {int3_name} leaves {int3_noise:.0%} of the facts, where rounding leaves "
+        "{int3:.0%}.",
+        _facts_noise,
+        lambda v: 0 < v["int3_noise"] < 1,
+    ),
+    "brought-back": Claim(
+        "On {int3_name} LoftQ's factors of rank {r} bring the facts from {int3:.0%} to {int3_loftq:.0%} without any "
+        "training, and on {int2_name} from {int2:.0%} to {int2_loftq:.0%}.",
+        _brought_back,
+        lambda v: v["int3_loftq"] > v["int3"],
+    ),
+    "repaired": Claim(
+        "Trained on the base's own texts, an adapter with r = {r} brings back {zero:.0%} from the usual start and "
+        "{both:.0%} from LoftQ's factors; with r = {least} it is {thin_zero:.0%} and {thin:.0%}.",
+        _brought_back,
+        lambda v: v["both"] > v["zero"] > v["int3"] + 0.2 and v["worst"] > v["best"],
+    ),
     "breaks": Claim(
         "With {format}, {levels} levels, the loss is {loss:.2f} in blocks of {block}, and {worst:.2f} with one scale "
         "for {whole:,d} weights. In {plain_name} it is {plain:.2f}.",
@@ -418,6 +491,31 @@ the first figure is one of weights. It need not be one of losses.
 
 Somewhere it must break. [[breaks]] And this is no faint noise any more. [[no-noise]] With three levels most weights
 become zero, as the first figure shows.
+
+## A base with something to lose
+
+That model knew voices and little else. [The other one](world.html) knows facts by heart, and a fact is either right or
+lost.
+"""
+    )
+    yield Figure("lossy", Lossy)
+    yield Try(
+        """
+Slide to `int3`. Which of the curves on the right begins above the line “as stored”, without any training?
+"""
+    )
+    yield Prose(
+        """
+[[facts-lost]] So here the formats can be told apart, and four bits cost little but not nothing. What goes first is
+what is known by heart. [[stories-last]] And rounding is as bad as chance, and no worse. [[facts-noise]]
+
+What rounding takes away is a matrix, the difference between a weight and its stored copy, and a matrix has a best copy
+of low rank. LoftQ puts that copy into the adapter before training begins, and stores the rest again
+[@li2023, algorithm 1]. [[brought-back]]
+
+The adapter can also learn it. [[repaired]] Nobody had to show it the lost facts one by one; it read what the base had
+read. It repairs a part, since the difference is not of low rank, and a thin adapter can only make up for the
+directions that matter most.
 
 ## And finetuning on top?
 

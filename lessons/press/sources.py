@@ -119,6 +119,14 @@ SOURCES = {
         "arXiv 2305.14314, NeurIPS 2023.",
         "https://arxiv.org/abs/2305.14314",
     ),
+    "li2023": Source(
+        "Li et al. 2023",
+        "Li, Yu, Liang, Karampatziakis, He, Chen, Zhao",
+        2023,
+        "LoftQ: LoRA-Fine-Tuning-Aware Quantization for Large Language Models",
+        "arXiv 2310.08659, ICLR 2024.",
+        "https://arxiv.org/abs/2310.08659",
+    ),
     "rajbhandari2020": Source(
         "Rajbhandari et al. 2020",
         "Rajbhandari, Rasley, Ruwase, He",

@@ -11,11 +11,12 @@ from compute.experiments.runs import FULL, load
 from compute.numbers.quantising import FLOAT32, bits_per_number
 from compute.training.config import BASE_FORMATS
 from widgets.kit.choices import one_of
+from widgets.kit.formats import BASE_NAMES
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import TASKS
 from widgets.kit.text import fill, name_of, slug
-from widgets.quantised.words import BASE_NAMES, SNIPPET, WORDS
+from widgets.quantised.words import SNIPPET, WORDS
 
 MOST_GUESSED = 100  # hundredths of a nat
 ASKED = "nf4"

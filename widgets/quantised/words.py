@@ -2,17 +2,8 @@
 
 from typing import Any
 
+from widgets.kit.formats import BASE_NAMES
 from widgets.kit.guess import WORDS as GUESS
-
-# Name on an axis, name in a sentence.
-BASE_NAMES = {
-    "float32": ("32 bits", "float32"),
-    "nf4": ("NF4", "NF4"),
-    "int4": ("int4", "int4"),
-    "fp4": ("FP4", "FP4"),
-    "int3": ("int3", "int3, seven levels"),
-    "int2": ("int2", "int2, three levels"),
-}
 
 TITLE = "Finetuned on a base in few bits"
 CAPTION = (

@@ -40,7 +40,7 @@ from compute.adapters import merge_state
 after.load_after(), block.load_effects(), derived.load_derived(), failures.load_failures(), menu.load_menu()
 inits.load_inits("small layer"), learned.load_learned("legal-v_proj"), merging.load_record(), paper.load_paper()
 mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("legal", 4)
-world.load_report(), capacity.load_capacity(), tasks.load_tasks(), grid.load_grid()
+world.load_report(), capacity.load_capacity(), tasks.load_tasks(), grid.load_grid(), lossy.load_lossy()
 scale.load_scale(), serving.load_serving(), subspace.load_subspace("legal")
 import sys; print("torch" in sys.modules)
 """
