@@ -25,12 +25,14 @@ def test_what_is_ticked_is_counted_and_leads_to_the_lab(open_page, server):
         "checkbox", name="down_proj, middle block"
     ).check()  # no whole rows of whole columns any more
     expect(sentence).to_have_text(Placing(places="707002", guess="q_proj").sentence())
-    expect(page.get_by_role("link", name="Run this set in the live lab")).to_have_count(0)
+    expect(page.get_by_role("link", name="Run this set in the live lab, on its own model")).to_have_count(0)
     page.get_by_role("checkbox", name="all of first block").check()
     expect(sentence).to_have_text(Placing(places="717113", guess="q_proj").sentence())
     page.get_by_label("Take a recorded set").select_option("000055")
     expect(sentence).to_have_text(Placing(places="000055", guess="q_proj").sentence())
-    link = page.get_by_role("link", name="Run this set in the live lab").get_attribute("href")
+    link = page.get_by_role("link", name="Run this set in the live lab, on its own model").get_attribute(
+        "href"
+    )
     assert urlsplit(link).path == "/lesson/lab.html"
     assert {name: value for name, (value,) in parse_qs(urlsplit(link).query).items()} == {
         "train.task": "new words",

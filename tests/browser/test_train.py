@@ -169,7 +169,7 @@ def test_a_killed_worker_is_said_and_train_starts_again(open_lab, lab):
 
 def test_a_learning_rate_that_diverges_is_explained(open_lab):
     page = open_lab()
-    settings(page, Steps="100")
+    settings(page, Steps="100", Task="new words")
     page.get_by_label("Learning rate, adapter", exact=True).fill("10")
     press(page, "Train")
     expect(row(page)).to_contain_text("diverged at step", timeout=PATIENCE_MS)

@@ -15,6 +15,7 @@ from widgets.kit.text import fill
 from widgets.placing.words import (
     BLOCK_NAMES,
     FAMILIES,
+    LAB,
     NOTHING,
     SHORT_BLOCKS,
     SNIPPET,
@@ -66,6 +67,7 @@ class Placing(Instrument):
         return {
             "key": self.task,
             "task": task,
+            "lab": LAB[task],
             "label": TASKS[task][1],
             "steps": STEPS[task],
             "rate": RATE,

@@ -107,7 +107,7 @@ export class Places {
     if (!config) return null
     const layers = [0, 1, 2].filter((block) => (config.digit >> block) & 1)
     return {
-      task: this.task,
+      task: this.lab,
       r: this.rank(this.code),
       steps: this.steps,
       learning_rate: this.rate,

@@ -9,6 +9,8 @@ from compute.training.config import TrainConfig
 from widgets.kit.guess import WORDS as GUESS
 
 TASKS = {"legal": ("legal", "Legal voice"), "new language": ("new-language", "New language")}
+# What the live lab, whose model has read another world, trains on instead.
+LAB = {"legal": "formal voice", "new language": "new words"}
 BLOCK_NAMES = {"1": "the first block", "2": "the middle block", "4": "the last block"} | {
     "3": "the first two blocks",
     "6": "the last two blocks",
@@ -94,7 +96,7 @@ WORDS: dict[str, Any] = {
     "presets": "Take a recorded set",
     "own": "your own",
     "families": FAMILIES,
-    "live": "Run this set in the live lab",
+    "live": "Run this set in the live lab, on its own model",
     "notLive": (
         "The live lab takes whole rows of whole columns. PEFT takes any set: the code below names each place."
     ),
