@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from compute.costs.sizes import break_even_rank, rank_dimension
 from compute.experiments.derived import load_derived
+from compute.experiments.forgetting import load_forgetting
 from compute.experiments.runs import FULL, load
+from compute.experiments.spectra import LORA, RANDOM, SEEDS, TASKS, R, load_spectra, ways
 from compute.experiments.subspace import DIMENSIONS, load_subspace
 from compute.matrices.controls import marchenko_pastur_band, noise_band, noise_control, noise_product_band
 from compute.matrices.examples import few_directions
 from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
-from compute.text.voices import TASKS
+from compute.world.tasks import SKILL
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace
@@ -23,7 +26,9 @@ WIDTH = 64  # of the model: its attention matrices are square
 SQUARE, TALL = (WIDTH, WIDTH), (4 * WIDTH, WIDTH)
 PICTURE = (28, 28)  # the matrices of the usual picture
 LAYER = (4096, 4096)  # the matrices of the published measurement
-KNOWN = ("legal", "medical", "code")  # voices that the base has read a little of
+MIRROR, FORMAL, FIRST = "mirror-voice", "formal-voice", "who-had-it-first"
+UNDERSTOOD = (MIRROR, FORMAL, FIRST)  # tasks in which there is something to be understood
+FACT_TASKS = ("new-facts-512", "new-facts-2048")
 ONE = "blocks.1.attention.v_proj"
 FEW = 3  # directions: as many as the usual story speaks of
 
@@ -44,15 +49,12 @@ def _picture() -> Mapping[str, Any]:
 
 
 def _learned() -> Mapping[str, Any]:
-    counts = [
-        ("attention" in layer, r90(np.array(s)))
-        for task in TASKS
-        for layer, s in load(task, FULL).spectra.items()
-    ]
-    square, wide = ([count for is_square, count in counts if is_square is kind] for kind in (True, False))
+    full = [load_spectra().of(task, FULL) for task in TASKS]
+    square, wide = ([count for each in full for count in each.ranks(part)] for part in ("attention", "mlp"))
     return {
         "tasks": len(TASKS),
-        "matrices": len(counts),
+        "seeds": len(SEEDS),
+        "matrices": len(square) + len(wide),
         "width": WIDTH,
         "low": min(square),
         "high": max(square),
@@ -60,13 +62,53 @@ def _learned() -> Mapping[str, Any]:
         "wide_low": min(wide),
         "wide_high": max(wide),
         "wide_noise": _of_noise(TALL),
-        "tiny": sum(count <= FEW for _, count in counts),
+        "tiny": sum(count <= FEW for count in (*square, *wide)),
         "few": FEW,
     }
 
 
+def _beside(task: str) -> Mapping[str, Any]:
+    """Return the mean r90 of a task and of random targets, in square and in wide matrices, and the lowest of each."""
+    own, drawn = (load_spectra().of(task, way) for way in (FULL, RANDOM))
+    return {
+        "own": own.mean("attention"),
+        "own_wide": own.mean("mlp"),
+        "drawn": drawn.mean("attention"),
+        "drawn_wide": drawn.mean("mlp"),
+        "noise": _of_noise(SQUARE),
+        "noise_wide": _of_noise(TALL),
+        "count": TASK_COUNT.get(task, 0),
+    }
+
+
+TASK_COUNT = {task: TASKS[task].n_texts for task in FACT_TASKS}
+
+
+def _apart() -> Mapping[str, Any]:
+    """Return in how many matrices every seed of a task lies above, or below, every seed of random targets."""
+    above = below = pairs = 0
+    for task in UNDERSTOOD:
+        own, drawn = (load_spectra().of(task, way).r90 for way in (FULL, RANDOM))
+        for layer in own:
+            pairs += 1
+            above += min(own[layer]) > max(drawn[layer])
+            below += max(own[layer]) < min(drawn[layer])
+    return {"tasks": len(UNDERSTOOD), "pairs": pairs, "above": above, "below": below, "seeds": len(SEEDS)}
+
+
+def _more_facts() -> Mapping[str, Any]:
+    few, many = (load_spectra().of(task, FULL) for task in FACT_TASKS)
+    return {
+        "few": TASK_COUNT[FACT_TASKS[0]],
+        "many": TASK_COUNT[FACT_TASKS[1]],
+        "few_wide": few.mean("mlp"),
+        "many_wide": many.mean("mlp"),
+        "few_highest": max(few.ranks("mlp")),
+    }
+
+
 def _three() -> Mapping[str, Any]:
-    s, noise = np.array(load("legal", FULL).spectra[ONE]), noise_band(SQUARE).s[1]
+    s, noise = np.array(load_spectra().of(MIRROR, FULL).s[ONE]), noise_band(SQUARE).s[1]
     return {
         "r90": r90(s),
         "stable": stable_rank(s),
@@ -79,8 +121,27 @@ def _three() -> Mapping[str, Any]:
 
 
 def _enough() -> Mapping[str, Any]:
-    gaps = [abs(load(task, 1).validation_loss[-1] - load(task, FULL).validation_loss[-1]) for task in KNOWN]
-    return {"r": 1, "gap": max(gaps)}
+    recorded = load_forgetting()
+    rights = {way: recorded.mean(SKILL, way, recorded.best(SKILL, way), "right") for way in ("r = 1", FULL)}
+    return {"r": 1, "right": rights["r = 1"], "full": rights[FULL]}
+
+
+def _paid() -> Mapping[str, Any]:
+    """Return how many of its directions LoRA uses, on average over layers and seeds: the least and the most."""
+    means = [
+        fmean(chain.from_iterable(load_spectra().of(task, LORA).r90.values()))
+        for task in TASKS
+        if LORA in ways(task)
+    ]
+    noise = [r90(noise_product_band(shape, R).s[1]) for shape in (SQUARE, TALL)]
+    return {
+        "r": R,
+        "tasks": len(means),
+        "low": min(means),
+        "high": max(means),
+        "noise_low": min(noise),
+        "noise_high": max(noise),
+    }
 
 
 def _large_noise() -> Mapping[str, Any]:
@@ -145,19 +206,43 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["even"] < v["noise"] < v["n"],
     ),
     "learned": Claim(
-        "Over {tasks} tasks the square matrices need {low} to {high} of {width} directions for nine tenths of the "
-        "energy, where noise needs {noise}. The wide ones need {wide_low} to {wide_high}, where noise needs "
-        "{wide_noise}.",
+        "Over {tasks} tasks and {seeds} seeds the square matrices need {low} to {high} of {width} directions for nine "
+        "tenths of the energy, where noise needs {noise}. The wide ones need {wide_low} to {wide_high}, where noise "
+        "needs {wide_noise}.",
         _learned,
         lambda v: v["high"] < v["noise"] and v["wide_high"] < v["wide_noise"],
     ),
     "not-tiny": Claim(
-        "Of all {matrices} changes, {tiny} do with {few} directions or fewer.",
+        "Only {tiny} of all {matrices} changes gets by with {few} directions or fewer.",
         _learned,
-        lambda v: v["tiny"] == 0 and v["low"] > v["few"],
+        lambda v: v["tiny"] == 1,
+    ),
+    "targets": Claim(
+        "On average over layers and seeds the mirror voice takes {own:.0f} directions in the square matrices, and its "
+        "random twin takes {drawn:.0f}. In the wide matrices it is {own_wide:.0f} against {drawn_wide:.0f}.",
+        lambda: _beside(MIRROR),
+        lambda v: v["drawn"] < v["own"] < v["noise"] and v["drawn_wide"] < v["own_wide"] < v["noise_wide"],
+    ),
+    "apart": Claim(
+        "In {above} of the {pairs} matrices of these {tasks} tasks every seed of the task needs more directions than "
+        "any seed of its random twin, and in none does it need fewer.",
+        _apart,
+        lambda v: v["above"] > 0.8 * v["pairs"] and v["below"] == 0,
+    ),
+    "facts": Claim(
+        "For {count:,d} facts it is {own:.1f} and {drawn:.1f} directions in the square matrices, {own_wide:.1f} and "
+        "{drawn_wide:.1f} in the wide ones.",
+        lambda: _beside(FACT_TASKS[0]),
+        lambda v: abs(v["own"] - v["drawn"]) < 1 and abs(v["own_wide"] - v["drawn_wide"]) < 1,
+    ),
+    "more-facts": Claim(
+        "With {few:,d} facts the wide matrices take {few_wide:.0f} directions, with {many:,d} they take "
+        "{many_wide:.0f}.",
+        _more_facts,
+        lambda v: v["many_wide"] > v["few_wide"] + 2,
     ),
     "three": Claim(
-        "In the change of one matrix by the legal voice the three are {r90}, {stable:.1f} and {entropy:.1f}. In noise "
+        "In the change of one matrix by the mirror voice the three are {r90}, {stable:.1f} and {entropy:.1f}. In noise "
         "of its shape they are {noise_r90}, {noise_stable:.1f} and {noise_entropy:.1f}, and its rank is {width}.",
         _three,
         lambda v: (
@@ -167,10 +252,16 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "enough": Claim(
-        "For the three voices that our base half knows, LoRA with r = {r} ends within {gap:.3f} nats of full "
-        "finetuning.",
+        "On the question who had a thing first, LoRA with r = {r} answers {right:.1%} rightly and full finetuning "
+        "{full:.1%}, each at its own best learning rate.",
         _enough,
-        lambda v: v["gap"] < 0.01,
+        lambda v: abs(v["right"] - v["full"]) < 0.03,
+    ),
+    "paid": Claim(
+        "With r = {r} on {tasks} of our tasks, LoRA puts nine tenths of the energy into {low:.1f} to {high:.1f} of its "
+        "directions on average, where two random factors would need {noise_low} or {noise_high}.",
+        _paid,
+        lambda v: v["high"] < v["noise_low"],
     ),
     "large-noise": Claim(
         "Noise of that size would need {directions:,d} of {n:,d}, by the Marchenko-Pastur law.",
@@ -235,7 +326,8 @@ Often it is told as a finding: full finetuning was taken apart, and its changes 
 you will not find that measurement. It compares the directions in the `lora_A` of different runs [@hu2021, section 7.2],
 and LoRA's change with the weight below it [@hu2021, section 7.3]. Full finetuning is not taken apart there.
 
-So let us do it. The figure below draws the singular values of a change, and beside them those of noise.
+So let us do it. The figure below draws the singular values of a change, and beside them two controls: noise, and the
+same training on random targets.
 
 ## Meet the usual picture
 
@@ -251,22 +343,39 @@ Its label for the noise is a slip of a kind that is easily made. It calls that c
     yield Figure("spectra", Spectra)
     yield Try(
         """
-Guess for “Made up”. Then choose “Learned: legal voice” and press “Guess for this matrix”. Set the axis to log: where do
-the made-up values end, and where do the learned ones?
+Guess for “Made up”. Then choose “Learned: mirror voice” and press “Guess for this matrix”. Set the axis to log: where
+do the made-up values end, and where do the learned ones? Go through the layers in the last picture: where does the
+task lie below its random targets?
 """
     )
     yield Prose(
         """
 ## What full finetuning really learned
 
-The learned changes come from the small model of the lab, with all its weights free. Nothing asked them to be low in
+The learned changes come from the model that reads the world, with all its weights free. Nothing asked them to be low in
 rank. [[learned]]
 
-They are lower than noise, everywhere. So finetuning is no random walk. But they are not tiny. [[not-tiny]]
-*Lower than noise* is true here. *Only a few directions* is not.
+They lie below noise everywhere, and yet they are not tiny. [[not-tiny]] *Lower than noise* is true here. *Only a few
+directions* is not.
+
+Is it the task that makes them low? Noise cannot tell, because noise was never trained. A fairer control is a *random
+twin* of each run: the same steps at the same rate on the same texts and questions, except that every word or answer to
+be learned is drawn by lot, so that there is nothing in it to understand. [[targets]] So gradient descent gives a change
+far below noise whatever it is told to learn, and the task adds directions to it rather than taking some away.
+
+The formal voice and the question who had it first say the same. [[apart]] A sentence like
+“finetuning is low in rank” is therefore true beside noise, and says nothing about the task.
+
+New facts are a test of the control itself. They are drawn by lot to begin with, so that their random twin is the same
+task with other answers and has to look the same. [[facts]] What does count is how much there is to learn.
+[[more-facts]]
 
 How can LoRA work, then? [[enough]] It does not rebuild the change that full finetuning found. It finds another one that
 does the same job. The bet is about what the *task* needs. The spectrum shows what full finetuning *used*.
+
+Nor does LoRA use all that it is paid for. [[paid]] Choose “LoRA” in the figure, and you see a spectrum that falls
+within the room it was given. That is a measure of its own fall, and no advice to cut $r$: how well a smaller one learns
+has to be tried.
 
 ## Three ways to count
 
@@ -290,15 +399,22 @@ known: the Marchenko-Pastur law [@marchenko1967, theorem 1]. In the figure it is
 draws, and even at this size the two agree. That is why one draw of noise, the last in the list, has an `r90` far below
 its rank.
 
-## The one published measurement
+## What was published
+
+It has been measured a few times, with different answers in different settings. One study stores finetuned models by
+what was added to each weight and finds these residuals strongly low in rank [@ryu2023, abstract]. Another takes full
+finetuning apart and finds mainly the top singular values of the weight amplified [@si2025, abstract]. The most detailed
+one finds the opposite of few directions.
 
 [[bid-model]] was trained further on code, with all weights free. The change of one matrix was taken apart. It needed
 [[bid-rank]] for [[share]] of its variance. [[large-noise]] The weight itself, before and after, needed [[bid-base]].
 
 So that change was nowhere near a few directions. This does not make it noise. One count is one point of a curve, and
-“more than” leaves open how far below the noise it lay.
+“more than” leaves open how far below the noise it lay. Its authors show noise beside the weights, too: add Gaussian
+noise to one, and its spectrum looks much as it does after training [@biderman2024, section 4.6]. They also find that
+the rank rises with the amount of data and is higher in the MLP than in attention, as it is in our model.
 
-Its authors add three cautions [@biderman2024, sections 4.6 and 6]. This was continued pretraining, on much text. A
+They add three cautions [@biderman2024, sections 4.6 and 6]. This was continued pretraining, on much text. A
 finetune on instructions may be lower in rank. And the rank that rebuilds a change may be higher than the rank that the
 task needs.
 
@@ -357,7 +473,8 @@ are frozen unless we free them. So do not read this curve against LoRA's losses 
 ## In short
 
 - That changes have low rank is a bet. LoRA's authors called it a hypothesis.
-- Measured changes of full finetuning are lower than noise, and not tiny. Always ask for the noise beside them.
+- Measured changes of full finetuning are lower than noise, and not tiny. Training on random targets gives changes that
+  are lower still, so that a low rank alone says nothing about a task. Always ask for both controls.
 - `r90`, `stable_rank` and `entropy_rank` are three numbers. Say which.
 - Two real adapters put most of their energy into a few of their eight directions, in most layers and not in all.
 - Few numbers do not mean low rank. A change made with few numbers can look like noise.
@@ -380,8 +497,8 @@ LESSON = Lesson(
             (
                 Answer("Yes, two thirds are left over", "Noise leaves many over as well. [[picture]]"),
                 Answer(
-                    "Ask first how many noise of that shape needs",
-                    "Only the gap to noise means something. [[learned]]",
+                    "Ask first how many noise needs, and training on random targets",
+                    "Only what lies below both could be the task's. [[targets]]",
                     right=True,
                 ),
                 Answer(
@@ -409,6 +526,11 @@ LESSON = Lesson(
         Correction(
             "What finetuning really changes is of rank two or three, like the matrices in the picture.",
             "Those were made that way. [[not-tiny]] [[learned]]",
+            "spectra",
+        ),
+        Correction(
+            "The change of a finetune is low in rank because the task is simple.",
+            "Trained on targets drawn by lot, the same matrices change in fewer directions. [[targets]]",
             "spectra",
         ),
         Correction(

@@ -351,6 +351,22 @@ SOURCES = {
         "arXiv 2410.21228, NeurIPS 2025.",
         "https://arxiv.org/abs/2410.21228",
     ),
+    "ryu2023": Source(
+        "Ryu et al. 2023",
+        "Ryu, Seo, Yoo",
+        2023,
+        "Efficient Storage of Fine-Tuned Models via Low-Rank Approximation of Weight Residuals",
+        "arXiv 2305.18425.",
+        "https://arxiv.org/abs/2305.18425",
+    ),
+    "si2025": Source(
+        "Si et al. 2025",
+        "Si, Yang, Liu, Wang, Yang, Su, Zheng, Shen",
+        2025,
+        "Weight Spectra Induced Efficient Model Adaptation",
+        "arXiv 2505.23099.",
+        "https://arxiv.org/abs/2505.23099",
+    ),
     "lermen2023": Source(
         "Lermen et al. 2023",
         "Lermen, Rogers-Smith, Ladish",

@@ -41,17 +41,17 @@ def test_every_source_says_what_python_says(open_page, server):
             expect(root.locator(f".of-{name}")).to_have_text(fill(template, values))
         layers = [layer["name"] for layer in spectra(key)["layers"]]
         if layers == [MADE_LAYER]:
-            expect(root.get_by_label("Layer")).not_to_be_visible()
+            expect(root.get_by_label("Layer", exact=True)).not_to_be_visible()
             continue
         layer = layers[-1]
-        root.get_by_label("Layer").select_option(layer)
+        root.get_by_label("Layer", exact=True).select_option(layer)
         expect(root.locator(".sentence")).to_have_text(
             Spectra(source=key, layer=layer, guess="skip").sentence()
         )
 
 
 @pytest.mark.parametrize(
-    ("source", "layer"), [("legal", "blocks.0.mlp.up_proj"), ("peft-gpt2", ""), ("few-3", "")]
+    ("source", "layer"), [("mirror-voice", "blocks.0.mlp.up_proj"), ("peft-gpt2", ""), ("few-3", "")]
 )
 def test_the_table_and_the_file_are_those_of_python(open_page, server, source, layer):
     asked = f"&layer={layer}" if layer else ""
@@ -64,9 +64,9 @@ def test_the_table_and_the_file_are_those_of_python(open_page, server, source, l
 
 
 def test_the_answer_waits_for_the_guess(open_page, server):
-    page = open_page(f"{server}/embed/spectra/spectra.html?source=legal")
+    page = open_page(f"{server}/embed/spectra/spectra.html?source=mirror-voice")
     root = figure_of(page)
-    figure = Spectra(source="legal")
+    figure = Spectra(source="mirror-voice")
     energy = root.get_by_role("slider", name=WORDS["charts"]["energy"]["title"])
     expect(root.locator(".sentence")).to_have_text(figure.sentence())
     expect(root.locator(".readouts")).not_to_be_visible()
@@ -82,6 +82,25 @@ def test_the_answer_waits_for_the_guess(open_page, server):
     expect(root.locator(".mark.guess text")).to_have_text(fill(WORDS["guess"]["guessMark"], values))
     figure.guess = "skip"
     expect(root.locator(".sentence")).to_have_text(figure.sentence())
+
+
+def test_every_layer_stands_beside_both_controls_and_can_be_picked(open_page, server):
+    page = open_page(f"{server}/embed/spectra/spectra.html?source=mirror-voice&guess=skip")
+    root = figure_of(page)
+    layers = root.get_by_role("slider", name=WORDS["charts"]["layers"]["title"])
+    layers.focus()
+    page.keyboard.press("End")
+    first, last = (spectra("mirror-voice")["layers"][i] for i in (0, -1))
+    targets = last["targets"]
+    expect(root.locator(".probe").last).to_have_text(
+        f"{last['name']}: {targets['own_low']} to {targets['own_high']}; random targets {targets['low']} to "
+        f"{targets['high']}; noise {spectra('mirror-voice')['noise']['64x256']['ranks']['r90']}"
+    )
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(root.get_by_label("Layer", exact=True)).to_have_value(first["name"])
+    root.get_by_label("Change").select_option("lora-mirror-voice")
+    expect(layers).not_to_be_visible()
 
 
 def test_the_log_axis_has_powers_of_ten_and_every_bar_within(open_page, server):
@@ -100,19 +119,21 @@ def test_the_log_axis_has_powers_of_ten_and_every_bar_within(open_page, server):
 
 
 def test_the_keyboard_probes_a_curve(open_page, server):
-    page = open_page(f"{server}/embed/spectra/spectra.html?source=legal&guess=skip")
+    page = open_page(f"{server}/embed/spectra/spectra.html?source=mirror-voice&guess=skip")
     root = figure_of(page)
     root.get_by_role("slider", name=WORDS["charts"]["energy"]["title"]).focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    said = fill(WORDS["charts"]["energy"]["probe"], Spectra(source="legal").values(1))
-    expect(root.locator(".probe").last).to_have_text(said)
+    said = fill(WORDS["charts"]["energy"]["probe"], Spectra(source="mirror-voice").values(1))
+    expect(root.locator(".probe").nth(1)).to_have_text(said)
 
 
 def test_a_layer_that_is_not_there_is_told(open_page, server):
-    root = figure_of(open_page(f"{server}/embed/spectra/spectra.html?source=legal&layer=h.0&guess=skip"))
+    root = figure_of(
+        open_page(f"{server}/embed/spectra/spectra.html?source=mirror-voice&layer=h.0&guess=skip")
+    )
     expect(root.locator(".notice")).to_contain_text("Layer = h.0 is not known here.")
-    expect(root.get_by_label("Layer")).to_have_value("blocks.1.attention.v_proj")
+    expect(root.get_by_label("Layer", exact=True)).to_have_value("blocks.1.attention.v_proj")
 
 
 def test_an_export_has_every_source_and_a_single_file_says_what_it_lacks(open_page, exported):
@@ -120,13 +141,13 @@ def test_an_export_has_every_source_and_a_single_file_says_what_it_lacks(open_pa
     asked = requests_of(page)
     page.goto((exported / "lesson" / "spectra.html").as_uri() + "?spectra.guess=skip")
     root = figure_of(page)
-    root.get_by_label("Change").select_option("new-language")
-    expect(root.locator(".sentence")).to_have_text(Spectra(source="new-language", guess="skip").sentence())
-    assert [url.rpartition("/")[2] for url in asked if "/arrays/" in url] == ["new-language.js"]
+    root.get_by_label("Change").select_option("new-facts-512")
+    expect(root.locator(".sentence")).to_have_text(Spectra(source="new-facts-512", guess="skip").sentence())
+    assert [url.rpartition("/")[2] for url in asked if "/arrays/" in url] == ["new-facts-512.js"]
     alone = figure_of(open_page(exported / "file" / "spectra-spectra.html", offline=True))
     alone.get_by_role("button", name="Skip").click()
-    alone.get_by_label("Change").select_option("legal")
-    said = fill(SHARED["missing"], {"given": "legal", "have": Spectra().enclosed_words()})
+    alone.get_by_label("Change").select_option("mirror-voice")
+    said = fill(SHARED["missing"], {"given": "mirror-voice", "have": Spectra().enclosed_words()})
     expect(alone.locator(".notice")).to_have_text(said)
     alone.get_by_label("Change").select_option("peft-gpt2")
     expect(alone.locator(".sentence")).to_have_text(Spectra(source="peft-gpt2", guess="skip").sentence())

@@ -20,7 +20,8 @@ class Spectra(Instrument):
     """Show the singular values of a change beside those of noise, and how few directions hold its energy.
 
     Left the singular values over their norm, linear or log; right the share of energy in the first directions. Grey
-    is the control: draws of noise and the Marchenko-Pastur law. Left out: how large the change is, and what it does.
+    are the controls: draws of noise, the Marchenko-Pastur law, and, as a solid line, training on random targets. Below
+    r90 of every layer. Left out: how large the change is, and what it does.
     """
 
     source = one_of(
@@ -41,7 +42,8 @@ class Spectra(Instrument):
     guess = guess_number(2)
 
     keyed_by = ("source",)
-    parts = ("source", "guess", "values", "energy", "table", "code", "share")
+    parts = ("source", "guess", "values", "energy", "layers", "table", "code", "share")
+    sheets = ("spectra/spectra",)
     pictured = ({"bars kept": 1, "curve control": 4}, {"curve kept": 2})
 
     def enclosed(self) -> list[str]:
@@ -94,12 +96,15 @@ class Spectra(Instrument):
             "noise_high": noise["s"][2][last],
             "noise_energy": noise["energy"][1][i],
             **({"law": noise["law"]["s"][last]} if noise["law"] else {}),
+            **_targets(layer["targets"], i),
         }
 
     def case(self) -> str:
-        """Say which sentence fits: the guess is open, r90 is as noise has it, or below."""
+        """Say which sentence fits: the guess is open, or where r90 lies beside random targets, or beside noise."""
         if self.asks():
             return "ask"
+        if found := self._layer()["targets"]:
+            return beside(found)
         ranks = self._noise()["ranks"]
         return "below" if self._layer()["r90"] < ranks["low"] else "like"
 
@@ -110,8 +115,9 @@ class Spectra(Instrument):
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of the numbers behind the curves."""
         law = WORDS["tableLaw"] if self._noise()["law"] else WORDS["tableLawless"]
+        targets = WORDS["tableTargets" if self._layer()["targets"] else "tableTargetless"]
         rows = [
-            [fill(cell, self.values(i)) for cell in (*WORDS["tableRow"], law)]
+            [fill(cell, self.values(i)) for cell in (*WORDS["tableRow"], law, *targets)]
             for i in range(1, len(self._layer()["s"]) + 1)
         ]
         return WORDS["tableHead"], rows
@@ -119,3 +125,22 @@ class Spectra(Instrument):
     def snippet(self) -> str:
         """Return NumPy code that prints r90."""
         return fill(source(self.source).code + PRINT_R90, {"layer": self._layer()["name"]})
+
+
+def beside(targets: dict[str, Any]) -> str:
+    """Say whether a task takes fewer directions than random targets, over all seeds of both, or more, or neither."""
+    if targets["own_high"] < targets["low"]:
+        return "fewer"
+    return "more" if targets["own_low"] > targets["high"] else "even"
+
+
+def _targets(targets: dict[str, Any] | None, i: int) -> dict[str, Any]:
+    """Return the numbers of the second control, if there is one."""
+    if targets is None:
+        return {}
+    named = {"r90": "targets_r90", "low": "targets_low", "high": "targets_high"}
+    return {
+        **{named.get(name, name): value for name, value in targets.items() if name != "s"},
+        "targets_s": targets["s"][max(0, i - 1)],
+        "targets_energy": energy(np.array(targets["s"]))[i],
+    }

@@ -1,4 +1,4 @@
-"""Spectra to look at, by their source: made up, learned by full finetuning, derived from real adapters, noise."""
+"""Spectra to look at, by their source: made up, learned in full or by LoRA, derived from real adapters, noise."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -7,19 +7,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from compute.experiments.derived import load_derived
-from compute.experiments.runs import FULL, load
+from compute.experiments.spectra import FULL, LORA, RANDOM, SEEDS, TASKS, R, load_spectra, ways
 from compute.matrices.controls import Band, marchenko_pastur_band, noise_control, noise_product_band
 from compute.matrices.examples import FALL, few_directions, iid_noise
 from compute.matrices.spectrum import TIE, entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from widgets.kit.layers import shape_of
-from widgets.kit.runs import TASKS
-from widgets.kit.text import fill, name_of
+from widgets.kit.text import fill
 
 SIZE, SEED = 64, 0  # of the matrices that are made up: as wide as the model that learned the others
 KS = (2, 3, 4, 8)
 MADE_LAYER = "matrix"  # what stands in an address where there is one matrix only
 ROUNDING = 1e-12  # of the largest singular value: what is below is no direction
+DECIMALS = 5  # of a singular value over the norm
+TASK_LABELS = {
+    "mirror-voice": "mirror voice",
+    "formal-voice": "formal voice",
+    "who-had-it-first": "who had it first",
+    "new-facts-512": "512 new facts",
+    "new-facts-2048": "2,048 new facts",
+}
+LORA_OF = {f"lora-{task}": task for task in TASKS if LORA in ways(task)}
 
 
 class Source(NamedTuple):
@@ -32,6 +40,7 @@ class Source(NamedTuple):
         [], Mapping[str, tuple[tuple[int, int], list[float]]]
     ]  # shape and s by the name of the layer
     r: int | None = None  # of an adapter
+    task: str | None = None  # of full finetuning that was also done on random targets
 
 
 MADE_NOTE = (
@@ -39,8 +48,13 @@ MADE_NOTE = (
     "picture shows. It was built to have low rank."
 )
 LEARNED_NOTE = (
-    "Measured: what full finetuning added to each matrix of our small model. Nobody told it to be low in rank. "
-    "Singular values as recorded, {recorded}."
+    "Measured: what full finetuning added to each matrix of the model that reads the world. Nobody told it to be low "
+    "in rank. The solid grey line: the same steps at the same rate, with every word or answer to be learned drawn by "
+    "lot. Recorded {recorded}."
+)
+LORA_NOTE = (
+    "Measured: what LoRA added. Its r = {r} allows {r} directions and no more. The control is a product of two random "
+    "factors of the same shapes. Recorded {recorded}."
 )
 REAL_NOTE = (
     "Measured: an adapter that somebody else trained on {base} ({repository}). Its r = {r} allows {r} directions and "
@@ -62,12 +76,10 @@ delta_w = np.random.default_rng({seed}).standard_normal(({n}, {n}))
 s = np.linalg.svd(delta_w, compute_uv=False)
 """
 LOAD_LEARNED = """# Run it in the folder of this project.
-import json
-
 import numpy as np
+from compute.experiments.spectra import load_spectra
 
-with open("assets/recorded/runs/{file}-full.json", encoding="utf-8") as file:
-    s = np.array(json.load(file)["spectra"]["{layer}"])
+s = np.array(load_spectra().of("{task}", "{way}").s["{layer}"])
 """
 LOAD_REAL = """# Run it in the folder of this project.
 import json
@@ -94,13 +106,16 @@ def _few(k: int) -> Source:
     )
 
 
-def _learned(key: str) -> Source:
-    run = load(name_of(key), FULL)
+def _learned(task: str, way: str) -> Source:
+    about = {"recorded": load_spectra().recorded, "r": R}
+    found = load_spectra().of(task, way).s
     return Source(
-        fill(LEARNED_NOTE, {"recorded": run.recorded}),
-        fill(LOAD_LEARNED, {"file": key}),
+        fill(LORA_NOTE if way == LORA else LEARNED_NOTE, about),
+        fill(LOAD_LEARNED, {"task": task, "way": way}),
         "blocks.1.attention.v_proj",
-        lambda: {layer: (shape_of(layer), s) for layer, s in run.spectra.items()},
+        lambda: {layer: (shape_of(layer), s) for layer, s in found.items()},
+        R if way == LORA else None,
+        None if way == LORA else task,
     )
 
 
@@ -123,7 +138,11 @@ def _noise() -> Source:
 
 SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
     **{f"few-{k}": (f"Made up: {k} directions", partial(_few, k)) for k in KS},
-    **{key: (f"Learned: {label.lower()}", partial(_learned, key)) for key, (label, _) in TASKS.items()},
+    **{task: (f"Learned: {label}", partial(_learned, task, FULL)) for task, label in TASK_LABELS.items()},
+    **{
+        key: (f"LoRA, r = {R}: {TASK_LABELS[task]}", partial(_learned, task, LORA))
+        for key, task in LORA_OF.items()
+    },
     "lora-imdb-distilbert": (
         "Real adapter: IMDB reviews, DistilBERT",
         partial(_real, "lora-imdb-distilbert"),
@@ -169,14 +188,38 @@ def noise_measures(band: Band) -> dict[str, float]:
 @cache
 def spectra(key: str) -> dict[str, Any]:
     """Return the spectra of a source, ready for JSON: its layers, and the noise beside each shape."""
-    r, found = source(key).r, source(key).layers()
+    found = source(key)
+    matrices = found.layers()
     layers = [
-        {"name": name, "shape": list(shape), "s": s, **measures(np.array(s))}
-        for name, (shape, s) in found.items()
+        {
+            "name": name,
+            "shape": list(shape),
+            "s": s,
+            **measures(np.array(s)),
+            "targets": targets(found.task, name),
+        }
+        for name, (shape, s) in matrices.items()
     ]
-    shapes = sorted({shape for shape, _ in found.values()})
-    noise = {f"{out}x{into}": _shipped(control((out, into), r)) for out, into in shapes}
+    shapes = sorted({shape for shape, _ in matrices.values()})
+    noise = {f"{out}x{into}": _shipped(control((out, into), found.r)) for out, into in shapes}
     return {"layers": layers, "noise": noise}
+
+
+def targets(task: str | None, layer: str) -> dict[str, Any] | None:
+    """Return the second control of a layer: the same training on random targets, and r90 of both over the seeds."""
+    if task is None:
+        return None
+    own, drawn = (load_spectra().of(task, way) for way in (FULL, RANDOM))
+    s = np.array(drawn.s[layer])
+    return {
+        "s": (s / np.linalg.norm(s)).round(DECIMALS).tolist(),
+        "r90": drawn.r90[layer][0],
+        "low": min(drawn.r90[layer]),
+        "high": max(drawn.r90[layer]),
+        "own_low": min(own.r90[layer]),
+        "own_high": max(own.r90[layer]),
+        "seeds": len(SEEDS),
+    }
 
 
 def _shipped(noise: Control) -> dict[str, Any]:

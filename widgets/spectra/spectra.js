@@ -41,8 +41,18 @@ class View extends Instrument {
         probe: (i) => (this.spectra ? fill(text.charts[name].probe, this.spectra.values(i)) : ''),
       })
     this.charts = { s: chart('s', short), energy: chart('energy', format('.0%')) }
+    this.layers = new Chart(text.charts.layers, {
+      format: String,
+      choose: (i) => frame.shown('source') && this.choose('layer', this.spectra.layers[i].name),
+      probe: (i) => {
+        const layer = this.spectra?.layers[i]
+        return layer?.targets ? fill(text.charts.layers.probe, this.spectra.among(layer)) : ''
+      },
+    })
+    this.every = h('div', { class: 'charts' }, this.layers.element)
     this.note = h('p', { class: 'note' })
-    this.readouts = new Readouts(text, text.readoutNoise)
+    this.told = { one: new Readouts(text, text.readoutNoise), both: new Readouts(text, text.readoutBoth) }
+    this.readouts = h('div')
     this.energy = h('div', {}, this.charts.energy.element)
     const { source, layer: of, scale } = this.controls
     frame.root.append(
@@ -50,13 +60,14 @@ class View extends Instrument {
       this.note,
       ...frame.part('guess', this.guess.element),
       frame.sentence,
-      this.readouts.element,
+      this.readouts,
       h(
         'div',
         { class: 'charts' },
         ...frame.part('values', this.charts.s.element),
         ...frame.part('energy', this.energy),
       ),
+      ...frame.part('layers', this.every),
     )
   }
 
@@ -95,12 +106,48 @@ class View extends Instrument {
     const values = spectra.values(0)
     const guess = this.guessed
     this.guess.show(guess, { ...values, truth: values.r90, high: values.k })
-    for (const part of [this.readouts.element, this.energy]) part.classList.toggle('waiting', this.asking)
+    for (const part of [this.readouts, this.energy, this.every]) part.classList.toggle('waiting', this.asking)
     this.drawValues()
     this.drawEnergy(guess)
     for (const chart of Object.values(this.charts)) chart.move(this.asking ? spectra.k : values.r90)
-    this.readouts.show(values)
+    this.drawLayers()
+    const told = this.told[spectra.layer.targets ? 'both' : 'one']
+    told.show(values)
+    this.readouts.replaceChildren(told.element)
     this.frame.update()
+  }
+
+  /** r90 of every layer beside both controls, where there are two. */
+  drawLayers() {
+    const { spectra, text, layers } = this
+    this.every.hidden = !spectra.layer.targets
+    if (this.every.hidden) return
+    const found = spectra.layers.map((layer) => spectra.among(layer))
+    const of = (name) => found.map((each) => each[name])
+    const middle = (low, high) => found.map((each) => (each[low] + each[high]) / 2)
+    layers.draw({
+      k: found.length - 1,
+      y: [0, Math.max(...of('noise_r90')) * ROOM],
+      tick: (i) => i + 1,
+      bands: [
+        {
+          low: of('targets_low'),
+          middle: middle('targets_low', 'targets_high'),
+          high: of('targets_high'),
+          label: text.targets,
+          kind: 'targets',
+        },
+        {
+          low: of('low'),
+          middle: middle('low', 'high'),
+          high: of('high'),
+          label: text.charts.layers.task,
+          kind: 'task',
+        },
+      ],
+      lines: [{ values: of('noise_r90'), label: text.noise, kind: 'control-0', dot: 0 }],
+    })
+    layers.move(spectra.layers.indexOf(spectra.layer))
   }
 
   drawValues() {
@@ -110,13 +157,16 @@ class View extends Instrument {
     const log = this.model.get('scale') === 'log'
     const smallest = Math.min(...[...share, ...low].filter((value) => value > 0))
     const decade = Math.max(LEAST_DECADE, Math.floor(Math.log10(smallest)))
-    const top = Math.max(share[0], high[0])
+    const top = Math.max(share[0], high[0], spectra.layer.targets?.s[0] ?? 0)
     charts.s.draw({
       k,
       y: log ? [10 ** decade, 1] : [0, top * ROOM],
       ticks: log ? Array.from({ length: 1 - decade }, (_, i) => 10 ** -i) : undefined,
       bands: [{ low, middle, high, label: text.noise, kind: 'control-0', shift: 0.5, along: 0.25 }],
-      lines: this.law('s', 0.5).map((line) => ({ ...line, label: text.law })),
+      lines: [
+        ...this.law('s', 0.5).map((line) => ({ ...line, label: text.law })),
+        ...this.targets(spectra.layer.targets?.s, 0.5, 0.55),
+      ],
       bars: share,
     })
   }
@@ -133,6 +183,7 @@ class View extends Instrument {
       lines: [
         { values: energy, label: text.charts.energy.curve, kind: 'kept', along: 0.6 },
         ...this.law('energy', 0),
+        ...this.targets(spectra.targetsEnergy, 0),
       ],
       rules: [
         { at: { y: level }, label: fill(text.level, values), kind: 'kept', left: layer.r90 > 0.2 * k },
@@ -148,6 +199,13 @@ class View extends Instrument {
     if (!law) return []
     const places = law[what].map((_, i) => i + shift)
     return [{ values: law[what], at: places, kind: 'law', along: 0.6, dot: 0 }]
+  }
+
+  /** The curve of random targets, where there is one, with its name `along` it. */
+  targets(values, shift, along) {
+    if (!values) return []
+    const at = values.map((_, i) => i + shift)
+    return [{ values, at, label: along && this.text.targets, kind: 'targets', along, dot: 0 }]
   }
 
   /** The truth and the guess on the curve; where the two are close, one label stands below the other. */
@@ -174,7 +232,9 @@ class View extends Instrument {
 
   table() {
     const { spectra, text } = this
-    const cells = [...text.tableRow, spectra.band.law ? text.tableLaw : text.tableLawless]
+    const law = spectra.band.law ? text.tableLaw : text.tableLawless
+    const targets = spectra.layer.targets ? text.tableTargets : text.tableTargetless
+    const cells = [...text.tableRow, law, ...targets]
     const line = (_, i) => cells.map((cell) => fill(cell, spectra.values(i + 1)))
     return { head: text.tableHead, rows: spectra.share.map(line) }
   }
@@ -191,10 +251,20 @@ class View extends Instrument {
 
   asCsv() {
     const { spectra } = this
-    const head = ['direction', 's', 'share', 'energy', 'noise_low', 'noise_median', 'noise_high', 'law']
+    const head = [
+      'direction',
+      's',
+      'share',
+      'energy',
+      'noise_low',
+      'noise_median',
+      'noise_high',
+      'law',
+      'targets',
+    ]
     const line = (s, i) => {
-      const { s: share, energy, noise_low, noise_s, noise_high, law } = spectra.values(i + 1)
-      return [i + 1, s, share, energy, noise_low, noise_s, noise_high, law ?? '']
+      const { s: share, energy, noise_low, noise_s, noise_high, law, targets_s } = spectra.values(i + 1)
+      return [i + 1, s, share, energy, noise_low, noise_s, noise_high, law ?? '', targets_s ?? '']
     }
     return csv([head, ...spectra.layer.s.map(line)])
   }

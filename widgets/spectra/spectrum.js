@@ -1,3 +1,10 @@
+/** Share of the energy that the first directions hold. */
+function energyOf(s) {
+  const total = s.reduce((sum, value) => sum + value * value, 0)
+  let kept = 0
+  return [0, ...s.map((value) => (kept += value * value) / total)]
+}
+
 /** The spectra of one source as Python ships them (sources.py), one of its layers in view. */
 export class Spectra {
   constructor(arrays) {
@@ -10,11 +17,10 @@ export class Spectra {
     const layer = (this.layer = named(name) ?? named(this.first))
     this.band = this.noise[layer.shape.join('x')]
     this.k = layer.s.length
-    const squares = layer.s.map((value) => value * value)
-    const total = squares.reduce((sum, square) => sum + square, 0)
+    const total = layer.s.reduce((sum, value) => sum + value * value, 0)
     this.share = layer.s.map((value) => value / Math.sqrt(total))
-    let kept = 0
-    this.energy = [0, ...squares.map((square) => (kept += square) / total)]
+    this.energy = energyOf(layer.s)
+    this.targetsEnergy = layer.targets && energyOf(layer.targets.s)
     return layer.name
   }
 
@@ -41,11 +47,35 @@ export class Spectra {
       noise_high: band.s[2][last],
       noise_energy: band.energy[1][i],
       law: band.law?.s[last],
+      ...this.beside(layer, i),
     }
+  }
+
+  /** The numbers of the second control of a layer, if there is one. */
+  beside({ targets }, i) {
+    if (!targets) return {}
+    const { s, r90, low, high, ...own } = targets
+    return {
+      ...own,
+      targets_r90: r90,
+      targets_low: low,
+      targets_high: high,
+      targets_s: s[Math.max(0, i - 1)],
+      targets_energy: this.targetsEnergy[i],
+    }
+  }
+
+  /** What a probe says of a layer: r90 of the task, of random targets and of noise. */
+  among({ name, shape, targets }) {
+    const { own_low: low, own_high: high, low: targets_low, high: targets_high } = targets
+    return { name, low, high, targets_low, targets_high, noise_r90: this.noise[shape.join('x')].ranks.r90 }
   }
 
   /** Which sentence fits once the guess is made. */
   get case() {
+    const { targets } = this.layer
+    if (targets && targets.own_high < targets.low) return 'fewer'
+    if (targets) return targets.own_low > targets.high ? 'more' : 'even'
     return this.layer.r90 < this.band.ranks.low ? 'below' : 'like'
   }
 }

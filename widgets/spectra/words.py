@@ -6,14 +6,15 @@ from compute.matrices.controls import DRAWS
 from widgets.kit.guess import WORDS as GUESS
 from widgets.spectra.sources import LABELS
 
-TITLE = "Spectra against noise"
+TITLE = "Spectra against two controls"
 CAPTION = (
     "Left: singular values, divided by their norm so that matrices of any size can be compared; the bars are "
     "filled as far as r90 goes. Right: the share of energy that the first directions hold. Grey is the control: "
     f"the band holds nine of ten of {DRAWS} draws at each direction, the dotted line is their median, the dashed "
     "one what the Marchenko-Pastur law says of large noise. The ranks of noise are those of the median. The law "
-    "does not cover products, so an adapter's control has no dashed line. Left out: how large a change is, and "
-    "what it does."
+    "does not cover products, so an adapter's control has no dashed line. The solid grey line is the second control: "
+    "full finetuning on random targets, of the first of five seeds. Below: r90 of every layer, each "
+    "band from the lowest to the highest of the seeds. Left out: how large a change is, and what it does."
 )
 PUBLISHED = ", ".join(LABELS)
 ENCLOSED = "{sources}; the lesson has the others"
@@ -22,11 +23,24 @@ OTHER_RANKS = (
     " Its stable_rank is {stable:.1f}, where the noise has {noise_stable:.1f}, and its entropy_rank {entropy:.1f}, "
     "where the noise has {noise_entropy:.1f}."
 )
+BOTH = (
+    "In “{label}” {r90} of {k} directions hold {level:.0%} of the energy, where {noise_name} needs {noise_r90}. Full "
+    "finetuning on random targets "
+)
 
 SENTENCES = {
     "ask": "“{label}” has {k} singular values. How many of them hold {level:.0%} of its energy is yours to guess.",
     "below": "In “{label}” {r90} of {k} directions hold {level:.0%} of the energy; {noise_name} needs {noise_r90}."
     + OTHER_RANKS,
+    "fewer": BOTH
+    + "needs {targets_low} to {targets_high} in this matrix, more than the task in any of {seeds} seeds."
+    + OTHER_RANKS,
+    "more": BOTH
+    + "needs {targets_low} to {targets_high} in this matrix, fewer than the task in any of {seeds} seeds."
+    + OTHER_RANKS,
+    "even": BOTH
+    + "needs {targets_low} to {targets_high} in this matrix, the task {own_low} to {own_high}, over {seeds} "
+    "seeds: the two overlap." + OTHER_RANKS,
     "like": "In “{label}” it takes {r90} of {k} directions to hold {level:.0%} of the energy, and {noise_name} needs "
     "{noise_r90}: no difference that chance does not make." + OTHER_RANKS,
 }
@@ -43,6 +57,11 @@ WORDS: dict[str, Any] = {
         "stable": "noise {noise_stable:.1f}",
         "entropy": "noise {noise_entropy:.1f}",
     },
+    "readoutBoth": {
+        "r90": "noise {noise_r90}, random targets {targets_r90}",
+        "stable": "noise {noise_stable:.1f}",
+        "entropy": "noise {noise_entropy:.1f}",
+    },
     "charts": {
         "s": {
             "title": "Singular values, over their norm",
@@ -55,7 +74,15 @@ WORDS: dict[str, Any] = {
             "curve": "energy",
             "probe": "{i} directions: {energy:.1%} of the energy; noise {noise_energy:.1%}",
         },
+        "layers": {
+            "title": "r90 of every layer: of the task, of random targets, of noise",
+            "x": "layer, block after block",
+            "task": "task",
+            "probe": "{name}: {low} to {high}; random targets {targets_low} to {targets_high}; noise {noise_r90}",
+        },
     },
+    "targets": "random targets",
+    "targetsMark": "random targets: {targets_r90}",
     "noise": "noise",
     "law": "Marchenko-Pastur",
     "level": "{level:.0%}",
@@ -81,10 +108,14 @@ WORDS: dict[str, Any] = {
         "median",
         "95 %",
         "Marchenko-Pastur",
+        "random targets: s",
+        "random targets: energy",
     ],
     "tableRow": ["{i}", "{s:.5f}", "{energy:.2%}", "{noise_low:.5f}", "{noise_s:.5f}", "{noise_high:.5f}"],
     "tableLaw": "{law:.5f}",
     "tableLawless": "not for products",
+    "tableTargets": ["{targets_s:.5f}", "{targets_energy:.2%}"],
+    "tableTargetless": ["–", "–"],
     "downloads": {"spectrum": "Spectrum (CSV)", "picture": "Picture (SVG)"},
 }
 PRINT_R90 = """energy = np.cumsum(s**2) / (s**2).sum()
