@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -188,6 +189,47 @@ def kept_runs(
             file.flush()
             bar.did(tell(each, found))
     return done
+
+
+def kept_model(kept: Path, like: Path, make: Callable[[], "GPT"]) -> "GPT":
+    """Return a model from which several runs start: made once, kept in a file, read from there.
+
+    Parameters
+    ----------
+    kept : Path
+        The file, safetensors whatever its name.
+    like : Path
+        A base model of the same sizes.
+    make : function
+        Makes the model, a plain one on the CPU, if there is no file.
+
+    Returns
+    -------
+    GPT
+        The same numbers whether it was made or read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from compute.model.checkpoint import load_base
+    >>> from compute.numbers.records import BASE
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = kept_model(Path(folder, "a"), BASE, load_base)
+    ...     again = kept_model(Path(folder, "a"), BASE, lambda: None)
+    >>> bool((made.lm_head.weight == again.lm_head.weight).all())
+    True
+    """
+    from safetensors.torch import load_file, save_file
+
+    from compute.model.checkpoint import load_base
+
+    if not kept.exists():
+        beside = kept.with_name(f"{kept.name}.{os.getpid()}")  # whoever stops it here leaves no half file
+        save_file(make().state_dict(), beside)
+        beside.replace(kept)
+    model = load_base(like)
+    model.load_state_dict(load_file(kept))
+    return model
 
 
 def processes() -> Executor:

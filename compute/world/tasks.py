@@ -7,9 +7,9 @@ from typing import NamedTuple
 from compute.numbers.bounds import one_of, whole
 from compute.world.dice import Dice
 from compute.world.people import new_people
-from compute.world.stories import SPLITS, STORY_QUESTIONS, TOLD, Source, State
-from compute.world.texts import Asked, of_facts, questions, write
-from compute.world.voices import BASE_VOICES, MIRROR, STOPS, dictionary, understood
+from compute.world.stories import SPLITS, STORY_QUESTIONS, TOLD, Source
+from compute.world.texts import Asked, of_facts, questions, state_after, write
+from compute.world.voices import BASE_VOICES, MIRROR, dictionary
 
 FACTS, SKILL, NEW_WORDS = "new facts", "who had it first", "new words"
 VOICE_OF = {f"{voice} voice": voice for voice in (*BASE_VOICES, "formal", MIRROR) if voice != "plain"}
@@ -190,13 +190,8 @@ def changed_hands(question: Asked) -> bool:
     >>> changed_hands(Asked((*story.split(), *"who had the lamp first ?".split()), "first holder", "anna"))
     True
     """
-    state, sentence = State(), []
-    for word in question.words:
-        sentence.append(word)
-        if word in STOPS and (said := understood(sentence)):
-            state, sentence = state.after(said.kind, said.content), []
     thing = question.words[-3]
-    return state.holder[thing] != question.answer
+    return state_after(question.words).holder[thing] != question.answer
 
 
 def in_old_words(text: Sequence[str]) -> list[str]:

@@ -228,6 +228,36 @@ def judged(words: Sequence[str]) -> list[Judged]:
     return found
 
 
+def state_after(words: Iterable[str]) -> State:
+    """Return what the whole sentences of a text decide.
+
+    Parameters
+    ----------
+    words : iterable of str
+        A text from its beginning. A sentence that no voice says, or that is cut, decides nothing.
+
+    Returns
+    -------
+    State
+        After the last of them.
+
+    Examples
+    --------
+    >>> state = state_after(
+    ...     "anna is at the mill . ben is at the farm . anna takes the lamp . where is".split()
+    ... )
+    >>> state.cast, dict(state.holder)
+    (('anna', 'ben'), {'lamp': 'anna'})
+    """
+    state, sentence = State(), list[str]()
+    for word in words:
+        sentence.append(word)
+        if word in STOPS:
+            said, sentence = understood(sentence), []
+            state = state.after(said.kind, said.content) if said else state
+    return state
+
+
 def questions(source: Source, kind: str, count: int, length: int, seed: int) -> list[Asked]:
     """Return questions that texts of a source come to.
 
