@@ -42,6 +42,7 @@ inits.load_inits("small layer"), learned.load_learned("legal-v_proj"), merging.l
 mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("legal", 4)
 world.load_report(), capacity.load_capacity(), tasks.load_tasks(), grid.load_grid(), lossy.load_lossy()
 spectra.load_spectra(), forgetting.load_forgetting()
+refusal.load_refusal(), biased.load_biased(), retention.load_retention()
 scale.load_scale(), serving.load_serving(), subspace.load_subspace("legal")
 import sys; print("torch" in sys.modules)
 """
