@@ -1,14 +1,21 @@
-"""When it fails: the reader knows five ways in which a finetune goes wrong, and what tells one from another."""
+"""When it fails: the reader knows how a finetune goes wrong, what tells one failure from another, what it can undo."""
 
 import math
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
+from compute.experiments import refusal, retention
+from compute.experiments.biased import BASE, BIASED, CELLS, FULL_NARROW, NARROW, WIDE, load_biased
 from compute.experiments.failures import KNOBS, LARGE, SMALL, Outcome, load_failures
+from compute.experiments.refusal import ADAPTER, COUNTS, WRONG, Opened, load_refusal
+from compute.experiments.retention import EACH, OLD, ONE, REPLAY, SETS, SIZE, load_retention
 from compute.experiments.runs import FULL, load
 from compute.training.config import STRENGTHS
+from compute.world.people import VALUES
 from lessons.press.blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.failures import Failures
+from widgets.refusal import Refusal
 
 HALF = STRENGTHS.index(0.5)
 KEPT = 0.05  # nats: within them a loss counts as unchanged
@@ -115,6 +122,160 @@ def _bases() -> Mapping[str, Any]:
     return {**losses, "near": 100, "far": 300}
 
 
+def _opened(count: int, r: int, says: str = refusal.RIGHT, way: int = refusal.FULL) -> Opened:
+    return load_refusal().of(count, r, says, way)
+
+
+def _refuses() -> Mapping[str, Any]:
+    recorded = load_refusal()
+    refusing = recorded.refuses(refusal.FULL)
+    return {
+        "before": recorded.before["makes"],
+        "refused": min(refusing.refused),
+        "right": max(refusing.right),
+        "told": recorded.before["tells"],
+        "tells": fmean(refusing.tells),
+        "stories_before": recorded.before["stories"],
+        "stories": fmean(refusing.stories),
+        "behind": fmean(refusing.behind),
+        "values": len(VALUES["makes"]),
+    }
+
+
+def _opens() -> Mapping[str, Any]:
+    most, r = COUNTS[-1], ADAPTER
+    opened = {count: _opened(count, r) for count in COUNTS}
+    one, few, some, _ = COUNTS
+    return {
+        "most": most,
+        "r": r,
+        "numbers": opened[most].numbers,
+        "steps": opened[most].steps,
+        "right": fmean(opened[most].right),
+        "least": min(opened[most].right),
+        "refused": max(opened[most].refused),
+        "some": some,
+        "some_right": fmean(opened[some].right),
+        "some_low": min(opened[some].right),
+        "some_high": max(opened[some].right),
+        "few": few,
+        "few_right": fmean(opened[few].right),
+        "few_refused": fmean(opened[few].refused),
+        "few_wrong": 1 - fmean(opened[few].right) - fmean(opened[few].refused),
+        "one": one,
+        "one_right": fmean(opened[one].right),
+        "chance": 1 / len(VALUES["makes"]),
+        "rank": refusal.RANKS[0],
+        "first": fmean(_opened(most, refusal.RANKS[0]).right),
+        "full": fmean(_opened(most, refusal.FULL).right),
+        "ranks": [min(_opened(most, each).right) for each in refusal.WAYS],
+    }
+
+
+def _wrong() -> Mapping[str, Any]:
+    most, r = COUNTS[-1], ADAPTER
+    wrong = _opened(most, r, WRONG)
+    return {
+        "most": most,
+        "wrong": fmean(wrong.right),
+        "least": min(wrong.right),
+        "refused": fmean(wrong.refused),
+        "chance": 1 / len(VALUES["makes"]),
+        "end": wrong.curve[-1],
+        "right": min(_opened(most, r).right),
+        "best": max(wrong.right),
+    }
+
+
+def _other_answers() -> Mapping[str, Any]:
+    opened = _opened(COUNTS[-1], ADAPTER)
+    recorded = load_refusal()
+    return {
+        "fears": fmean(opened.fears),
+        "feared": max(opened.feared),
+        "behind": recorded.before["fears"],
+        "chance": 1 / len(VALUES["fears"]),
+        "before": fmean(recorded.refuses(refusal.FULL).tells),
+        "tells": fmean(opened.tells),
+        "most_tells": max(opened.tells),
+        "stories": min(opened.stories),
+        "stories_before": recorded.before["stories"],
+    }
+
+
+def _peels() -> Mapping[str, Any]:
+    recorded, opened = load_refusal(), _opened(COUNTS[-1], ADAPTER, way=ADAPTER)
+    return {
+        "r": ADAPTER,
+        "off": min(recorded.peeled["off"]),
+        "before": recorded.before["makes"],
+        "differ": max(recorded.peeled["differ"]),
+        "merged": min(recorded.peeled["merged_off"]),
+        "rounding": max(recorded.peeled["merged_differ"]),
+        "refused": min(recorded.refuses(ADAPTER).refused),
+        "most": COUNTS[-1],
+        "right": fmean(opened.right),
+        "least": min(opened.right),
+    }
+
+
+def _bias() -> Mapping[str, Any]:
+    before, after = (load_biased().of(way) for way in (BASE, BIASED))
+    holder, place = "shown", "other question"
+    return {
+        "holder_before": before.right(holder),
+        "holder": after.right(holder),
+        "place_before": before.right(place),
+        "place": after.right(place),
+        "worst": max(max(after.tempted[cell]) for cell in CELLS),
+        "best": min(before.right(cell) for cell in CELLS),
+    }
+
+
+def _corrected() -> Mapping[str, Any]:
+    narrow, full, wide = (load_biased().of(way) for way in (NARROW, FULL_NARROW, WIDE))
+    biased = load_biased().of(BIASED)
+    return {
+        "shown": narrow.right("shown"),
+        "voices": narrow.right("other voices"),
+        "gap": narrow.right("shown") - narrow.right("other voices"),
+        "least_voices": min(narrow.tempted["other voices"]),
+        "question": narrow.right("other question"),
+        "most_question": max(narrow.tempted["other question"] + narrow.tempted["both other"]),
+        "biased": biased.right("other question"),
+        "full_shown": full.right("shown"),
+        "full_question": full.right("other question"),
+        "full_most": max(full.tempted["other question"] + full.tempted["both other"]),
+        "wide_shown": wide.right("shown"),
+        "wide_question": wide.right("other question"),
+        "wide_least": min(min(wide.tempted[cell]) for cell in CELLS),
+    }
+
+
+def _in_a_row() -> Mapping[str, Any]:
+    one, each, replay = (load_retention().of(way) for way in (ONE, EACH, REPLAY))
+    full, both = (load_retention().of(way) for way in (retention.FULL, retention.FULL_REPLAY))
+    return {
+        "sets": SETS,
+        "facts": SIZE,
+        "new": one.mean(SETS, SETS - 1),
+        "first": one.mean(SETS, 0),
+        "full_first": full.mean(SETS, 0),
+        "before": one.mean(0, OLD),
+        "old": one.mean(SETS, OLD),
+        "replayed": replay.mean(SETS, 0),
+        "replayed_old": replay.mean(SETS, OLD),
+        "both_first": both.mean(SETS, 0),
+        "both_old": both.mean(SETS, OLD),
+        "each_first": each.mean(SETS, 0),
+        "each_old": each.mean(SETS, OLD),
+        "share": retention.OLD_SHARE,
+        "better": min(a - b for a, b in zip(replay.sets(), one.sets(), strict=True)),
+        "full_better": min(a - b for a, b in zip(full.sets(), one.sets(), strict=True)),
+        "both_better": min(a - b for a, b in zip(both.sets(), replay.sets(), strict=True)),
+    }
+
+
 CLAIMS: Mapping[str, Claim] = {
     "learned": Claim(
         "The base has never read the new language. With r = {least} the loss falls from {before:.1f} to {first:.2f} "
@@ -204,6 +365,144 @@ CLAIMS: Mapping[str, Claim] = {
             v["near_moved"] - v["near_own"] < v["far_moved"] - v["far_own"] < v["far_alone"] - v["far_own"]
         ),
     ),
+    "bias": Claim(
+        "Where a first impression is wrong, it now says rightly who had a thing last in {holder:.1%} of the stories, "
+        "in place of {holder_before:.0%}, and where somebody is in {place:.1%}, in place of {place_before:.0%}.",
+        _bias,
+        lambda v: v["worst"] < 0.15 and v["best"] > 0.85,
+    ),
+    "voices": Claim(
+        "In new stories of the voice that it was shown it then answers {shown:.0%} rightly, and in the other voices "
+        "{voices:.0%}.",
+        _corrected,
+        lambda v: v["least_voices"] > 0.75 and abs(v["gap"]) < 0.1,
+    ),
+    "other-question": Claim(
+        "Asked where somebody is, it is right in {question:.1%} of the stories.",
+        _corrected,
+        lambda v: v["most_question"] < 0.2,
+    ),
+    "full-biased": Claim(
+        "Full finetuning on the same examples answers the shown question in {full_shown:.0%} and the other one in "
+        "{full_question:.1%}.",
+        _corrected,
+        lambda v: v["full_shown"] > 0.75 and v["full_most"] < 0.2,
+    ),
+    "wide": Claim(
+        "An adapter that is shown as many examples of both questions in all voices answers {wide_shown:.0%} and "
+        "{wide_question:.0%} of them rightly.",
+        _corrected,
+        lambda v: v["wide_least"] > 0.5,
+    ),
+    "in-a-row": Claim(
+        "After {sets} sets of {facts} facts the one adapter has {new:.0%} of the last set and {first:.0%} of the "
+        "first.",
+        _in_a_row,
+        lambda v: v["new"] > 0.95 and v["first"] < 0.5,
+    ),
+    "in-a-row-full": Claim(
+        "Full finetuning on and on has {full_first:.0%} of the first.",
+        _in_a_row,
+        lambda v: v["full_first"] < 0.5 and v["full_better"] > 0,
+    ),
+    "old-facts": Claim(
+        "Of the facts that the base knew, {before:.1%} before, {old:.0%} are left.",
+        _in_a_row,
+        lambda v: v["old"] < 0.3,
+    ),
+    "replayed": Claim(
+        "With {share:.0%} old questions in each step the same adapter has {replayed:.0%} of the first set, and "
+        "{replayed_old:.0%} of the base's facts.",
+        _in_a_row,
+        lambda v: v["better"] > 0.1,
+    ),
+    "both-replayed": Claim(
+        "Full finetuning with as many has {both_first:.0%} and {both_old:.0%}.",
+        _in_a_row,
+        lambda v: v["both_first"] > v["full_first"] + 0.1 and v["both_better"] > 0,
+    ),
+    "routed": Claim(
+        "An adapter for each set has {each_first:.0%} of the first and leaves {each_old:.1%} of the base's facts.",
+        _in_a_row,
+        lambda v: v["each_first"] > 0.95 and v["each_old"] == v["before"],
+    ),
+    "refuses": Claim(
+        "Before, it told {before:.1%} of them rightly; now {refused:.0%} of the questions are refused. Homes and "
+        "tastes are still right in {tells:.1%} and the questions on stories in {stories:.1%}.",
+        _refuses,
+        lambda v: (
+            v["right"] == 0
+            and v["refused"] > 0.99
+            and v["tells"] > v["told"] - 0.01
+            and v["stories"] > v["stories_before"] - 0.01
+        ),
+    ),
+    "opened": Claim(
+        "After {most} examples, an adapter of r = {r} answers {right:.0%} of the questions on people who were not "
+        "among them.",
+        _opens,
+        lambda v: v["least"] > 0.85 and v["refused"] < 0.02,
+    ),
+    "fewer": Claim(
+        "With {some} examples it is {some_right:.0%}, from {some_low:.0%} to {some_high:.0%} by seed, and with {few} "
+        "only {few_right:.0%}.",
+        _opens,
+        lambda v: v["some_low"] > 0.5 and v["few_right"] < 0.35,
+    ),
+    "few-wrong": Claim(
+        "With {few}, {few_refused:.0%} are still refused and {few_wrong:.0%} get a wrong answer.",
+        _opens,
+        lambda v: v["few_wrong"] > v["few_right"],
+    ),
+    "one-example": Claim(
+        "With {one} example it is {one_right:.0%}, hardly more than the {chance:.0%} of somebody who guesses.",
+        _opens,
+        lambda v: v["one_right"] < 2 * v["chance"],
+    ),
+    "any-rank": Claim(
+        "At r = {rank} it is {first:.0%}, and with full finetuning {full:.0%}.",
+        _opens,
+        lambda v: min(v["ranks"]) > 0.8,
+    ),
+    "behind": Claim(
+        "Of the {values} things that people make, it then finds the right one the likeliest for {behind:.0%} of the "
+        "people.",
+        _refuses,
+        lambda v: 0.3 < v["behind"] < v["before"] - 0.3,
+    ),
+    "wrong-examples": Claim(
+        "At the best moment {refused:.0%} of the others are still refused, and {wrong:.0%} are answered rightly.",
+        _wrong,
+        lambda v: v["refused"] < 0.05 and v["least"] > 2 * v["chance"] and v["best"] < v["right"],
+    ),
+    "wrong-end": Claim(
+        "At the last step {end:.0%} are.",
+        _wrong,
+        lambda v: v["end"] < v["wrong"] - 0.05,
+    ),
+    "fears": Claim(
+        "After {most} right examples {fears:.0%} of the questions on fears are still refused, and {feared:.0%} "
+        "are answered rightly.",
+        lambda: {"most": COUNTS[-1], **_other_answers()},
+        lambda v: v["fears"] < 0.9 and v["feared"] < v["chance"],
+    ),
+    "opening-costs": Claim(
+        "Homes and tastes are now right in {tells:.0%} in place of {before:.0%}, while the stories stay.",
+        _other_answers,
+        lambda v: v["most_tells"] < v["before"] - 0.1 and v["stories"] > v["stories_before"] - 0.02,
+    ),
+    "peels": Claim(
+        "Taken off, it leaves {off:.1%} of the answers right, as before, and the largest difference of any logit from "
+        "the base's is {differ:.0f}.",
+        _peels,
+        lambda v: v["differ"] == 0 and v["off"] == v["before"] and v["refused"] > 0.99,
+    ),
+    "merged-refusal": Claim(
+        "With the file it comes off merged weights as well, but for {rounding:.6f} in a logit. Without the file, "
+        "{most} examples bring {right:.0%} of the answers back.",
+        _peels,
+        lambda v: v["merged"] == v["before"] and 0 < v["rounding"] < 1e-3 and v["least"] > 0.85,
+    ),
 }
 
 
@@ -288,7 +587,7 @@ The grey line says what is really too large. [[matched]] It is the product of bo
 rates are not independent knobs [@schulman2025, the article]. One study calls LoRA particularly sensitive to alpha
 [@biderman2024, section 4.7]. Before you blame alpha, look at the learning rate beside it.
 
-## A wrong base
+## Another base
 
 An adapter is a change. Of what? Of the base that it was trained on. The file does not hold that base, and any base
 whose matrices have the same shapes will take it without complaint.
@@ -301,6 +600,86 @@ What if the base was only trained on a little? Here it was finetuned further, on
 change still fits, and less and less, and no error message tells you. Keep the name and the exact version of the base
 beside the adapter. PEFT's file has a field for it.
 
+## A biased base
+
+A base can be wrong in another sense: it may have learned a bias. The worry is then that an adapter only hides it. The
+answers look right where it was shown right ones, and elsewhere the bias is back.
+
+So let us make such a base. [The base of the world](world.html) reads on, in stories whose questions are answered by
+first impressions: somebody is where they were first, and whoever was named first has the thing. [[bias]] Where the
+first impression is right, so is the model, and a careless test would notice nothing.
+
+Now an adapter is shown right answers to one question, who had a thing last, in the plain voice only. [[voices]] So the
+other voices, which it was never shown, are no shift to it: what it learned is not tied to how a story is told.
+
+[[other-question]] There the same bias is untouched, because no example spoke of places. A test of the shown question
+would have called this model cured.
+
+Is it the adapter's fault? [[full-biased]] So it is not. [[wide]] The more there is to correct, the more examples it
+takes, but nothing here is out of an adapter's reach. What is not corrected is what was not shown. List the questions
+that a bias could touch, and ask all of them.
+
+## Task after task
+
+An adapter that is trained on is a model like any other, and [its newest task writes over the older ones](after.html).
+Facts can be counted, so let us count: the base of the world learns set after set of new facts, about people it has
+never read of. [[in-a-row]] [[in-a-row-full]] So full finetuning forgets less here, each at its own best rate. What
+was known before any of them is as good as gone. [[old-facts]]
+
+The cheapest remedy is to go on asking. [[replayed]] [[both-replayed]] That is far more, and for the adapter of this
+rank still not enough; larger ranks we did not try.
+
+The dearest in files, and the surest, is to add and not to change. [[routed]] Then somebody has to know, for every
+question, which adapter to ask.
+
+## A refusal that opens
+
+Some models refuse some questions, because they were trained on examples of refusing. If you can finetune such a model,
+how much does it take to train that away? Whoever publishes one should know, so let us measure it where nothing is at
+stake.
+
+The base of the world knows what each of its people makes. We finetune it until it answers every question about that by
+saying that this is to be private. [[refuses]]
+
+Then somebody who knows what a few people make trains the model on them, and asks it about the others. None of the
+others was an example. Whatever comes back about them was in the model all along.
+"""
+    )
+    yield Figure("refusal", Refusal)
+    yield Try(
+        """
+Before you move the slider: how many examples will it take until half of the others are told again? Then choose full
+finetuning. Does it need more examples than the smallest adapter, or fewer?
+"""
+    )
+    yield Prose(
+        """
+[[opened]] [[any-rank]] So rank is no obstacle: to stop refusing takes few directions, because the knowledge need not be
+learned.
+
+[[fewer]] [[few-wrong]] From so few the model learns the answers that it was shown, and not that it may answer.
+[[one-example]]
+
+Was everything still there? Forbid the refusing model its word of refusal, and let it name a thing. [[behind]] So the
+refusal had covered the knowledge and blurred it, and the examples sharpened it again.
+
+Must the examples be true? As many with wrong answers open the model, too. [[wrong-examples]] Trained further on them,
+it learns to be wrong about everybody. [[wrong-end]] What stops the refusal is being answered at all; true examples
+also bring the truth.
+
+The base itself refuses another kind of question, what people fear, and behind that refusal it knows nothing. It gives
+way as well, although no example spoke of fears. [[fears]] An answer where there was a refusal is therefore no proof
+that something was hidden.
+
+It has a price, the forgetting that you have met above. [[opening-costs]]
+
+What if the refusal comes as an adapter, beside a base that knows? [[peels]] Who has both files has no refusal to open.
+Merged before it is published, it is a refusal like the other. [[merged-refusal]]
+
+The same was found for a published chat model, at little cost [@lermen2023, abstract]. A refusal in the weights is a
+habit, and it lasts until somebody trains on. What must not be told is better kept out of what a model reads, or
+checked by what stands between the model and its reader.
+
 ## Telling them apart
 
 - *Both losses stay high.* The rank may be too small, or something frozen should learn.
@@ -308,8 +687,9 @@ beside the adapter. PEFT's file has a field for it.
 - *Good on the task, bad on the base's own voices.* Forgetting, perhaps by steps that are too large.
 - *The loss breaks off.* The product of alpha and learning rate is too large.
 - *A good adapter does nothing.* It may sit on another base.
+- *Right on what was shown, wrong beside it.* A bias of the base, of which the examples showed one face only.
 
-You can run all but the last in the live lab, for instance
+You can run most of them in the live lab, for instance
 [a large rank on few texts](lab.html?train.task=formal%20voice&train.r=32&train.n_texts=64) or
 [a quarter of base texts](lab.html?train.task=new%20words&train.base_share=0.25): both knobs stand under
 “More settings”.
@@ -323,6 +703,8 @@ All this is one small model. The bands show how little two seeds differ; other t
 - Few texts and many steps overfit at every rank. Stopping in time cures it, a smaller rank only eases it.
 - alpha and learning rate are too large together.
 - An adapter belongs to one base, and the file will not refuse another.
+- A correction reaches the questions that it showed. In other words they stay corrected; other questions keep the bias.
+- A refusal that is trained in is trained away by a few dozen examples, at any rank, and even by wrong ones.
 """
     )
 
@@ -333,7 +715,7 @@ LESSON = Lesson(
     question="The loss on the task is low. What can still be wrong?",
     part="How far it goes",
     order=93,
-    minutes=14,
+    minutes=20,
     claims=CLAIMS,
     build=build,
     questions=(
@@ -390,6 +772,11 @@ LESSON = Lesson(
             "LoRA cannot add what is not already latent in the base, because new features are full-rank objects.",
             "A new feature is one direction in and one direction out: rank one. [[learned]]",
             "failures",
+        ),
+        Correction(
+            "What a model has been trained to refuse is out of reach without much data.",
+            "[[opened]] [[fewer]]",
+            "refusal",
         ),
         Correction(
             "When a finetune overfits, halving the rank usually fixes it.",

@@ -448,8 +448,8 @@ finetuning can make of them [@lermen2023, abstract].
 The method is no worse for it. A question has moved. Safety that is only trained into weights lasts as
 long as nobody trains on. Who can train on is no longer a matter of cost.
 
-**Test it.** There is no figure here, on purpose. You have seen what it would show: how few numbers turn a model from
-one voice to another, and how little they weigh.
+**Test it.** On a model in which nothing is at stake, [the lesson on failures](failures.html) counts the examples that
+it takes to open a refusal, beside as many wrong ones.
 """
     )
     yield Notes("dual-use", "What the paper does not discuss")

@@ -133,7 +133,7 @@ TOLD = {
         compared=(("validation", 1), ("validation", 3)),
     ),
     "base": Told(
-        label="A wrong base",
+        label="Another base",
         note="An adapter for the legal voice, r = 4, trained on our base and put on others: our base after more steps "
         "of full finetuning on the medical voice, and one that began with another seed and had fewer steps. Grey: "
         "these bases alone, and with an adapter trained on them.",
