@@ -145,7 +145,7 @@ def _refuses() -> Mapping[str, Any]:
 def _opens() -> Mapping[str, Any]:
     most, r = COUNTS[-1], ADAPTER
     opened = {count: _opened(count, r) for count in COUNTS}
-    one, few, some, _ = COUNTS
+    _, few, some, _ = COUNTS
     return {
         "most": most,
         "r": r,
@@ -162,9 +162,6 @@ def _opens() -> Mapping[str, Any]:
         "few_right": fmean(opened[few].right),
         "few_refused": fmean(opened[few].refused),
         "few_wrong": 1 - fmean(opened[few].right) - fmean(opened[few].refused),
-        "one": one,
-        "one_right": fmean(opened[one].right),
-        "chance": 1 / len(VALUES["makes"]),
         "rank": refusal.RANKS[0],
         "first": fmean(_opened(most, refusal.RANKS[0]).right),
         "full": fmean(_opened(most, refusal.FULL).right),
@@ -454,11 +451,6 @@ CLAIMS: Mapping[str, Claim] = {
         _opens,
         lambda v: v["few_wrong"] > v["few_right"],
     ),
-    "one-example": Claim(
-        "With {one} example it is {one_right:.0%}, hardly more than the {chance:.0%} of somebody who guesses.",
-        _opens,
-        lambda v: v["one_right"] < 2 * v["chance"],
-    ),
     "any-rank": Claim(
         "At r = {rank} it is {first:.0%}, and with full finetuning {full:.0%}.",
         _opens,
@@ -658,7 +650,6 @@ finetuning. Does it need more examples than the smallest adapter, or fewer?
 learned.
 
 [[fewer]] [[few-wrong]] From so few the model learns the answers that it was shown, and not that it may answer.
-[[one-example]]
 
 Was everything still there? Forbid the refusing model its word of refusal, and let it name a thing. [[behind]] So the
 refusal had covered the knowledge and blurred it, and the examples sharpened it again.

@@ -36,7 +36,7 @@ from compute.world.tokens import decode
 torch.set_num_threads(1)
 
 
-def test_what_is_recorded_is_whole_and_the_best_rates_lie_inside_their_grids():
+def test_what_is_recorded_is_whole_and_the_rates_that_the_lesson_rests_on_lie_inside_their_grids():
     recorded = load_refusal()
     assert PATH.stat().st_size < 30_000
     for way, says, count, r in plan():
@@ -49,7 +49,7 @@ def test_what_is_recorded_is_whole_and_the_best_rates_lie_inside_their_grids():
         tried = recorded.tried[f"{way} {count} {r}"]
         assert [float(rate) for rate in tried] == list(_rates(r))
         assert tried[f"{opened.rate:g}"] == max(tried.values())
-        if count == max(COUNTS):
+        if count > min(COUNTS):  # of one example three rates are as good, the fastest of all among them
             assert _rates(r)[0] < opened.rate < _rates(r)[-1], r
 
 
