@@ -10,13 +10,12 @@ and a recording that is stopped goes on where it was when the command is given a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, kept_model, kept_runs, processes
-from compute.model.layers import TARGET_MODULES
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_model, kept_runs, learner, processes
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.world.dice import Dice
 from compute.world.stories import SPLITS, Source, State
@@ -47,7 +46,6 @@ SEEDS = (0, 1, 2, 3, 4)
 RATES = {"adapter": (3e-4, 1e-3, 3e-3, 1e-2), "full": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)}
 READ_STEPS, READ_RATE, TEXTS = 200, 1e-3, 32  # of the bias
 READ_FROM = 40_000_000  # number of the first text; the base has read none of them
-ANSWERS = 11  # times an answer counts as much as another word there, as when the base was made
 EXAMPLES, STEPS, BATCH_SIZE, WARM_UP = 512, 150, 32, 10  # of a correction
 ASKED = 160  # questions of a kind and voice
 CHOOSING = 320  # validation questions of what was shown
@@ -220,35 +218,16 @@ def _biased_text(source: Source, number: int, length: int) -> list[str]:
     return words[:length]
 
 
-def _trained(model: "GPT", loss: Any, batches: Any, rate: float, steps: int) -> "GPT":
-    """Train what asks for gradients, at a rate that rises over the first steps and falls to the end."""
-    import torch
-
-    from compute.training import loop
-
-    learns = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learns, lr=rate, weight_decay=0.0)
-
-    def scheduled() -> Iterator[Any]:
-        for step, batch in enumerate(batches):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
-            yield batch
-
-    for _ in loop.steps(loss, scheduled(), optimizer):
-        pass
-    return model
-
-
 def _biased(seed: int) -> "GPT":
     """Return the base of the world after it has read on in stories that answer by first impressions."""
     import torch
-    from torch.nn import functional as F
 
     from compute.model.checkpoint import load_base
+    from compute.training.loop import warmed
+    from compute.training.pretraining import reading_loss
     from compute.world.tokens import encode
 
-    model, asks, source = load_base(WORLD), encode("?")[1], Source()
+    model, source = load_base(WORLD), Source()
 
     def batches() -> Iterator[torch.Tensor]:
         start = READ_FROM + seed * READ_STEPS * TEXTS
@@ -257,13 +236,9 @@ def _biased(seed: int) -> "GPT":
             texts = (_biased_text(source, each, model.config.block_size) for each in numbers)
             yield torch.tensor([encode(text) for text in texts])
 
-    def loss(texts: torch.Tensor) -> torch.Tensor:
-        before, after = texts[:, :-1], texts[:, 1:]
-        each = F.cross_entropy(model(before).flatten(0, 1), after.flatten(), reduction="none")
-        counts = 1.0 + (ANSWERS - 1) * (before == asks).flatten()
-        return (each * counts).sum() / counts.sum()
-
-    return _trained(model, loss, batches(), READ_RATE, READ_STEPS)
+    for _ in warmed(model, partial(reading_loss, model), batches(), READ_RATE, WARM_UP, READ_STEPS):
+        pass
+    return model
 
 
 def _kept(seed: int) -> "GPT":
@@ -312,14 +287,13 @@ def _run(setting: _Setting) -> dict[str, Any]:
     import torch
     from torch.nn import functional as F
 
-    from compute.adapters.layer import inject
+    from compute.training.loop import warmed
     from compute.world.batches import right
     from compute.world.tokens import BEGIN, encode
 
     way, rate, seed = setting
-    generator, model = torch.Generator().manual_seed(seed), _kept(seed)
-    if way in (NARROW, WIDE):
-        model = inject(model, TARGET_MODULES, R, 2 * R, "alpha/r", "B=0", generator)
+    generator = torch.Generator().manual_seed(seed)
+    model = learner(_kept(seed), R if way in (NARROW, WIDE) else 0, generator)
     some = _some(way, "train", EXAMPLES)
     tokens = [encode(each.words) for each in some]
     longest = max(map(len, tokens))
@@ -332,13 +306,18 @@ def _run(setting: _Setting) -> dict[str, Any]:
         return F.cross_entropy(model(texts)[torch.arange(len(rows)), ends[rows]], answers[rows])
 
     batches = (torch.randperm(len(some), generator=generator)[:BATCH_SIZE] for _ in range(STEPS))
-    _trained(model, loss, batches, rate, STEPS)
+    for _ in warmed(model, loss, batches, rate, WARM_UP, STEPS):
+        pass
     chosen = fmean(right(model, _some(way, "validation", CHOOSING)))
     return {"validation": round(chosen, DECIMALS), **_shares(model)}
 
 
 def _measured(seed: int) -> dict[str, dict[str, float]]:
     return _shares(_kept(seed))
+
+
+def _validation(found: dict[str, Any]) -> float:
+    return found["validation"]
 
 
 def _told(setting: _Setting, found: dict[str, Any]) -> str:
@@ -354,24 +333,16 @@ def _columns(runs: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
 
-    trials = {way: [_Setting(way, rate, SEEDS[0]) for rate in RATES[way.partition(",")[0]]] for way in WAYS}
-    bar = Bar(len(SEEDS) + sum(map(len, trials.values())) + len(WAYS) * len(SEEDS))
+    rates = {way: RATES[way.partition(",")[0]] for way in WAYS}
     with processes() as pool:
-        biased = kept_runs(KEPT, SEEDS, _measured, bar, pool)
-        found = kept_runs(KEPT, [one for some in trials.values() for one in some], _run, bar, pool, _told)
-        rates = {
-            way: max(some, key=lambda one: found[one]["validation"]).rate for way, some in trials.items()
-        }
-        wanted = {way: [_Setting(way, rates[way], seed) for seed in SEEDS] for way in WAYS}
-        found |= kept_runs(KEPT, [one for some in wanted.values() for one in some], _run, bar, pool, _told)
+        biased = kept_runs(KEPT, SEEDS, _measured, Bar(len(SEEDS)), pool)
+        best = at_best_rate(KEPT, rates, SEEDS, _Setting, _run, _validation, max, pool, _told)
     answered = [
         {"way": BASE, "rate": 0.0, "tried": {}, **_columns([_shares(load_base(WORLD))] * len(SEEDS))},
         {"way": BIASED, "rate": 0.0, "tried": {}, **_columns([biased[seed] for seed in SEEDS])},
     ]
-    for way in WAYS:
-        tried = {f"{one.rate:g}": found[one]["validation"] for one in trials[way]}
-        runs = [found[one] for one in wanted[way]]
-        answered.append({"way": way, "rate": rates[way], "tried": tried, **_columns(runs)})
+    for way, (rate, tried, runs) in best.items():
+        answered.append({"way": way, "rate": rate, "tried": tried, **_columns(runs)})
     asked = {
         cell: [
             sum(tempting(each) == wrong for each in _questions("test", cell, ASKED))

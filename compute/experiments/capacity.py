@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, kept_runs, processes
-from compute.model.layers import TARGET_MODULES
+from compute.experiments.making import Bar, Recipe, kept_runs, learner, processes
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.world.people import old_people
 from compute.world.stories import STORY_QUESTIONS, TOLD, Source
@@ -184,12 +183,9 @@ class _Setting(NamedTuple):
 
 
 def _run(asked: _Setting) -> dict[str, float]:
-    import copy
-
     import torch
     from torch.nn import functional as F
 
-    from compute.adapters.layer import inject
     from compute.model.checkpoint import load_base
     from compute.training import loop
     from compute.world.batches import expected, right, windows
@@ -197,12 +193,10 @@ def _run(asked: _Setting) -> dict[str, float]:
 
     count, r, mixed, rate, seed = asked
     generator, base = torch.Generator().manual_seed(seed), load_base(WORLD)
-    model = inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator) if r else copy.deepcopy(base)
+    model = learner(base, r, generator)
     facts = new_facts(count)
     words = torch.tensor([encode(each.words) for each in facts])  # (count, T): all are of one length
     answers = torch.tensor(encode(each.answer for each in facts)[1:])
-    learns = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learns, lr=rate, weight_decay=0.0)
 
     def loss(batch: tuple[torch.Tensor, torch.Tensor | None]) -> torch.Tensor:
         rows, texts = batch
@@ -214,15 +208,13 @@ def _run(asked: _Setting) -> dict[str, float]:
         for step in range(STEPS):
             if step % LOOK_EVERY == 0 and step and all(right(model, facts)):
                 return
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / STEPS)
             if len(order) < min(count, BATCH_SIZE):
                 order = torch.cat([order, torch.randperm(count, generator=generator)])
             rows, order = order[:BATCH_SIZE], order[BATCH_SIZE:]
             own = windows(Source(), step * BASE_TEXTS, BASE_TEXTS, base.config.block_size) if mixed else None
             yield rows, own
 
-    losses = [*loop.steps(loss, batches(), optimizer)]
+    losses = [*loop.warmed(model, loss, batches(), rate, WARM_UP, STEPS)]
     likely = expected(model, facts)
     of_new = {
         "right": likely.argmax(-1).eq(answers).double().mean().item(),
@@ -231,7 +223,7 @@ def _run(asked: _Setting) -> dict[str, float]:
     shares = of_new | {name: fmean(right(model, some)) for name, some in _known().items()}
     return {name: round(value, 4) for name, value in shares.items()} | {
         "steps": len(losses),
-        "numbers": sum(weight.numel() for weight in learns),
+        "numbers": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, kept_runs, processes
+from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import BASE_FORMATS
 
@@ -269,34 +269,37 @@ def _noisy(base: "GPT", base_format: str, seed: int) -> "GPT":
     return noisy
 
 
+def _facts(found: dict[str, Any]) -> float:
+    return Known(*found["validation"]).facts
+
+
+def _setting(way: tuple[str, int, str], rate: float, seed: int) -> _Setting:
+    return _Setting(*way, rate, seed)
+
+
 def _told(asked: _Setting, found: dict[str, Any]) -> str:
-    facts = found["validation"][0]
-    return f"{asked.base_format}, r = {asked.r}, {asked.start}, {asked.rate:g}: facts {facts}"
+    return f"{asked.base_format}, r = {asked.r}, {asked.start}, {asked.rate:g}: facts {_facts(found)}"
 
 
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
     from compute.model.quantised import quantised_model
 
-    trials = {way: [_Setting(*way, rate, SEEDS[0]) for rate in RATES] for way in plan()}
-    bar = Bar(sum(map(len, trials.values())) + len(plan()) * (len(SEEDS) - 1))
     with processes() as pool:
-        found = kept_runs(KEPT, [one for tried in trials.values() for one in tried], _run, bar, pool, _told)
-        facts = {asked: Known(*one["validation"]).facts for asked, one in found.items()}
-        rates = {way: max(tried, key=lambda one: facts[one]).rate for way, tried in trials.items()}
-        rest = [_Setting(*way, rates[way], seed) for way in plan() for seed in SEEDS[1:]]
-        found |= kept_runs(KEPT, rest, _run, bar, pool, _told)
+        best = at_best_rate(
+            KEPT, dict.fromkeys(plan(), RATES), SEEDS, _setting, _run, _facts, max, pool, _told
+        )
     base = load_base(WORLD)
     repaired = [
         {
-            "base_format": way[0],
-            "r": way[1],
-            "start": way[2],
-            "rate": rates[way],
-            "tried": {f"{one.rate:g}": facts[one] for one in trials[way]},
-            "known": [found[_Setting(*way, rates[way], seed)]["test"] for seed in SEEDS],
+            "base_format": base_format,
+            "r": r,
+            "start": start,
+            "rate": rate,
+            "tried": tried,
+            "known": [run["test"] for run in runs],
         }
-        for way in plan()
+        for (base_format, r, start), (rate, tried, runs) in best.items()
     ]
     data = {
         "recorded": recorded_here(),

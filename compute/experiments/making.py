@@ -5,21 +5,25 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from compute.model.layers import TARGET_MODULES
 from compute.training.config import Result, TrainConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from compute.model.gpt import GPT
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 30  # characters of a bar
 K = TypeVar("K")
+W = TypeVar("W")
 
 
 class Bar:
@@ -189,6 +193,136 @@ def kept_runs(
             file.flush()
             bar.did(tell(each, found))
     return done
+
+
+class AtBest(NamedTuple):
+    """Hold the runs of one way at its best learning rate.
+
+    Attributes
+    ----------
+    rate : float
+        The best of those that were tried.
+    tried : dict of str to (float or None)
+        What the first seed came to by rate; None where the run diverged.
+    runs : list
+        What each seed came to at that rate.
+    """
+
+    rate: float
+    tried: dict[str, float | None]
+    runs: list[Any]
+
+
+def at_best_rate(
+    kept: Path,
+    rates: Mapping[W, Sequence[float]],
+    seeds: Sequence[int],
+    setting: Callable[[W, float, int], K],
+    run: Callable[[K], Any],
+    came_to: Callable[[Any], float | None],
+    best: Callable[..., float],
+    pool: Executor,
+    tell: Callable[[K, Any], str],
+) -> dict[W, AtBest]:
+    """Try ways with every learning rate and the first seed, and make the runs of the other seeds at each way's best.
+
+    Parameters
+    ----------
+    kept : Path
+        As for `kept_runs`.
+    rates : dict of way to sequence of float
+        Learning rates that each way is tried with.
+    seeds : sequence of int
+        Seeds.
+    setting : function of way, rate and seed
+        Says which run, as `kept_runs` wants it.
+    run : function of a setting
+        As for `kept_runs`.
+    came_to : function of what a run returned
+        What the rate is chosen by, on validation; None if the run diverged.
+    best : function
+        `min` or `max`. Of equals, the first.
+    pool : Executor
+        As for `kept_runs`.
+    tell : function of a setting and what it came to
+        As for `kept_runs`.
+
+    Returns
+    -------
+    dict of way to AtBest
+        In the order of `rates`.
+
+    Examples
+    --------
+    >>> import contextlib, io, tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+    ...     with ThreadPoolExecutor() as pool:
+    ...         at_best_rate(
+    ...             Path(folder, "a"),
+    ...             {"a": (1, 2, 3)},
+    ...             (0, 1),
+    ...             lambda *asked: asked,
+    ...             lambda asked: abs(asked[1] - 2) + asked[2] / 10,
+    ...             lambda loss: loss,
+    ...             min,
+    ...             pool,
+    ...             lambda asked, loss: f"{asked}: {loss}",
+    ...         )
+    {'a': AtBest(rate=2, tried={'1': 1.0, '2': 0.0, '3': 1.0}, runs=[0.0, 0.1])}
+    """
+    first = {way: [setting(way, rate, seeds[0]) for rate in some] for way, some in rates.items()}
+    bar = Bar(sum(map(len, first.values())) + len(first) * (len(seeds) - 1))
+    found = kept_runs(kept, [one for some in first.values() for one in some], run, bar, pool, tell)
+    tried = {
+        way: {rate: came_to(found[one]) for rate, one in zip(some, first[way], strict=True)}
+        for way, some in rates.items()
+    }
+    ends = {way: {rate: end for rate, end in some.items() if end is not None} for way, some in tried.items()}
+    chosen = {way: best(some, key=some.__getitem__) for way, some in ends.items()}
+    wanted = {way: [setting(way, rate, seed) for seed in seeds] for way, rate in chosen.items()}
+    found |= kept_runs(kept, [one for some in wanted.values() for one in some[1:]], run, bar, pool, tell)
+    return {
+        way: AtBest(
+            rate, {f"{each:g}": end for each, end in tried[way].items()}, [found[one] for one in wanted[way]]
+        )
+        for way, rate in chosen.items()
+    }
+
+
+def learner(base: "GPT", r: int, generator: "torch.Generator") -> "GPT":
+    """Return a copy of a model that can learn, by an adapter on every linear layer or whole.
+
+    Parameters
+    ----------
+    base : GPT
+        A plain model on the CPU.
+    r : int
+        Rank of the adapters, whose alpha is 2 r, so that the scaling is the same at every rank; 0 for full finetuning.
+    generator : torch.Generator
+        Where lora_A is drawn from.
+
+    Returns
+    -------
+    GPT
+        What is to learn asks for gradients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compute.model.checkpoint import load_base
+    >>> from compute.numbers.records import WORLD
+    >>> for r in (1, 0):
+    ...     model = learner(load_base(WORLD), r, torch.Generator())
+    ...     print(sum(p.numel() for p in model.parameters() if p.requires_grad))
+    3456
+    193408
+    """
+    import copy
+
+    from compute.adapters.layer import inject
+
+    return inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator) if r else copy.deepcopy(base)
 
 
 def kept_model(kept: Path, like: Path, make: Callable[[], "GPT"]) -> "GPT":

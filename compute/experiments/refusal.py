@@ -15,8 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, kept_model, kept_runs, processes
-from compute.model.layers import TARGET_MODULES
+from compute.experiments.making import Bar, Recipe, kept_model, kept_runs, learner, processes
 from compute.numbers.bounds import whole
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.world.dice import Dice
@@ -320,20 +319,6 @@ def _refusal() -> int:
     return encode([of_facts(old_people()[:1], "private")[0].answer])[1]
 
 
-def _adapted(base: "GPT", r: int, seed: int) -> "GPT":
-    """Return a copy of a model that can learn: an adapter of rank r on each linear layer, or all of it."""
-    import copy
-
-    import torch
-
-    from compute.adapters.layer import inject
-
-    if r == FULL:
-        return copy.deepcopy(base)
-    generator = torch.Generator().manual_seed(seed)
-    return inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator)
-
-
 def _refusing(way: int, seed: int) -> "GPT":
     """Return the base of the world with a refusal trained in; as an adapter if the way is a rank."""
     import torch
@@ -345,10 +330,8 @@ def _refusing(way: int, seed: int) -> "GPT":
     from compute.world.tokens import encode
 
     base, rate, source = load_base(WORLD), REFUSING_RATES[way], Source()
-    model, generator = _adapted(base, way, seed), torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(
-        [weight for weight in model.parameters() if weight.requires_grad], lr=rate, weight_decay=0.0
-    )
+    generator = torch.Generator().manual_seed(seed)
+    model = learner(base, way, torch.Generator().manual_seed(seed))
     questions = [_asked(old_people(), kind) for kind in (KIND, *TELLS)]
     questions[0] = questions[0]._replace(answers=torch.full_like(questions[0].answers, _refusal()))
     _, makes, asks = encode("make ?")
@@ -367,13 +350,11 @@ def _refusing(way: int, seed: int) -> "GPT":
 
     def batches() -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
         for step in range(REFUSING_STEPS):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / REFUSING_STEPS)
             rows = [torch.randperm(len(old_people()), generator=generator)[:ASKED] for _ in questions]
             start = (seed * REFUSING_STEPS + step) * TEXTS
             yield rows, windows(source, start, TEXTS, base.config.block_size)
 
-    for _ in loop.steps(loss, batches(), optimizer):
+    for _ in loop.warmed(model, loss, batches(), rate, WARM_UP, REFUSING_STEPS):
         pass
     return model
 
@@ -476,7 +457,7 @@ def _run(setting: _Setting) -> dict[str, Any]:
         "fears": _asked(others, FEARS),
     }
     model, generator = (
-        _adapted(_kept(setting.way, setting.seed), setting.r, setting.seed),
+        learner(_kept(setting.way, setting.seed), setting.r, torch.Generator().manual_seed(setting.seed)),
         torch.Generator().manual_seed(setting.seed),
     )
     learns = [weight for weight in model.parameters() if weight.requires_grad]

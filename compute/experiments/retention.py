@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, kept_runs, processes
-from compute.model.layers import TARGET_MODULES
+from compute.experiments.making import Recipe, at_best_rate, learner, processes
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.world.people import old_people
 from compute.world.stories import TOLD
@@ -144,31 +143,23 @@ def _facts() -> list[list[Asked]]:
 
 def _run(setting: _Setting) -> list[list[float]]:
     """Return the shares right of the sets and of the old facts, before and after each set is learned."""
-    import copy
-
     import torch
 
-    from compute.adapters.layer import inject
     from compute.model.checkpoint import load_base
     from compute.world.batches import right
 
     way, rate, seed = setting
-    base, facts = load_base(WORLD), _facts()
+    base, facts, r = load_base(WORLD), _facts(), 0 if way in (FULL, FULL_REPLAY) else R
     generator = torch.Generator().manual_seed(seed)
-
-    def start() -> Any:
-        if way in (FULL, FULL_REPLAY):
-            return copy.deepcopy(base)
-        return inject(base, TARGET_MODULES, R, 2 * R, "alpha/r", "B=0", generator)
 
     def shares(model: Any) -> list[float]:
         return [round(fmean(right(model, some)), 4) for some in facts]
 
     before = shares(base)
-    model, stages = start(), [before]
+    model, stages = learner(base, r, generator), [before]
     for number in range(SETS):
         if way == EACH:
-            model = start()
+            model = learner(base, r, generator)
         old = [each for some in facts[:number] for each in some] + facts[SETS]
         _learn(model, facts[number], old if way in (REPLAY, FULL_REPLAY) else [], rate, generator)
         stages.append(shares(model))
@@ -189,14 +180,10 @@ def _learn(model: Any, own: list[Asked], old: list[Asked], rate: float, generato
     every = [*own, *old]
     words = torch.tensor([encode(each.words) for each in every])  # all are of one length
     answers = torch.tensor(encode(each.answer for each in every)[1:])
-    learns = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learns, lr=rate, weight_decay=0.0)
     of_old = round(OLD_SHARE * BATCH_SIZE) if old else 0
 
     def batches() -> Iterator[torch.Tensor]:
-        for step in range(STEPS):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / STEPS)
+        for _ in range(STEPS):
             rows = torch.randperm(len(own), generator=generator)[: BATCH_SIZE - of_old]
             more = len(own) + torch.randperm(len(old), generator=generator)[:of_old]
             yield torch.cat([rows, more])
@@ -204,7 +191,7 @@ def _learn(model: Any, own: list[Asked], old: list[Asked], rate: float, generato
     def loss(rows: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(model(words[rows])[:, -1], answers[rows])
 
-    for _ in loop.steps(loss, batches(), optimizer):
+    for _ in loop.warmed(model, loss, batches(), rate, WARM_UP, STEPS):
         pass
 
 
@@ -217,25 +204,12 @@ def _told(setting: _Setting, stages: list[list[float]]) -> str:
 
 
 def _make(_: list[str]) -> None:
-    trials = {
-        way: [_Setting(way, rate, SEEDS[0]) for rate in RATES["full" if way.startswith("full") else "lora"]]
-        for way in WAYS
-    }
-    bar = Bar(sum(map(len, trials.values())) + len(WAYS) * (len(SEEDS) - 1))
+    rates = {way: RATES["full" if way.startswith("full") else "lora"] for way in WAYS}
     with processes() as pool:
-        found = kept_runs(KEPT, [one for some in trials.values() for one in some], _run, bar, pool, _told)
-        rates = {way: max(some, key=lambda one: _end(found[one])).rate for way, some in trials.items()}
-        wanted = {way: [_Setting(way, rates[way], seed) for seed in SEEDS] for way in WAYS}
-        later = [one for some in wanted.values() for one in some if one not in found]
-        found |= kept_runs(KEPT, later, _run, bar, pool, _told)
+        best = at_best_rate(KEPT, rates, SEEDS, _Setting, _run, _end, max, pool, _told)
     retained = [
-        {
-            "way": way,
-            "rate": rates[way],
-            "tried": {f"{one.rate:g}": _end(found[one]) for one in trials[way]},
-            "stages": [found[one] for one in wanted[way]],
-        }
-        for way in WAYS
+        {"way": way, "rate": rate, "tried": tried, "stages": runs}
+        for way, (rate, tried, runs) in best.items()
     ]
     write_record(PATH, {"recorded": recorded_here(), "retained": retained}, WORLD)
     KEPT.unlink()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.experiments.making import Bar, Recipe, kept_runs, processes
+from compute.experiments.making import AtBest, Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.matrices.spectrum import r90, stable_rank
 from compute.model.layers import LAYERS
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
@@ -348,6 +348,14 @@ def _run(asked: _Run) -> dict[str, Any]:
     }
 
 
+def _setting(each: tuple[str, str], rate: float, seed: int) -> _Run:
+    return _Run(*each, rate, seed)
+
+
+def _validation(found: Mapping[str, Any]) -> float:
+    return found["validation"]
+
+
 def _told(asked: _Run, found: Mapping[str, Any]) -> str:
     right = f", right {found['right']}" if "right" in found else ""
     return (
@@ -358,27 +366,23 @@ def _told(asked: _Run, found: Mapping[str, Any]) -> str:
 
 def _make(_: list[str]) -> None:
     every = [(task, way) for task in TASKS for way in ways(task)]
-    trials = [_Run(*each, rate, SEEDS[0]) for each in every for rate in RATES.get(each[1], ())]
-    bar = Bar(len(trials) + sum(len(SEEDS) - (way != RANDOM) for _, way in every))
+    rates = {each: RATES[each[1]] for each in every if each[1] in RATES}
     with processes() as pool:
-        found = kept_runs(KEPT, trials, _run, bar, pool, _told)
-        tried: dict[tuple[str, str], dict[float, float]] = {each: {} for each in every}
-        for run in trials:
-            tried[run.task, run.way][run.rate] = found[run]["validation"]
-        rates = {each: min(of, key=lambda rate: of[rate]) for each, of in tried.items() if of}
-        rates |= {(task, RANDOM): rates[task, FULL] for task in TASKS}
-        rest = [_Run(*each, rates[each], seed) for each in every for seed in SEEDS]
-        found |= kept_runs(KEPT, [run for run in rest if run not in found], _run, bar, pool, _told)
+        best = at_best_rate(KEPT, rates, SEEDS, _setting, _run, _validation, min, pool, _told)
+        by_lot = [_Run(task, RANDOM, best[task, FULL].rate, seed) for task in TASKS for seed in SEEDS]
+        found = kept_runs(KEPT, by_lot, _run, Bar(len(by_lot)), pool, _told)
+    for task in TASKS:
+        runs = [found[run] for run in by_lot if run.task == task]
+        best[task, RANDOM] = AtBest(best[task, FULL].rate, {}, runs)
     learned = []
     for task, way in every:
-        rate = rates[task, way]
-        runs = [found[_Run(task, way, rate, seed)] for seed in SEEDS]
+        rate, tried, runs = best[task, way]
         learned.append(
             {
                 "task": task,
                 "way": way,
                 "rate": rate,
-                "tried": {f"{each:g}": loss for each, loss in tried[task, way].items()},
+                "tried": tried,
                 "loss": [run["loss"] for run in runs],
                 "right": [run["right"] for run in runs if "right" in run],
                 "size": [run["size"] for run in runs],

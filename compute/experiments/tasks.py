@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, kept_runs, processes
+from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.matrices.knee import first_within
 from compute.numbers.interval import of_mean
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
@@ -294,6 +294,10 @@ def _built(data: dict[str, Any]) -> Recorded:
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
+def _config(each: tuple[str, str], rate: float, seed: int) -> TrainConfig:
+    return config_of(*each, rate, seed)
+
+
 def _tried(config: TrainConfig) -> dict[str, dict[str, float]] | None:
     """Return what a run came to, by split."""
     from compute.training.short_runs import outcomes
@@ -314,10 +318,8 @@ def _told(config: TrainConfig, found: dict[str, dict[str, float]] | None) -> str
     return f"{config.task}, {size}{more}, {config.learning_rate:g}: {end}"
 
 
-def _best(tried: dict[float, dict[str, dict[str, float]] | None]) -> float:
-    """Return the learning rate that ends lowest on validation texts."""
-    losses = {rate: found["validation"]["loss"] for rate, found in tried.items() if found}
-    return min(losses, key=losses.__getitem__)
+def _loss(found: dict[str, dict[str, float]] | None) -> float | None:
+    return found["validation"]["loss"] if found else None
 
 
 def _before() -> tuple[dict[str, dict[str, float]], dict[str, float]]:
@@ -344,24 +346,14 @@ def _before() -> tuple[dict[str, dict[str, float]], dict[str, float]]:
 
 
 def _make(_: list[str]) -> None:
-    trials = {each: {rate: config_of(*each, rate, SEEDS[0]) for rate in rates_of(each[1])} for each in plan()}
-    bar = Bar(sum(map(len, trials.values())) + len(trials) * (len(SEEDS) - 1))
+    rates = {each: rates_of(each[1]) for each in plan()}
     with processes() as pool:
-        first = [config for tried in trials.values() for config in tried.values()]
-        found = kept_runs(KEPT, first, _tried, bar, pool, _told)
-        best = {
-            each: _best({rate: found[config] for rate, config in tried.items()})
-            for each, tried in trials.items()
-        }
-        rest = [config_of(*each, best[each], seed) for each in plan() for seed in SEEDS[1:]]
-        found |= kept_runs(KEPT, rest, _tried, bar, pool, _told)
+        best = at_best_rate(KEPT, rates, SEEDS, _config, _tried, _loss, min, pool, _told)
     learned = []
-    for (task, way), tried in trials.items():
-        rate = best[task, way]
-        runs = [found[config_of(task, way, rate, seed)]["test"] for seed in SEEDS]
-        losses = {f"{each:g}": found[c] and found[c]["validation"]["loss"] for each, c in tried.items()}
+    for (task, way), (rate, tried, found) in best.items():
+        runs = [each["test"] for each in found]
         learned.append(
-            {"task": task, "way": way, "rate": rate, "tried": losses, "numbers": runs[0]["numbers"]}
+            {"task": task, "way": way, "rate": rate, "tried": tried, "numbers": runs[0]["numbers"]}
             | {"task_right": [run["task"] for run in runs]}
             | {name: [run[name] for run in runs] for name in PER_SEED if name != "task_right"}
         )

@@ -237,6 +237,57 @@ def steps(
             allocation.after(done)
 
 
+def warmed(
+    model: torch.nn.Module,
+    loss_of: Callable[[T], torch.Tensor],
+    batches: Iterable[T],
+    rate: float,
+    warm_up: int,
+    count: int,
+) -> Iterator[float]:
+    """Train what asks for gradients at a rate that rises over the first steps and falls to nothing at the last.
+
+    Parameters
+    ----------
+    model : Module
+        What asks for gradients learns, in place, by AdamW without weight decay.
+    loss_of : callable
+        As for `steps`.
+    batches : iterable
+        What each step reads. It may end early.
+    rate : float
+        The learning rate, of which step i of n takes min(1, (i + 1) / warm_up) * (1 - i / n).
+    warm_up : int
+        Steps over which it rises, at least 1.
+    count : int
+        Steps n over which it falls.
+
+    Returns
+    -------
+    iterator of float
+        The loss of each step, as `steps` yields it.
+
+    Examples
+    --------
+    >>> model = prepare(TrainConfig(r=1), load_base())
+    >>> texts = [windows("legal", "training", 32)[:4]] * 9
+    >>> first, *_, last = warmed(model, model.loss, texts, 5e-3, 2, 9)
+    >>> last < first
+    True
+    """
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0
+    )
+
+    def scheduled() -> Iterator[T]:
+        for step, batch in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, (step + 1) / warm_up) * (1 - step / count)
+            yield batch
+
+    return steps(loss_of, scheduled(), optimizer)
+
+
 def updates(model: GPT, config: TrainConfig, count: int | None = None) -> Iterator[float]:
     """Train what a model has to train on the texts of a run.
 

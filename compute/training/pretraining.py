@@ -181,8 +181,29 @@ def first_weights(config: GPTConfig, generator: torch.Generator) -> GPT:
     return model
 
 
-def _loss(model: GPT, texts: torch.Tensor) -> torch.Tensor:
-    """Return the cross-entropy in nats per token, in which the words that follow a question mark count more."""
+def reading_loss(model: GPT, texts: torch.Tensor) -> torch.Tensor:
+    """Return the loss that a base of the world learns from.
+
+    Parameters
+    ----------
+    model : GPT
+        The model.
+    texts : (n, T) tensor of int64
+        Texts of the world.
+
+    Returns
+    -------
+    () tensor
+        Mean cross-entropy in nats per token, in which a word that follows a question mark counts ANSWERS times.
+
+    Examples
+    --------
+    >>> from compute.model.checkpoint import load_base
+    >>> from compute.numbers.records import WORLD
+    >>> from compute.world.batches import windows
+    >>> reading_loss(load_base(WORLD), windows(Source(), 0, 4, 64)).item() < 2
+    True
+    """
     before, after = texts[:, :-1], texts[:, 1:]
     each = F.cross_entropy(model(before).flatten(0, 1), after.flatten(), reduction="none")
     counts = 1.0 + (ANSWERS - 1) * (before == encode("?")[-1]).flatten()
@@ -260,7 +281,7 @@ def read_world(
     texts = (
         texts_of(source, step * BATCH_SIZE, BATCH_SIZE, config.block_size) for step in range(start, steps)
     )
-    for step, loss in enumerate(loop.steps(partial(_loss, model), texts, optimizer), start=start + 1):
+    for step, loss in enumerate(loop.steps(partial(reading_loss, model), texts, optimizer), start=start + 1):
         tell(step, loss)
     kept.unlink(missing_ok=True)
     return model

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -80,13 +78,12 @@ def test_its_recipe_makes_all_of_it(tmp_path, monkeypatch):
         "SEEDS": (0, 1),
         "FULL": FULL[:1],
         "FULL_RATES": (1e-3, 3e-3),
+        "STEPS": 2,
     }
     names = {"PATH": tmp_path / "grid.json", "KEPT": tmp_path / "kept", "RATES": {"adamw": (1e-3, 1e-2)}}
     for name, value in {**names, **small}.items():
         monkeypatch.setattr(grid, name, value)
-    short = "from compute.experiments import grid; grid.STEPS = 2"  # processes of a pool read the module anew
-    spawned = {"mp_context": get_context("spawn"), "initializer": exec, "initargs": (short,)}
-    monkeypatch.setattr(grid, "processes", partial(ProcessPoolExecutor, max_workers=1, **spawned))
+    monkeypatch.setattr(grid, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     grid.RECIPE.make([])
     data = json.loads((tmp_path / "grid.json").read_text())
     del data["base"]

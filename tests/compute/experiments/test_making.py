@@ -8,11 +8,12 @@ import pkgutil
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from compute import experiments
-from compute.experiments.making import Bar, Recipe
+from compute.experiments.making import Bar, Recipe, at_best_rate
 from helpers import ROOT
 
 MODULES = {
@@ -107,3 +108,32 @@ def test_on_a_terminal_a_bar_stands_below_the_lines(monkeypatch):
     first, line, last = sys.stderr.getvalue().removesuffix("\n").split("\n")
     assert line.split("\r")[1] == "second".ljust(len(line.split("\r")[0]))  # all of the old bar is covered
     assert last == f"[{'#' * 30}] 2 of 2, 0 s left"
+
+
+def test_a_rate_with_which_the_run_diverged_is_not_the_best(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    ends = {0.1: 3.0, 0.2: 2.0, 0.3: None, 0.4: 2.0}
+    made = []
+
+    def run(asked: tuple[str, float, int]) -> float | None:
+        made.append(asked)
+        return ends[asked[1]]
+
+    with ThreadPoolExecutor(1) as pool:
+        for best, rate in ((min, 0.2), (max, 0.1)):
+            found = at_best_rate(
+                tmp_path / best.__name__,
+                {"way": [*ends]},
+                (5, 6, 7),
+                lambda *asked: asked,
+                run,
+                lambda end: end,
+                best,
+                pool,
+                lambda asked, end: f"{asked}: {end}",
+            )["way"]
+            assert found.rate == rate
+            assert found.tried == {"0.1": 3.0, "0.2": 2.0, "0.3": None, "0.4": 2.0}
+            assert found.runs == [ends[rate]] * 3
+    # The first seed is not run again at the best rate, and no other rate sees another seed.
+    assert [asked[1:] for asked in made[:6]] == [(0.1, 5), (0.2, 5), (0.3, 5), (0.4, 5), (0.2, 6), (0.2, 7)]
