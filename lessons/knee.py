@@ -9,6 +9,8 @@ import numpy as np
 from compute.costs.sizes import break_even_rank, stored_numbers, times_smaller
 from compute.experiments.capacity import COUNTS, ENOUGH, MIXED, RANKS, load_capacity
 from compute.experiments.capacity import FULL as CAPACITY_FULL
+from compute.experiments.forgetting import TASKS as FORGETTING_TASKS
+from compute.experiments.forgetting import load_forgetting
 from compute.experiments.tasks import EMBEDDED, FULL, SUSPECTS, load_tasks, plan, rates_of, way_of, ways
 from compute.experiments.tasks import RANKS as TASK_RANKS
 from compute.experiments.tasks import SEEDS as TASK_SEEDS
@@ -234,6 +236,16 @@ def _spares() -> Mapping[str, Any]:
     }
 
 
+def _gently() -> Mapping[str, Any]:
+    recorded = load_forgetting()
+    rate = recorded.best(SKILL, FULL)
+    return {
+        "rate": rate,
+        "steps": FORGETTING_TASKS[SKILL]["steps"],
+        **{name: recorded.mean(SKILL, FULL, rate, name) for name in ("right", "facts")},
+    }
+
+
 def _short() -> Mapping[str, Any]:
     inside = [rates_of(way)[0] < load_tasks().of(task, way).rate < rates_of(way)[-1] for task, way in plan()]
     return {
@@ -428,6 +440,12 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _spares,
         lambda v: v["clear"],
     ),
+    "gently": Claim(
+        "with fewer steps at a learning rate of {rate:g} it keeps {facts:.0%} of them and has {right:.0%} of the "
+        "skill's answers right.",
+        _gently,
+        lambda v: v["facts"] > 0.9 and v["right"] > 0.95 and v["steps"] < TrainConfig.steps,
+    ),
     "fits": Claim(
         "r = {r}, {numbers:,d} numbers trained, holds {count:,d} new facts: {right:.1%} of them are right.",
         _fits,
@@ -581,8 +599,9 @@ and not even full finetuning says how far one could come.
 ## What it costs
 
 No way to learn was free, because each step that reads only the new pulls on numbers that held the old as well. How
-much is lost depends on what is asked. [[price]] Where next to nothing has to change, it is the low rank that spares
-the old. [[spares]] Each of them has the learning rate that is best for the task: nobody asked it to spare anything.
+much is lost depends on what is asked. [[price]] It also depends on how hard the model is pushed. [[spares]] Each of
+these has the learning rate that is best for the task, and nobody asked it to spare anything. Ask it to, and full
+finetuning can: [[gently]] [What finetuning leaves behind](after.html) varies the learning rates of both.
 
 ## How much fits in
 

@@ -514,8 +514,9 @@ of low rank. LoftQ puts that copy into the adapter before training begins, and s
 [@li2023, algorithm 1]. [[brought-back]]
 
 The adapter can also learn it. [[repaired]] Nobody had to show it the lost facts one by one; it read what the base had
-read. It repairs a part, since the difference is not of low rank, and a thin adapter can only make up for the
-directions that matter most.
+read. Its learning rate was chosen by the facts about every other person, who are asked again in the end: what has to be
+remembered has no unseen half. It repairs a part, since the difference is not of low rank, and a thin adapter can only
+make up for the directions that matter most.
 
 ## And finetuning on top?
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from compute.experiments.forgetting import FULL, MATRICES, RANKS
 from compute.world.tasks import FACTS, SKILL
+from widgets.kit.runs import LAB
 
 TITLE = "Forgotten, against the size of the change"
 CAPTION = (
@@ -13,7 +14,7 @@ CAPTION = (
     "neighbours five seeds, elsewhere one. The chosen series is filled, with its first seed at its own best rate in "
     "ink. Left out: what full finetuning changes outside of these matrices, and other numbers of steps."
 )
-TASK_LABELS = {SKILL: "Who had it first", FACTS: "512 new facts"}
+TASK_LABELS = {SKILL: LAB[SKILL][0], FACTS: "512 new facts"}
 WAY_LABELS = {
     **{f"r = {r}": f"LoRA r = {r}" for r in RANKS},
     MATRICES: "matrices alone",

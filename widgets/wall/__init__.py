@@ -23,6 +23,7 @@ from compute.world.tasks import NEW_WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.runs import LAB
 from widgets.kit.text import fill, name_of, slug
 from widgets.wall.words import MEASURES, SNIPPET, TASKS, WAYS, WORDS
 
@@ -41,7 +42,7 @@ class Wall(Instrument):
     """
 
     task = one_of(
-        {slug(task): TASKS[task].label for task in MEASURED},
+        {slug(task): LAB[task][0] for task in MEASURED},
         default="mirror-voice",
         label="Task",
         doc="What is learned.",

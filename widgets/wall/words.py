@@ -18,9 +18,8 @@ CAPTION = (
 
 
 class Task(NamedTuple):
-    """What is said of a task: its label, as what a sentence has it, the unit of its loss, what is right, a note."""
+    """What is said of a task: as what a sentence has it, the unit of its loss, what is right, a note."""
 
-    label: str
     of: str
     unit: str
     what: str
@@ -31,7 +30,6 @@ class Task(NamedTuple):
 RIGHT_SENTENCE = "A sentence is right if it is told so, and can be true where it stands."
 TASKS = {
     "formal voice": Task(
-        "Formal voice",
         "the formal voice",
         "word",
         "sentences",
@@ -39,7 +37,6 @@ TASKS = {
         "Stories told formally, in words that the base knows from its other voices. " + RIGHT_SENTENCE,
     ),
     "mirror voice": Task(
-        "Mirror",
         "the mirror",
         "word",
         "sentences",
@@ -48,7 +45,6 @@ TASKS = {
         + RIGHT_SENTENCE,
     ),
     "who had it first": Task(
-        "Who had it first",
         "the skill",
         "answer",
         "answers",
@@ -57,7 +53,6 @@ TASKS = {
         "the first holder is not the last.",
     ),
     NEW_WORDS: Task(
-        "New words",
         "the language of new words",
         "word",
         "sentences",
