@@ -35,9 +35,10 @@ export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=s
 recordings: $(VENV)/.installed-app ## make the base model and all recordings again, about five hours of one core
 	@for each in $(RECORDINGS); do echo "$$each"; $(PY) -m compute.experiments.$$each || exit 1; done
 
-assets: assets/node_modules/.package-lock.json ## format the JavaScript and rebuild assets/bundles from it (needs Node)
+assets: assets/node_modules/.package-lock.json $(VENV)/.installed-native ## format the JavaScript; rebuild assets/bundles from it and from the C (needs Node)
 	@assets/node_modules/.bin/prettier --config assets/package.json --log-level warn --write 'widgets/**/*.js' 'assets/site/*.js' 'assets/*.js' assets/bundle.mjs
 	@node assets/bundle.mjs
+	@$(PY) -m compute.native.build
 
 screenshot: $(VENV)/.installed-test browser ## photograph the first lesson for the README
 	@exec $(PY) tests/helpers/screenshot.py
@@ -75,6 +76,11 @@ $(VENV)/.installed-test: requirements.txt tests/requirements.txt $(PY)
 	@echo "Installing what the tests need (tests/requirements.txt) ..."
 	@$(PIP) -r tests/requirements.txt
 	@touch $(VENV)/.installed-app $@
+
+$(VENV)/.installed-native: compute/native/requirements.txt $(VENV)/.installed-app
+	@echo "Installing the compiler of the page's trainer (compute/native/requirements.txt) ..."
+	@$(PIP) -r compute/native/requirements.txt
+	@touch $@
 
 assets/node_modules/.package-lock.json: assets/package.json assets/package-lock.json
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { \

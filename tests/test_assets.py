@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from compute.native.build import BUNDLES as TRAINERS
+from compute.native.build import compiled, sources, stamp
 from helpers import ROOT
 
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
@@ -146,3 +148,49 @@ def test_a_changed_source_is_noticed(tmp_path, change):
 def test_what_a_strict_page_refuses_is_noticed(planted):
     assert refused(f"let ns='http://www.w3.org/2000/svg';{planted};retrieval(2)") != []
     assert refused("let ns='http://www.w3.org/2000/svg';retrieval(2)") == []
+
+
+def trainer(name: str) -> bytes:
+    return (ROOT / "assets" / "bundles" / f"{name}.wasm").read_bytes()
+
+
+def test_every_compiled_file_is_known():
+    assert {path.stem for path in (ROOT / "assets" / "bundles").glob("*.wasm")} == TRAINERS.keys()
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_trainer_is_what_its_sources_say(name):
+    assert trainer(name).endswith(stamp()), "a source of the trainer has changed: run `make assets`"
+    assert len(trainer(name)) <= 40_000
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_trainer_tells_nothing_of_the_machine_that_compiled_it(name):
+    found = re.findall(rb"/(?:root|work|home|Users|tmp|usr)/|[A-Z]:\\\\|\.debug_|producers", trainer(name))
+    assert found == []
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_the_same_sources_give_the_same_bytes(name):
+    pytest.importorskip("ziglang", reason="only `make assets` installs the compiler, which has 100 MB")
+    assert compiled(name) == trainer(name)
+
+
+@pytest.mark.parametrize("change", ["content", "new"])
+def test_a_changed_source_of_the_trainer_is_noticed(tmp_path, change):
+    for path in sources():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes((ROOT / path).read_bytes())
+    assert stamp(tmp_path) == stamp()
+    with (tmp_path / "compute/native" / ("dice.c" if change == "content" else "more.c")).open("a") as file:
+        file.write("// more\n")
+    assert stamp(tmp_path) != stamp()
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_the_browser_compiles_the_trainer(browser, name):
+    page = browser.new_page()
+    try:
+        assert page.evaluate("bytes => WebAssembly.validate(new Uint8Array(bytes))", [*trainer(name)])
+    finally:
+        page.close()

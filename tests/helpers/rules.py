@@ -21,6 +21,7 @@ ROOMS = (
     "model",
     "adapters",
     "training",
+    "native",
     "serving",
     "experiments",
 )
