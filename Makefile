@@ -35,8 +35,9 @@ export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=s
 recordings: $(VENV)/.installed-app ## make the base model and all recordings again, about five hours of one core
 	@for each in $(RECORDINGS); do echo "$$each"; $(PY) -m compute.experiments.$$each || exit 1; done
 
-assets: assets/node_modules/.package-lock.json $(VENV)/.installed-native ## format the JavaScript; rebuild assets/bundles from it and from the C (needs Node)
+assets: $(VENV)/.installed-app $(VENV)/.installed-native assets/node_modules/.package-lock.json ## format the JavaScript; rebuild assets/bundles from it and from the C (needs Node)
 	@assets/node_modules/.bin/prettier --config assets/package.json --log-level warn --write 'widgets/**/*.js' 'assets/site/*.js' 'assets/*.js' assets/bundle.mjs
+	@$(PY) -m widgets.finetune.tables
 	@node assets/bundle.mjs
 	@$(PY) -m compute.native.build
 

@@ -1,5 +1,6 @@
 // Build assets/bundles: the kit (all of widgets/kit/), one file for each instrument (widgets/<name>/<name>.js) and live
-// part (widgets/live/<name>.js), and one for the page (assets/site/page.js).
+// part (widgets/live/<name>.js), one for the page (assets/site/page.js), and one for a Worker (widgets/finetune/worker.js),
+// which takes nothing from the kit.
 //
 // Each is a classic script, so that it also loads from a folder. The kit defines lora_kit, which holds what widgets/kit/
 // exports; the others take their parts from there, so it goes before them. A bundle of an instrument defines lora_<name>,
@@ -129,7 +130,10 @@ function licences(names) {
 }
 
 // An instrument's script has the name of its room; in widgets/live each script is one.
-const entries = new Map([['page', 'assets/site/page.js']])
+const entries = new Map([
+  ['page', 'assets/site/page.js'],
+  ['worker', 'widgets/finetune/worker.js'],
+])
 for (const room of readdirSync(join(root, 'widgets')).sort()) {
   if (room === 'kit' || !statSync(join(root, 'widgets', room)).isDirectory()) continue
   for (const file of readdirSync(join(root, 'widgets', room)).sort()) {

@@ -614,7 +614,9 @@ such fact is a word drawn by dice, and no rule helps: whoever is right must have
     yield Try(
         """
 Drag the number of new facts up, and watch the rank at which the teal curve reaches the top. Before the last stop, say
-which rank it will take.
+which rank it will take. Then fill an adapter yourself, in your browser:
+[one direction, a few facts](lab.html?finetune.facts=32&finetune.size=1#finetune),
+[one direction, too many](lab.html?finetune.facts=2048&finetune.size=1&finetune.batch=128#finetune).
 """
     )
     yield Prose(

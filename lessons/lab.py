@@ -25,6 +25,7 @@ from lessons.press.blocks import (
     Question,
     Try,
 )
+from widgets.finetune import Finetune
 from widgets.lab import Lab
 from widgets.live.trainer import Trainer
 from widgets.strength import Strength
@@ -266,9 +267,32 @@ We finetune it on one task at a time, twice. Once with LoRA: every matrix of the
 `lora_B` and `lora_A` learn. Once with full finetuning, where everything learns. Full finetuning is the
 control: if LoRA ends worse, suspect its rank, what stayed frozen, or the learning rate.
 
+Both happen in your own browser, on this page, as soon as you press the button. No text leaves it.
+
 What counts is what is *right*: the answer to a question, or a sentence in the voice that was asked for which can be
 said where it stands. And because a model that learns something may forget something else, we go on asking for facts
 that the base knew.
+"""
+    )
+    yield Figure("finetune", Finetune)
+    yield Try(
+        """
+Press Finetune. What happens to the old facts while the new ones come right? Then take more facts, until one direction
+cannot hold them. Set the pace to slow and step through the beginning: which of the factors moves first?
+"""
+    )
+    yield Prose(
+        """
+## Who moves first
+
+`lora_B` starts at zero, so that the model starts as the base. What the loss says to one factor passes through the
+other. So at the first step `lora_A` hears nothing, and only `lora_B` moves. From then on both do. What follows from
+that is [a lesson of its own](init.html).
+
+## The same, recorded
+
+Here are five ranks and full finetuning of each task, recorded with torch, so that you can go back and forth in all of
+them and compare.
 """
     )
     yield Figure("lab", Lab)

@@ -62,7 +62,8 @@ export class Figure {
     Object.assign(values, take(this.otherChoices(arrays)))
     this.settled = pick(values, this.keyedBy)
     const notice = said.join(' ')
-    this.model = new Model({ ...values, spec, arrays, notice, hide: this.hide, links: {} })
+    const { later = '' } = this.config
+    this.model = new Model({ ...values, spec, arrays, notice, later, hide: this.hide, links: {} })
     this.model.onSaved = (names) => this.saved(names)
     const place = this.element.querySelector('.instrument-place')
     globalThis[`lora_${name}`].default.render({ model: this.model, el: place })

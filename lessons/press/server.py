@@ -12,21 +12,28 @@ from tornado.web import OutputTransform, RequestHandler
 
 from lessons.press.panel import live_apps
 from lessons.press.site import Site
+from widgets.kit.instrument import file_policy
 from widgets.live import training
 
-# Published pages run their own scripts and nothing else, and ask nobody but this server.
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
-# A single-file figure carries its script inside and may ask for nothing.
-FILE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 # A live part is a Panel page: Bokeh starts it with a script in the page and loads instruments from blobs.
 LIVE_POLICY = (
     "default-src 'self'; connect-src 'self' blob:; script-src 'self' 'unsafe-inline' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
     "object-src 'none'; base-uri 'none'"
 )
+
+
+def page_policy(trains: bool) -> str:
+    """Return the policy of a published page: it runs its own scripts and nothing else, and asks nobody but this server.
+
+    One that trains may also compile the trainer, and start a Worker from a script that it has.
+    """
+    more, worker = (" 'wasm-unsafe-eval'", " worker-src blob:;") if trains else ("", "")
+    return (
+        f"default-src 'none'; script-src 'self'{more};{worker} style-src 'self'; img-src 'self' data:; "
+        "frame-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+    )
+
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 NOT_FOUND = "There is no such page here. The lessons begin at /."
@@ -57,7 +64,8 @@ class Page(RequestHandler):
             return
         packed, tag = _packed(body)
         self.set_header("Content-Type", f"{TYPES[path.rsplit('.', 1)[-1]]}; charset=utf-8")
-        self.set_header("Content-Security-Policy", FILE_POLICY if path.startswith("file/") else PAGE_POLICY)
+        policy = file_policy if path.startswith("file/") else page_policy
+        self.set_header("Content-Security-Policy", policy(path in self.site.training))
         self.set_header("Cache-Control", "no-cache")  # keep it, but ask whether it is still the newest
         self.set_header("Vary", "Accept-Encoding")
         self.set_header("Etag", tag)

@@ -19,9 +19,12 @@ from widgets.kit.instrument import (
     stylesheet,
 )
 
-START_FIGURE = ("rank", "rank")  # lesson and figure that the start page opens on
-# What the start page leaves to the lesson: it opens on a slider and its pictures.
-START_HIDES = ["matrix", "guess", "factors", "table", "code", "share"]
+# What the start page opens on, a slider and a button: lesson, figure, what its choices begin with in the address, and
+# what is left to the lesson.
+START_FIGURES = (
+    ("rank", "rank", "", ["matrix", "guess", "factors", "table", "code", "share"]),
+    ("lab", "finetune", "finetune.", ["table", "code", "share"]),
+)
 
 
 class Site:
@@ -35,6 +38,7 @@ class Site:
             for lesson in self.lessons
             for figure in (block.make() for block in lesson.figures().values())
         }
+        self.training: set[str] = set()  # paths of the pages on which a figure trains
         self.paths = self._paths()
         self._made = cache(lambda path: self.paths[path]().encode("utf-8"))
 
@@ -49,13 +53,23 @@ class Site:
         }
         for script, instrument in self.instruments.items():
             paths[f"assets/{script}.js"] = partial(bundle, script)
+            if instrument.engine():
+                paths[f"assets/{script}_engine.js"] = instrument.engine
             for key in instrument.published():
                 paths[f"arrays/{script}/{key}.js"] = partial(self._arrays, instrument, key)
         for lesson in self.lessons:
-            paths[f"lesson/{lesson.slug}.html"] = partial(self._lesson, lesson)
+            page = f"lesson/{lesson.slug}.html"
+            paths[page] = partial(self._lesson, lesson)
             for figure in lesson.figures().values():
-                paths[f"embed/{lesson.slug}/{figure.id}.html"] = partial(self._embed, lesson, figure)
-                paths[f"file/{lesson.slug}-{figure.id}.html"] = partial(self._file, figure)
+                embed, file = f"embed/{lesson.slug}/{figure.id}.html", f"file/{lesson.slug}-{figure.id}.html"
+                paths[embed] = partial(self._embed, lesson, figure)
+                paths[file] = partial(self._file, figure)
+                if figure.make().engine():
+                    self.training |= {page, embed, file}
+                if (lesson.slug, figure.id) in {
+                    each[:2] for each in START_FIGURES
+                } and figure.make().engine():
+                    self.training.add("index.html")
         return paths
 
     def _style(self) -> str:
@@ -96,6 +110,7 @@ class Site:
             "files": f"{up}arrays/{figure.script}/" if figure.keyed_by else "",
             "keys": None if self.live else figure.published(),
             "have": figure.published_words(),
+            "later": f"{up}assets/{figure.script}_engine.js" if figure.engine() else "",
             "embed": f"{up}embed/{lesson.slug}/{block.id}.html",
         }
         return {"kind": block.kind, "id": block.id, "figure": figure, "config": json_block(config)}
@@ -138,17 +153,19 @@ class Site:
         return self.lessons[follows] if follows < len(self.lessons) else None
 
     def _start(self) -> str:
-        slug, figure = START_FIGURE
-        lesson = next(lesson for lesson in self.lessons if lesson.slug == slug)
-        placed = self._figure(lesson, lesson.figures()[figure], depth=0, prefix="", hide=START_HIDES)
+        lessons = {lesson.slug: lesson for lesson in self.lessons}
+        placed = [
+            self._figure(lessons[slug], lessons[slug].figures()[figure], depth=0, prefix=prefix, hide=hide)
+            for slug, figure, prefix, hide in START_FIGURES
+        ]
         return self._render(
             "index.html",
             depth=0,
             title="LoRA, live",
             heading="LoRA, live",
             lead="Low-rank adaptation, taken apart: every figure is an instrument, every number is computed or cited.",
-            block=placed,
-            scripts=scripts_of([placed]),
+            blocks=placed,
+            scripts=scripts_of(placed),
             parts=[
                 (part, [(lesson, _small(lesson)) for lesson in self.lessons if lesson.part == part])
                 for part in PARTS
@@ -209,8 +226,8 @@ def asked(question: Question, lesson: Lesson) -> dict[str, Any]:
 
 
 def _small(lesson: Lesson) -> str:
-    """Return a small still picture of a lesson, of its first figure."""
-    figure = next(iter(lesson.figures().values())).make()
+    """Return a small still picture of a lesson, of its first figure; one that trains has nothing to show before."""
+    figure = next(figure for block in lesson.figures().values() if not (figure := block.make()).engine())
     if "guess" in figure.choices:
         figure.guess = "skip"  # before the guess there is little to see
     return thumbnail(figure)

@@ -65,7 +65,7 @@ def test_the_picture_says_what_the_figure_says():
 
 @pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
 def test_the_first_figure_of_a_lesson_has_a_picture(lesson):
-    figure = next(iter(lesson.figures().values())).make()
+    figure = next(figure for block in lesson.figures().values() if not (figure := block.make()).engine())
     panels = figure.picture()
     assert panels, (
         f"{type(figure).__name__}.pictured names the columns of its table that a small picture draws"

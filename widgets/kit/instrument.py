@@ -81,9 +81,12 @@ def render(template: str, **values: Any) -> str:
     return _templates().get_template(template).render(**values)
 
 
-def esm(name: str) -> str:
-    """Return the instrument's script, with the kit in it, as an ES module in anywidget's form."""
-    return f"{bundle('kit')}\n{bundle(name)}\nexport default lora_{name}.default\n"
+def esm(name: str, engine: str = "") -> str:
+    """Return the instrument's script, with the kit and its engine in it, as an ES module in anywidget's form."""
+    here = (
+        f"{engine}globalThis.lora_engine = lora_engine\n" if engine else ""
+    )  # a module keeps its names to itself
+    return f"{bundle('kit')}\n{here}{bundle(name)}\nexport default lora_{name}.default\n"
 
 
 class Instrument(AnyWidgetComponent):
@@ -135,7 +138,7 @@ class Instrument(AnyWidgetComponent):
             cls._said = importlib.import_module(f"{cls.__module__}.words")
             cls.script = cls.__module__.rpartition(".")[2]
             cls.title, cls.caption, cls.words = cls._said.TITLE, cls._said.CAPTION, cls._said.WORDS
-            cls._esm = esm(cls.script)
+            cls._esm = esm(cls.script, cls.engine())
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
@@ -146,6 +149,11 @@ class Instrument(AnyWidgetComponent):
 
     def _make(self, *_: param.parameterized.Event) -> None:
         self.arrays = json.dumps(self.make_arrays(), ensure_ascii=False)
+
+    @staticmethod
+    def engine() -> str:
+        """Return a script that a published page loads only when a reader comes near the figure; few have one."""
+        return ""
 
     def make_arrays(self) -> dict[str, Any]:
         """Return what the browser draws for the present choices, ready for JSON."""
@@ -306,8 +314,16 @@ def self_contained(figure: Instrument) -> str:
         figure=figure,
         config=json_block(config),
         css=stylesheet("site/theme", "site/figure", "kit/instrument", *figure.sheets),
-        scripts=[bundle("kit"), bundle(figure.script), bundle("page")],
+        scripts=[bundle("kit"), *filter(None, [figure.engine()]), bundle(figure.script), bundle("page")],
+        policy=file_policy(bool(figure.engine())),
     )
+
+
+def file_policy(trains: bool) -> str:
+    """Return the policy of a single file: it carries its script inside and may ask for nothing."""
+    more, worker = (" 'wasm-unsafe-eval'", "; worker-src blob:") if trains else ("", "")
+    script = f"script-src 'unsafe-inline'{more}"
+    return f"default-src 'none'; {script}; style-src 'unsafe-inline'; img-src data: blob:{worker}"
 
 
 def figure_config(figure: Instrument) -> dict[str, Any]:

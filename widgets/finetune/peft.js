@@ -1,0 +1,66 @@
+// An adapter as the two files of the peft library: compute/adapters/peft_format.py. After any other method, the weights
+// that learned, under their own names.
+
+const PREFIX = 'base_model.model.' // PEFT wraps the model twice
+const EMBEDDINGS = ['embed_tokens', 'lm_head']
+
+/** A safetensors file of float32, from [name, shape, values]. */
+function safetensors(tensors) {
+  let end = 0
+  const header = Object.fromEntries(
+    tensors.map(([name, shape, values]) => {
+      const from = end
+      end += values.byteLength
+      return [name, { dtype: 'F32', shape, data_offsets: [from, end] }]
+    }),
+  )
+  const told = JSON.stringify({ __metadata__: { format: 'pt' }, ...header })
+  const text = new TextEncoder().encode(told.padEnd(Math.ceil(told.length / 8) * 8)) // data begin at a multiple of 8
+  const bytes = new Uint8Array(8 + text.length + end)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true)
+  bytes.set(text, 8)
+  let at = 8 + text.length
+  for (const [, , values] of tensors) {
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at)
+    at += values.byteLength
+  }
+  return bytes
+}
+
+/** What a run has learned, as files: {name: bytes or text}. */
+export function files({ native, config }) {
+  const tensors = native.learned.map(({ name, shape }) => [
+    name,
+    shape[0] ? shape : [shape[1]],
+    native.tensor(name).slice(),
+  ])
+  if (config.method !== 'lora') return { 'model.safetensors': safetensors(tensors) }
+  const layers = new Set(config.layers)
+  const blocks = [...Array(native.blocks).keys()]
+  const some = blocks.every((block) => layers.has(block))
+    ? {}
+    : { layers_to_transform: blocks.filter((block) => layers.has(block)), layers_pattern: 'blocks' }
+  const told = {
+    peft_type: 'LORA',
+    task_type: null,
+    base_model_name_or_path: null,
+    r: config.r,
+    lora_alpha: config.alpha,
+    use_rslora: config.scaling_rule === 'alpha/sqrt(r)',
+    lora_dropout: 0,
+    bias: 'none',
+    target_modules: [...config.target_modules].sort(),
+    ...some,
+    modules_to_save: config.train_embeddings ? EMBEDDINGS : null,
+    inference_mode: true,
+  }
+  return {
+    'adapter_model.safetensors': safetensors(
+      tensors.map(([name, ...rest]) => [
+        `${PREFIX}${name}${/\.lora_[AB]$/.test(name) ? '.weight' : ''}`,
+        ...rest,
+      ]),
+    ),
+    'adapter_config.json': `${JSON.stringify(told, null, 2)}\n`,
+  }
+}
