@@ -1,27 +1,41 @@
-"""Losses of adapters in different places under one budget.
+"""What adapters come to in different places under one budget of trained numbers.
 
-The mini-model is trained on a voice that the base knows and on the new language with adapters in 47 sets of places,
-with two seeds, at one learning rate; eleven of the sets at two more. The rank of each set is what the budget allows.
-232 runs of one to three seconds. The same machine gives the same numbers; only the date and the time differ.
+The base of the world learns three tasks with adapters in several sets of places, and whole. The rank of a set is what
+the budget allows. Each set has the learning rate that is best on the validation texts of the first seed, from a grid
+that is widened until the best lies inside; all five seeds at that rate are reported on test texts. All cores are used,
+and a recording that is stopped goes on where it was when the command is given again.
 """
 
+import math
 import sys
-import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.adapters.placing import as_config, code_of, rank_within
-from compute.experiments.making import Bar, Recipe
-from compute.model.layers import BLOCKS, TARGET_MODULES
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.experiments.making import Bar, Recipe, kept_runs, processes
+from compute.experiments.tasks import Apart
+from compute.model.layers import TARGET_MODULES
+from compute.numbers.interval import of_mean
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
+from compute.world.tasks import FACTS, SKILL, TELLING
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
 PATH = RECORDS / "placing.json"
-SEEDS = (0, 1)
+KEPT = PATH.with_suffix(".unfinished")  # a line a run
+STYLE = "formal voice"
+TASKS = {  # a style, a computation, a memory
+    STYLE: {"steps": 50},
+    SKILL: {"steps": 50},
+    FACTS: {"steps": 300, "n_texts": 512},
+}
 ATTENTION, MLP = TARGET_MODULES[:4], TARGET_MODULES[4:]
 GROUPS: tuple[tuple[str, ...], ...] = (  # in all blocks: each alone, those of the paper's table 5, the rest
     *((name,) for name in TARGET_MODULES),
@@ -31,45 +45,50 @@ GROUPS: tuple[tuple[str, ...], ...] = (  # in all blocks: each alone, those of t
     MLP,
     TARGET_MODULES,
 )
-BLOCK_SETS = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
-CODES = (
-    *(code_of(names) for names in GROUPS),
-    *(code_of(names, blocks) for names in (ATTENTION, MLP, TARGET_MODULES) for blocks in BLOCK_SETS),
-    *(code_of((name,), (block,)) for name in TARGET_MODULES for block in BLOCKS),
-)
-STEPS = {"legal": 50, "new language": 100}  # the known voice is learnt sooner
-RATE = 1e-2
-OTHER_RATES = (3e-3, 3e-2)  # tried too, with the first seed, for the sets of GROUPS
-FULL_RATES = {
-    "legal": 3e-4,
-    "new language": 3e-3,
-}  # the best of rates half a decade apart, after so few steps
-DECIMALS = 4  # of losses, in nats
+BLOCK_SETS = ((0,), (1,), (2,))  # of all matrices
+CODES = (*(code_of(names) for names in GROUPS), *(code_of(TARGET_MODULES, blocks) for blocks in BLOCK_SETS))
+ALL = code_of(TARGET_MODULES)
+FULL = "full"  # full finetuning, where a code would stand
+WAYS = (*CODES, FULL)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+FIRST = {"lora": (3e-3, 1e-2), FULL: (3e-4, 1e-3)}  # those of RATES that are tried before any other
+SEEDS = (0, 1, 2, 3, 4)
+PER_SEED = ("loss", "right", "facts", "stories")  # the lists of `Placed`
+TEXTS, WRITTEN = 256, 32  # texts of a task that its loss is measured on, and that a model writes
+QUESTIONS, KIND, PEOPLE = 512, 64, 128  # of the task, of a kind about stories, of people known to the base
+DECIMALS = 4
 
 
-class Placed(NamedTuple):
-    """Hold what adapters in one set of places reached. Losses are in nats per token, on unseen texts of the task.
+@dataclass(frozen=True)
+class Placed:
+    """Hold the runs of one set of places on one task, each list in the order of SEEDS.
 
     Attributes
     ----------
-    finals : list of float
-        For each of SEEDS.
-    others : list of float
-        At each of OTHER_RATES, with the first seed; empty where they were not tried.
+    rate : float
+        The learning rate: the best of `tried`.
+    tried : dict of str to (float or None)
+        Loss of the first seed on validation texts by rate; None where the run diverged.
+    loss : list of float
+        On test texts of the task, in nats per word that is learned; of new facts on all of them.
+    right : list of float
+        Share of right answers on the task; of a voice, of sentences that are as it wants them.
+    facts : list of float
+        Share of right answers to questions on facts that the base knew.
+    stories : list of float
+        The same of questions about stories.
     """
 
-    finals: list[float]
-    others: list[float]
+    rate: float
+    tried: dict[str, float | None]
+    loss: list[float]
+    right: list[float]
+    facts: list[float]
+    stories: list[float]
 
-    @property
-    def final(self) -> float:
-        """The mean over the seeds."""
-        return sum(self.finals) / len(self.finals)
-
-    @property
-    def lowest(self) -> float:
-        """The lowest of the first seed, over all rates that were tried."""
-        return min([self.finals[0], *self.others])
+    def mean(self, what: str = "loss") -> float:
+        """Return the mean over the seeds of one of PER_SEED."""
+        return fmean(getattr(self, what))
 
 
 class Recorded(NamedTuple):
@@ -79,41 +98,41 @@ class Recorded(NamedTuple):
     ----------
     recorded : str
         When and on what.
-    seconds : float
-        What the recording took, in time of one processor core.
-    start : dict of str to float
-        Loss of the base by task.
-    full : dict of str to float
-        Loss of full finetuning by task, after as many steps.
+    before : dict of str to dict of str to float
+        The base, by task: one number for each of PER_SEED.
     runs : dict of str to dict of str to Placed
-        By task and code, for each of CODES.
+        By task, then for each of WAYS.
     """
 
     recorded: str
-    seconds: float
-    start: dict[str, float]
-    full: dict[str, float]
+    before: dict[str, dict[str, float]]
     runs: dict[str, dict[str, Placed]]
 
+    def apart(self, task: str, way: str, other: str = ALL, what: str = "loss") -> Apart:
+        """Return how much higher one of WAYS ends than another, in one of PER_SEED."""
+        ends = (getattr(self.runs[task][each], what) for each in (way, other))
+        gaps = [one - beside for one, beside in zip(*ends, strict=True)]
+        return Apart(fmean(gaps), *of_mean(gaps))
 
-def config_of(task: str, code: str, seed: int = 0, learning_rate: float = RATE) -> TrainConfig:
-    """Return what a recorded run was asked for.
+
+def config_of(task: str, way: str, rate: float, seed: int) -> TrainConfig:
+    """Return a run.
 
     Parameters
     ----------
     task : str
-        "legal" or "new language".
-    code : str
-        One of CODES.
+        One of TASKS.
+    way : str
+        FULL, or the code of the same matrices in each of some blocks.
+    rate : float
+        Learning rate.
     seed : int
         Seed of the factors' start and of the order of the texts.
-    learning_rate : float
-        RATE, or one of OTHER_RATES.
 
     Returns
     -------
     TrainConfig
-        With the rank that the budget allows.
+        With the rank that the budget allows, and alpha = 2 r, so that the scaling is the same at every rank.
 
     Raises
     ------
@@ -122,23 +141,19 @@ def config_of(task: str, code: str, seed: int = 0, learning_rate: float = RATE) 
 
     Examples
     --------
-    >>> config = config_of("legal", "707000")
+    >>> config = config_of("new facts", "707000", 1e-2, 0)
     >>> config.target_modules, config.r, config.steps
-    (('q_proj', 'v_proj'), 10, 50)
+    (('q_proj', 'v_proj'), 18, 300)
     """
-    chosen = as_config(code)
+    common: dict[str, Any] = {"task": task, "learning_rate": rate, "seed": seed, **TASKS[task]}
+    if way == FULL:
+        return TrainConfig(method=FULL, **common)
+    chosen = as_config(way)
     if chosen is None:
-        raise ValueError(f"code must name the same matrices in each block, got {code}.")
+        raise ValueError(f"code must name the same matrices in each block, got {way}.")
     target_modules, layers = chosen
-    return TrainConfig(
-        task=task,
-        r=rank_within(code),
-        target_modules=target_modules,
-        layers=layers,
-        learning_rate=learning_rate,
-        steps=STEPS[task],
-        seed=seed,
-    )
+    r = rank_within(way)
+    return TrainConfig(r=r, alpha=2 * r, target_modules=target_modules, layers=layers, **common)
 
 
 @cache
@@ -162,32 +177,28 @@ def load_placing(path: Path = PATH) -> Recorded:
 
     Examples
     --------
-    >>> runs = load_placing().runs["new language"]
-    >>> runs["777777"].final < runs["700000"].final  # everywhere is better than in q_proj alone
-    True
+    >>> load_placing().apart("formal voice", "770000").verdict  # q_proj and k_proj, beside all six
+    'above'
     >>> load_placing(Path("nothing.json"))
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.placing`.
     """
-    return read_record(path, "placing", _built)
+    return read_record(path, "placing", _built, WORLD)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
     runs = {
-        task: {code: Placed(**placed) for code, placed in of.items()} for task, of in data.pop("runs").items()
+        task: {way: Placed(**placed) for way, placed in of.items()} for task, of in data.pop("runs").items()
     }
     recorded = Recorded(**data, runs=runs)
-    tried = {code_of(names) for names in GROUPS}
-    for of in (recorded.start, recorded.full, runs):
-        if set(of) != set(STEPS):
-            raise NotWhole
+    if not (set(runs) == set(recorded.before) == set(TASKS)):
+        raise NotWhole
     for placed in runs.values():
-        if set(placed) != set(CODES):
+        if set(placed) != set(WAYS):
             raise NotWhole
-        for code, each in placed.items():
-            others = len(OTHER_RATES) if code in tried else 0
-            known = all(isinstance(loss, float) for loss in (*each.finals, *each.others))
-            if not known or len(each.finals) != len(SEEDS) or len(each.others) != others:
+        for each in placed.values():
+            lists = [getattr(each, name) for name in PER_SEED]
+            if any(len(some) != len(SEEDS) for some in lists) or f"{each.rate:g}" not in each.tried:
                 raise NotWhole
     return recorded
 
@@ -195,50 +206,148 @@ def _built(data: dict[str, Any]) -> Recorded:
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _final(config: TrainConfig, base: "GPT") -> float:
-    """Return what a run ends at; none of these may diverge."""
-    from compute.training.short_runs import short_run
+class _Asked(NamedTuple):
+    """Say which run, and on what it is measured: "validation" for its loss only, "test" for everything."""
 
-    loss = short_run(config, base).final
-    if loss is None:
-        sys.exit(f"diverged: {config}")
-    return round(loss, DECIMALS)
+    task: str
+    way: str
+    rate: float
+    seed: int
+    split: str
 
 
-def _placed(task: str, code: str, base: "GPT") -> Placed:
-    """Return what is recorded of a set of places."""
-    tried = code in {code_of(names) for names in GROUPS}
-    return Placed(
-        [_final(config_of(task, code, seed, RATE), base) for seed in SEEDS],
-        [_final(config_of(task, code, SEEDS[0], rate), base) for rate in OTHER_RATES if tried],
-    )
+def _loss(model: "GPT", task: str, split: str) -> float:
+    import torch
+
+    from compute.world.batches import texts_of
+
+    count = TEXTS if task in TELLING else TASKS[task].get("n_texts", QUESTIONS)
+    with torch.no_grad():
+        return model.loss(*texts_of(task, split, count, model.config.block_size)).item()
+
+
+def _measured(model: "GPT", task: str) -> dict[str, float]:
+    """Return PER_SEED of a model, on test texts."""
+    from compute.training.answers import known, share_told, write_texts
+    from compute.world.batches import right
+    from compute.world.tasks import asked
+
+    length = model.config.block_size
+    if task in TELLING:
+        share = share_told(task, write_texts(model, WRITTEN, seed=0))
+    else:
+        share = fmean(right(model, asked(task, "test", TASKS[task].get("n_texts", QUESTIONS), length)))
+    others = {name: fmean(right(model, some)) for name, some in known("test", KIND, PEOPLE, length).items()}
+    found = {"loss": _loss(model, task, "test"), "right": share, **others}
+    return {name: round(value, DECIMALS) for name, value in found.items()}
+
+
+def _run(asked: _Asked) -> float | dict[str, float] | None:
+    """Return what a run comes to; None if it diverged."""
+    from compute.model.checkpoint import load_base
+    from compute.training.short_runs import finetuned
+
+    config = config_of(asked.task, asked.way, asked.rate, asked.seed)
+    model = finetuned(config, load_base(WORLD))
+    if model is None:
+        return None
+    if asked.split == "test":
+        return _measured(model, asked.task)
+    loss = _loss(model, asked.task, asked.split)
+    return round(loss, DECIMALS) if math.isfinite(loss) else None
+
+
+def _told(asked: _Asked, found: Any) -> str:
+    return f"{asked.task}, {asked.way}, {asked.rate:g}, seed {asked.seed}: {found}"
+
+
+def best_of(tried: Mapping[float, float | None]) -> float:
+    """Return the learning rate of the lowest loss.
+
+    Parameters
+    ----------
+    tried : dict of float to (float or None)
+        Loss by rate; None where the run diverged.
+
+    Returns
+    -------
+    float
+        Of equals, the first.
+
+    Examples
+    --------
+    >>> best_of({1e-3: 0.5, 3e-3: 0.4, 1e-2: None})
+    0.003
+    """
+    losses = {rate: math.inf if loss is None else loss for rate, loss in tried.items()}
+    return min(losses, key=losses.__getitem__)
+
+
+def widened(tried: Mapping[float, float | None]) -> tuple[float, ...]:
+    """Return the learning rates to try, given what some came to.
+
+    Parameters
+    ----------
+    tried : dict of float to (float or None)
+        Loss by rate, rates that stand side by side in RATES; None where the run diverged.
+
+    Returns
+    -------
+    tuple of float
+        Ascending: these, and the one beside them if the best of them lies at an end.
+
+    Examples
+    --------
+    >>> widened({1e-3: 0.5, 3e-3: 0.4}), widened({1e-3: 0.5, 3e-3: 0.4, 1e-2: None})
+    ((0.001, 0.003, 0.01), (0.001, 0.003, 0.01))
+    """
+    low, high, best = (RATES.index(one(tried)) for one in (min, max, best_of))
+    return RATES[max(0, low - (best == low)) : high + 1 + (best == high)]
+
+
+def _tried(pool: Executor) -> dict[tuple[str, str], dict[float, float | None]]:
+    """Return the validation loss of the first seed by learning rate, for each way to learn each task."""
+    first = {way: FIRST[FULL if way == FULL else "lora"] for way in WAYS}
+    rates: dict[tuple[str, str], tuple[float, ...]] = {
+        (task, way): first[way] for task in TASKS for way in WAYS
+    }
+    while True:
+        trials = [
+            _Asked(*each, rate, SEEDS[0], "validation") for each, some in rates.items() for rate in some
+        ]
+        found = kept_runs(KEPT, trials, _run, Bar(len(trials)), pool, _told)
+        tried = {
+            each: {rate: found[_Asked(*each, rate, SEEDS[0], "validation")] for rate in some}
+            for each, some in rates.items()
+        }
+        wider = {each: widened(losses) for each, losses in tried.items()}
+        if wider == rates:
+            return tried
+        rates = wider
 
 
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
-    from compute.training.loop import evaluate
 
-    begin, base, bar = time.process_time(), load_base(), Bar(len(STEPS) * len(CODES))
-    runs: dict[str, dict[str, dict[str, list[float]]]] = {}
-    full = {}
-    for task, steps in STEPS.items():
-        control = TrainConfig(task=task, method="full", learning_rate=FULL_RATES[task], steps=steps)
-        full[task] = _final(control, base)
-        runs[task] = {}
-        for code in CODES:
-            placed = _placed(task, code, base)
-            runs[task][code] = placed._asdict()
-            bar.did(f"{task}, {code}, r = {config_of(task, code).r}: {placed.finals} {placed.others}")
-    data = {
-        "recorded": recorded_here(),
-        "seconds": round(time.process_time() - begin),
-        "start": {task: round(evaluate(base, task).validation_loss, DECIMALS) for task in STEPS},
-        "full": full,
-        "runs": runs,
-    }
-    write_record(PATH, data)
+    with processes() as pool:
+        tried = _tried(pool)
+        best = {each: best_of(losses) for each, losses in tried.items()}
+        wanted = [_Asked(*each, rate, seed, "test") for seed in SEEDS for each, rate in best.items()]
+        found = kept_runs(KEPT, wanted, _run, Bar(len(wanted)), pool, _told)
+    runs: dict[str, dict[str, Any]] = {task: {} for task in TASKS}
+    for (task, way), rate in best.items():
+        ends = [found[_Asked(task, way, rate, seed, "test")] for seed in SEEDS]
+        if None in ends:
+            sys.exit(f"diverged: {task}, {way}, {rate:g}")
+        losses = {f"{each:g}": loss for each, loss in tried[task, way].items()}
+        lists = {name: [end[name] for end in ends] for name in PER_SEED}
+        runs[task][way] = {"rate": rate, "tried": losses, **lists}
+    base = load_base(WORLD)
+    before = {task: _measured(base, task) for task in TASKS}
+    write_record(PATH, {"recorded": recorded_here(), "before": before, "runs": runs}, WORLD)
+    KEPT.unlink()
 
 
-RECIPE = Recipe("placing", __doc__, 8, (PATH,), _make)
+RECIPE = Recipe("placing", __doc__, 15, (PATH,), _make, after=("world",))
 if __name__ == "__main__":
     RECIPE.run()

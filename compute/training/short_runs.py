@@ -42,6 +42,37 @@ class Outcome(NamedTuple):
     numbers: int
 
 
+def finetuned(config: TrainConfig, base: GPT) -> GPT | None:
+    """Finetune on a task of the world and return the model.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    base : GPT
+        A plain model on the CPU, which is not touched.
+
+    Returns
+    -------
+    GPT or None
+        With its adapter, if it has one. None if the run diverged.
+
+    Examples
+    --------
+    >>> config = TrainConfig(task="new facts", n_texts=8, steps=2, batch_size=4)
+    >>> finetuned(config, load_base(base_of(config.task))) is None
+    False
+    """
+    model, first = prepare(config, base), math.nan
+    for loss in updates(model, config):
+        first = loss if math.isnan(first) else first
+        if not math.isfinite(loss) or loss > out_of_bounds(
+            first, base.config.vocab_size, config.task in ANSWERING
+        ):
+            return None
+    return model
+
+
 def outcomes(
     config: TrainConfig, splits: tuple[str, ...], base: GPT | None = None
 ) -> dict[str, Outcome] | None:
@@ -67,14 +98,9 @@ def outcomes(
     >>> outcomes(config, ("test",))["test"].numbers
     13824
     """
-    base = load_base(base_of(config.task)) if base is None else base
-    model, first = prepare(config, base), math.nan
-    for loss in updates(model, config):
-        first = loss if math.isnan(first) else first
-        if not math.isfinite(loss) or loss > out_of_bounds(
-            first, base.config.vocab_size, config.task in ANSWERING
-        ):
-            return None
+    model = finetuned(config, load_base(base_of(config.task)) if base is None else base)
+    if model is None:
+        return None
     found = {split: measured_on(model, config.task, split, config.n_texts) for split in splits}
     return None if any(math.isnan(each.loss + each.base_loss) for each in found.values()) else found
 

@@ -6,53 +6,69 @@ import json
 
 import pytest
 
-from compute.adapters.placing import BUDGET, as_config, numbers_at, rank_within
-from compute.experiments.placing import CODES, load_placing
-from compute.model.layers import TARGET_MODULES
-from helpers.instruments import gaps, printed_by, templates
-from widgets.kit.text import fill
+from compute.adapters.placing import BUDGET, as_config, code_of, numbers_at, rank_within
+from compute.experiments.placing import ALL, CODES, FULL, TASKS, config_of, load_placing
+from helpers.instruments import gaps, is_shown, printed_by, templates
+from widgets.kit.text import fill, slug
+from widgets.live.settings import FIELDS, configs
 from widgets.placing import Placing, family_of, label_of, where
-from widgets.placing.words import PAPER, TASKS
+from widgets.placing.words import GUESSED, PAPER
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_sentence_of_a_recorded_set_tells_its_losses(task):
+def test_the_sentence_of_a_recorded_set_tells_its_loss_and_how_far_it_is_from_all_six(task):
     for code in CODES:
-        placed = load_placing().runs[task][code]
-        said = Placing(task=TASKS[task][0], places=code, guess="skip").sentence()
+        placed, gap = load_placing().runs[task][code], load_placing().apart(task, code)
+        said = Placing(task=slug(task), places=code, guess="skip").sentence()
         assert not gaps(said)
         assert f"r = {rank_within(code)}: {numbers_at(code, rank_within(code)):,d} numbers learn" in said
         assert ("the budget exactly" in said) == (numbers_at(code, rank_within(code)) == BUDGET)
-        assert f"({placed.finals[0]:.3f} and {placed.finals[1]:.3f} with two seeds)" in said
+        assert f"At {placed.rate:g}, its best rate" in said
+        assert is_shown((placed.mean(), 3, False), said)
+        if code == ALL:
+            assert "compared with this one" in said
+            continue
+        for end in gap:
+            assert is_shown((abs(end), 3, False), said)
+        assert ("higher (" in said) == (gap.high < 0)
+        assert ("lower (" in said) == (gap.low > 0)
+        assert ("cannot tell" in said) == (gap.low <= 0 <= gap.high)
 
 
-def test_a_set_that_is_not_recorded_says_so_and_names_the_nearest():
+def test_a_set_that_is_not_recorded_says_so():
     said = Placing(places="737000", guess="skip").sentence()
-    assert "This set is not recorded. The nearest one that is, q_proj and v_proj in all blocks" in said
-    assert "(places that differ: 2)" in said
+    assert said.endswith("What it comes to was not recorded.")
     assert "Adapters in 8 of 18 places" in said
     assert "nothing can learn" in Placing(places="000000", guess="skip").sentence()
 
 
 def test_the_sentence_does_not_tell_what_is_asked():
     asked = Placing()
-    assert asked.sentence().endswith("come down from 11.479 nats per token?")
+    assert asked.sentence().endswith("come down from 4.756 nats per word?")
     asked.hide = ["guess"]  # nobody is asked
-    assert "with two seeds" in asked.sentence()
+    assert "its best rate" in asked.sentence()
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_truth_of_the_guess_is_the_worst_matrix_alone(task):
-    runs = load_placing().runs[task]
-    ends = dict(zip(TARGET_MODULES, (runs[code].final for code in CODES), strict=False))
-    arrays = Placing(task=TASKS[task][0]).make_arrays()
-    assert arrays["truth"] == max(ends, key=ends.get)
-    # Both seeds say so, or it would be no question to ask.
-    for seed in (0, 1):
-        assert all(
-            runs[CODES[TARGET_MODULES.index(arrays["truth"])]].finals[seed] >= runs[code].finals[seed]
-            for code in CODES[: len(TARGET_MODULES)]
+def test_the_truth_of_the_guess_is_the_worst_of_those_asked_for(task):
+    truth = Placing(task=slug(task)).make_arrays()["truth"]
+    worst = code_of(GUESSED[truth][1])
+    for name in {*GUESSED} - {truth}:  # the seeds say so, or it would be no question to ask
+        assert load_placing().apart(task, worst, code_of(GUESSED[name][1])).verdict == "above"
+
+
+def test_the_lab_is_asked_for_the_run_that_was_recorded():
+    for task in TASKS:
+        lab = Placing(task=slug(task)).make_arrays()["lab"]
+        asked = (
+            {field.name: field.default for field in FIELDS}
+            | lab
+            | {"r": 4, "alpha": 8, "learning_rate": 0.01}
         )
+        assert not any(field.refusal(asked[field.name]) for field in FIELDS)
+        runs = configs(asked)
+        assert runs["lora"] == config_of(task, ALL, 0.01, 0)
+        assert runs["full"] == config_of(task, FULL, load_placing().runs[task][FULL].rate, 0)
 
 
 @pytest.mark.parametrize("code", ["707000", "000022", "120004"])
@@ -85,7 +101,7 @@ def test_the_paper_s_sets_are_recorded_under_their_ranks():
 
 def test_every_gap_has_a_value():
     shown = Placing(guess="skip")
-    cells = {"name", "block", "out", "into", "percent", "count", "all", "names", "blocks", "slower", "faster"}
+    cells = {"name", "block", "out", "into", "percent", "count", "all", "names", "blocks", "rate", "loss"}
     asked = {"guess", "truth", "worst", "best", "budget"}
     for path, template in templates(shown.words):
         known = asked if path.startswith("guess") else cells

@@ -1,33 +1,47 @@
 """The placing instrument: tick where the adapters sit, under one budget, and see what was measured there."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import param
 
-from compute.adapters.placing import BUDGET, MOST, apart, as_config, cells, numbers_at, rank_within
-from compute.experiments.placing import ATTENTION, CODES, MLP, RATE, STEPS, Placed, load_placing
+from compute.adapters.placing import BUDGET, MOST, as_config, cells, code_of, numbers_at, rank_within
+from compute.experiments.placing import (
+    ALL,
+    ATTENTION,
+    CODES,
+    FULL,
+    GROUPS,
+    MLP,
+    PER_SEED,
+    SEEDS,
+    TASKS,
+    load_placing,
+)
 from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, name_of, slug
 from widgets.placing.words import (
+    ABOUT,
     BLOCK_NAMES,
     FAMILIES,
-    LAB,
+    GUESSED,
+    LABELS,
     NOTHING,
     SHORT_BLOCKS,
+    SHOWN_LABELS,
     SNIPPET,
     SOME_BLOCKS,
-    TASKS,
     WORDS,
 )
 from widgets.placing.words import GROUPS as GROUP_NAMES
 
-BY_SLUG = {slug: task for task, (slug, _) in TASKS.items()}
 KINDS = len(TARGET_MODULES)
 PAPER = "707000"  # q_proj and v_proj in all blocks
+DECIMALS = 5
 
 
 class Placing(Instrument):
@@ -38,10 +52,10 @@ class Placing(Instrument):
     """
 
     task = one_of(
-        {slug: label for slug, label in TASKS.values()},
-        default="new-language",
+        {slug(task): LABELS[task] for task in TASKS},
+        default=slug("formal voice"),
         label="Task",
-        doc="What is learned: a voice that the base half knows, or a new language.",
+        doc="What is learned: a style, a skill, or facts.",
     )
     places = param.String(
         default=PAPER,
@@ -52,6 +66,7 @@ class Placing(Instrument):
     family = one_of(
         FAMILIES, default="matrices", label="Compare", doc="Which of the recorded sets the chart shows."
     )
+    shown = one_of(SHOWN_LABELS, default="loss", label="Measure", doc="What the chart shows of them.")
     guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by = ("task",)
@@ -60,67 +75,55 @@ class Placing(Instrument):
 
     def make_arrays(self) -> dict[str, Any]:
         """Return all recorded sets of the task, and what counts the numbers of any other."""
-        task, recorded = BY_SLUG[self.task], load_placing()
-        alone = {name: self._placed(code) for name, code in zip(TARGET_MODULES, CODES, strict=False)}
-        ends = {name: placed.final for name, placed in alone.items()}
-        worst = max(ends, key=lambda name: ends[name])
+        task = self._task
+        recorded, steps = load_placing(), TASKS[task]["steps"]
+        asked = {name: recorded.runs[task][code_of(names)].mean() for name, (_, names) in GUESSED.items()}
+        worst = max(asked, key=asked.__getitem__)
+        lab = {"task": task, "steps": steps, "full_learning_rate": recorded.runs[task][FULL].rate}
         return {
             "key": self.task,
-            "task": task,
-            "lab": LAB[task],
-            "label": TASKS[task][1],
-            "steps": STEPS[task],
-            "rate": RATE,
-            "start": recorded.start[task],
-            "full": recorded.full[task],
+            "common": _common(task),
+            "rates": _rates(task),
+            "controls": {
+                name: [recorded.before[task][name], recorded.runs[task][FULL].mean(name)]
+                for name in SHOWN_LABELS
+            },
             "budget": BUDGET,
             "most": MOST,
             "shapes": SHAPES,
+            "all": ALL,
             "truth": worst,
-            "worst": ends[worst],
-            "best": min(ends.values()),
-            "sets": [
-                {"code": code, "label": label_of(code), "family": family_of(code)}
-                | self._placed(code)._asdict()
-                for code in CODES
-            ],
-            "about": f"Recorded {recorded.recorded}; {recorded.seconds / 60:.0f} minutes in all.",
+            "worst": asked[worst],
+            "best": min(asked.values()),
+            "sets": [_set(task, code) for code in CODES],
+            "lab": lab | ({"facts": TASKS[task]["n_texts"]} if "n_texts" in TASKS[task] else {}),
+            "about": fill(ABOUT, {"recorded": recorded.recorded}),
             "snippet": SNIPPET,
             "someBlocks": SOME_BLOCKS,
             "nothing": NOTHING,
         }
 
-    def _placed(self, code: str) -> Placed:
-        return load_placing().runs[BY_SLUG[self.task]][code]
+    @property
+    def _task(self) -> str:
+        return name_of(self.task)
 
     def values(self, code: str | None = None) -> dict[str, Any]:
-        """Return every number that the sentence may use; placing.js makes the same."""
-        task, recorded = BY_SLUG[self.task], load_placing()
+        """Return every number that the sentence may use; placed.js makes the same."""
+        task = self._task
         code = self.places if code is None else code
-        common = {
-            "label": TASKS[task][1],
-            "start": recorded.start[task],
-            "full": recorded.full[task],
-            "steps": STEPS[task],
-        }
         if not cells(code):
-            return common
-        nearest = min(CODES, key=lambda each: apart(code, each))
-        placed, r = self._placed(nearest), rank_within(code)
+            return _common(task)
+        r = rank_within(code)
         numbers = numbers_at(code, r)
         over = numbers / BUDGET - 1
         off = "exact" if numbers == BUDGET else "more" if over > 0 else "less"
-        return common | {
+        ticked = {
             "where": where(code),
             "r": r,
             "numbers": numbers,
             "off": fill(WORDS["off"][off], {"percent": abs(over)}),
-            "nearest": where(nearest),
-            "apart": apart(code, nearest),
-            "final": placed.final,
-            "one": placed.finals[0],
-            "two": placed.finals[1],
         }
+        return _common(task) | ticked | (_measured(task, code) if code in CODES else {})
 
     def sentence(self) -> str:
         """Say in one sentence what is ticked, what it costs, and what was measured."""
@@ -130,7 +133,7 @@ class Placing(Instrument):
         elif self.asks():
             kind = "veiled"
         else:
-            kind = "other" if values["apart"] else "recorded"
+            kind = values.get("case", "other")
         return fill(WORDS["sentences"][kind], values)
 
     def rows(self) -> Iterable[Values]:
@@ -142,6 +145,67 @@ class Placing(Instrument):
         if not cells(self.places):
             return NOTHING
         return fill(SNIPPET, self.values() | peft_names(self.places))
+
+
+def _common(task: str) -> dict[str, Any]:
+    """Return the numbers of a task that hold for every set."""
+    recorded = load_placing()
+    full = recorded.runs[task][FULL]
+    return {
+        "label": LABELS[task],
+        "start": recorded.before[task]["loss"],
+        "known": recorded.before[task]["facts"],
+        "full": round(full.mean(), DECIMALS),
+        "full_right": round(full.mean("right"), DECIMALS),
+        "full_facts": round(full.mean("facts"), DECIMALS),
+        "full_rate": f"{full.rate:g}",
+        "steps": TASKS[task]["steps"],
+        "seeds": len(SEEDS),
+    }
+
+
+@cache
+def _measured(task: str, code: str) -> dict[str, Any]:
+    """Return what a recorded set came to, and how far from all six; kept, so do not write to it."""
+    placed, gap = load_placing().runs[task][code], load_placing().apart(task, code)
+    case = "six" if code == ALL else gap.verdict
+    less = case == "below"
+    ends = (-gap.high, -gap.low) if less else (gap.low, gap.high)
+    return {
+        "rate": f"{placed.rate:g}",
+        "final": round(placed.mean(), DECIMALS),
+        "low": min(placed.loss),
+        "high": max(placed.loss),
+        "right": round(placed.mean("right"), DECIMALS),
+        "facts": round(placed.mean("facts"), DECIMALS),
+        "stories": round(placed.mean("stories"), DECIMALS),
+        "case": case,
+        "gap": round(-gap.mean if less else gap.mean, DECIMALS),
+        "near": round(ends[0], DECIMALS),
+        "far": round(ends[1], DECIMALS),
+        "above": round(gap.mean, DECIMALS),
+        "above_low": round(gap.low, DECIMALS),
+        "above_high": round(gap.high, DECIMALS),
+    }
+
+
+def _rates(task: str) -> list[str]:
+    """Return the learning rates that any set was tried with, ascending."""
+    sets = [load_placing().runs[task][code] for code in CODES]
+    return sorted({rate for placed in sets for rate in placed.tried}, key=float)
+
+
+def _set(task: str, code: str) -> dict[str, Any]:
+    """Return what the browser needs of a recorded set."""
+    placed = load_placing().runs[task][code]
+    return {
+        "code": code,
+        "label": label_of(code),
+        "family": family_of(code),
+        "tried": placed.tried,
+        "measured": _measured(task, code),
+        "seeds": {name: getattr(placed, name) for name in PER_SEED},
+    }
 
 
 def where(code: str) -> str:
@@ -172,12 +236,8 @@ def label_of(code: str) -> str:
 def family_of(code: str) -> list[str]:
     """Say in which comparisons a recorded set stands."""
     names, layers = as_config(code) or ((), ())
-    found = ["matrices"] if len(layers) == len(BLOCKS) else []
-    if names in (ATTENTION, MLP, TARGET_MODULES):
-        found.append("blocks")
-    if len(names) == len(layers) == 1:
-        found.append("single")
-    return found
+    found = ["matrices"] if len(layers) == len(BLOCKS) and names in GROUPS else []
+    return [*found, "blocks"] if names == TARGET_MODULES else found
 
 
 def peft_names(code: str) -> dict[str, str]:

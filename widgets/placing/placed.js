@@ -49,11 +49,6 @@ export class Places {
     return one ? Math.min(Math.max(1, Math.floor((2 * this.budget + one) / (2 * one))), this.most) : 0
   }
 
-  apart(one, other) {
-    const bits = (digit) => [0, 1, 2].reduce((sum, block) => sum + ((digit >> block) & 1), 0)
-    return [...one].reduce((sum, digit, i) => sum + bits(Number(digit) ^ Number(other[i])), 0)
-  }
-
   /** {names, blocks} of a set with the same matrices in each of its blocks, else null. */
   config(code) {
     const names = this.names.filter((_, i) => code[i] !== '0')
@@ -71,48 +66,36 @@ export class Places {
     return fill(where, { names: groups[mask] ?? (head && head + and) + names.at(-1), blocks: blocks[digit] })
   }
 
-  /** The recorded set that differs in the fewest places; of equal ones the first. */
-  nearest(code) {
-    const gaps = this.sets.map((set) => this.apart(code, set.code))
-    return this.sets[gaps.indexOf(Math.min(...gaps))]
-  }
-
   /** Every number that the sentence may use; __init__.py makes the same. */
   values(code = this.code) {
-    const { label, start, full, steps, budget } = this
-    const common = { label, start, full, steps }
+    const { common, budget } = this
     const r = this.rank(code)
     if (!r) return common
     const numbers = this.numbers(code, r)
     const off = numbers === budget ? 'exact' : numbers > budget ? 'more' : 'less'
-    const nearest = this.nearest(code)
-    const [one, two] = nearest.finals
     return {
       ...common,
       where: this.where(code),
       r,
       numbers,
       off: fill(this.words.off[off], { percent: Math.abs(numbers / budget - 1) }),
-      nearest: this.where(nearest.code),
-      apart: this.apart(code, nearest.code),
-      final: (one + two) / 2,
-      one,
-      two,
+      ...this.recorded[code]?.measured,
     }
   }
 
-  /** What the live lab is to be asked for, null where it has no such set. */
+  /** What the live lab is to be asked for, at all six's rate where none is recorded; null where it has no such set. */
   settings() {
     const config = this.config(this.code)
     if (!config) return null
-    const layers = [0, 1, 2].filter((block) => (config.digit >> block) & 1)
+    const r = this.rank(this.code)
+    const { measured } = this.recorded[this.code] ?? this.recorded[this.all]
     return {
-      task: this.lab,
-      r: this.rank(this.code),
-      steps: this.steps,
-      learning_rate: this.rate,
+      ...this.lab,
+      r,
+      alpha: 2 * r,
+      learning_rate: measured.rate,
       target_modules: config.names,
-      layers,
+      layers: [0, 1, 2].filter((block) => (config.digit >> block) & 1),
     }
   }
 

@@ -1,4 +1,6 @@
 import { abreast, button, select } from '../kit/controls.js'
+import { Chart } from '../kit/chart.js'
+import { format } from '../kit/d3.js'
 import { freshId, h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
@@ -10,13 +12,15 @@ import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
 const BLOCKS = [0, 1, 2]
+const TICKS = [0.01, 0.1, 1].flatMap((unit) => [1, 1.5, 2, 3, 5, 7].map((value) => value * unit)) // on a log axis
+const ROOM = 1.15 // above the highest of them and below the lowest
 
 /** A matrix of boxes: which matrices of which blocks have an adapter, under one budget, and what was measured there. */
 class Placing extends Instrument {
   constructor(model, el) {
     super(model, el)
     this.awaits('task')
-    for (const name of ['places', 'family']) model.on(`change:${name}`, () => this.show())
+    for (const name of ['places', 'family', 'shown']) model.on(`change:${name}`, () => this.show())
     model.on('change:guess', () => this.reveal())
     model.on('change:links', () => this.lead())
     this.load()
@@ -24,18 +28,29 @@ class Placing extends Instrument {
 
   build() {
     const { text, frame } = this
-    this.controls = this.choosers('task', 'family')
+    this.controls = this.choosers('task', 'family', 'shown')
     this.preset = select(text.presets, [], (code) => code && this.choose('places', code))
     this.guess = new Guess(text.guess, this.choosing('guess'))
     this.matrix = h('div', { class: 'places' })
-    this.rows = new Rows(text.charts.sets, (code) => this.choose('places', code))
-    this.charts = { sets: this.rows }
+    const { sets, rates } = text.charts
+    this.charts = {
+      sets: new Rows(sets, (code) => this.choose('places', code)),
+      rates: new Chart(rates, { format: format('~g'), choose: () => {}, probe: (i) => this.tried(i) }),
+    }
     this.readouts = new Readouts(text)
     this.link = h('a', { target: '_top' }, text.live)
     this.live = h('p', { class: 'note' }, this.link)
     this.about = h('p', { class: 'note' })
-    const { task, family } = this.controls
-    this.drawn = h('div', {}, abreast({ family }), this.rows.element, ...frame.part('paper', this.paper()))
+    const { task, family, shown } = this.controls
+    const { charts } = this
+    this.drawn = h(
+      'div',
+      {},
+      abreast({ family, shown }),
+      charts.sets.element,
+      charts.rates.element,
+      ...frame.part('paper', this.paper()),
+    )
     frame.root.append(
       ...frame.part('choices', abreast({ task, preset: this.preset })),
       ...frame.part('guess', this.guess.element),
@@ -141,7 +156,8 @@ class Placing extends Instrument {
 
   /** Veil what the guess is about. */
   reveal() {
-    const { label, budget, truth, worst, best } = this.places
+    const { budget, truth, worst, best } = this.places
+    const { label } = this.places.common
     this.guess.show(this.guessed, { label, budget, truth, worst, best })
     this.drawn.classList.toggle('waiting', this.guessed === 'ask')
     this.show()
@@ -169,32 +185,68 @@ class Placing extends Instrument {
     }
     this.says(recorded, r)
     for (const { code, row } of this.printed ?? []) row.toggleAttribute('aria-current', code === places.code)
-    const family = model.get('family')
-    this.rows.draw({
-      rows: places.sets
-        .filter((set) => set.family.includes(family))
-        .map(({ code, label, finals, others }) => ({ code, label, values: finals, others })),
-      rules: [
-        { at: places.start, label: text.base },
-        { at: places.full, label: text.full },
-      ],
-      chosen: places.code,
-    })
+    this.draw(recorded)
     this.lead()
     this.frame.update()
   }
 
+  /** The sets beside each other, and the curve over the rates of the one that is ticked. */
+  draw(recorded) {
+    const { places, model, text, charts } = this
+    const [family, shown] = [model.get('family'), model.get('shown')]
+    const [base, full] = places.controls[shown]
+    const loss = shown === 'loss'
+    charts.sets.draw({
+      rows: places.sets
+        .filter((set) => set.family.includes(family))
+        .map(({ code, label, seeds, measured }) => ({
+          code,
+          label,
+          values: seeds[shown],
+          mean: measured[loss ? 'final' : shown],
+        })),
+      rules: [
+        { at: base, label: text.base },
+        { at: full, label: text.full },
+      ],
+      x: text.charts.sets.x[shown],
+      format: format(loss ? '.3f' : '.1%'),
+      tick: format(loss ? '~g' : '.0%'),
+      ticks: loss && TICKS,
+      chosen: places.code,
+    })
+    const all = places.recorded[places.all]
+    const line = ({ label, tried }, kind, along) => {
+      const at = places.rates.flatMap((rate, i) => (tried[rate] > 0 ? [i] : []))
+      return { values: at.map((i) => tried[places.rates[i]]), at, label, kind, along }
+    }
+    const others = recorded === all ? [] : [{ ...line(all, 'control-1', 0.9), dot: 0 }]
+    const own = recorded ? [line(recorded, 'kept', 0.1)] : []
+    const ends = [...others, ...own].flatMap(({ values }) => values)
+    const y = [Math.min(...ends) / ROOM, Math.max(...ends) * ROOM]
+    charts.rates.draw({
+      k: places.rates.length - 1,
+      y,
+      ticks: TICKS.filter((tick) => tick > y[0] && tick < y[1]),
+      tick: (i) => places.rates[i],
+      lines: [...others, ...own],
+    })
+    charts.rates.move(places.rates.indexOf((recorded ?? all).measured.rate))
+  }
+
+  /** What the probe says of a rate. */
+  tried(i) {
+    const { places, text } = this
+    const loss = places.recorded[places.code]?.tried[places.rates[i]]
+    const kind = loss === undefined ? 'none' : loss === null ? 'diverged' : 'probe'
+    return fill(text.charts.rates[kind], { rate: places.rates[i], loss })
+  }
+
   says(recorded, r) {
     const measured = recorded && this.guessed !== 'ask'
-    const [slower, faster] = recorded?.others ?? []
-    const shown = {
-      rank: r > 0,
-      trained: r > 0,
-      final: measured,
-      other_rates: measured && recorded.others.length > 0,
-    }
-    const values = { ...this.places.values(), slower, faster }
-    this.readouts.show(values, (template, name) => (shown[name] ? template : null))
+    this.readouts.show(this.places.values(), (template, name) =>
+      (['rank', 'trained'].includes(name) ? r > 0 : measured) ? template : null,
+    )
   }
 
   /** Lead to the live lab with these settings, where there is one and it can run them. */
@@ -210,7 +262,7 @@ class Placing extends Instrument {
   sentence() {
     const { places, text } = this
     const values = places.values()
-    const kind = !values.r ? 'none' : this.guessed === 'ask' ? 'veiled' : values.apart ? 'other' : 'recorded'
+    const kind = !values.r ? 'none' : this.guessed === 'ask' ? 'veiled' : (values.case ?? 'other')
     return fill(text.sentences[kind], values)
   }
 
@@ -234,11 +286,13 @@ class Placing extends Instrument {
 
   asCsv() {
     const { places } = this
-    const line = ({ code, finals }) => {
+    const measures = Object.keys(places.sets[0].seeds)
+    const lines = places.sets.flatMap(({ code, seeds, measured }) => {
       const r = places.rank(code)
-      return [places.where(code), code, r, places.numbers(code, r), ...finals]
-    }
-    return csv([['adapters_in', 'code', 'r', 'numbers', 'seed_0', 'seed_1'], ...places.sets.map(line)])
+      const set = [places.where(code), code, r, places.numbers(code, r), measured.rate]
+      return seeds.loss.map((_, seed) => [...set, seed, ...measures.map((name) => seeds[name][seed])])
+    })
+    return csv([['adapters_in', 'code', 'r', 'numbers', 'learning_rate', 'seed', ...measures], ...lines])
   }
 }
 

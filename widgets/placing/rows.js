@@ -1,4 +1,4 @@
-import { axisBottom, create, format, scaleLinear } from '../kit/d3.js'
+import { axisBottom, create, scaleLinear, scaleLog } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
 
 // In rem, so that a projector's large letters find room.
@@ -10,7 +10,13 @@ const ROOM = 0.04 // of what the axis spans, at both ends
 const NEAR = 0.3 // of what the rows span: a control further off is named, not drawn
 const DOT = 4 // pixels
 
-/** A row for each thing measured twice: both results, their middle and perhaps others, with upright lines as controls. */
+/** Of these values those that lie in a domain, evenly thinned to the most that there may be. */
+const few = (values, [low, high], most) => {
+  const inside = values.filter((value) => value > low && value < high)
+  return inside.filter((_, i) => i % Math.ceil(inside.length / most) === 0)
+}
+
+/** A row for each thing measured a few times: from the lowest to the highest, and the mean, with upright lines as controls. */
 export class Rows {
   /** `choose(code)` is told which row a reader picks. */
   constructor(words, choose) {
@@ -23,9 +29,9 @@ export class Rows {
     new ResizeObserver(() => this.content && this.draw(this.content)).observe(this.element)
   }
 
-  /** content: {rows: [{code, label, values: [one, other], others: []}], rules: [{at, label}], chosen}. */
+  /** content: {rows: [{code, label, values, mean}], rules: [{at, label}], x, format, tick, ticks, chosen}; with `ticks` a log axis. */
   draw(content) {
-    const { rows, rules } = (this.content = content)
+    const { rows, rules, x, format, tick, ticks: log } = (this.content = content)
     const unit = (this.unit = rem())
     const width = this.element.clientWidth
     const [left, right] = [NAMES * unit, width - MARGIN.right * unit]
@@ -33,14 +39,16 @@ export class Rows {
     const [top, bottom] = [MARGIN.top * unit, (MARGIN.top + ROW * rows.length) * unit]
     const height = bottom + MARGIN.bottom * unit
     this.box = { left, right, top, bottom, width }
-    const all = rows.flatMap(({ values, others }) => [...values, ...others])
+    const all = rows.flatMap(({ values }) => values)
     const reach = NEAR * (Math.max(...all) - Math.min(...all))
     const near = rules.map(({ at }) => at).filter((at) => at < Math.max(...all) + reach)
     const [low, high] = [Math.min(...all, ...near), Math.max(...all, ...near)]
-    const room = ROOM * (high - low)
-    this.x = scaleLinear([low - room, high + room], [left, right])
+    const room = log ? (high / low) ** ROOM : ROOM * (high - low)
+    this.x = log
+      ? scaleLog([low / room, high * room], [left, right])
+      : scaleLinear([low - room, high + room], [left, right])
     const { svg } = this
-    const told = rows.map(({ label, values: [one, other] }) => `${label} ${format('.3f')((one + other) / 2)}`)
+    const told = rows.map(({ label, mean }) => `${label} ${format(mean)}`)
     svg.attr('viewBox', `0 0 ${width} ${height}`).attr('width', width).attr('height', height)
     svg
       .attr('aria-label', [this.words.title, ...told].join('. '))
@@ -48,19 +56,17 @@ export class Rows {
       .remove()
     rules.forEach((rule, i) => this.rule(rule, `control-${i}`))
     rows.forEach((row, i) => this.row(row, top + (i + 0.5) * ROW * unit))
-    const ticks = Math.max(2, Math.floor((right - left) / (TICK * unit)))
-    svg
-      .append('g')
-      .attr('class', 'axis')
-      .attr('transform', `translate(0,${bottom})`)
-      .call(axisBottom(this.x).ticks(ticks).tickSizeOuter(0))
+    const most = Math.max(2, Math.floor((right - left) / (TICK * unit)))
+    const axis = axisBottom(this.x).ticks(most).tickFormat(tick).tickSizeOuter(0)
+    if (log) axis.tickValues(few(log, this.x.domain(), most))
+    svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${bottom})`).call(axis)
     svg
       .append('text')
       .attr('class', 'title')
       .attr('x', right)
       .attr('y', height - 0.35 * unit)
       .attr('text-anchor', 'end')
-      .text(this.words.x)
+      .text(x)
   }
 
   /** An upright line through all rows; one that lies beyond the rows is named with its value instead. */
@@ -77,10 +83,10 @@ export class Rows {
       .attr('x', place)
       .attr('y', top - 0.5 * unit)
       .attr('text-anchor', place > (left + right) / 2 ? 'end' : 'start')
-      .text(inside ? label : `${label} ${format('.2f')(at)} →`)
+      .text(inside ? label : `${label} ${this.content.format(at)} →`)
   }
 
-  row({ code, label, values, others }, y) {
+  row({ code, label, values, mean }, y) {
     const { x, unit } = this
     const { left, width } = this.box
     const row = this.svg.append('g').attr('class', code === this.content.chosen ? 'row chosen' : 'row')
@@ -103,9 +109,6 @@ export class Rows {
       .append('path')
       .attr('class', 'span')
       .attr('d', `M${from},${y}H${to}M${from},${y - high}v${2 * high}M${to},${y - high}v${2 * high}`)
-    const dot = (at, kind) =>
-      row.append('circle').attr('class', kind).attr('cx', at).attr('cy', y).attr('r', DOT)
-    for (const other of others) dot(x(other), 'other')
-    dot((from + to) / 2, 'mean')
+    row.append('circle').attr('cx', x(mean)).attr('cy', y).attr('r', DOT)
   }
 }

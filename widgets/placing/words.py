@@ -3,14 +3,14 @@
 from typing import Any
 
 from compute.adapters.placing import BUDGET, code_of
-from compute.experiments.placing import ATTENTION, CODES, MLP, OTHER_RATES, RATE, STEPS
+from compute.experiments.placing import ATTENTION, CODES, MLP, SEEDS, TASKS
 from compute.model.layers import TARGET_MODULES
-from compute.training.config import TrainConfig
+from compute.world.tasks import FACTS
 from widgets.kit.guess import WORDS as GUESS
+from widgets.kit.runs import LAB
 
-TASKS = {"legal": ("legal", "Legal voice"), "new language": ("new-language", "New language")}
-# What the live lab, whose model has read another world, trains on instead.
-LAB = {"legal": "formal voice", "new language": "new words"}
+LABELS = {task: LAB[task][0] for task in TASKS} | {FACTS: f"{TASKS[FACTS]['n_texts']} new facts"}
+SHOWN_LABELS = {"loss": "Loss on the task", "right": "Task right", "facts": "Old facts still right"}
 BLOCK_NAMES = {"1": "the first block", "2": "the middle block", "4": "the last block"} | {
     "3": "the first two blocks",
     "6": "the last two blocks",
@@ -36,10 +36,14 @@ GROUPS = {
     _mask(MLP): "both MLP matrices",
     _mask(TARGET_MODULES): "all six matrices",
 }
+GUESSED = {  # what stands to choose, by its name in an address
+    "qk": ("q_proj and k_proj", ("q_proj", "k_proj")),
+    "qv": ("q_proj and v_proj", ("q_proj", "v_proj")),
+    "mlp": (GROUPS[_mask(MLP)], MLP),
+}
 FAMILIES = {
     "matrices": "Which matrices, in all blocks",
-    "blocks": "Which blocks",
-    "single": "One matrix in one block",
+    "blocks": "Which blocks, all six matrices",
 }
 # Hu et al. 2021, table 5: adapters in all blocks of GPT-3, accuracy in percent.
 PAPER = {
@@ -52,30 +56,36 @@ PAPER = {
     ATTENTION: (2, "73.7", "91.7"),
 }
 WHERE = "Adapters in {where}, r = {r}: {numbers:,d} numbers learn, {off}. "
-REACHED = "After {steps} steps of “{label}” the loss is {final:.3f} nats per token"
+REACHED = (
+    WHERE
+    + "At {rate}, its best rate, {steps} steps of “{label}” end at {final:.3f} nats per word, {right:.0%} of the "
+    "task is right, and {facts:.0%} of the old facts are left"
+)
 TITLE = "Where to put the adapters"
 CAPTION = (
-    f"Every set has the rank that brings it closest to a budget of {BUDGET:,d} numbers; the recorded ones come "
-    "within a tenth. Chart: the loss on sentences that no run trains on, in nats per token. The ends of a bar are "
-    f"two seeds, the dot is their mean, at learning rate {RATE:g}; hollow rings are the first seed at "
-    f"{' and '.join(f'{rate:g}' for rate in OTHER_RATES)}. AdamW, alpha / r, alpha = {TrainConfig.alpha:g}; "
-    f"{STEPS['legal']} steps of the legal voice, {STEPS['new language']} of the new language. Teal is the set that "
-    "is ticked, dashed lines are the controls, the base and full finetuning. Left out: other budgets, longer runs, "
-    "and most of the sets that can be ticked."
+    f"Every set has the rank that brings it closest to a budget of {BUDGET:,d} numbers, and the learning rate at which "
+    "its first seed does best on validation texts. Rows: what the seeds come to at that rate, on test texts; the ends "
+    "of a bar are the lowest and the highest, the dot is their mean. The axis of the loss is logarithmic. Curves: the "
+    "validation loss at each rate that was tried, of the set that is ticked and, grey, of all six matrices; the "
+    "upright line is the rate that was taken. Teal is the set that is ticked, upright dashed lines are the controls, "
+    "the base and full finetuning at its own best rate. AdamW, alpha = 2 r, 32 texts in a step. New facts are there to "
+    "be remembered, so there is no unseen text. Left out: other budgets, longer runs, and most of the sets that can be "
+    "ticked."
 )
 PUBLISHED = f"{len(CODES)} sets of places on each task"
+ABOUT = f"{len(SEEDS)} seeds of each set. Recorded {{recorded}}."
 
 WORDS: dict[str, Any] = {
     "sentences": {
-        "none": "Nothing is ticked, so nothing can learn: the loss on “{label}” stays at {start:.3f} nats per token.",
-        "veiled": WHERE + "How far does the loss on “{label}” come down from {start:.3f} nats per token?",
-        "recorded": WHERE
-        + REACHED
-        + " ({one:.3f} and {two:.3f} with two seeds); the base has {start:.3f}, full "
-        "finetuning {full:.3f}.",
-        "other": WHERE
-        + "This set is not recorded. The nearest one that is, {nearest} (places that differ: {apart}), "
-        "ends at {final:.3f} nats per token.",
+        "none": "Nothing is ticked, so nothing can learn: the loss on “{label}” stays at {start:.3f} nats per word.",
+        "veiled": WHERE + "How far does the loss on “{label}” come down from {start:.3f} nats per word?",
+        "six": REACHED + ". The other sets are compared with this one.",
+        "above": REACHED + ". All six matrices end {gap:.3f} lower (95 % interval {near:.3f} to {far:.3f}).",
+        "below": REACHED + ". All six matrices end {gap:.3f} higher (95 % interval {near:.3f} to {far:.3f}).",
+        "level": REACHED
+        + ". Beside all six matrices that is {gap:+.3f} (95 % interval {near:+.3f} to {far:+.3f}): {seeds} seeds "
+        "cannot tell them apart.",
+        "other": WHERE + "What it comes to was not recorded.",
     },
     "off": {
         "exact": "the budget exactly",
@@ -96,24 +106,46 @@ WORDS: dict[str, Any] = {
     "presets": "Take a recorded set",
     "own": "your own",
     "families": FAMILIES,
-    "live": "Run this set in the live lab, on its own model",
+    "live": "Run this set in the live lab",
     "notLive": (
         "The live lab takes whole rows of whole columns. PEFT takes any set: the code below names each place."
     ),
     "readouts": {
         "rank": "Rank r for the budget",
         "trained": "Numbers that learn",
-        "final": "Loss reached",
-        "other_rates": "At a third and at three times the rate",
+        "rate": "Best learning rate",
+        "final": "Loss, mean and seeds",
+        "apart": "Above all six, 95 % interval",
+        "right": "Task right",
+        "old": "Old facts right; the base",
+        "floor": "Full finetuning: loss, task right, old facts",
     },
     "readoutValues": {
         "rank": "{r}",
         "trained": "{numbers:,d}",
-        "final": "{final:.3f}",
-        "other_rates": "{slower:.3f}, {faster:.3f}",
+        "rate": "{rate}",
+        "final": "{final:.3f}, {low:.3f} to {high:.3f}",
+        "apart": "{above:+.3f}, {above_low:+.3f} to {above_high:+.3f}",
+        "right": "{right:.1%}",
+        "old": "{facts:.1%}; {known:.1%}",
+        "floor": "{full:.3f}, {full_right:.1%}, {full_facts:.1%}",
     },
     "charts": {
-        "sets": {"title": "Loss reached by the recorded sets, under one budget", "x": "nats per token"}
+        "sets": {
+            "title": "The recorded sets, under one budget",
+            "x": {
+                "loss": "nats per word, on test texts",
+                "right": "share of the task that is right, on test texts",
+                "facts": "share of old facts that are still right",
+            },
+        },
+        "rates": {
+            "title": "Loss on validation texts by learning rate, first seed",
+            "x": "learning rate",
+            "probe": "learning rate {rate}: {loss:.3f} nats per word",
+            "diverged": "learning rate {rate}: diverged",
+            "none": "learning rate {rate}: not recorded",
+        },
     },
     "paper": {
         "title": "What LoRA's authors measured: GPT-3, one budget of 18 million numbers, accuracy in percent",
@@ -129,16 +161,40 @@ WORDS: dict[str, Any] = {
     "guess": {
         **GUESS,
         "question": (
-            "Guess first. “{label}”, one budget of {budget:,d} numbers: if only one kind of matrix is adapted, in all "
-            "blocks, which one gets least far?"
+            "Guess first. “{label}”, one budget of {budget:,d} numbers, adapters in one of these sets only, in all "
+            "blocks: which gets least far?"
         ),
-        "options": [[name, name] for name in TARGET_MODULES],
+        "options": [[name, label] for name, (label, _) in GUESSED.items()],
         "again": "Guess for this task",
-        "right": "You said {guess}, and so it is: {worst:.3f} nats, where the best of the six has {best:.3f}.",
-        "wrong": "You said {guess}. It is {truth}: {worst:.3f} nats, where the best of the six has {best:.3f}.",
+        "right": "You said {guess}, and so it is: {worst:.3f} nats, where the best of the three has {best:.3f}.",
+        "wrong": "You said {guess}. It is {truth}: {worst:.3f} nats, where the best of the three has {best:.3f}.",
     },
-    "tableHead": ["adapters in", "r", "numbers", "loss", "seed 0", "seed 1"],
-    "tableRow": ["{where}", "{r}", "{numbers:,d}", "{final:.4f}", "{one:.4f}", "{two:.4f}"],
+    "tableHead": [
+        "adapters in",
+        "r",
+        "numbers",
+        "loss",
+        "above all six",
+        "95 % from",
+        "to",
+        "task right",
+        "old facts right",
+        "stories right",
+        "learning rate",
+    ],
+    "tableRow": [
+        "{where}",
+        "{r}",
+        "{numbers:,d}",
+        "{final:.4f}",
+        "{above:+.4f}",
+        "{above_low:+.4f}",
+        "{above_high:+.4f}",
+        "{right:.1%}",
+        "{facts:.1%}",
+        "{stories:.1%}",
+        "{rate}",
+    ],
     "downloads": {"sets": "Losses (CSV)", "picture": "Picture (SVG)"},
 }
 
@@ -146,13 +202,14 @@ SNIPPET = """# Run it in the folder of this project.
 from peft import LoraConfig, get_peft_model
 
 from compute.model.checkpoint import load_base
+from compute.numbers.records import WORLD
 
 config = LoraConfig(
     r={r},
-    lora_alpha=8,
+    lora_alpha=2 * {r},
     target_modules={modules},{blocks}
 )
-model = get_peft_model(load_base(), config)
+model = get_peft_model(load_base(WORLD), config)
 learn, _ = model.get_nb_trainable_parameters()
 print(f"r = {r}: {learn:,d} numbers learn")
 """
