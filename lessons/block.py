@@ -8,21 +8,27 @@ import numpy as np
 from compute.adapters.alone import plus, random_changes, relative_change, switched_on
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
-from compute.experiments.block import DRAWS, SEEDS, VOICE, R, load_effects
-from compute.experiments.mixing import load_factors
+from compute.experiments.block import DRAWS, SEEDS, R, load_effects, load_factors
 from compute.model.forward import PROJECTIONS, base_weights, follow
 from compute.model.layers import LAYERS, layer_name
-from compute.text.tokenizer import encode
+from compute.numbers.records import WORLD
+from compute.world.tokens import decode, encode
 from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
 from widgets.block import Block as BlockFigure
 
-TEXT = "the tenant shall pay the rent within sixty days"  # what the figure opens with
-QUERY, NARROW = layer_name(0, "q_proj"), layer_name(0, "down_proj")
+TEXT = "anna is seen at the said mill. ben"  # what the figure opens with
+TURNS = ("is", "the")  # the words in it after which the formal voice goes on otherwise than the plain one
+FIRST, LAST = 0, 2  # blocks
+QUERY, NARROW, EARLY = (
+    layer_name(LAST, "q_proj"),
+    layer_name(LAST, "down_proj"),
+    layer_name(FIRST, "down_proj"),
+)
 MLP = ("up_proj", "down_proj")
 
 
 def _shape(name: str) -> tuple[int, int]:
-    out, into = base_weights().tensors[f"{name}.weight"].shape
+    out, into = base_weights(WORLD).tensors[f"{name}.weight"].shape
     return out, into
 
 
@@ -37,47 +43,75 @@ def _counts() -> Mapping[str, Any]:
 
 
 def _change(name: str, place: str) -> Mapping[str, Any]:
-    """Return how far an adapter alone moves a place of the first block, how far random matrices do, and the losses."""
-    tokens, base, adapter = encode(TEXT), base_weights(), load_factors(VOICE)
-    before, after = (follow(model, tokens).blocks[0] for model in (base, switched_on(base, adapter, [name])))
+    """Return how far an adapter alone moves a place of the last block, how far random matrices do, and the losses."""
+    tokens, base, adapter = encode(TEXT), base_weights(WORLD), load_factors()
+    before, after = (
+        follow(model, tokens).blocks[LAST] for model in (base, switched_on(base, adapter, [name]))
+    )
     delta_w, effects = adapter[name].delta_w, load_effects()
     effect = effects.layers[name]
-    [random] = random_changes(base, name, delta_w, tokens, [(0, place)], DRAWS, LAYERS.index(name))
+    [random] = random_changes(base, name, delta_w, tokens, [(LAST, place)], DRAWS, LAYERS.index(name))
     return {
         "size": np.linalg.norm(delta_w) / np.linalg.norm(base.tensors[f"{name}.weight"]),
         "change": relative_change(getattr(before, place), getattr(after, place)),
         "random": random,
         "none": effects.none,
-        "every": effects.every[0],
-        "alone": effect.alone[0],
-        "seeds": effect.alone,
-        "low": min(effect.random),
-        "high": max(effect.random),
+        "fall": effects.none - effect.alone[0],
+        "falls": [effects.none - alone for alone in effect.alone],
+        "random_fall": effects.none - min(effect.random),
+        "draws": DRAWS,
     }
 
 
-def _begin() -> Mapping[str, Any]:
-    """Return how much of what an adapter adds stands in the row of the token that begins the text."""
-    tokens, base = encode(TEXT), base_weights()
+def _where() -> Mapping[str, Any]:
+    """Return how much of what an early adapter adds stands where the voices part, and what its first row does."""
+    tokens, base = encode(TEXT), base_weights(WORLD)
     before, after = (
-        follow(model, tokens).blocks[0].down
-        for model in (base, switched_on(base, load_factors(VOICE), [NARROW]))
+        follow(model, tokens).blocks[FIRST].down
+        for model in (base, switched_on(base, load_factors(), [EARLY]))
     )
     squares = ((after - before) ** 2).sum(axis=1)  # (T,)
+    at = [row for row, token in enumerate(tokens) if token and decode([token])[0] in TURNS]
     effects = load_effects()
     return {
-        "share": squares[0] / squares.sum(),
+        "share": squares[at].sum() / squares.sum(),
+        "one": TURNS[0],
+        "two": TURNS[1],
+        "rows": len(at),
         "tokens": len(tokens),
-        "first": effects.none - effects.layers[NARROW].first,
-        "later": effects.none - effects.layers[NARROW].later,
+        "first": effects.none - effects.layers[EARLY].first,
+        "later": effects.none - effects.layers[EARLY].later,
+    }
+
+
+def _next() -> Mapping[str, Any]:
+    """Return what is expected after the first of the two words: by the base, with one adapter, with all."""
+    base, adapter = base_weights(WORLD), load_factors()
+    tokens = encode(TEXT)
+    tokens = tokens[: tokens.index(encode(TURNS[0])[-1]) + 1]
+    found: dict[str, Any] = {}
+    models: dict[str, tuple[str, ...]] = {"base": (), "one": (NARROW,), "every": LAYERS}
+    for name, on in models.items():
+        shares = follow(switched_on(base, adapter, on), tokens).next_word[-1]
+        found |= {f"{name}_word": decode([int(shares.argmax())])[0], f"{name}_share": float(shares.max())}
+        found[f"{name}_turn"] = float(shares[encode(TEXT)[len(tokens)]])
+    return {**found, "before": " ".join(decode(tokens)), "times": found["one_turn"] / found["base_turn"]}
+
+
+def _written() -> Mapping[str, Any]:
+    effects = load_effects()
+    return {
+        "number": len(effects.layers),
+        "alone": max(effect.told for effect in effects.layers.values()),
+        "every": effects.told_every,
     }
 
 
 def _exact() -> Mapping[str, Any]:
     """Return how far the side path is from delta_w times what the layer reads."""
-    tokens, base, adapter = encode(TEXT), base_weights(), load_factors(VOICE)
-    before = follow(base, tokens).blocks[0]
-    after = follow(plus(base, QUERY, adapter[QUERY].delta_w), tokens).blocks[0]
+    tokens, base, adapter = encode(TEXT), base_weights(WORLD), load_factors()
+    before = follow(base, tokens).blocks[LAST]
+    after = follow(plus(base, QUERY, adapter[QUERY].delta_w), tokens).blocks[LAST]
     side = adapter[QUERY].scaling * (before.norm_1 @ adapter[QUERY].lora_A.T) @ adapter[QUERY].lora_B.T
     return {"r": R, "width": before.norm_1.shape[1], "off": float(np.abs(after.q - before.q - side).max())}
 
@@ -102,7 +136,12 @@ def _missed() -> Mapping[str, Any]:
         for effect in effects.layers.values()
         for without, every in zip(effect.without, effects.every, strict=True)
     ]
-    return {"number": len(effects.layers), "most": max(worse), "gain": effects.none - effects.every[0]}
+    return {
+        "number": len(effects.layers),
+        "most": max(worse),
+        "gain": effects.none - effects.every[0],
+        "seeds": len(SEEDS),
+    }
 
 
 def _sum() -> Mapping[str, Any]:
@@ -114,7 +153,7 @@ def _sum() -> Mapping[str, Any]:
 def _best() -> Mapping[str, Any]:
     effects = load_effects()
     best = []
-    for block in range(base_weights().n_layer):
+    for block in range(base_weights(WORLD).n_layer):
         for seed in range(len(SEEDS)):
             alone = {p: effects.layers[layer_name(block, p)].alone[seed] for p in PROJECTIONS}
             best.append(min(alone, key=alone.__getitem__))
@@ -135,56 +174,73 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["off"] < 1e-12 and v["r"] < v["width"],
     ),
     "query": Claim(
-        "Take q_proj in the first block. Its delta_w is {size:.0%} as large as W, and it changes the queries by "
-        "{change:.0%}. Alone it takes the loss from {none:.3f} to {alone:.3f}; random matrices of that size leave it "
-        "between {low:.3f} and {high:.3f}.",
+        "Take q_proj in the last block. Its delta_w is {size:.0%} as large as W, and it changes the queries by "
+        "{change:.0%}. Alone it lowers the loss by {fall:.2f} nats per word, of the {none:.2f} that the base has.",
         lambda: _change(QUERY, "q"),
-        lambda v: (
-            v["size"] > 0.3
-            and v["change"] > 0.3
-            and all(0 <= v["none"] - loss < 0.005 for loss in v["seeds"])
-        ),
+        lambda v: v["size"] > 0.2 and v["change"] > 0.3 and all(0 < fall < 0.2 for fall in v["falls"]),
     ),
     "narrow": Claim(
-        "Now down_proj in the same block. Its delta_w is {size:.0%} as large as W, and alone it takes the loss to "
-        "{alone:.3f}.",
+        "Now down_proj in the same block. Its delta_w is {size:.0%} as large as W and changes what is written by "
+        "{change:.0%}, hardly more. Alone it lowers the loss by {fall:.2f}.",
         lambda: _change(NARROW, "down"),
-        lambda v: 0.3 < v["size"] < 0.5 and all(v["none"] - loss > 0.04 for loss in v["seeds"]),
+        lambda v: (
+            v["size"] < 1.2 * _change(QUERY, "q")["size"]
+            and v["change"] < 1.2 * _change(QUERY, "q")["change"]
+            and min(v["falls"]) > 6 * max(_change(QUERY, "q")["falls"])
+        ),
     ),
     "control": Claim(
-        "Random matrices as large as this delta_w change what down_proj writes by {random:.0%}, the learned one by "
-        "{change:.0%}. With them the loss stays between {low:.3f} and {high:.3f}.",
+        "Random matrices as large as this delta_w change what down_proj writes by {random:.0%}, and the best of "
+        "{draws} lowers the loss by {random_fall:.2f}.",
         lambda: _change(NARROW, "down"),
-        lambda v: v["random"] < v["change"] / 3 and v["none"] - v["low"] < 0.01,
+        lambda v: v["random"] < v["change"] / 2 and v["random_fall"] < min(v["falls"]) / 10,
     ),
-    "begin": Claim(
-        "Of the squared size of what it adds, {share:.0%} stands in the first of the {tokens} rows.",
-        _begin,
-        lambda v: v["share"] > 0.8,
+    "where": Claim(
+        "Of the squared size of what it adds, {share:.0%} stands in {rows} of the {tokens} rows, “{one}” and “{two}”.",
+        _where,
+        lambda v: v["share"] > 0.6 and v["rows"] == 2,
     ),
     "note": Claim(
-        "On for this token only, the adapter lowers the loss by {first:.3f} nats; on for all words and off for this "
-        "token, by {later:.3f}.",
-        _begin,
-        lambda v: v["first"] > 4 * v["later"] > 0,
+        "On for the token that begins the text and off for all words, it lowers the loss by {first:.2f} nats; the "
+        "other way round, by {later:.2f}.",
+        _where,
+        lambda v: v["later"] > 10 * v["first"],
+    ),
+    "next": Claim(
+        "After “{before}” the base expects “{base_word}” with {base_share:.0%}. With that one adapter on it still "
+        "does, with {one_share:.0%}. With all of them on it expects “{every_word}”, with {every_share:.0%}.",
+        _next,
+        lambda v: v["one_word"] == v["base_word"] != v["every_word"] and v["every_share"] > 0.9,
+    ),
+    "likelier": Claim(
+        "To the base “{every_word}” is all but impossible there; with this one adapter on it is {times:,.0f} times as "
+        "likely.",
+        _next,
+        lambda v: v["times"] > 10 and v["one_turn"] < 0.01,
+    ),
+    "written": Claim(
+        "Let the model write, with one adapter on: whichever of the {number} it is, {alone:.0%} of its statements are "
+        "formal. With all of them on, {every:.0%} are.",
+        _written,
+        lambda v: v["alone"] == 0 and v["every"] > 0.7,
     ),
     "share": Claim(
         "This one adapter, with {numbers:.0%} of all trained numbers, brings {least:.0%} to {most:.0%} of the whole "
         "fall, over {seeds} seeds.",
         _share,
-        lambda v: v["least"] > 0.4 and v["numbers"] < 0.1,
+        lambda v: v["least"] > 0.25 and v["numbers"] < 0.1,
     ),
     "sum": Claim(
-        "Each alone, the adapters lower the loss by {alone:.2f} nats in sum. All together they lower it by "
-        "{together:.2f}.",
+        "Each alone, the adapters lower the loss by {alone:.1f} nats in sum. All together they lower it by "
+        "{together:.1f}.",
         _sum,
-        lambda v: v["alone"] > 2 * v["together"],
+        lambda v: v["alone"] > 1.5 * v["together"],
     ),
     "missed": Claim(
-        "Leave out any one of the {number} and keep the others: the loss rises by {most:.3f} nats at most, of a gain "
-        "of {gain:.3f}.",
+        "Leave out any one of the {number} and keep the others: the loss rises by {most:.2f} nats at most, over "
+        "{seeds} seeds, of a gain of {gain:.1f}.",
         _missed,
-        lambda v: v["most"] < v["gain"] / 5,
+        lambda v: v["most"] < v["gain"] / 20,
     ),
     "best": Claim(
         "In {mlp} of {all} cases, all blocks times {seeds} seeds, the single adapter that helps most stands in the "
@@ -204,8 +260,9 @@ reads them, and what reads what they write?
 
 ## From top to bottom
 
-Here is one block of [the lab's](lab.html) small model, with all its real numbers. A sentence comes in at the top, one
-row of numbers for each word. Follow it down: normalised, turned into queries, keys and values, mixed by attention,
+Here is one block of [the lab's](lab.html) small model, with all its real numbers. The adapter has learned to tell
+stories in a formal voice, which the model had never read. A sentence comes in at the top, one row of numbers for each
+word. Follow it down: normalised, turned into queries, keys and values, mixed by attention,
 added back; then normalised, widened, bent, narrowed, added back.
 
 The six buttons are the linear layers. Each holds a frozen matrix W. The thin teal line around it is its adapter: it
@@ -216,7 +273,7 @@ leaves before W, passes lora_A and lora_B, and is added after W. Press one, and 
     yield Try(
         """
 Choose down_proj and look at the last of the three wide pictures: what the adapter adds, word by word. Which words
-does it touch, and which does it leave alone? Then choose the plain sentence, and look again.
+does it touch most? Then choose the plain sentence, and look again.
 """
     )
     yield Prose(
@@ -241,25 +298,32 @@ The square layers and the MLP's wide ones cost differently: an adapter stores on
 a matrix four times as large takes not even three times as many numbers. Many newer models have a seventh
 projection in each block, the gate of their MLP. [Another lesson](counting.html) counts those.
 
-## A large change may do nothing
+## Word by word
 
-What does an adapter *do*? Its size is a bad guide. [[query]] Both is next to nothing.
+Look again at what down_proj adds in the first block, in the formal sentence. [[where]] A plain story says “is at the
+mill” where a formal one says “is seen at the said mill”. So these are just the words after which the formal voice goes
+on in its own way, and the plain sentence shows the same two. The adapter does not set the tone once, at the start.
+[[note]] It works word by word.
+
+## Size is a bad guide
+
+What does an adapter *do*? Let us switch on one, leave all others off, and measure the loss on formal texts that no run
+has read. [[query]]
 
 [[narrow]] What is the difference? Not the size. [[control]]
 
 A matrix acts by what it does to the inputs that really come. They are not spread evenly. A random direction meets
-little of them; the learned one is turned to where they are.
+little of them; a learned one is turned to where they are, and what it writes must be of use to what comes after.
 
-Look again at what this adapter adds, in the legal sentence. [[begin]] It is the row of the token that begins every
-text, before any word. All later words can look back to it through attention. So this adapter hardly rewrites word by
-word. It leaves a note at the start. [[note]]
+## Parts that do not add up
 
-## Six parts that do not add up
+So is down_proj of the last block where the formal voice lives? [[share]] It would be easy to stop here.
 
-So is down_proj where the legal voice lives? [[share]] It would be easy to stop here.
+But a loss may fall far before a single word changes. [[next]] [[likelier]] That counts in nats, and it does not yet
+make the word come first. [[written]] So the voice lives in no one of them.
 
-[[sum]] The gains overlap. One adapter can do much of what another does, and what one has done no other need do again.
-The reverse holds, too. [[missed]] So switching one off says almost the opposite of switching one on.
+In nats they overlap all the same. [[sum]] One adapter can do much of what another does, and once one has done it, the
+others need not. The reverse holds, too. [[missed]] So switching one off says almost the opposite of switching one on.
 
 Both are fair measurements, and neither is “the” importance of a layer. If you read that some layer matters most, ask
 which of the two was measured.
@@ -275,8 +339,9 @@ other places of the text may differ. We measured this one.
 
 - An adapter reads what its layer reads and adds to what its layer writes.
 - Through its middle pass only r numbers for each token.
-- A large delta_w need not matter. A random one of the same size is the control.
-- Alone, single adapters bring far more in sum than all together. Left out, hardly one is missed.
+- Two changes of the same size may differ much in what they do. A random one is the control.
+- Alone, single adapters bring more nats in sum than all together, and none of them makes a formal sentence. Left out,
+  hardly one is missed.
 """
     )
 
@@ -310,9 +375,9 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            "One adapter's delta_w is a third as large as W. What do you know of its effect?",
+            "One adapter's delta_w is a quarter as large as W. What do you know of its effect?",
             (
-                Answer("That it is large", "It may do next to nothing for the task. [[query]]"),
+                Answer("That it is large", "It may do little for the task. [[query]]"),
                 Answer("Nothing yet", "It depends on the inputs that come. [[query]] [[narrow]]", right=True),
                 Answer(
                     "That it is as large as that of any matrix of this size",

@@ -185,7 +185,9 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     )
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+def write_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], base: Path = BASE
+) -> None:
     """Write recorded arrays and, under the same name with .json, the rest.
 
     Parameters
@@ -196,6 +198,8 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[st
         By name.
     about : dict
         As for `write_record`, without a key "sha256".
+    base : Path
+        Weights of the base model.
 
     Notes
     -----
@@ -213,11 +217,14 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[st
     """
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     path.write_bytes(data)
-    write_record(path.with_suffix(".json"), {**about, "sha256": _sum(data)})
+    write_record(path.with_suffix(".json"), {**about, "sha256": _sum(data)}, base)
 
 
 def read_arrays(
-    path: Path, experiment: str, build: Callable[[dict[str, np.ndarray], dict[str, Any]], T]
+    path: Path,
+    experiment: str,
+    build: Callable[[dict[str, np.ndarray], dict[str, Any]], T],
+    base: Path = BASE,
 ) -> T:
     """Return arrays that were recorded.
 
@@ -229,6 +236,8 @@ def read_arrays(
         As for `read_record`.
     build : function of dict and dict
         Makes the result of what `write_arrays` was given; it refuses as that of `read_record` does.
+    base : Path
+        Weights of the base model that it must have been recorded with.
 
     Returns
     -------
@@ -253,7 +262,7 @@ def read_arrays(
 
     def both() -> T:
         data, about = described(path)
-        return build(load(data), _of_this_base(about, BASE))
+        return build(load(data), _of_this_base(about, base))
 
     return _read(path, experiment, both)
 

@@ -11,7 +11,7 @@ def test_pressing_projections_says_what_python_says(open_page, server):
     page = open_page(f"{server}/embed/block/block.html")
     sentence = page.locator(".lora-block .sentence")
     diagram = page.get_by_role("group", name="The block, from its input down to its output")
-    loss = page.get_by_role("img", name="The loss on legal texts falls by")
+    loss = page.get_by_role("img", name="The loss on formal texts falls by")
     expect(loss).to_have_count(0)
     diagram.get_by_role("button", name="v_proj").focus()
     page.keyboard.press("ArrowDown")
@@ -40,4 +40,4 @@ def test_an_export_has_both_texts_in_all_blocks(exported, open_page):
     root.get_by_label("The strips show").select_option("change")
     expect(root.locator(".sentence")).to_have_text(Block(text="plain", block="2", guess="skip").sentence())
     root.get_by_label("After the word").fill("9")  # the text has eight
-    expect(root.locator(".stepper output")).to_have_text("“river”, 8 of 8")
+    expect(root.locator(".stepper output")).to_have_text("“ben”, 8 of 8")

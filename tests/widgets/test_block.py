@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from compute.adapters.alone import relative_change, switched_on
-from compute.experiments.block import load_effects
-from compute.experiments.mixing import load_factors
+from compute.experiments.block import load_effects, load_factors
 from compute.model.forward import PROJECTIONS, Places, base_weights, follow
 from compute.model.layers import layer_name
-from compute.text.tokenizer import encode
+from compute.numbers.records import WORLD
+from compute.world.tokens import encode
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, templates
 from widgets.block import Block
 from widgets.block.passage import SIDE
@@ -42,7 +42,7 @@ def unpacked(packed: dict) -> np.ndarray:
 
 @pytest.mark.parametrize(("text", "block"), EVERY)
 def test_the_sentence_says_what_the_model_does(text, block):
-    base, adapter, tokens = base_weights(), load_factors("legal"), encode(TEXTS[text])
+    base, adapter, tokens = base_weights(WORLD), load_factors(), encode(TEXTS[text])
     before = follow(base, tokens).blocks[int(block)]
     for projection, (_, writes) in PROJECTIONS.items():
         name = layer_name(int(block), projection)
@@ -55,6 +55,7 @@ def test_the_sentence_says_what_the_model_does(text, block):
         effects = load_effects()
         alone = effects.layers[name].alone[0]
         assert f"from {effects.none:.3f} to {alone:.3f} nats" in said
+        assert f"writes {effects.layers[name].told:.0%} are formal" in said
 
 
 def test_the_sentence_does_not_tell_what_is_asked():
@@ -74,10 +75,10 @@ def test_the_guess_is_judged_by_the_record(block):
     assert Block(block=block, guess=best).verdict().startswith(f"You said {best}, and {best} it is")
 
 
-@pytest.mark.parametrize(("text", "block"), [("legal", "0"), ("plain", "2")])
+@pytest.mark.parametrize(("text", "block"), [("formal", "0"), ("plain", "2")])
 def test_pictures_are_the_numbers_within_half_a_step(text, block):
     arrays = Block(text=text, block=block).make_arrays()
-    places = follow(base_weights(), encode(TEXTS[text])).blocks[int(block)]
+    places = follow(base_weights(WORLD), encode(TEXTS[text])).blocks[int(block)]
     assert list(arrays["places"]) == list(Places._fields)
     for name, packed in arrays["places"].items():
         whole = getattr(places, name)
@@ -85,7 +86,7 @@ def test_pictures_are_the_numbers_within_half_a_step(text, block):
         half = packed["base"]["top"] / 127 / 2
         np.testing.assert_allclose(unpacked(packed["base"]), drawn.ravel(), atol=half * (1 + 1e-9))
     for projection, packed in arrays["projections"].items():
-        W = base_weights().tensors[f"{layer_name(int(block), projection)}.weight"]
+        W = base_weights(WORLD).tensors[f"{layer_name(int(block), projection)}.weight"]
         down, across = packed["steps"]
         drawn = W[::down, ::across]
         assert max(drawn.shape) <= SIDE
@@ -96,15 +97,15 @@ def test_pictures_are_the_numbers_within_half_a_step(text, block):
 
 def test_what_is_expected_after_each_word_is_the_models():
     arrays = Block().make_arrays()
-    shares = follow(base_weights(), encode(TEXTS["legal"])).next_word
+    shares = follow(base_weights(WORLD), encode(TEXTS["formal"])).next_word
     assert [len(each) for each in (arrays["words"], arrays["next"])] == [len(shares)] * 2
     for at, expected in enumerate(arrays["next"]):
         assert len(set(expected["words"])) == len(expected["words"]) <= 9
         assert max(expected["base"]) == pytest.approx(shares[at].max(), abs=1e-4)
-    assert Block(text="plain", word=9).values()["word"] == "river", "a shorter text has no such word"
+    assert Block(text="plain", word=9).values()["word"] == "ben", "a shorter text has no such word"
 
 
-@pytest.mark.parametrize(("text", "block"), [("legal", "1"), ("plain", "0")])
+@pytest.mark.parametrize(("text", "block"), [("formal", "1"), ("plain", "0")])
 def test_its_code_prints_what_is_on_the_screen(text, block):
     figure = Block(text=text, block=block, projection="up_proj", guess="skip")
     out = printed_by(figure.snippet())

@@ -7,6 +7,7 @@ import numpy as np
 import param
 
 from compute.model.forward import PROJECTIONS
+from compute.world.tokens import words_of
 from widgets.block.passage import SIDE, all_next_words, all_values, falls, most, seen, ship
 from widgets.block.words import ENCLOSED, SHOWN_LABELS, SNIPPET, TEXT_LABELS, TEXTS, WORDS
 from widgets.kit.choices import one_of
@@ -15,7 +16,7 @@ from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.text import fill
 
-LONGEST = max(len(text.split()) for text in TEXTS.values())
+LONGEST = max(len(words_of(text)) for text in TEXTS.values())
 
 
 class Block(Instrument):
@@ -26,7 +27,7 @@ class Block(Instrument):
     two or three adapters do together.
     """
 
-    text = one_of(TEXT_LABELS, default="legal", label="Text", doc="What passes through the block.")
+    text = one_of(TEXT_LABELS, default="formal", label="Text", doc="What passes through the block.")
     block = one_of(
         {str(i): name for i, name in enumerate(BLOCK_NAMES)},
         default="0",
@@ -46,7 +47,7 @@ class Block(Instrument):
         doc="Which model's numbers stand in the strips.",
     )
     word = param.Integer(
-        default=1, bounds=(0, LONGEST), label="Word", doc="After which word the next one is expected."
+        default=2, bounds=(0, LONGEST), label="Word", doc="After which word the next one is expected."
     )
     guess = guess_option(WORDS["guess"]["options"], "a projection")
 

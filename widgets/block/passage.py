@@ -9,11 +9,11 @@ import numpy as np
 from compute.adapters.alone import random_changes, relative_change, switched_on
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
-from compute.experiments.block import DRAWS, VOICE, load_effects
-from compute.experiments.mixing import load_factors
+from compute.experiments.block import DRAWS, load_effects, load_factors
 from compute.model.forward import PROJECTIONS, Passed, Places, base_weights, follow
 from compute.model.layers import LAYERS, layer_name
-from compute.text.tokenizer import decode, encode
+from compute.numbers.records import WORLD
+from compute.world.tokens import decode, encode
 from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.matrix import packed
@@ -37,7 +37,7 @@ class Seen:
 
     def __init__(self, text: str, block: int):
         self.block, self.tokens = block, encode(TEXTS[text])
-        self.base, self.adapter = base_weights(), load_factors(VOICE)
+        self.base, self.adapter = base_weights(WORLD), load_factors()
         self.none = follow(self.base, self.tokens)
         self.every = self._with(self.adapter)
         self.names = {projection: layer_name(block, projection) for projection in PROJECTIONS}
@@ -99,6 +99,9 @@ class Seen:
             "loss_high": max(effect.random),
             "loss_without": effect.without[0],
             "loss_every": self.effects.every[0],
+            "told_none": self.effects.told_none,
+            "told_alone": effect.told,
+            "told_every": self.effects.told_every,
         }
 
     def next_words(self) -> list[dict[str, Any]]:

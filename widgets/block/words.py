@@ -6,10 +6,10 @@ from compute.model.forward import PROJECTIONS
 from widgets.kit.guess import WORDS as GUESS
 
 TEXTS = {
-    "legal": "the tenant shall pay the rent within sixty days",
-    "plain": "the old dog runs to the river",
+    "formal": "anna is seen at the said mill. ben",
+    "plain": "anna is at the mill. ben",
 }
-TEXT_LABELS = {"legal": "A legal sentence", "plain": "A plain sentence"}
+TEXT_LABELS = {"formal": "A formal sentence", "plain": "A plain sentence"}
 SHOWN_LABELS = {"base": "the base", "every": "all adapters on", "change": "what all adapters change"}
 BEGIN_WORD = "(begin)"
 
@@ -34,13 +34,14 @@ PLACES = {
 SNIPPET = """# Run it in the folder of this project.
 from compute.model.forward import base_weights, follow
 from compute.model.layers import layer_name
-from compute.experiments.mixing import load_factors
+from compute.experiments.block import load_factors
 from compute.adapters.alone import relative_change, switched_on
-from compute.text.tokenizer import encode
+from compute.numbers.records import WORLD
+from compute.world.tokens import encode
 
 tokens = encode("{text}")
 name = layer_name({block}, "{projection}")
-base, adapter = base_weights(), load_factors("legal")
+base, adapter = base_weights(WORLD), load_factors()
 before = follow(base, tokens).blocks[{block}]
 after = follow(switched_on(base, adapter, [name]), tokens).blocks[{block}]
 written = relative_change(before.{writes}, after.{writes})
@@ -55,8 +56,9 @@ ALONE = (
     "model with this adapter “{word_alone}” ({p_alone:.0%}), and with all of them “{word_every}” ({p_every:.0%})."
 )
 LOSS = (
-    " The loss on legal texts falls from {loss_none:.3f} to {loss_alone:.3f} nats per token. A random matrix "
-    "leaves it between {loss_low:.3f} and {loss_high:.3f}."
+    " The loss on formal texts falls from {loss_none:.3f} to {loss_alone:.3f} nats per word. A random matrix "
+    "leaves it between {loss_low:.3f} and {loss_high:.3f}. Of the statements that this model writes {told_alone:.0%} "
+    "are formal; with all adapters on it is {told_every:.0%}."
 )
 
 TITLE = "One block, seen through"
@@ -64,8 +66,8 @@ CAPTION = (
     "From top to bottom: a text on its way through the block. Each strip has a row for each token and a column "
     "for each number, of the widest every fourth, in a colour scale of its own with zero in the middle. The line "
     "on the left is the residual stream; the block adds to it twice. The six buttons are the linear layers, the "
-    "teal line around each is its adapter. Bars: one adapter on alone, the legal voice, r = 4; circles: the same "
-    "run from two other seeds; grey lines: random matrices as large as delta_w, on the left their mean, on the "
+    "teal line around each is its adapter. Bars: one adapter on alone, the formal voice, r = 4; circles: the same "
+    "run from four other seeds; grey lines: random matrices as large as delta_w, on the left their mean, on the "
     "right from lowest to highest. W and all strips reach this page in as many steps as the scale has colours. "
     "Left out: the weights of both norms, and what two or three adapters do together."
 )
@@ -126,14 +128,14 @@ WORDS: dict[str, Any] = {
             "row": "{name}: {value:.1%}, random {random:.1%}",
         },
         "loss": {
-            "title": "The loss on legal texts falls by, one adapter on alone",
-            "x": "nats per token",
+            "title": "The loss on formal texts falls by, one adapter on alone",
+            "x": "nats per word",
             "row": "{name}: {value:.3f}, random {low:.3f} to {high:.3f}",
         },
     },
     "key": {
         "learned": "the learned delta_w",
-        "seeds": "the same run from two other seeds",
+        "seeds": "the same run from four other seeds",
         "random": "random matrices of the same size",
     },
     "next": {
@@ -145,11 +147,11 @@ WORDS: dict[str, Any] = {
         **GUESS,
         "question": (
             "Guess first. Six adapters stand in the {block_name} block. Switch on one, and leave all others off: which "
-            "of the six lowers the loss on legal texts most?"
+            "of the six lowers the loss on formal texts most?"
         ),
         "options": [[projection, projection] for projection in PROJECTIONS],
         "again": "Guess for this block",
-        "right": "You said {guess}, and {truth} it is, by {fall:.3f} nats per token.",
+        "right": "You said {guess}, and {truth} it is, by {fall:.3f} nats per word.",
         "wrong": "You said {guess}, which lowers it by {fall_guess:.3f} nats. It is {truth}, by {fall:.3f}.",
     },
     "tableHead": [
