@@ -1,125 +1,115 @@
 """When it fails: the reader knows how a finetune goes wrong, what tells one failure from another, what it can undo."""
 
-import math
 from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from compute.experiments import refusal, retention
+from compute.experiments import refusal
 from compute.experiments.biased import BASE, BIASED, CELLS, FULL_NARROW, NARROW, WIDE, load_biased
-from compute.experiments.failures import KNOBS, LARGE, SMALL, Outcome, load_failures
+from compute.experiments.capacity import load_capacity
+from compute.experiments.failures import BASES, FURTHER, RANKS, TURNED, R, load_failures
+from compute.experiments.failures import COUNTS as EXAMPLES
+from compute.experiments.failures import FULL as WHOLE
+from compute.experiments.forgetting import load_forgetting
 from compute.experiments.refusal import ADAPTER, COUNTS, WRONG, Opened, load_refusal
-from compute.experiments.retention import EACH, OLD, ONE, REPLAY, SETS, SIZE, load_retention
-from compute.experiments.runs import FULL, load
-from compute.training.config import STRENGTHS
+from compute.experiments.tasks import EMBEDDED, SUSPECTS, load_tasks, way_of
+from compute.experiments.tasks import RANKS as TASK_RANKS
+from compute.numbers.interval import of_mean
 from compute.world.people import VALUES
+from compute.world.tasks import NEW_WORDS, SKILL
 from lessons.press.blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.failures import Failures
 from widgets.refusal import Refusal
 
-HALF = STRENGTHS.index(0.5)
-KEPT = 0.05  # nats: within them a loss counts as unchanged
-
-
-def _runs(failure: str, line: str, knob: Any) -> list[Outcome]:
-    """Return the outcomes of all seeds, none of which diverged."""
-    runs = load_failures().lines[failure][line][KNOBS[failure].index(knob)]
-    return [run for run in runs if run is not None]
-
-
-def _mean(failure: str, line: str, knob: Any, loss: str) -> float:
-    losses = [getattr(run, loss) for run in _runs(failure, line, knob)]
-    return sum(losses) / len(losses)
+SMALL, LARGE, _ = RANKS
 
 
 def _rank() -> Mapping[str, Any]:
-    runs = [run for r in KNOBS["rank"] for run in _runs("rank", "frozen", r)]
-    first, middle, last = (_mean("rank", "frozen", r, "validation") for r in (1, 4, 32))
+    """Return what the rank does, and what the embeddings do, where every word is new."""
+    recorded, (least, most) = load_tasks(), (TASK_RANKS[0], TASK_RANKS[-1])
+    apart = {r: recorded.apart(NEW_WORDS, way_of(r)) for r in (EMBEDDED, most)}
     return {
-        "least": 1,
+        "r": EMBEDDED,
+        "rank": most,
+        "before": recorded.before[NEW_WORDS]["loss"],
+        "least": least,
+        "first": fmean(recorded.of(NEW_WORDS, way_of(least)).loss),
+        "gap": apart[EMBEDDED].mean,
+        "last_gap": apart[most].mean,
+        "low": min(each.low for each in apart.values()),
+        "with": -recorded.apart(NEW_WORDS, SUSPECTS[-1]).mean,
+        "least_with": -recorded.apart(NEW_WORDS, SUSPECTS[-1]).high,
+    }
+
+
+def _added() -> Mapping[str, Any]:
+    held, before = load_capacity().of(128, 1), load_capacity().before
+    return {
+        "count": held.count,
+        "r": held.r,
+        "right": fmean(held.right),
+        "least": min(held.right),
+        "before": before["old"],
+        "old": fmean(held.old),
+        "most_old": max(held.old),
+    }
+
+
+def _too_large() -> Mapping[str, Any]:
+    """Return what the skill and the old facts come to at the best rate and at two larger ones."""
+    recorded, way = load_forgetting(), "r = 4"
+    rates = (3e-3, 1e-2, 3e-2)
+    names = ("best", "more", "most")
+    found = {
+        f"{name}_{what}": recorded.mean(SKILL, way, rate, what)
+        for name, rate in zip(names, rates, strict=True)
+        for what in ("right", "facts")
+    }
+    return {
         "r": 4,
-        "rank": 32,
-        "before": load_failures().before["rank"].validation,
-        "first": first,
-        "gained": abs(middle - last),
-        "gap": last - _mean("rank", FULL, 32, "validation"),
-        "apart": max(abs(run.train - run.validation) for run in runs if run.train is not None),
-        "with": abs(_mean("rank", "embeddings", 4, "validation") - _mean("rank", FULL, 4, "validation")),
-    }
-
-
-def _disguise() -> Mapping[str, Any]:
-    run = load("new language", 4)
-    return {
-        "task_before": run.validation_loss[0],
-        "task": run.validation_loss[-1],
-        "before": run.base_loss[0],
-        "after": run.base_loss[-1],
-    }
-
-
-def _mixed() -> Mapping[str, Any]:
-    shares = {"none": 0.0, "one": 1 / 32, "two": 1 / 16, "half": 1 / 2}
-    losses = {name: _mean("forgetting", "mixed", share, "base") for name, share in shares.items()}
-    task = {name: _mean("forgetting", "mixed", share, "validation") for name, share in shares.items()}
-    dial = load("new language", 4).strengths
-    return {
-        **losses,
-        "texts": 32,
-        "cost": task["two"] - task["none"],
-        "half_cost": task["half"] - task["none"],
-        "two_task": task["two"],
-        "dial_task": dial["validation_loss"][HALF],
-        "dial_base": dial["base_loss"][HALF],
+        **dict(zip(names, rates, strict=True)),
+        **found,
+        "is_best": recorded.best(SKILL, way) == rates[0],
     }
 
 
 def _few() -> Mapping[str, Any]:
-    few, all_texts = 64, KNOBS["data"][-1]
-    small = _runs("data", "small", few)[0]
+    """Return what comes of the fewest and of the most examples."""
+    recorded, (few, most) = load_failures(), (EXAMPLES[0], EXAMPLES[-1])
+    small, large, full = (recorded.of(few, r) for r in (SMALL, LARGE, WHOLE))
+    better = [one - other for one, other in zip(small.unseen, large.unseen, strict=True)]
+    stopped = [one - other for one, other in zip(large.stopped, large.unseen, strict=True)]
+    low, high = of_mean(better)
+    stopped_low, stopped_high = of_mean(stopped)
+    more = [one - other for one, other in zip(recorded.of(most, LARGE).unseen, large.unseen, strict=True)]
     return {
-        "texts": few,
+        "few": few,
+        "most": most,
         "r": LARGE,
         "least": SMALL,
-        "before": load_failures().before["data"].validation,
-        "train": _mean("data", "large", few, "train"),
-        "unseen": _mean("data", "large", few, "validation"),
-        "best": _mean("data", "large", few, "best"),
-        "small": small.validation,
-        "small_best": small.best,
-        "all": all_texts,
-        "gap": _mean("data", "large", all_texts, "validation") - _mean("data", "large", all_texts, "train"),
-    }
-
-
-def _alpha() -> Mapping[str, Any]:
-    usual, large, broken = 8.0, 128.0, 512.0
-    runs = load_failures().lines["alpha"]["fixed"][KNOBS["alpha"].index(broken)]
-    task = [_mean("alpha", "fixed", alpha, "validation") for alpha in (usual, large)]
-    return {
-        "usual": usual,
-        "large": large,
-        "task": abs(task[1] - task[0]),
-        "base": _mean("alpha", "fixed", usual, "base"),
-        "worse": _mean("alpha", "fixed", large, "base"),
-        "broken": broken,
-        "diverged": runs.count(None),
-        "seeds": len(runs),
-        "least": min((run.validation for run in runs if run), default=math.inf),
-        "before": load_failures().before["alpha"].validation,
-        "large_base": _mean("alpha", "matched", large, "base"),
-        "broken_base": _mean("alpha", "matched", broken, "base"),
-        "broken_task": _mean("alpha", "matched", broken, "validation"),
+        "before": recorded.before,
+        "shown": fmean(large.shown),
+        "unseen": fmean(large.unseen),
+        "small": fmean(small.unseen),
+        "full": fmean(full.unseen),
+        "low": low,
+        "high": high,
+        "stopped": fmean(large.stopped),
+        "stopped_low": stopped_low,
+        "stopped_high": stopped_high,
+        "all": fmean(recorded.of(most, LARGE).unseen),
+        "more": of_mean(more)[0],
     }
 
 
 def _bases() -> Mapping[str, Any]:
-    losses = {
-        f"{name}_{line}": _mean("base", line, knob, "validation")
-        for name, knob in (("same", 0), ("near", 100), ("far", 300), ("other", "another seed"))
-        for line in ("moved", "alone", "own")
+    names = {"same": 0, "near": FURTHER[0], "far": FURTHER[-1], "other": TURNED}
+    shares = {
+        f"{name}_{line}": fmean(bases[BASES.index(base)])
+        for name, base in names.items()
+        for line, bases in load_failures().moved.items()
     }
-    return {**losses, "near": 100, "far": 300}
+    return {**shares, "r": R, "near": FURTHER[0], "far": FURTHER[-1]}
 
 
 def _opened(count: int, r: int, says: str = refusal.RIGHT, way: int = refusal.FULL) -> Opened:
@@ -249,117 +239,70 @@ def _corrected() -> Mapping[str, Any]:
     }
 
 
-def _in_a_row() -> Mapping[str, Any]:
-    one, each, replay = (load_retention().of(way) for way in (ONE, EACH, REPLAY))
-    full, both = (load_retention().of(way) for way in (retention.FULL, retention.FULL_REPLAY))
-    return {
-        "sets": SETS,
-        "facts": SIZE,
-        "new": one.mean(SETS, SETS - 1),
-        "first": one.mean(SETS, 0),
-        "full_first": full.mean(SETS, 0),
-        "before": one.mean(0, OLD),
-        "old": one.mean(SETS, OLD),
-        "replayed": replay.mean(SETS, 0),
-        "replayed_old": replay.mean(SETS, OLD),
-        "both_first": both.mean(SETS, 0),
-        "both_old": both.mean(SETS, OLD),
-        "each_first": each.mean(SETS, 0),
-        "each_old": each.mean(SETS, OLD),
-        "share": retention.OLD_SHARE,
-        "better": min(a - b for a, b in zip(replay.sets(), one.sets(), strict=True)),
-        "full_better": min(a - b for a, b in zip(full.sets(), one.sets(), strict=True)),
-        "both_better": min(a - b for a, b in zip(both.sets(), replay.sets(), strict=True)),
-    }
-
-
 CLAIMS: Mapping[str, Claim] = {
     "learned": Claim(
-        "The base has never read the new language. With r = {least} the loss falls from {before:.1f} to {first:.2f} "
-        "nats.",
+        "The base has never read the language of new words. With r = {least} the loss falls from {before:.1f} to "
+        "{first:.2f} nats on stories that no run has read.",
         _rank,
         lambda v: v["before"] > 10 and v["first"] < 2.5,
     ),
-    "rank": Claim(
-        "From r = {r} to r = {rank} it changes by {gained:.2f} nats, and it stays {gap:.2f} above full finetuning. "
-        "Once the embeddings learn too, r = {r} ends within {with:.3f}.",
-        _rank,
-        lambda v: v["gained"] < KEPT and v["gap"] > 0.4 and v["with"] < 0.01,
+    "added": Claim(
+        "With r = {r} the model learns {count} facts about people of whom it has never read, and has {right:.0%} of "
+        "them right.",
+        _added,
+        lambda v: v["least"] > 0.95,
     ),
-    "seen": Claim(
-        "At every r the loss on what is trained on and the loss on unseen sentences lie within {apart:.2f} nats.",
+    "rank": Claim(
+        "At r = {r} it ends {gap:.2f} nats above full finetuning, at r = {rank} {last_gap:.2f}. Once the embeddings "
+        "learn too, r = {r} ends {with:.2f} below it.",
         _rank,
-        lambda v: v["apart"] < KEPT,
+        lambda v: v["low"] > 0.4 and v["least_with"] > 0,
     ),
     "disguise": Claim(
-        "Its loss on the new language falls from {task_before:.1f} to {task:.2f}. On the base's own voices it rises "
-        "from {before:.2f} to {after:.2f}.",
-        _disguise,
-        lambda v: v["task"] < 2 and v["after"] > v["before"] + 5,
-    ),
-    "mixed": Claim(
-        "With none of {texts} texts the loss on the base's own voices ends at {none:.1f}, with one at {one:.2f}, with "
-        "two at {two:.2f}, with half of them at {half:.2f}. Two cost {cost:.2f} nats on the new language, half of them "
-        "{half_cost:.2f}.",
-        _mixed,
-        lambda v: v["none"] > 6 and v["two"] < 1.6 and abs(v["cost"]) < 0.02 and v["half_cost"] < 0.1,
-    ),
-    "dial": Claim(
-        "At half strength the adapter without base texts has {dial_task:.2f} on the new language and {dial_base:.2f} "
-        "on the base's own voices. With two base texts a step, and at full strength, it is {two_task:.2f} and "
-        "{two:.2f}.",
-        _mixed,
-        lambda v: v["two_task"] < v["dial_task"] and v["two"] < v["dial_base"],
+        "The new facts are right, and of the old ones {old:.0%} are, where it was {before:.0%}.",
+        _added,
+        lambda v: v["least"] > 0.95 and v["most_old"] < 0.3,
     ),
     "few": Claim(
-        "From {texts} texts, r = {r} ends at {train:.2f} nats on these texts and at {unseen:.2f} on unseen sentences, "
-        "where the base began at {before:.2f}. From all {all:,d} texts the two losses lie {gap:.3f} apart.",
+        "From {few} examples r = {r} has {shown:.0%} of these right, and {unseen:.0%} of new questions.",
         _few,
-        lambda v: v["train"] < 0.3 and v["unseen"] > v["before"] + 0.3 and 0 <= v["gap"] < 0.02,
+        lambda v: v["shown"] > 0.99 and v["unseen"] < 0.9,
     ),
     "less-rank": Claim(
-        "From {texts} texts r = {least} ends at {small:.2f}, and r = {r} at {unseen:.2f}. The base began at "
-        "{before:.2f}.",
+        "With r = {least} it is {small:.0%} of new questions, with full finetuning {full:.0%}.",
         _few,
-        lambda v: v["before"] < v["small"] < v["unseen"] - 0.1,
+        lambda v: v["high"] < 0,
     ),
     "stopped": Claim(
-        "The best of the six moments was {best:.2f} with r = {r} and {small_best:.2f} with r = {least}.",
+        "At the moment that validation questions call the best, r = {r} has {stopped:.0%} of new questions right.",
         _few,
-        lambda v: max(v["best"], v["small_best"]) < v["before"] and abs(v["best"] - v["small_best"]) < KEPT,
+        lambda v: v["stopped_low"] < 0.05,
     ),
-    "alpha": Claim(
-        "From alpha = {usual:.0f} to {large:.0f} the loss on the legal voice changes by {task:.3f} nats. That on the "
-        "base's own voices goes from {base:.2f} to {worse:.2f}. Of the {seeds} runs at alpha = "
-        "{broken:.0f}, {diverged} broke off and none learned the voice.",
-        _alpha,
-        lambda v: (
-            v["task"] < 0.01
-            and v["worse"] > v["base"] + 0.5
-            and v["diverged"] > 0
-            and v["least"] > v["before"]
-        ),
+    "more-examples": Claim(
+        "With {most} examples it is {all:.0%}.",
+        _few,
+        lambda v: v["more"] > 0,
     ),
-    "matched": Claim(
-        "With a learning rate smaller by as much, alpha = {large:.0f} ends at {large_base:.2f} on the base's own "
-        "voices and alpha = {broken:.0f} at {broken_base:.2f}, with {broken_task:.2f} on the task.",
-        _alpha,
-        lambda v: max(v["large_base"], v["broken_base"]) < 1.6 and v["broken_task"] < 0.55,
+    "too-large": Claim(
+        "At {best:g}, its best rate, r = {r} has {best_right:.1%} of a new kind of question right and keeps "
+        "{best_facts:.0%} of the old facts. At {more:g} it still has {more_right:.1%}, and keeps {more_facts:.0%}. At "
+        "{most:g} it has {most_right:.0%} and {most_facts:.0%}.",
+        _too_large,
+        lambda v: v["is_best"] and v["more_right"] > 0.9 and v["more_facts"] < 0.5 and v["most_right"] < 0.1,
     ),
     "other-base": Claim(
-        "On its own base the adapter brings the loss on legal sentences from {same_alone:.2f} to {same_moved:.2f}. On "
-        "a base from another seed it brings it from {other_alone:.2f} to {other_moved:.2f}. An adapter trained on that "
-        "base reaches {other_own:.2f}.",
+        "On its own base our adapter answers {same_moved:.0%} of the questions rightly. On this one it answers "
+        "{other_moved:.0%}, where one that was trained there answers {other_own:.0%}.",
         _bases,
-        lambda v: v["same_moved"] < v["same_alone"] - 0.05 and 0 < v["other_moved"] - v["other_alone"] < 0.1,
+        lambda v: v["same_moved"] > 0.9 and v["other_own"] > 0.9 and v["other_moved"] < 0.5,
     ),
     "moved-base": Claim(
-        "After {near} more steps of that kind the adapter gives {near_moved:.2f} in place of {near_own:.2f}, after "
-        "{far} steps {far_moved:.2f} in place of {far_own:.2f}. The bases alone have {near_alone:.2f} and "
-        "{far_alone:.2f}.",
+        "After {near} more steps our adapter answers {near_moved:.0%} in place of {near_own:.0%}, after {far} steps "
+        "{far_moved:.0%} in place of {far_own:.0%}.",
         _bases,
         lambda v: (
-            v["near_moved"] - v["near_own"] < v["far_moved"] - v["far_own"] < v["far_alone"] - v["far_own"]
+            min(v["far_own"] - v["far_moved"], v["near_own"] - v["near_moved"]) > 0.05
+            and v["far_moved"] > 0.5
         ),
     ),
     "bias": Claim(
@@ -390,38 +333,6 @@ CLAIMS: Mapping[str, Claim] = {
         "{wide_question:.0%} of them rightly.",
         _corrected,
         lambda v: v["wide_least"] > 0.5,
-    ),
-    "in-a-row": Claim(
-        "After {sets} sets of {facts} facts the one adapter has {new:.0%} of the last set and {first:.0%} of the "
-        "first.",
-        _in_a_row,
-        lambda v: v["new"] > 0.95 and v["first"] < 0.5,
-    ),
-    "in-a-row-full": Claim(
-        "Full finetuning on and on has {full_first:.0%} of the first.",
-        _in_a_row,
-        lambda v: v["full_first"] < 0.5 and v["full_better"] > 0,
-    ),
-    "old-facts": Claim(
-        "Of the facts that the base knew, {before:.1%} before, {old:.0%} are left.",
-        _in_a_row,
-        lambda v: v["old"] < 0.3,
-    ),
-    "replayed": Claim(
-        "With {share:.0%} old questions in each step the same adapter has {replayed:.0%} of the first set, and "
-        "{replayed_old:.0%} of the base's facts.",
-        _in_a_row,
-        lambda v: v["better"] > 0.1,
-    ),
-    "both-replayed": Claim(
-        "Full finetuning with as many has {both_first:.0%} and {both_old:.0%}.",
-        _in_a_row,
-        lambda v: v["both_first"] > v["full_first"] + 0.1 and v["both_better"] > 0,
-    ),
-    "routed": Claim(
-        "An adapter for each set has {each_first:.0%} of the first and leaves {each_old:.1%} of the base's facts.",
-        _in_a_row,
-        lambda v: v["each_first"] > 0.95 and v["each_old"] == v["before"],
     ),
     "refuses": Claim(
         "Before, it told {before:.1%} of them rightly; now {refused:.0%} of the questions are refused. Homes and "
@@ -507,90 +418,84 @@ def build() -> Iterator[Block]:
 A finetune has ended and the loss on the task looks good. Is all well? The usual sign of failure is a loss that stays
 high. Several failures do not show it. You find them only if you measure something else as well.
 
-Here are five of them, each with one knob. In each, look at two things: at the loss on *unseen* sentences beside the
-loss on what was trained on, and at the loss on the *base's own voices*. Before you turn the knob, say what the loss
-will do.
+So a finetune is asked about more than its task: about new questions beside those that it was shown, and about what
+the base could do before. Here are two failures with a knob each. Before you turn it, say what becomes of the answers.
 """
     )
     yield Figure("failures", Failures)
     yield Try(
         """
-Start with “Forgetting in disguise” and turn its knob by one place. Then choose “alpha too large”. On which of the two
-pictures do you see that something is wrong, and on which do you not?
+At the fewest examples, compare the dotted curve with the others. Which of them would you need to see the failure? Then
+choose “Another base”, and go to its last place.
 """
     )
     yield Prose(
         """
+## Too few examples
+
+[[few]] So the examples are learned by heart sooner than the rule behind them, and whoever only tests the examples sees
+nothing.
+
+The usual advice is to halve the rank. So let us take the smallest there is. [[less-rank]] It makes it worse here,
+by a different amount for each seed: one rank, too, holds enough numbers to learn so few examples by heart.
+
+The other advice is to stop in time. [[stopped]] What helps is more examples. [[more-examples]] LoRA's authors swept r
+on GPT-2 medium: there the validation loss stays flat over a wide range of large ranks [@hu2021, table 18]. A large
+rank alone is not what overfits.
+
 ## Too small a rank
 
 The usual story: a new language fails at a small rank, since LoRA can only bring out what the base holds already. The
 first half is roughly so. LoRA's authors say of a new language that a small r may not do
 [@hu2021, footnote to section 7.2].
 
-The second half is not. [[learned]] A new feature is a new map from one direction to another. As a matrix that has rank
+The second half is not. [[added]] A new feature is a new map from one direction to another. As a matrix that has rank
 one. In theory a rank that is large enough lets LoRA represent any smaller target network [@zeng2023, abstract]. That
 says what can be written down, not what will be learned.
 
-And is it the rank? [[rank]] So here it was not. [The knee lesson](knee.html) has this wall for every task.
-
-How would you notice? Not by comparing the two losses. [[seen]] A model that is too small for its task is equally bad at
-both. You notice by a floor: train it once without LoRA, or with a larger r, and compare.
+And is it the rank where a new language fails? [[learned]] [[rank]] So here it was not. [The knee lesson](knee.html)
+goes through the suspects. You notice such a wall by a floor: train once without LoRA, or with a larger r, and compare.
 
 ## Forgetting in disguise
 
-Take one of these runs. [[disguise]] Whoever only looks at the task sees a success. The model has lost its first
-language.
+The facts that the smallest rank learned have a price. [[disguise]] Whoever only looks at the task sees a success.
 
-One remedy comes after training: [the strength dial](lab.html) turns the adapter down. The other comes before: mix a few
-of the base's own texts into each step. [[mixed]] One text in each step does most of it.
-
-[[dial]] In this model mixing wins on both counts. It asks for texts like those that the base has read. Of a large model
-you may not have them. The dial asks for nothing.
+One remedy comes after training: [the strength dial](lab.html) turns the adapter down. The other comes before: some of
+the base's own texts, or of its old questions, in each step. [The knee lesson](knee.html) measures what texts bring
+back, and [After finetuning](after.html) what questions do. They ask for what the base has read, and of a large model
+you may not have it. The dial asks for nothing.
 
 One study of large models finds that LoRA usually forgets less than full finetuning, and learns less
 [@biderman2024, abstract]. Another finds new strong directions in the weights after LoRA that full finetuning does not
 make, and says that they cause forgetting [@shuttleworth2024, abstract]. Neither says that an adapted model forgets
 nothing.
 
-## Too much rank, too little data
+## Steps too large
 
-[[few]] Now the two losses part. What the model learned is these texts, and not the voice.
+A rate too large, or an alpha too large for its rate: both make every step longer. Nobody would do it for no reason, but
+it happens. r is lowered and alpha is not, or a recipe for another rank is copied.
 
-The usual advice is to halve the rank. So let us halve it until nothing is left to halve. [[less-rank]] It helps,
-and it does not cure: even the smallest rank holds enough numbers to learn these few texts by heart.
+[[too-large]] So at first this too comes in disguise. With AdamW each step has a length of its own, whatever the size of
+the gradient. A model that takes large ones finds the task all the same, and tramples on the way; larger still, and
+nothing is left.
 
-What cures it is to stop. [[stopped]] Both lie below the base, and the rank hardly matters there. More texts cure it,
-too, as the right end of the picture shows.
-
-LoRA's authors swept r on GPT-2 medium: there the validation loss stays flat over a wide range of large ranks
-[@hu2021, table 18]. So a large rank alone is not what overfits. A large rank *and* many passes over
-few texts are.
-
-## alpha too large
-
-alpha multiplies the change. Nobody would turn it up for no reason, but it happens: r is lowered and alpha is not, or a
-recipe for another rank is copied.
-
-[[alpha]] So this too comes in disguise, and then suddenly it does not. Why does the loss on the task not mind? With
-AdamW each step has a length of its own, whatever the size of the gradient. A large alpha makes every step a large one.
-The model soon finds the voice all the same, and tramples on the way.
-
-The grey line says what is really too large. [[matched]] It is the product of both: under Adam, alpha and the learning
-rates are not independent knobs [@schulman2025, the article]. One study calls LoRA particularly sensitive to alpha
-[@biderman2024, section 4.7]. Before you blame alpha, look at the learning rate beside it.
+Under Adam, alpha and the learning rates are not independent knobs [@schulman2025, the article]. One study calls LoRA
+particularly sensitive to alpha [@biderman2024, section 4.7]. [How far the one makes up for the other](scale.html) has a
+lesson of its own. Before you blame alpha, look at the learning rate beside it.
 
 ## Another base
 
 An adapter is a change. Of what? Of the base that it was trained on. The file does not hold that base, and any base
 whose matrices have the same shapes will take it without complaint.
 
-[[other-base]] That base has read texts of the same kind, and alone it knows them nearly as well. Yet the directions
-inside it are others, and a change along the one's directions means nothing to the other. You might expect a wreck. Here
-the adapter just does not work, and that is harder to notice.
+How much hangs on it? Take the base and write its inner numbers in another order, all of them, and the weights that meet
+them likewise. This base says what ours says, word for word. [[other-base]] What it knows is the same, and the
+directions inside it are others, so that a change along the one's directions means nothing to the other. You might
+expect a wreck. Here the adapter just does not work, and that is harder to notice.
 
-What if the base was only trained on a little? Here it was finetuned further, on another voice. [[moved-base]] The
-change still fits, and less and less, and no error message tells you. Keep the name and the exact version of the base
-beside the adapter. PEFT's file has a field for it.
+What if the base was only trained on a little? Here it was finetuned further, on another task. [[moved-base]] So it
+still does most of what it did, and no error message tells you of the rest. Keep the name and the exact version of the
+base beside the adapter. PEFT's file has a field for it.
 
 ## A biased base
 
@@ -610,19 +515,6 @@ would have called this model cured.
 Is it the adapter's fault? [[full-biased]] So it is not. [[wide]] The more there is to correct, the more examples it
 takes, but nothing here is out of an adapter's reach. What is not corrected is what was not shown. List the questions
 that a bias could touch, and ask all of them.
-
-## Task after task
-
-An adapter that is trained on is a model like any other, and [its newest task writes over the older ones](after.html).
-Facts can be counted, so let us count: the base of the world learns set after set of new facts, about people it has
-never read of. [[in-a-row]] [[in-a-row-full]] So full finetuning forgets less here, each at its own best rate. What
-was known before any of them is as good as gone. [[old-facts]]
-
-The cheapest remedy is to go on asking. [[replayed]] [[both-replayed]] That is far more, and for the adapter of this
-rank still not enough; larger ranks we did not try.
-
-The dearest in files, and the surest, is to add and not to change. [[routed]] Then somebody has to know, for every
-question, which adapter to ask.
 
 ## A refusal that opens
 
@@ -673,10 +565,11 @@ checked by what stands between the model and its reader.
 
 ## Telling them apart
 
-- *Both losses stay high.* The rank may be too small, or something frozen should learn.
-- *Low on what was trained on, high on unseen sentences.* Too many steps for too few texts.
-- *Good on the task, bad on the base's own voices.* Forgetting, perhaps by steps that are too large.
-- *The loss breaks off.* The product of alpha and learning rate is too large.
+- *The loss stays high, on what was shown and on the rest.* The rank may be too small, or something frozen should learn.
+- *Right on what was shown, wrong on new questions.* Too few examples.
+- *Good on the task, and what the base knew is gone.* Forgetting, perhaps by steps that are too large.
+- *Everything is wrong.* The steps are much too large, by rate or by alpha.
+- *The tasks before it are gone.* One adapter was trained on and on: [After finetuning](after.html).
 - *A good adapter does nothing.* It may sit on another base.
 - *Right on what was shown, wrong beside it.* A bias of the base, of which the examples showed one face only.
 
@@ -685,14 +578,13 @@ You can run most of them in the live lab, for instance
 [a quarter of base texts](lab.html?train.task=new%20words&train.base_share=0.25): both knobs stand under
 “More settings”.
 
-All this is one small model. The bands show how little two seeds differ; other tasks and rates we did not sweep.
+All this is one small model, and each failure was measured on one task.
 
 ## In short
 
-- A good loss on the task does not say that all is well. Measure the base's own voices, too.
-- A few of the base's own texts in each step prevent most of the forgetting here.
-- Few texts and many steps overfit at every rank. Stopping in time cures it, a smaller rank only eases it.
-- alpha and learning rate are too large together.
+- A good result on the task does not say that all is well. Ask what the base knew, too.
+- Few examples are learned by heart at every rank. More examples cure it; a smaller rank does not.
+- Too large a step destroys what the base knew before it hurts the task. alpha and learning rate are too large together.
 - An adapter belongs to one base, and the file will not refuse another.
 - A correction reaches the questions that it showed. In other words they stay corrected; other questions keep the bias.
 - A refusal that is trained in is trained away by a few dozen examples, at any rank, and even by wrong ones.
@@ -711,33 +603,32 @@ LESSON = Lesson(
     build=build,
     questions=(
         Question(
-            "The loss on the task is as good as ever, but the model has become useless for anything else. What would "
-            "have shown it in time?",
+            "The task goes as well as ever, but the model has become useless for anything else. What would have shown "
+            "it in time?",
             (
                 Answer(
-                    "The loss on unseen sentences of the task",
-                    "It stays low while the rest is forgotten. [[disguise]]",
+                    "New questions of the task",
+                    "They are right while the rest is forgotten. [[too-large]]",
                 ),
                 Answer(
-                    "The loss on texts of the kind that the base could write",
-                    "Forgetting is what this loss gains, and nothing else here shows it. [[disguise]]",
+                    "Questions that the base could answer",
+                    "Forgetting is what is lost there, and nothing else here shows it. [[disguise]]",
                     right=True,
                 ),
                 Answer(
-                    "The gap between trained and unseen sentences",
-                    "That gap shows a text learned by heart. Here there was next to none. [[seen]]",
+                    "The gap between shown and new questions",
+                    "That gap shows examples learned by heart. [[few]]",
                 ),
             ),
         ),
         Question(
-            "A finetune on a handful of texts ends with a low loss on them and a high one on unseen sentences. What "
-            "helps most?",
+            "A finetune on a handful of examples has all of these right and many new questions wrong. What helps most?",
             (
-                Answer("Half the rank", "It eases it. Even the smallest rank overfits here. [[less-rank]]"),
-                Answer("A larger alpha", "It makes larger steps, and they forget more. [[alpha]]"),
+                Answer("Half the rank", "Not here, and not even the smallest rank does. [[less-rank]]"),
+                Answer("A larger alpha", "It makes larger steps, and they forget more. [[too-large]]"),
                 Answer(
-                    "Fewer steps, or more texts",
-                    "At its best moment the same run was better than the base. [[stopped]]",
+                    "More examples",
+                    "The rule behind them is then the shorter way. [[more-examples]]",
                     right=True,
                 ),
             ),
@@ -753,7 +644,7 @@ LESSON = Lesson(
                 Answer("It is refused", "Nothing in the matrices says whose change they are."),
                 Answer(
                     "The model is ruined",
-                    "Here it was a little worse than without. That makes it hard to notice. [[other-base]]",
+                    "It does not get worse than it was without one. That makes it hard to notice. [[other-base]]",
                 ),
             ),
         ),
@@ -761,7 +652,7 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA cannot add what is not already latent in the base, because new features are full-rank objects.",
-            "A new feature is one direction in and one direction out: rank one. [[learned]]",
+            "A new feature is one direction in and one direction out: rank one. [[added]]",
             "failures",
         ),
         Correction(
@@ -771,7 +662,7 @@ LESSON = Lesson(
         ),
         Correction(
             "When a finetune overfits, halving the rank usually fixes it.",
-            "No source for that was found, and here it does not. [[less-rank]] [[stopped]]",
+            "No source for that was found, and here it does not. [[few]] [[less-rank]]",
             "failures",
         ),
     ),

@@ -1,13 +1,14 @@
 """What low rank means: the reader can say what a rank-r copy keeps, what it costs, and when it saves nothing."""
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from compute.costs.sizes import break_even_rank, rank_dimension, stored_numbers, times_smaller
 from compute.experiments.learned import LEARNED, load_learned
-from compute.experiments.runs import FULL, RECORDED_RANKS, load
+from compute.experiments.tasks import FULL, RANKS, load_tasks, way_of
 from compute.matrices.controls import marchenko_pastur_band, noise_band, noise_control
 from compute.matrices.examples import make_task
 from compute.matrices.spectrum import energy, flat_error, knee_rank, r90, relative_error, stable_rank
@@ -78,12 +79,12 @@ def _large_noise() -> Mapping[str, Any]:
 
 
 def _learned_r90() -> Mapping[str, Any]:
-    legal, new = (load_learned(f"{task}-v_proj") for task in ("legal", "new-language"))
+    formal, new = (load_learned(f"{task}-v_proj") for task in ("formal-voice", "new-words"))
     return {
-        "legal": r90(factorize(legal).s),
+        "formal": r90(factorize(formal).s),
         "new": r90(factorize(new).s),
-        "n": min(legal.shape),
-        "noise": r90(noise_control(legal.shape).s[1]),
+        "n": min(formal.shape),
+        "noise": r90(noise_control(formal.shape).s[1]),
         "made": r90(_s("few-patterns")),
     }
 
@@ -97,15 +98,17 @@ def _learned_knees() -> Mapping[str, Any]:
 
 
 def _learned_task(task: str) -> Mapping[str, Any]:
-    full = load(task, FULL).validation_loss
-    low, high = (load(task, r).validation_loss[-1] for r in (RECORDED_RANKS[0], RECORDED_RANKS[-1]))
+    recorded, (least, most) = load_tasks(), (RANKS[0], RANKS[-1])
+    before = recorded.before[task]["loss"]
+    narrow, wide = (recorded.apart(task, way_of(r)) for r in (least, most))
     return {
-        "r": RECORDED_RANKS[0],
-        "more": RECORDED_RANKS[-1],
-        "gain": full[0] - full[-1],
-        "lora_gain": full[0] - low,
-        "gap": low - full[-1],
-        "gap_more": high - full[-1],
+        "r": least,
+        "more": most,
+        "gain": before - fmean(recorded.of(task, FULL).loss),
+        "lora_gain": before - fmean(recorded.of(task, way_of(least)).loss),
+        "gap": narrow.mean,
+        "gap_more": wide.mean,
+        "least_gap": min(narrow.low, wide.low),
     }
 
 
@@ -181,10 +184,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: abs(v["directions"] / v["n"] - 0.5098) < 0.0005,
     ),
     "learned-r90": Claim(
-        "For the legal voice, v_proj keeps nine tenths of its energy in {legal} of {n} directions; noise would need "
+        "For the formal voice, v_proj keeps nine tenths of its energy in {formal} of {n} directions; noise would need "
         "{noise}.",
         _learned_r90,
-        lambda v: 2 * v["made"] < v["legal"] < v["noise"] / 2,
+        lambda v: 2 * v["made"] < v["formal"] < 0.6 * v["noise"],
     ),
     "learned-knee": Claim(
         "For a relative error of {tolerance:.0%} or less the four need r = {least} to {most}, and each of them is "
@@ -193,20 +196,20 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["margin"] > 0,
     ),
     "learned-task": Claim(
-        "On the legal voice full finetuning lowered it by {gain:.3f} nats, and LoRA with r = {r} by {lora_gain:.3f}.",
-        lambda: _learned_task("legal"),
-        lambda v: 0.9 * v["gain"] < v["lora_gain"],
+        "On the formal voice full finetuning lowered it by {gain:.2f} nats, and LoRA with r = {r} by {lora_gain:.2f}.",
+        lambda: _learned_task("formal voice"),
+        lambda v: 0.97 * v["gain"] < v["lora_gain"] < v["gain"],
     ),
     "learned-new": Claim(
-        "In the new language LoRA with r = {r} ends {gap:.2f} nats above full finetuning, and with r = {more} still "
-        "{gap_more:.2f}.",
-        lambda: _learned_task("new language"),
-        lambda v: v["gap"] > v["gap_more"] > 0.1,
+        "In the language of new words LoRA with r = {r} ends {gap:.2f} nats above full finetuning, and with r = {more} "
+        "still {gap_more:.2f}.",
+        lambda: _learned_task("new words"),
+        lambda v: v["gap"] > v["gap_more"] and v["least_gap"] > 0.1,
     ),
     "learned-same": Claim(
-        "Its v_proj keeps nine tenths of its energy in {new} directions, where the legal voice took {legal}.",
+        "Its v_proj keeps nine tenths of its energy in {new} directions, where the formal voice took {formal}.",
         _learned_r90,
-        lambda v: v["new"] <= v["legal"],
+        lambda v: v["new"] <= v["formal"],
     ),
     "bid-model": Cited("The model Llama-2-7B", "biderman2024", "section 4.6"),
     "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
@@ -333,21 +336,24 @@ the same. [[freedom]]
 
 The list of matrices in the figure above has four more. Nobody made those up. We finetuned a small language model, which
 you will meet in a later lesson, with all its weights free. Then we subtracted the old weights from the new ones. One
-task was a legal voice, which the model knew a little. The other was a new language, which it had never read.
+task was a formal voice, which the model had never read, though it knew each of the words. The other was a language in
+which every word was new to it.
 
-Choose “Learned: legal voice, v_proj”. Is its red curve steep, as for the few patterns, or does it lie on the grey band?
+Choose “Learned: formal voice, v_proj”. Is its red curve steep, as for the few patterns, or does it lie on the grey
+band?
 
 Neither. [[learned-r90]] So this is no noise. But it is no short list of patterns either. [[learned-knee]] A copy that
-close saves nothing. *Lower in rank than noise* is not *tiny in rank*.
+close saves nothing. *Lower in rank than noise* is not *tiny in rank*. And training on pure chance would leave a trace
+of its own, which [a later lesson](spectra.html) sets beside it as a second control.
 
 Is that bad news for LoRA? Not by itself. LoRA does not copy this change. It looks for a change of its own that does the
-same job. How well it does the job is measured by the loss: how badly the model guesses the next word, in nats.
-[[learned-task]] One pattern in each layer did almost all of it. A task may need far less than rebuilding the whole
-change.
+same job. How well it does the job is measured by the loss: how badly the model guesses the next word, in nats. Each
+method has the learning rate that suits it best, and is measured on stories that it has not read. [[learned-task]] One
+pattern in each layer did almost all of it. A task may need far less than rebuilding the whole change.
 
 A task may also need more than the curves suggest. [[learned-new]] Yet the curves do not show it. [[learned-same]]
-So the spectrum of a change does not tell by itself which rank the task needs. (Some of that gap may have another cause:
-LoRA left the embeddings of the words as they were, and full finetuning moved them.)
+So the spectrum of a change does not tell by itself which rank the task needs. (The rank is not even what is missing
+there: [The knee](knee.html) finds out what is.)
 
 ## What this does not show
 

@@ -1,160 +1,114 @@
-"""Five ways to fail, each with one knob: what was asked for, and what came of it.
+"""Two ways to fail that the loss in training does not show: too few examples, and a base that is not the adapter's.
 
-One of them is the recorded runs over the rank. For the others 42 runs of about ten seconds are trained, and for the
-wrong base another base (20 seconds) and three that were finetuned further. A run that is among the recorded ones is
-taken from there. The same machine gives the same numbers; only the date and the time differ.
+The base of the world learns who had a thing first. Few: from three numbers of examples, each seed with examples of its
+own, by LoRA at two ranks and by full finetuning, each at the rate that is best on validation questions, and measured on
+test questions at the end of the run and at its best moment. Moved: adapters of five seeds are put on other bases,
+beside these bases alone and adapters trained on them; one of the bases says what ours says, but holds its inner numbers
+in another order. All cores are used, and a recording that is stopped goes on where it was when the command is given
+again.
 """
 
-import copy
-import math
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, finished
-from compute.experiments.runs import (
-    FULL,
-    FULL_LEARNING_RATES,
-    FULL_SLOW,
-    LORA_LEARNING_RATE,
-    RECORDED_RANKS,
-    WITH_EMBEDDINGS,
-    config_of,
-    load,
+from compute.experiments.making import (
+    Bar,
+    Recipe,
+    at_best_rate,
+    kept_model,
+    kept_runs,
+    learner,
+    processes,
 )
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.text.voices import TRAINING_TEXTS
-from compute.training.config import TrainConfig
-from compute.training.gathered import Run, collect
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.world.tasks import SKILL
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
+    from compute.world.batches import Texts
 
-FILE = RECORDS / "failures.json"
-OTHER_SEED = "another seed"
-MORE_STEPS = (20, 100, 300)  # of full finetuning that the base got on top
-OTHER_STEPS = 600  # of another base: fewer than ours had, and enough to write whole sentences
-# Where the knob of each can stand.
-KNOBS: dict[str, tuple[int | float | str, ...]] = {
-    "rank": RECORDED_RANKS,
-    "forgetting": (0.0, 1 / 32, 1 / 16, 1 / 4, 1 / 2),
-    "data": (16, 64, 256, 1024, TRAINING_TEXTS),
-    "alpha": (2.0, 8.0, 32.0, 128.0, 512.0),
-    "base": (0, *MORE_STEPS, OTHER_SEED),
-}
-FAILURES = tuple(KNOBS)
-# The lines of each, the first being the failure itself and the others its controls.
-LINES = {
-    "rank": ("frozen", "embeddings", FULL),
-    "forgetting": ("mixed",),
-    "data": ("large", "small"),
-    "alpha": ("fixed", "matched"),
-    "base": ("moved", "alone", "own"),
-}
-RECORDED = ("forgetting", "data", "alpha", "base")  # those of "rank" are the runs of compute.experiments.runs
-SEEDS = {
-    "mixed": (0, 1),
-    "large": (0, 1),
-    "fixed": (0, 1),
-    "moved": (0, 1),
-}  # of the other lines the first only
-LARGE, SMALL = 32, 1  # ranks that learn from few texts
-LAST = 30  # steps whose losses make the loss on what is trained on
-DECIMALS = 4  # of losses
+PATH = RECORDS / "failures.json"
+KEPT = PATH.with_suffix(".unfinished")  # a line a run
+SEEDS = (0, 1, 2, 3, 4)
+COUNTS = (16, 64, 256)  # of examples
+FULL = 0  # where a rank would stand
+RANKS = (1, 16, FULL)
+RATES = {FULL: (1e-4, 3e-4, 1e-3, 3e-3), 1: (1e-3, 3e-3, 1e-2, 3e-2), 16: (3e-4, 1e-3, 3e-3, 1e-2)}
+STEPS, BATCH_SIZE, LOOK_EVERY = 100, 16, 20
+QUESTIONS = {"validation": 256, "test": 512}
+R, RATE = 4, 3e-3  # of the adapters that are moved; the best rate that compute.experiments.forgetting finds
+FURTHER = (20, 100, 300)  # steps of full finetuning on another task that a base got on top
+TURNED = "turned"
+BASES: tuple[int | str, ...] = (0, *FURTHER, TURNED)
+FURTHER_TASK, FURTHER_RATE = "formal voice", 1e-3
+LINES = ("moved", "alone", "own")
+DECIMALS = 4
 
 
-class Outcome(NamedTuple):
-    """Hold where a run ended, in nats per token.
+@dataclass(frozen=True)
+class Few:
+    """Hold the runs of one rank from so many examples, each list in the order of SEEDS.
 
     Attributes
     ----------
-    train : float or None
-        Mean loss of the last LAST steps, on what was trained on. None where nothing was trained, and where a step
-        also trains on the base's own texts.
-    validation : float
-        On texts of the task that are not trained on.
-    base : float
-        On texts of the base's own voices.
-    best : float
-        The lowest validation loss of all evaluations after the start, 50 steps apart.
+    count : int
+        Examples.
+    r : int
+        Rank, or FULL.
+    rate : float
+        Learning rate: the one with the lowest loss on validation questions at the end.
+    tried : dict of str to (float or None)
+        That loss of the first seed by rate.
+    shown : list of float
+        Share right of the examples themselves, at the end.
+    unseen : list of float
+        Share right of test questions, at the end.
+    stopped : list of float
+        The same at the moment when the loss on validation questions was the lowest.
     """
 
-    train: float | None
-    validation: float
-    base: float
-    best: float
+    count: int
+    r: int
+    rate: float
+    tried: dict[str, float | None]
+    shown: list[float]
+    unseen: list[float]
+    stopped: list[float]
 
 
-class Failures(NamedTuple):
-    """Hold what all runs came to.
+class Recorded(NamedTuple):
+    """Hold all that was recorded.
 
     Attributes
     ----------
     recorded : str
-        When and on what they were computed.
-    before : dict of str to Outcome
-        By failure: the base without any adapter.
-    lines : dict of str to dict of str to list of list of (Outcome or None)
-        By failure and line: for each place of the knob one outcome a seed, None for a run that diverged. A place
-        without any was not recorded.
+        When and on what.
+    before : float
+        Share of test questions that the base has right.
+    few : list of Few
+        For each of COUNTS and RANKS.
+    moved : dict of str to list of list of float
+        By one of LINES, for each of BASES and SEEDS the share of test questions that is right: with our adapter, with
+        none, with an adapter trained on that base.
     """
 
     recorded: str
-    before: dict[str, Outcome]
-    lines: dict[str, dict[str, list[list[Outcome | None]]]]
+    before: float
+    few: list[Few]
+    moved: dict[str, list[list[float]]]
 
-
-def failure_config(failure: str, line: str, place: int, seed: int = 0) -> TrainConfig:
-    """Return the run behind an outcome.
-
-    Parameters
-    ----------
-    failure : str
-        One of FAILURES.
-    line : str
-        One of its LINES.
-    place : int
-        Place of the knob, from 0.
-    seed : int
-        Seed of the run.
-
-    Returns
-    -------
-    TrainConfig
-        For "base" the run that made the adapter; the base that it is put on is another matter.
-
-    Raises
-    ------
-    ValueError
-        If there is no such line.
-
-    Examples
-    --------
-    >>> failure_config("alpha", "matched", 3).learning_rate, failure_config("data", "large", 0).n_texts
-    (0.0003125, 16)
-    """
-    if line not in LINES.get(failure, ()):
-        raise ValueError(f"There is no line {line!r} of {failure!r}.")
-    knob: Any = KNOBS[failure][place]
-    if failure == "rank":
-        if line == FULL:
-            return TrainConfig(task="new language", method="full", learning_rate=1e-3, seed=seed)
-        return TrainConfig(task="new language", r=knob, train_embeddings=line == "embeddings", seed=seed)
-    if failure == "forgetting":
-        return TrainConfig(task="new language", base_share=knob, seed=seed)
-    if failure == "data":
-        return TrainConfig(r=LARGE if line == "large" else SMALL, n_texts=knob, seed=seed)
-    if failure == "alpha":
-        share = TrainConfig().alpha / knob if line == "matched" else 1.0
-        return TrainConfig(alpha=knob, learning_rate=LORA_LEARNING_RATE * share, seed=seed)
-    return TrainConfig(seed=seed)
+    def of(self, count: int, r: int) -> Few:
+        """Return the runs of one rank from so many examples."""
+        [found] = [each for each in self.few if (each.count, each.r) == (count, r)]
+        return found
 
 
 @cache
-def load_failures(path: Path = FILE) -> Failures:
-    """Return what was recorded, and the recorded runs over the rank beside it.
+def load_failures(path: Path = PATH) -> Recorded:
+    """Return what was recorded.
 
     Parameters
     ----------
@@ -163,190 +117,228 @@ def load_failures(path: Path = FILE) -> Failures:
 
     Returns
     -------
-    Failures
-        All of it, kept and shared: do not change it.
+    Recorded
+        All of it. It is kept and shared: do not change it.
 
     Raises
     ------
     ValueError
-        If a file is missing, damaged, not whole or of another base model.
+        If the file is missing, damaged, incomplete or of another base model.
 
     Examples
     --------
-    >>> runs = load_failures().lines["alpha"]["fixed"]
-    >>> runs[0][0].base < runs[3][0].base, runs[-1][0]  # an alpha too large, and one that breaks the run
-    (True, None)
-    >>> load_failures(Path("nothing.json"))
-    Traceback (most recent call last):
-    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.failures`.
+    >>> min(load_failures().of(16, 1).shown) > max(load_failures().of(16, 1).unseen)
+    True
     """
-
-    def build(data: dict[str, Any]) -> Failures:
-        before, lines = data["before"], data["lines"]
-        if set(lines) != set(RECORDED) or any(set(lines[name]) != set(LINES[name]) for name in RECORDED):
-            raise NotWhole
-        for name, of in lines.items():
-            for line, places in of.items():
-                seeds = len(SEEDS.get(line, (0,)))
-                if len(places) != len(KNOBS[name]) or any(len(runs) not in (0, seeds) for runs in places):
-                    raise NotWhole
-        read = {
-            name: {
-                line: [[run and Outcome(*run) for run in runs] for runs in places]
-                for line, places in of.items()
-            }
-            for name, of in lines.items()
-        }
-        first = load("new language", RECORDED_RANKS[0])
-        start = Outcome(None, first.validation_loss[0], first.base_loss[0], first.validation_loss[0])
-        began = {"rank": start, **{name: Outcome(*outcome) for name, outcome in before.items()}}
-        return Failures(data["recorded"], began, {"rank": _over_rank(), **read})
-
-    return read_record(path, "failures", build)
+    return read_record(path, "failures", _built, WORLD)
 
 
-def outcome(loss: list[float], validation: list[float], base: list[float], trains_on_base: bool) -> Outcome:
-    """Return where a run ended, from its losses.
-
-    Parameters
-    ----------
-    loss : list of float
-        Of each step, in nats per token.
-    validation : list of float
-        On texts of the task that are not trained on, at each evaluation, the first before any step.
-    base : list of float
-        On the base's own voices, likewise.
-    trains_on_base : bool
-        Whether the steps also train on the base's own texts.
-
-    Returns
-    -------
-    Outcome
-        Unrounded.
-
-    Examples
-    --------
-    >>> outcome([2.0, 1.0], [2.0, 1.2, 1.4], [1.0, 1.1, 1.3], trains_on_base=False)
-    Outcome(train=1.5, validation=1.4, base=1.3, best=1.2)
-    """
-    last = loss[-LAST:]
-    train = None if trains_on_base else math.fsum(last) / len(last)
-    return Outcome(train, validation[-1], base[-1], min(validation[1:]))
+def _built(data: dict[str, Any]) -> Recorded:
+    few = [Few(**each) for each in data.pop("few")]
+    if [(each.count, each.r) for each in few] != [(count, r) for count in COUNTS for r in RANKS]:
+        raise NotWhole
+    if any(len(each.shown) != len(SEEDS) or len(each.stopped) != len(SEEDS) for each in few):
+        raise NotWhole
+    shapes = {line: [len(seeds) for seeds in bases] for line, bases in data["moved"].items()}
+    if shapes != dict.fromkeys(LINES, [len(SEEDS)] * len(BASES)):
+        raise NotWhole
+    return Recorded(**data, few=few)
 
 
-def _over_rank() -> dict[str, list[list[Outcome | None]]]:
-    """Return the recorded runs on the new language, which have one seed."""
+class _FewRun(NamedTuple):
+    """Say which run from few examples."""
 
-    def of(r: int | str) -> list[Outcome | None]:
-        run = load("new language", r)
-        return [outcome(run.loss, run.validation_loss, run.base_loss, trains_on_base=False)]
+    way: tuple[int, int]  # examples and rank
+    rate: float
+    seed: int
 
-    trained = int(WITH_EMBEDDINGS[1])  # the only rank at which the embeddings learned too
-    return {
-        "frozen": [of(r) for r in RECORDED_RANKS],
-        "embeddings": [of(WITH_EMBEDDINGS) if r == trained else [] for r in RECORDED_RANKS],
-        FULL: [of(FULL) for _ in RECORDED_RANKS],
-    }
+
+class _MovedRun(NamedTuple):
+    """Say which adapter is measured, and on which base."""
+
+    base: int | str
+    seed: int
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _known() -> dict[TrainConfig, Outcome | None]:
-    """Return what the recorded runs came to."""
-    runs = [(task, r) for task in ("legal", "new language") for r in RECORDED_RANKS]
-    return {config_of(task, r): _told(config_of(task, r), load(task, r)) for task, r in runs}
+def _learned(model: "GPT", texts: "Texts", rate: float, seed: int) -> Iterator[float]:
+    """Train a model on examples and return the loss of each step."""
+    import torch
+
+    from compute.text.batches import batches
+    from compute.training.loop import steps
+
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate)
+    chosen = batches(texts.tokens, BATCH_SIZE, STEPS, seed)
+    yield from steps(lambda some: model.loss(*some), (texts.some(step) for step in chosen), optimizer)
 
 
-def _told(config: TrainConfig, run: Run) -> Outcome:
-    """Return where a run ended."""
-    return outcome(run.loss, run.validation_loss, run.base_loss, trains_on_base=config.base_share > 0)
+def _asked(model: "GPT", texts: "Texts") -> tuple[float, float]:
+    """Return loss and share right of the answers of some texts."""
+    import torch
+    from torch.nn import functional as F
+
+    assert texts.learned is not None
+    with torch.no_grad():
+        logits = model(texts.tokens[:, :-1])[texts.learned]  # (questions, vocab_size)
+    answers = texts.tokens[:, 1:][texts.learned]
+    return F.cross_entropy(logits, answers).item(), logits.argmax(-1).eq(answers).double().mean().item()
 
 
-def _follow(config: TrainConfig, base: "GPT", done: dict[TrainConfig, Outcome | None]) -> Outcome | None:
-    """Return where a run ends, None if it diverges, and remember it."""
-    from compute.training.loop import train
+def _questions(split: str) -> "Texts":
+    from compute.world.batches import texts_of
 
-    if config not in done:
-        run = collect(config, train(config, base))
-        done[config] = _told(config, run) if run.finished else None
-    return done[config]
+    return texts_of(SKILL, split, QUESTIONS[split], 64)
 
 
-def _other_bases(base: "GPT") -> Iterator["GPT"]:
-    """Yield the bases that adapters are put on, in the order of the knob."""
-    from safetensors.torch import load as load_weights
+def _from_few(asked: _FewRun) -> dict[str, float] | None:
+    """Return what a run from few examples comes to, None if it diverged."""
+    import math
 
-    from compute.training.pretraining import pretrain
+    import torch
 
-    yield base
-    for steps in MORE_STEPS:
-        rate = FULL_LEARNING_RATES[FULL_SLOW]
-        further = TrainConfig(task="medical", method="full", learning_rate=rate, steps=steps)
-        changed = copy.deepcopy(base)
-        changed.load_state_dict(load_weights(finished(further, base).weights))
-        yield changed
-    yield pretrain(seed=1, steps=OTHER_STEPS)
+    from compute.model.checkpoint import load_base
+    from compute.world.batches import texts_of
 
+    (count, r), rate, seed = asked
+    model = learner(load_base(WORLD), r, torch.Generator().manual_seed(seed))
+    every = texts_of(SKILL, "train", count * len(SEEDS), 64)
+    texts = every.some(torch.arange(seed * count, (seed + 1) * count))
+    lowest, stopped = math.inf, 0.0
 
-def _measured(model: "GPT", task: str = TrainConfig.task) -> Outcome:
-    """Return what a model does, without a run."""
-    from compute.training.loop import evaluate
+    def look() -> float:
+        nonlocal lowest, stopped
+        validation, _ = _asked(model, _questions("validation"))
+        if validation < lowest:
+            lowest, stopped = validation, _asked(model, _questions("test"))[1]
+        return validation
 
-    there = evaluate(model, task)
-    return Outcome(None, there.validation_loss, there.base_loss, there.validation_loss)
-
-
-def _on_other_bases(base: "GPT", bases: Iterator["GPT"], bar: Bar) -> dict[str, list[list[Outcome | None]]]:
-    """Return what adapters of one base do on others, what the others do alone, and with an adapter of their own."""
-    from compute.adapters.peft_format import AdapterFiles, load_adapter
-
-    ends = [finished(failure_config("base", "moved", 0, seed), base) for seed in SEEDS["moved"]]
-    adapters = [AdapterFiles(end.weights, str(end.adapter_config)) for end in ends]
-    lines: dict[str, list[list[Outcome | None]]] = {line: [] for line in LINES["base"]}
-    for knob, below in zip(KNOBS["base"], bases, strict=True):
-        lines["moved"].append([_measured(load_adapter(below, adapter)) for adapter in adapters])
-        lines["alone"].append([_measured(below)])
-        lines["own"].append([_follow(failure_config("base", "own", 0), below, {})])
-        bar.did(f"base {knob}: {', '.join(f'{line} {places[-1]}' for line, places in lines.items())}")
-    return lines
+    for step, loss in enumerate(_learned(model, texts, rate, seed)):
+        if not math.isfinite(loss):
+            return None
+        if step and step % LOOK_EVERY == 0:
+            look()
+    found = {"validation": look(), "shown": _asked(model, texts)[1]}
+    found |= {"unseen": _asked(model, _questions("test"))[1], "stopped": stopped}
+    return {name: round(value, DECIMALS) for name, value in found.items()}
 
 
-def _rounded(lines: dict[str, list[list[Outcome | None]]]) -> dict[str, list]:
-    """Return outcomes as the file has them."""
-    return {
-        line: [[run and _short(run) for run in runs] for runs in places] for line, places in lines.items()
-    }
+def turned(base: "GPT", seed: int = 0) -> "GPT":
+    """Return a model that says what another says and holds its inner numbers in another order.
+
+    Parameters
+    ----------
+    base : GPT
+        A plain model. It is not touched.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    GPT
+        Every number that a block reads or writes stands in another place; so do the weights that meet it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compute.model.checkpoint import load_base
+    >>> base = load_base(WORLD)
+    >>> words = torch.arange(8)[None]
+    >>> bool(torch.allclose(base(words), turned(base)(words), atol=1e-4))
+    True
+    """
+    import copy
+
+    import torch
+
+    width = base.config.n_embd
+    order = torch.randperm(width, generator=torch.Generator().manual_seed(seed))
+    model = copy.deepcopy(base)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            writes = name.endswith(("o_proj.weight", "down_proj.weight")) or p.ndim == 1  # norms as well
+            p.copy_(p[order] if writes else p[:, order])
+    return model
 
 
-def _short(run: Outcome) -> list[float | None]:
-    """Return an outcome with as many digits as a figure can show."""
-    return [None if loss is None else round(loss, DECIMALS) for loss in run]
+def _further(count: int) -> "GPT":
+    """Return the base after more steps of full finetuning on another task."""
+    from compute.model.checkpoint import load_base
+    from compute.training.config import TrainConfig
+    from compute.training.loop import prepare, updates
+
+    config = TrainConfig(task=FURTHER_TASK, method="full", learning_rate=FURTHER_RATE, steps=count)
+    model = prepare(config, load_base(WORLD))
+    for _ in updates(model, config):
+        pass
+    return model
+
+
+def _base(which: int | str) -> "GPT":
+    from compute.model.checkpoint import load_base
+
+    if which == TURNED:
+        return turned(load_base(WORLD))
+    if which == 0:
+        return load_base(WORLD)
+    kept = KEPT.with_name(f"{PATH.stem}-{which}.unfinished")
+    return kept_model(kept, WORLD, lambda: _further(int(which)))
+
+
+def _adapted(base: "GPT", seed: int) -> "GPT":
+    """Return a base with an adapter that was trained on it."""
+    import torch
+
+    from compute.world.batches import texts_of
+
+    model = learner(base, R, torch.Generator().manual_seed(seed))
+    for _ in _learned(model, texts_of(SKILL, "train", STEPS * BATCH_SIZE, 64), RATE, seed):
+        pass
+    return model
+
+
+def _on_base(asked: _MovedRun) -> dict[str, float]:
+    """Return the share right on a base with our adapter, with none, and with one of its own."""
+    from compute.adapters.peft_format import load_adapter, save_adapter
+
+    base, ours = _base(asked.base), _adapted(_base(0), asked.seed)
+    moved = load_adapter(base, save_adapter(ours))
+    models = {"moved": moved, "alone": base, "own": _adapted(base, asked.seed) if asked.base else ours}
+    return {line: round(_asked(model, _questions("test"))[1], DECIMALS) for line, model in models.items()}
+
+
+def _validation(found: dict[str, float] | None) -> float | None:
+    return found["validation"] if found else None
+
+
+def _told(asked: NamedTuple, found: dict[str, float] | None) -> str:
+    return f"{tuple(asked)}: {found}"
 
 
 def _make(_: list[str]) -> None:
-    from compute.model.checkpoint import load_base
+    rates = {(count, r): RATES[r] for count in COUNTS for r in RANKS}
+    wanted = [_MovedRun(base, seed) for base in BASES for seed in SEEDS]
+    with processes() as pool:
+        best = at_best_rate(KEPT, rates, SEEDS, _FewRun, _from_few, _validation, min, pool, _told)
+        for base in FURTHER:
+            _base(base)  # once, before several processes ask for it
+        found = kept_runs(KEPT, wanted, _on_base, Bar(len(wanted)), pool, _told)
+    few = [
+        {"count": count, "r": r, "rate": at.rate, "tried": at.tried}
+        | {name: [run[name] for run in at.runs] for name in ("shown", "unseen", "stopped")}
+        for (count, r), at in best.items()
+    ]
+    moved = {
+        line: [[found[_MovedRun(base, seed)][line] for seed in SEEDS] for base in BASES] for line in LINES
+    }
+    before = moved["alone"][0][0]
+    write_record(PATH, {"recorded": recorded_here(), "before": before, "few": few, "moved": moved}, WORLD)
+    for file in PATH.parent.glob(f"{PATH.stem}*.unfinished"):
+        file.unlink()
 
-    base, done = load_base(), _known()
-    lines, before = {}, {}
-    bar = Bar(sum(len(KNOBS[name]) * (1 if name == "base" else len(LINES[name])) for name in RECORDED))
-    for failure in RECORDED:
-        task = failure_config(failure, LINES[failure][0], 0).task
-        before[failure] = _short(_measured(base, task))
-        if failure == "base":
-            lines[failure] = _rounded(_on_other_bases(base, _other_bases(base), bar))
-            continue
-        found: dict[str, list[list[Outcome | None]]] = {line: [] for line in LINES[failure]}
-        for line in found:
-            for place, knob in enumerate(KNOBS[failure]):
-                configs = [failure_config(failure, line, place, seed) for seed in SEEDS.get(line, (0,))]
-                found[line].append([_follow(config, base, done) for config in configs])
-                bar.did(f"{failure}, {line}, {knob}: {found[line][-1]}")
-        lines[failure] = _rounded(found)
-    recorded = f"{recorded_here()}, in {round(time.process_time())} s"
-    write_record(FILE, {"recorded": recorded, "before": before, "lines": lines})
 
-
-RECIPE = Recipe("failures", __doc__, 10, (FILE,), _make, after=("runs",))
+RECIPE = Recipe("failures", __doc__, 8, (PATH,), _make, after=("world",))
 if __name__ == "__main__":
     RECIPE.run()

@@ -1,6 +1,6 @@
 """Matrices that the mini-model really learned in full finetuning.
 
-The recorded runs of full finetuning are trained again, about 10 seconds each, and delta_w is kept of the layers that
+The recorded runs of full finetuning are trained again, about 20 seconds each, and delta_w is kept of the layers that
 the rank lesson takes apart. A matrix whose spectrum is not the recorded one is refused.
 """
 
@@ -18,7 +18,7 @@ from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import FULL, load
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
-from compute.numbers.records import RECORDS, NotWhole, read_arrays, write_arrays
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_arrays, write_arrays
 from compute.training.config import TrainConfig
 
 FILE = RECORDS / "learned.safetensors"
@@ -31,7 +31,7 @@ class Origin(NamedTuple):
     Attributes
     ----------
     task : str
-        What the model was finetuned on, one of `compute.text.voices.TASKS`.
+        What the model was finetuned on, one of `compute.world.tasks.TASKS`.
     layer : str
         The linear layer whose change the matrix is.
     """
@@ -43,10 +43,10 @@ class Origin(NamedTuple):
 # The block in the middle: one square matrix, and a tall one.
 V_PROJ, UP_PROJ = "blocks.1.attention.v_proj", "blocks.1.mlp.up_proj"
 LEARNED = {
-    "legal-v_proj": Origin("legal", V_PROJ),
-    "legal-up_proj": Origin("legal", UP_PROJ),
-    "new-language-v_proj": Origin("new language", V_PROJ),
-    "new-language-up_proj": Origin("new language", UP_PROJ),
+    "formal-voice-v_proj": Origin("formal voice", V_PROJ),
+    "formal-voice-up_proj": Origin("formal voice", UP_PROJ),
+    "new-words-v_proj": Origin("new words", V_PROJ),
+    "new-words-up_proj": Origin("new words", UP_PROJ),
 }
 
 
@@ -71,12 +71,12 @@ def save_learned(path: Path, matrices: Mapping[str, np.ndarray], notes: Mapping[
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.safetensors")
-    ...     save_learned(path, {"legal-v_proj": np.eye(2, dtype=np.float32)}, {})
-    ...     load_learned("legal-v_proj", path).tolist()
+    ...     save_learned(path, {"formal-voice-v_proj": np.eye(2, dtype=np.float32)}, {})
+    ...     load_learned("formal-voice-v_proj", path).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
     origins = {name: LEARNED[name]._asdict() for name in matrices}
-    write_arrays(path, matrices, {"matrices": origins, **notes})
+    write_arrays(path, matrices, {"matrices": origins, **notes}, WORLD)
 
 
 def load_learned(name: str, path: Path = FILE) -> np.ndarray:
@@ -106,8 +106,8 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
 
     Examples
     --------
-    >>> {name: load_learned(name).shape for name in ("legal-v_proj", "legal-up_proj")}
-    {'legal-v_proj': (64, 64), 'legal-up_proj': (256, 64)}
+    >>> {name: load_learned(name).shape for name in ("formal-voice-v_proj", "formal-voice-up_proj")}
+    {'formal-voice-v_proj': (64, 64), 'formal-voice-up_proj': (256, 64)}
     """
     if name not in LEARNED:
         raise ValueError(f"name must be one of {', '.join(LEARNED)}, got {name!r}.")
@@ -117,7 +117,7 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
             raise NotWhole(f"has no {name}")
         return matrices[name].astype(np.float64)
 
-    return read_arrays(path, "learned", build)
+    return read_arrays(path, "learned", build, WORLD)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.
@@ -127,13 +127,13 @@ def _finetuned(task: str, bar: Bar) -> dict[str, np.ndarray]:
     """Return the weights at the end of the recorded run of full finetuning, trained again."""
     from compute.model.checkpoint import load_base
 
-    end = finished(TrainConfig(**load(task, FULL).config), load_base())
+    end = finished(TrainConfig(**load(task, FULL).config), load_base(WORLD))
     bar.did(f"{task}: {end.evaluation.validation_loss:.4f}")
     return load_weights(end.weights)
 
 
 def _make(_: list[str]) -> None:
-    before, tasks = base_weights().tensors, tuple(dict.fromkeys(origin.task for origin in LEARNED.values()))
+    before, tasks = base_weights(WORLD).tensors, tuple(dict.fromkeys(each.task for each in LEARNED.values()))
     bar = Bar(len(tasks))
     after = {task: _finetuned(task, bar) for task in tasks}
     matrices = {}

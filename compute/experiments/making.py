@@ -91,9 +91,9 @@ class Recipe:
     Examples
     --------
     >>> from compute.numbers.records import RECORDS
-    >>> recipe = Recipe("scale", "Losses.", 8, (RECORDS / "scale.json",), print)
+    >>> recipe = Recipe("grid", "Losses.", 8, (RECORDS / "grid.json",), print)
     >>> print(recipe.parser().description)
-    Losses. About 8 minutes of one core; writes assets/recorded/scale.json.
+    Losses. About 8 minutes of one core; writes assets/recorded/grid.json.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Small matrices to quantise: one of the base model, one that was learned, and three that chance drew. No torch."""
+"""Small matrices to quantise: one of the base, one that was learned, and three that chance drew. No torch."""
 
 from functools import cache
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from compute.experiments.learned import V_PROJ, load_learned
 from compute.model.forward import base_weights
+from compute.numbers.records import WORLD
 
 SAMPLE_WEIGHTS = ("base", "learned", "gaussian", "uniform", "heavy")
 SIDE, SEED = 64, 0
@@ -19,8 +20,8 @@ def sample_weights(name: str) -> np.ndarray:
     Parameters
     ----------
     name : str
-        One of SAMPLE_WEIGHTS: "base" is v_proj in the middle block of the base model, "learned" what full finetuning
-        on the new language added to it; "gaussian", "uniform" and "heavy" (Student's t) are drawn.
+        One of SAMPLE_WEIGHTS: "base" is v_proj in the middle block of the base of the world, "learned" what full
+        finetuning on new words added to it; "gaussian", "uniform" and "heavy" (Student's t) are drawn.
 
     Returns
     -------
@@ -46,9 +47,9 @@ def sample_weights(name: str) -> np.ndarray:
 
 def _made(name: str) -> np.ndarray:
     if name == "base":
-        return base_weights().tensors[f"{V_PROJ}.weight"]
+        return base_weights(WORLD).tensors[f"{V_PROJ}.weight"]
     if name == "learned":
-        return load_learned("new-language-v_proj")
+        return load_learned("new-words-v_proj")
     rng, shape = np.random.default_rng(SEED), (SIDE, SIDE)
     if name == "gaussian":
         return rng.standard_normal(shape)

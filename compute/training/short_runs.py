@@ -229,30 +229,3 @@ def first_gain(config: TrainConfig, base: GPT) -> float:
     power = 2 if config.optimizer == "sgd" else 1
     grads = [p.grad for name, p in model.named_parameters() if name.endswith("lora_B") and p.grad is not None]
     return sum(grad.abs().pow(power).sum().item() for grad in grads)
-
-
-def frequency_loss(task: str, block_size: int) -> float:
-    """Return the loss of a writer who knows how often each word comes, and nothing else.
-
-    Parameters
-    ----------
-    task : str
-        One of `compute.text.voices.TASKS`.
-    block_size : int
-        Words in each text.
-
-    Returns
-    -------
-    float
-        Mean cross-entropy in nats per token on the task's validation texts, of the word counts in its training
-        texts, each word counted once more so that none is impossible.
-
-    Examples
-    --------
-    >>> 3 < frequency_loss("new language", 32) < 3.5  # a blind guess has 5.6
-    True
-    """
-    counts = torch.bincount(windows(task, "training", block_size)[:, 1:].flatten()).double()
-    words = windows(task, "validation", block_size)[:, 1:].flatten()
-    counts = torch.nn.functional.pad(counts, (0, max(0, int(words.max()) + 1 - len(counts)))) + 1
-    return -(counts[words] / counts.sum()).log().mean().item()

@@ -34,10 +34,10 @@ class _Beside(AdaptedLinear):
 
 
 class _Rates(torch.optim.Optimizer):
-    """Step as torch's AdamW or SGD does, with a learning rate (n, 1, 1) for each run of a parameter (n, ...)."""
+    """Step as torch's AdamW or SGD does, with learning rates (n, 1, 1) by parameter, one for each of its n runs."""
 
-    def __init__(self, learning: list[nn.Parameter], rates: torch.Tensor, adam: bool):
-        super().__init__(learning, {})
+    def __init__(self, rates: dict[nn.Parameter, torch.Tensor], adam: bool):
+        super().__init__([*rates], {})
         self.rates, self.adam, self.steps = rates, adam, 0
 
     @torch.no_grad()
@@ -45,9 +45,9 @@ class _Rates(torch.optim.Optimizer):
         """Make one update."""
         self.steps += 1
         first, second = (1 - beta**self.steps for beta in BETAS)
-        for p in self.param_groups[0]["params"]:
+        for p, rates in self.rates.items():
             if not self.adam:
-                p.sub_(self.rates * p.grad)
+                p.sub_(rates * p.grad)
                 continue
             state = self.state[p]
             if not state:
@@ -55,10 +55,12 @@ class _Rates(torch.optim.Optimizer):
             state["mean"].lerp_(p.grad, 1 - BETAS[0])
             state["square"].mul_(BETAS[1]).addcmul_(p.grad, p.grad, value=1 - BETAS[1])
             size = (state["square"] / second).sqrt_().add_(EPSILON)
-            p.mul_(1 - self.rates * DECAY).sub_(self.rates / first * state["mean"] / size)
+            p.mul_(1 - rates * DECAY).sub_(rates / first * state["mean"] / size)
 
 
-def train_together(configs: Sequence[TrainConfig], base: GPT) -> list[GPT | None]:
+def train_together(
+    configs: Sequence[TrainConfig], base: GPT, ratios: Sequence[float] | None = None
+) -> list[GPT | None]:
     """Train LoRA runs side by side that differ in alpha, learning rate and seed.
 
     Parameters
@@ -67,6 +69,8 @@ def train_together(configs: Sequence[TrainConfig], base: GPT) -> list[GPT | None
         At least one, of method "lora"; the rest of their fields are those of the first.
     base : GPT
         A plain model on the CPU, which is not touched.
+    ratios : sequence of float, optional
+        Of lora_B's learning rate to lora_A's, which is that of the config: one for each run. If left out, all 1.
 
     Returns
     -------
@@ -78,6 +82,10 @@ def train_together(configs: Sequence[TrainConfig], base: GPT) -> list[GPT | None
     ------
     ValueError
         If a run differs from the first in anything else.
+
+    References
+    ----------
+    Hayou, Ghosh & Yu 2024, arXiv:2402.12354 (LoRA+: two rates).
 
     Examples
     --------
@@ -104,7 +112,7 @@ def train_together(configs: Sequence[TrainConfig], base: GPT) -> list[GPT | None
     joint = with_layers(
         base, first.target_modules, lambda _, layer: _Beside(layer, next(layers)), first.layers
     )
-    losses = _train(joint, configs)
+    losses = _train(joint, configs, ratios or [1.0] * len(configs))
     worst = [
         out_of_bounds(own[0], base.config.vocab_size, first.task in ANSWERING) if math.isfinite(own[0]) else 0
         for own in losses
@@ -121,11 +129,13 @@ def train_together(configs: Sequence[TrainConfig], base: GPT) -> list[GPT | None
     ]
 
 
-def _train(joint: GPT, configs: Sequence[TrainConfig]) -> list[list[float]]:
+def _train(joint: GPT, configs: Sequence[TrainConfig], ratios: Sequence[float]) -> list[list[float]]:
     """Train all runs and return the losses of each."""
-    rates = torch.tensor([config.learning_rate for config in configs])[:, None, None]
-    learning = [p for p in joint.parameters() if p.requires_grad]
-    optimizer = _Rates(learning, rates, configs[0].optimizer == "adamw")
+    of_A = torch.tensor([config.learning_rate for config in configs])[:, None, None]
+    of_B = of_A * torch.tensor(ratios)[:, None, None]
+    learning = [(name, p) for name, p in joint.named_parameters() if p.requires_grad]
+    rates = {p: of_B if name.endswith("lora_B") else of_A for name, p in learning}
+    optimizer = _Rates(rates, configs[0].optimizer == "adamw")
     losses: list[list[float]] = [[] for _ in configs]
 
     def loss_of(texts: Texts) -> torch.Tensor:

@@ -231,6 +231,14 @@ SOURCES = {
         "arXiv 2406.08447, NeurIPS 2024.",
         "https://arxiv.org/abs/2406.08447",
     ),
+    "hayou2024plus": Source(
+        "Hayou et al. 2024, LoRA+",
+        "Hayou, Ghosh, Yu",
+        2024,
+        "LoRA+: Efficient Low Rank Adaptation of Large Models",
+        "arXiv 2402.12354, ICML 2024.",
+        "https://arxiv.org/abs/2402.12354",
+    ),
     "chen2026": Source(
         "Chen et al. 2026",
         "Chen, Villar, Hayou",

@@ -45,17 +45,17 @@ def test_every_learned_matrix_says_what_python_says(open_page, server):
 
 
 def test_the_copy_of_a_square_one_is_numpys(open_page, server):
-    root = instrument(open_page(f"{server}/embed/rank/rank.html?guess=skip&task=legal-v_proj&r=9"))
+    root = instrument(open_page(f"{server}/embed/rank/rank.html?guess=skip&task=formal-voice-v_proj&r=9"))
     name, text = downloaded(root, COPY)
-    svd = factorize(load_learned("legal-v_proj"))
-    assert name == "legal-v_proj-32-0-r9-copy.csv"
+    svd = factorize(load_learned("formal-voice-v_proj"))
+    assert name == "formal-voice-v_proj-32-0-r9-copy.csv"
     assert abs(matrix_of(text) - truncated(svd, 9)).max() <= FLOAT32_COPY * svd.s[0]
 
 
 def test_size_and_seed_cannot_be_chosen_and_come_back(open_page, server):
     root = instrument(open_page(f"{server}/embed/rank/rank.html?guess=skip&n=64&seed=5"))
     size, seed = (root.get_by_label(label, exact=True) for label in ("Size", "Seed"))
-    choose_learned(root, "legal-v_proj")
+    choose_learned(root, "formal-voice-v_proj")
     for control in (size, seed):
         expect(control).to_be_disabled()
         expect(control).to_have_value("")
@@ -71,20 +71,21 @@ def test_an_exported_page_has_one_file_for_it_whatever_size_and_seed_say(open_pa
     page = open_page("about:blank", offline=True)
     asked = requests_of(page)
     page.goto(
-        (exported / "lesson" / "rank.html").as_uri() + f"?{query}rank.guess=skip&rank.task=legal-up_proj"
+        (exported / "lesson" / "rank.html").as_uri()
+        + f"?{query}rank.guess=skip&rank.task=formal-voice-up_proj"
     )
     root = instrument(page)
-    assert move(root, 4)[0]["sentence"] == Rank(task="legal-up_proj", r=4).sentence()
+    assert move(root, 4)[0]["sentence"] == Rank(task="formal-voice-up_proj", r=4).sentence()
     expect(root.locator(".notice")).not_to_be_visible()
     files = [url.rpartition("/")[2] for url in asked if "/arrays/" in url]
-    assert files == ["legal-up_proj-32-0.js"]
+    assert files == ["formal-voice-up_proj-32-0.js"]
 
 
 def test_a_single_file_says_that_it_has_none(open_page, exported):
     root = instrument(open_page(exported / "file" / "rank-rank.html", offline=True))
     root.get_by_role("button", name="Skip").click()
-    root.get_by_label("Matrix", exact=True).select_option("legal-v_proj")
-    said = fill(WORDS["missing"], {"given": "legal-v_proj", "have": Rank().enclosed_words()})
+    root.get_by_label("Matrix", exact=True).select_option("formal-voice-v_proj")
+    said = fill(WORDS["missing"], {"given": "formal-voice-v_proj", "have": Rank().enclosed_words()})
     expect(root.locator(".notice")).to_have_text(said)
     expect(root.get_by_label("Matrix", exact=True)).to_have_value("few-patterns")
     expect(root.get_by_label("Size", exact=True)).to_be_enabled()

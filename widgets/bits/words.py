@@ -12,7 +12,7 @@ MATRICES = {
     "learned": (
         "A learned change",
         "a learned change",
-        "What full finetuning on the new language added to that matrix, 64 × 64 numbers.",
+        "What full finetuning on new words added to that matrix, 64 × 64 numbers.",
     ),
     "gaussian": (
         "Gaussian",

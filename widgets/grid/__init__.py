@@ -1,4 +1,4 @@
-"""The grid instrument: what each scaling comes to at each learning rate, and where the scaling rules walk on it."""
+"""The grid instrument: what each scaling comes to at each learning rate, where the rules walk on it, two rates."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -9,11 +9,12 @@ import param
 
 from compute.adapters.scaling import scaling_of
 from compute.experiments.grid import (
+    AT,
     BATCH_SIZE,
     COUNT,
     RANKS,
     RATES,
-    SAME,
+    RATIOS,
     SCALINGS,
     SEEDS,
     STEPS,
@@ -27,7 +28,7 @@ from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 
 DECIMALS = 4
-CHOSEN = {f"{optimizer}-{r}": (optimizer, r) for optimizer, ranks in RANKS.items() for r in ranks}
+CHOSEN = {f"{optimizer}-{r}": (optimizer, r) for optimizer in RATES for r in RANKS}
 
 
 class Grid(Instrument):
@@ -50,12 +51,12 @@ class Grid(Instrument):
         doc=f"Which of {', '.join(f'{scaling:g}' for scaling in SCALINGS)}, the first being 0.",
     )
 
-    parts = ("steps", "cells", "readouts", "free", "table", "code", "share")
-    pictured = ({"curve kept": 3},)
+    parts = ("steps", "cells", "readouts", "charts", "table", "code", "share")
+    pictured = ({"curve kept": len(RANKS)}, {"curve kept": len(RANKS)})
     sheets = ("grid/grid",)
 
     def make_arrays(self) -> dict[str, Any]:
-        """Return every cell of every grid, and what each row's best came to."""
+        """Return every cell of every grid, what each row's best came to, and the runs with two rates."""
         recorded = load_grid()
         about = {"count": COUNT, "steps": STEPS, "batch": BATCH_SIZE, "seeds": len(SEEDS)}
         return {
@@ -63,14 +64,19 @@ class Grid(Instrument):
             "scalings": [f"{scaling:g}" for scaling in SCALINGS],
             "before": recorded.before["loss"],
             "alpha": f"{TrainConfig.alpha:g}",
-            "full": _full(),
+            "frequencies": recorded.frequencies,
+            "full": {optimizer: _full(optimizer) for optimizer in RATES},
+            "at": f"{AT:g}",
+            "ratios": [f"{ratio:g}" for ratio in RATIOS],
+            "two": {str(r): _two(r) for r in RANKS},
             "grids": {slug: _grid(optimizer, r) for slug, (optimizer, r) in CHOSEN.items()},
             "snippet": SNIPPET,
         }
 
     def values(self) -> dict[str, Any]:
         """Return every number that the sentence may use; grid.js makes the same."""
-        grid = _grid(*CHOSEN[self.runs])
+        optimizer, r = CHOSEN[self.runs]
+        grid = _grid(optimizer, r)
         best = min(grid["best"], key=lambda row: row["loss"])
         return {
             **{name: grid[name] for name in ("optimizer", "r", "plain", "rooted")},
@@ -79,7 +85,7 @@ class Grid(Instrument):
             "best_loss": best["loss"],
             "best_rate": best["rate"],
             "alpha": f"{TrainConfig.alpha:g}",
-            **_full(),
+            **_full(optimizer),
         }
 
     def sentence(self) -> str:
@@ -101,9 +107,9 @@ def _mean(values: list[float]) -> float:
     return round(fmean(values), DECIMALS)
 
 
-def _full() -> dict[str, Any]:
+def _full(optimizer: str) -> dict[str, Any]:
     """Return what full finetuning of the same matrices comes to."""
-    found = load_grid().full[SAME]
+    found = load_grid().full[optimizer]
     return {"full_loss": _mean(found.loss), "full_rate": f"{found.rate:g}"}
 
 
@@ -118,6 +124,21 @@ def _row(scaling: float, found: Found) -> dict[str, Any]:
         "high": max(found.loss),
         "right": _mean(found.right),
     }
+
+
+def _two(r: int) -> list[dict[str, Any]]:
+    """Return what every ratio of the two rates comes to at its own best rate."""
+    return [
+        {
+            "ratio": f"{ratio:g}",
+            "rate": f"{found.rate:g}",
+            "loss": _mean(found.loss),
+            "low": min(found.loss),
+            "high": max(found.loss),
+            "right": _mean(found.right),
+        }
+        for ratio, found in load_grid().two[r].items()
+    ]
 
 
 @cache

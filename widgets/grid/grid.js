@@ -10,7 +10,7 @@ import { fill } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
 const LOSSES = [0.03, 0.1, 0.3, 1, 3] // on the axis
-const BOTTOM = 0.02
+const [BOTTOM, TOP] = [0.02, 5]
 
 /** How deep a cell's teal is, on the scale of the chart: 0 for what the base has, 1 at the bottom. */
 const shade = (loss, before) => {
@@ -18,7 +18,7 @@ const shade = (loss, before) => {
   return Math.max(0, depth)
 }
 
-/** What the learning rate can make of each scaling. */
+/** What the learning rate can make of each scaling, and what two rates can. */
 class Grid extends Instrument {
   constructor(model, el) {
     super(model, el)
@@ -34,13 +34,21 @@ class Grid extends Instrument {
     this.stepper = this.slider('scaling', text.scalingLabel, { everyMs: EVERY_MS, told: (i) => scalings[i] })
     const [low, high] = scaling.bounds
     this.stepper.set({ low, high, value: this.model.get('scaling'), start: scaling.default })
-    const { free } = text.charts
+    const { free, two } = text.charts
     this.charts = {
       free: new Chart(free, {
         format: format('~g'),
         choose: (i) => this.stepper.go(i),
         probe: (i) => fill(free.probe, this.grid.best[i]),
       }),
+      two: new Chart(
+        { ...two, title: fill(two.title, this.arrays) },
+        {
+          format: format('~g'),
+          choose: () => {},
+          probe: (i) => fill(two.probe, this.arrays.two[this.grid.r][i]),
+        },
+      ),
     }
     this.heat = h('table', { class: 'heat' })
     const cells = h(
@@ -56,7 +64,10 @@ class Grid extends Instrument {
       ...frame.part('cells', cells),
       frame.sentence,
       ...frame.part('readouts', this.readouts.element),
-      ...frame.part('free', h('div', { class: 'charts' }, this.charts.free.element)),
+      ...frame.part(
+        'charts',
+        h('div', { class: 'charts' }, this.charts.free.element, this.charts.two.element),
+      ),
     )
   }
 
@@ -76,7 +87,7 @@ class Grid extends Instrument {
       best_loss: best.loss,
       best_rate: best.rate,
       alpha: arrays.alpha,
-      ...arrays.full,
+      ...arrays.full[grid.name],
     }
   }
 
@@ -112,35 +123,60 @@ class Grid extends Instrument {
       h('thead', {}, h('tr', {}, ...head)),
       h('tbody', {}, ...this.lines),
     )
-    const { free } = charts
-    const of = (name, { best } = grid) => best.map((row) => row[name])
     const others = Object.values(arrays.grids).filter(({ name, r }) => name === grid.name && r !== grid.r)
+    this.drawFree(charts.free, others)
+    this.drawTwo(charts.two, others)
+    this.tick(this.stepper.value)
+  }
+
+  /** A band over the seeds with its line, the other ranks beside it thin. */
+  over(best, others, label) {
+    const of = (name, rows = best) => rows.map((row) => row[name])
+    return {
+      y: [BOTTOM, TOP],
+      ticks: LOSSES,
+      bands: [{ low: of('low'), middle: of('loss'), high: of('high'), kind: 'spread' }],
+      lines: [
+        ...others.map((rows) => ({ values: of('loss', rows), label: '', kind: 'kept thin', dot: 0 })),
+        { values: of('loss'), label, kind: 'kept', along: 0.5 },
+      ],
+    }
+  }
+
+  drawFree(words, others) {
+    const { grid, arrays } = this
     // Scalings stand at equal distances, as their logarithms do.
     const [first, second] = arrays.scalings.map(Number)
     const place = (scaling) => Math.log(scaling / first) / Math.log(second / first)
     const rule = (name, low) => ({
       at: { x: place(Number(grid[name])) },
-      label: free[name],
+      label: words[name],
       kind: 'card',
       low,
     })
+    const best = others.map((other) => other.best)
     this.charts.free.draw({
+      ...this.over(grid.best, best, fill(words.curve, grid)),
       k: arrays.scalings.length - 1,
-      y: [BOTTOM, LOSSES.at(-1)],
-      ticks: LOSSES,
       tick: (i) => arrays.scalings[i],
-      bands: [{ low: of('low'), middle: of('loss'), high: of('high'), kind: 'spread' }],
-      lines: [
-        ...others.map((other) => ({ values: of('loss', other), label: '', kind: 'kept thin', dot: 0 })),
-        { values: of('loss'), label: fill(free.curve, grid), kind: 'kept', along: 0.5 },
-      ],
       rules: [
-        { at: { y: arrays.full.full_loss }, label: free.full, kind: 'control-1', below: true },
+        { at: { y: arrays.full[grid.name].full_loss }, label: words.full, kind: 'control-1', below: true },
+        { at: { y: arrays.frequencies }, label: words.frequencies, kind: 'control-0', below: true },
         rule('plain', false),
         rule('rooted', true),
       ],
     })
-    this.tick(this.stepper.value)
+  }
+
+  drawTwo(words, others) {
+    const { grid, arrays } = this
+    const two = others.map(({ r }) => arrays.two[r])
+    this.charts.two.draw({
+      ...this.over(arrays.two[grid.r], two, fill(words.curve, grid)),
+      k: arrays.ratios.length - 1,
+      tick: (i) => arrays.ratios[i],
+    })
+    this.charts.two.move(arrays.ratios.indexOf('1'))
   }
 
   /** Follow the scaling: its row, its place in the chart, the read-outs, the sentence. */
@@ -168,7 +204,15 @@ class Grid extends Instrument {
   }
 
   saves() {
-    return { cells: () => ['cells.csv', this.asCsv()] }
+    return { cells: () => ['cells.csv', this.asCsv()], two: () => ['two-rates.csv', this.twoAsCsv()] }
+  }
+
+  twoAsCsv() {
+    const head = ['r', 'ratio', 'rate_of_lora_A', 'loss', 'lowest', 'highest', 'right']
+    const lines = Object.entries(this.arrays.two).flatMap(([r, rows]) =>
+      rows.map(({ ratio, rate, loss, low, high, right }) => [r, ratio, rate, loss, low, high, right]),
+    )
+    return csv([head, ...lines])
   }
 
   asCsv() {

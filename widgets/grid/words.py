@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from compute.experiments.grid import AT
+from compute.training.config import TrainConfig
 from widgets.kit.runs import OPTIMIZER_LABELS
 
 TITLE = "Scaling times rate"
@@ -9,10 +11,13 @@ CAPTION = (
     "First: each cell is a run, its loss in nats an answer and the share of the facts that are right; the deeper the "
     "teal the lower the loss, framed the lowest of a row, a cross where the run diverged. Second, and in the sentence: "
     "the loss at the best rate, where two more are tried, halfway from the framed one to its neighbours; the band goes "
-    "from the worst to the best seed, thin are the other ranks with the same optimiser, grey is the control: full "
-    "finetuning of the same matrices, at its own best rate. The upright lines are where the two rules put this rank "
-    "when alpha stays what it is in our other runs. The facts are there to be remembered, so there is no unseen text. "
-    "Left out: scalings between these, longer runs, a rate that falls on the way, other tasks."
+    "from the worst to the best seed, thin are the other ranks with the same optimiser. The upright lines are where "
+    "the two rules put this rank when alpha is "
+    f"{TrainConfig.alpha:g}. Third: AdamW at scaling {AT:g}, when lora_B has a learning rate "
+    "of its own, each ratio at its own best rate. Grey are the controls: full finetuning of the same matrices at its "
+    "own best rate, and someone who knows how often each answer comes and not what was asked. The facts are there to "
+    "be remembered, so there is no unseen text. Left out: scalings between these, longer runs, a rate that falls on "
+    "the way, other tasks."
 )
 NOTE = "{count} new facts, {steps} steps of {batch}; the best of each row with {seeds} seeds. Recorded {recorded}."
 RUNS = "{optimizer}, r = {r}"
@@ -56,10 +61,17 @@ WORDS: dict[str, Any] = {
             "title": "Loss where the rate is free",
             "x": "scaling",
             "full": "full finetuning",
+            "frequencies": "answers by frequency",
             "curve": "r = {r}",
             "plain": "alpha / r",
             "rooted": "alpha / √r",
             "probe": "scaling {scaling}: {loss:.2f} nats, {right:.0%} right, at {rate}",
+        },
+        "two": {
+            "title": "Loss with two rates, AdamW, scaling {at}",
+            "x": "learning rate of lora_B over that of lora_A",
+            "curve": "r = {r}",
+            "probe": "{ratio} times: {loss:.2f} nats, {right:.0%} right, lora_A at {rate}",
         },
     },
     "tableHead": [
@@ -80,7 +92,7 @@ WORDS: dict[str, Any] = {
         "{high:.3f}",
         "{right:.1%}",
     ],
-    "downloads": {"cells": "Every cell (CSV)", "picture": "Picture (SVG)"},
+    "downloads": {"cells": "Every cell (CSV)", "two": "Two rates (CSV)", "picture": "Picture (SVG)"},
 }
 
 SNIPPET = """# Run it in the folder of this project.

@@ -53,15 +53,13 @@ error = np.sqrt((s[r:] ** 2).sum() / (s**2).sum())
 print(f"relative error at r = {r}: {error:.1%}")
 """
 
-VOICES = {"legal": "legal voice", "new language": "new language"}
 LEARNED_WORDS = {
-    name: {"voice": VOICES[task], "layer": layer.rpartition(".")[2]}
-    for name, (task, layer) in LEARNED.items()
+    name: {"task": task, "layer": layer.rpartition(".")[2]} for name, (task, layer) in LEARNED.items()
 }
-LEARNED_LABELS = {name: fill("Learned: {voice}, {layer}", words) for name, words in LEARNED_WORDS.items()}
+LEARNED_LABELS = {name: fill("Learned: {task}, {layer}", words) for name, words in LEARNED_WORDS.items()}
 
 LEARNED_NOTE = (
-    "Nobody made this matrix up: it is what full finetuning on the {voice} added to {layer} in the middle block of our "
+    "Nobody made this matrix up: it is what full finetuning on the {task} added to {layer} in the middle block of our "
     "small model. Size and seed do not apply. "
 )
 

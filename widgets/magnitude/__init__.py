@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import param
 
-from compute.experiments.after import CHECKPOINTS, SPLIT_RANKS, load_after
+from compute.experiments.magnitude import FULL, MOMENTS, RANKS, load_magnitude, moments
 from compute.matrices.row_changes import Split, line_through
 from compute.model.layers import LAYERS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill, name_of
-from widgets.magnitude.words import LAYER_KINDS, SNIPPET, TASK_NAMES, WAY_NAMES, WORDS
+from widgets.magnitude.words import LAYER_KINDS, SNIPPET, TASK_NAMES, WORDS
 
 CLEAR = 0.2  # a correlation closer to zero is called none
 
@@ -21,19 +21,13 @@ CLEAR = 0.2  # a correlation closer to zero is called none
 class Magnitude(Instrument):
     """Plot the change of length of a layer's rows against their change of direction, for LoRA and full finetuning.
 
-    Teal is LoRA, grey the control. Each point is one layer at one checkpoint; those of the chosen checkpoint stand out.
-    Left out: what a single row does.
+    Teal is LoRA, grey the control. Each point is one layer at one checkpoint of the first seed; those of the chosen
+    checkpoint stand out. Left out: what a single row does.
     """
 
-    task = one_of(TASK_NAMES, default="legal", label="Task", doc="What was learned.")
+    task = one_of(TASK_NAMES, default="who-had-it-first", label="Task", doc="What was learned.")
     rank = one_of(
-        {str(r): str(r) for r in SPLIT_RANKS}, default="4", label="Rank r of LoRA", doc="Rank of the adapter."
-    )
-    way = one_of(
-        {name: label[0].upper() + label[1:] for name, label in WAY_NAMES.items()},
-        default="full",
-        label="Beside it",
-        doc="The control: full finetuning at one of two rates.",
+        {str(r): str(r) for r in RANKS}, default="4", label="Rank r of LoRA", doc="Rank of the adapter."
     )
     layers = one_of(
         {
@@ -45,8 +39,8 @@ class Magnitude(Instrument):
         doc="Which linear layers are shown.",
     )
     checkpoint = param.Integer(
-        default=len(CHECKPOINTS) - 1,
-        bounds=(0, len(CHECKPOINTS) - 1),
+        default=MOMENTS - 1,
+        bounds=(0, MOMENTS - 1),
         label="Checkpoint",
         doc="Which checkpoint stands out, the first being 0.",
     )
@@ -62,30 +56,31 @@ class Magnitude(Instrument):
             "task": TASK_NAMES[self.task],
             "layers": LAYERS,
             "kinds": LAYER_KINDS,
-            "ways": WAY_NAMES,
-            "updates": CHECKPOINTS,
-            "points": {run: over for run, over in load_after().splits[name_of(self.task)].items()},
+            "full": FULL,
+            "updates": moments(name_of(self.task)),
+            "points": {way: seeds[0] for way, seeds in _seeds(self.task).items()},
             "said": {
-                run: {kind: _said(self.task, run, kind) for kind in LAYER_KINDS} for run in _runs(self.task)
+                way: {kind: _said(self.task, way, kind) for kind in LAYER_KINDS} for way in _seeds(self.task)
             },
             "clear": CLEAR,
             "snippet": SNIPPET,
-            "recorded": load_after().recorded,
+            "recorded": load_magnitude().recorded,
         }
 
     def values(self, checkpoint: int) -> dict[str, Any]:
         """Return every number that the sentence may use; magnitude.js makes the same."""
-        run, control = (_said(self.task, name, self.layers) for name in (self.rank, self.way))
-        name = WAY_NAMES[self.way]
+        run, control = (_said(self.task, way, self.layers) for way in (f"r = {self.rank}", FULL))
         return {
             "task": TASK_NAMES[self.task],
             "layers": LAYER_KINDS[self.layers],
             "r": int(self.rank),
-            "way": name,
-            "way_capital": name[0].upper() + name[1:],
-            "updates": CHECKPOINTS[checkpoint],
+            "updates": moments(name_of(self.task))[checkpoint],
             "correlation": run["correlation"],
+            "low": run["low"],
+            "high": run["high"],
             "control": control["correlation"],
+            "control_low": control["low"],
+            "control_high": control["high"],
             "correlation_now": run["now"][checkpoint],
             "control_now": control["now"][checkpoint],
             "direction": run["direction"][checkpoint],
@@ -101,10 +96,8 @@ class Magnitude(Instrument):
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all points that are shown."""
         rows = []
-        for run, name in ((self.rank, f"LoRA, r = {self.rank}"), (self.way, WAY_NAMES[self.way])):
-            for updates, layers in zip(
-                CHECKPOINTS, load_after().splits[name_of(self.task)][run], strict=True
-            ):
+        for way, name in ((f"r = {self.rank}", f"LoRA, r = {self.rank}"), (FULL, WORDS["full"])):
+            for updates, layers in zip(moments(name_of(self.task)), _seeds(self.task)[way][0], strict=True):
                 rows += [
                     [name, str(updates), layer, f"{split.direction:.5f}", f"{split.magnitude:.5f}"]
                     for layer, split in zip(LAYERS, layers, strict=True)
@@ -117,15 +110,14 @@ class Magnitude(Instrument):
         chosen = "True" if self.layers == "all" else f"name.endswith({self.layers!r})"
         given = {
             "task": repr(name_of(self.task)),
-            "lora": repr(self.rank),
-            "beside": repr(self.way),
+            "lora": repr(f"r = {self.rank}"),
             "chosen": chosen,
         }
         return fill(SNIPPET, given)
 
 
-def _runs(task: str) -> list[str]:
-    return list(load_after().splits[name_of(task)])
+def _seeds(task: str) -> dict[str, list[list[list[Split]]]]:
+    return load_magnitude().splits[name_of(task)]
 
 
 def _chosen(kind: str, layer: str) -> bool:
@@ -133,12 +125,17 @@ def _chosen(kind: str, layer: str) -> bool:
 
 
 @cache
-def _said(task: str, run: str, kind: str) -> dict[str, Any]:
-    """Return what is said of the points of a run in some layers."""
-    over = [
-        [split for layer, split in zip(LAYERS, layers, strict=True) if _chosen(kind, layer)]
-        for layers in load_after().splits[name_of(task)][run]
+def _said(task: str, way: str, kind: str) -> dict[str, Any]:
+    """Return what is said of the points of the first seed in some layers, and how far the other seeds are from it."""
+    seeds = [
+        [
+            [split for layer, split in zip(LAYERS, layers, strict=True) if _chosen(kind, layer)]
+            for layers in over
+        ]
+        for over in _seeds(task)[way]
     ]
+    correlations = [line_through([split for layers in over for split in layers])[1] for over in seeds]
+    over = seeds[0]
     every = [split for layers in over for split in layers]
     slope, correlation = line_through(every)
     middle = np.mean(every, axis=0)
@@ -146,6 +143,8 @@ def _said(task: str, run: str, kind: str) -> dict[str, Any]:
         "slope": slope,
         "through": [float(middle[1]), float(middle[0])],
         "correlation": correlation,
+        "low": min(correlations),
+        "high": max(correlations),
         "now": [line_through(layers)[1] for layers in over],
         **{
             name: [float(np.mean([getattr(s, name) for s in layers])) for layers in over]

@@ -9,7 +9,7 @@ import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
 const EVERY_MS = 800
-const CHOSEN = ['rank', 'way', 'layers']
+const CHOSEN = ['rank', 'layers']
 
 /** How far finetuning turned the rows of each layer, and how far it changed their length: LoRA beside full finetuning. */
 class Magnitude extends Instrument {
@@ -66,7 +66,7 @@ class Magnitude extends Instrument {
 
   /** The names of the two runs in the arrays. */
   get runs() {
-    return { run: this.model.get('rank'), control: this.model.get('way') }
+    return { run: `r = ${this.model.get('rank')}`, control: this.arrays.full }
   }
 
   /** The layers that are shown, by their place. */
@@ -84,16 +84,17 @@ class Magnitude extends Instrument {
   values(checkpoint) {
     const { arrays, model, runs } = this
     const [run, control] = [this.said(runs.run), this.said(runs.control)]
-    const way = arrays.ways[model.get('way')]
     return {
       task: arrays.task,
       layers: arrays.kinds[model.get('layers')],
-      r: Number(runs.run),
-      way,
-      way_capital: way[0].toUpperCase() + way.slice(1),
+      r: Number(model.get('rank')),
       updates: arrays.updates[checkpoint],
       correlation: run.correlation,
+      low: run.low,
+      high: run.high,
       control: control.correlation,
+      control_low: control.low,
+      control_high: control.high,
       correlation_now: run.now[checkpoint],
       control_now: control.now[checkpoint],
       direction: run.direction[checkpoint],
@@ -150,14 +151,13 @@ class Magnitude extends Instrument {
     const kind = this.model.get('layers')
     const chosen = kind === 'all' ? 'True' : `name.endswith('${kind}')`
     const quoted = (name) => `'${name}'`
-    const { run, control } = this.runs
-    const task = quoted(key.replace('-', ' '))
-    return fill(snippet, { task, lora: quoted(run), beside: quoted(control), chosen })
+    const task = quoted(key.replaceAll('-', ' '))
+    return fill(snippet, { task, lora: quoted(this.runs.run), chosen })
   }
 
   table() {
     const { arrays, text, model } = this
-    const names = { run: `LoRA, r = ${model.get('rank')}`, control: arrays.ways[model.get('way')] }
+    const names = { run: `LoRA, r = ${model.get('rank')}`, control: text.full }
     const rows = Object.entries(this.runs).flatMap(([name, run]) =>
       arrays.points[run].flatMap((layers, at) =>
         this.places.map((i) => {

@@ -1,96 +1,70 @@
-"""What the sequence instrument says: tasks in their order, ways to learn them, sentences, code."""
+"""What the sequence instrument says: ways to learn three sets, sentences, code."""
 
 from typing import Any
 
-from compute.experiments.after import EACH, ONE
-from compute.experiments.runs import FULL, FULL_SLOW
+from compute.experiments.retention import EACH, FULL, FULL_REPLAY, OLD_SHARE, ONE, REPLAY, R
 from widgets.kit.guess import WORDS as GUESS
 
-VOICES = {
-    "legal": "legal voice",
-    "medical": "medical voice",
-    "code": "code voice",
-    "new language": "new language",
-    "base": "base's own voices",
-}
 # Of a way: key of its values, name at a curve, class of the curve.
 WAYS_TOLD = {
     ONE: ("one", "one adapter", "kept"),
     EACH: ("each", "an adapter each", "kept second"),
-    FULL: ("full", "full, fast", "control-1"),
-    FULL_SLOW: ("slow", "full, slow", "control-0"),
+    REPLAY: ("replay", "one, old questions", "kept thin"),
+    FULL: ("full", "full", "control-1"),
+    FULL_REPLAY: ("both", "full, old questions", "control-0"),
 }
 
-TITLE = "Three tasks in a row"
+TITLE = "Three sets of facts in a row"
 CAPTION = (
-    "Across: how many tasks are learned. One picture for each task, one for the base's own voices. Sentences ended "
-    "in the voice: the model gets the first two words of unseen sentences of that voice, and the exact classifier "
-    "tells whether what it writes is a sentence of it; two hundred for each point. Losses are on unseen sentences. "
-    "Teal: one adapter trained on and on; dotted, an adapter for each task, each task asked of its own, and the "
-    "base's own voices without any. Grey: full finetuning, dashed at the usual rate and dotted at a third of it. "
-    "Lines are means of two seeds, the band reaches from one to the other for the one adapter. Left out: other "
-    "orders and ranks."
+    "Across: how many sets are learned. Up: the share of right answers, in one picture for each set and in one for the "
+    f"facts that the base knew. Teal: one adapter of r = {R} trained on and on; dotted, an adapter for each set, each "
+    f"set asked of its own and the old facts of none; thin, one adapter with {OLD_SHARE:.0%} old questions in each "
+    "step. Grey: full finetuning, dashed without old questions and dotted with as many. Each way at its own best "
+    "learning rate. Lines are means of the seeds; the band of the one adapter reaches from its worst to its best. "
+    "Left out: other sizes, ranks and shares of old questions."
 )
+ABOUT = "{seeds} seeds. Recorded {recorded}."
 
 WORDS: dict[str, Any] = {
-    "stageLabel": "Tasks learned",
-    "stages": ["none yet", "{first}", "{first}, {second}", "{first}, {second}, {third}"],
+    "stageLabel": "Sets learned",
+    "stages": ["none", "the first", "two", "three"],
     "ticks": ["none", "1st", "2nd", "3rd"],
-    "sentences": {
-        "share": (
-            "After {told}: of sentences begun in the {voice}, one adapter trained on and on ends {one:.0%} in it, full "
-            "finetuning {full:.0%}, slower full finetuning {slow:.0%}, and an adapter for each task {each:.0%}. The "
-            "base alone ends {before:.0%}."
-        ),
-        "loss": (
-            "After {told}: on unseen sentences of the {voice}, one adapter trained on and on has a loss of {one:.2f} "
-            "nats per token, full finetuning {full:.2f}, slower full finetuning {slow:.2f}, and an adapter for each "
-            "task {each:.2f}. The base alone has {before:.2f}."
-        ),
-    },
-    "untold": "no task",
-    "recorded": "Recorded {recorded}.",
-    "veiled": "Three tasks, one after the other: how much is left of the first, the {voice}?",
+    "sentence": (
+        "Sets learned: {told}. Of the {size} facts of the first set one adapter trained on and on has {one:.0%} right, "
+        "with old questions too {replay:.0%}, an adapter for each set {each:.0%}, full finetuning {full:.0%}, with old "
+        "questions too {both:.0%}. Of the facts that the base knew, the one adapter has {one_old:.0%}."
+    ),
+    "veiled": "Three sets of {size} new facts, one after the other: how much is left of the first?",
     "readouts": {
-        "one": "One adapter, {voice}",
+        "one": "One adapter, first set",
+        "replay": "One adapter, old questions too",
         "each": "An adapter each",
         "full": "Full finetuning",
-        "slow": "Full, slower",
+        "both": "Full, old questions too",
     },
-    "readoutValues": {
-        name: {"share": f"{{{name}:.0%}}", "loss": f"{{{name}:.2f}}"}
-        for name in ("one", "each", "full", "slow")
-    },
-    "titles": {
-        "share": "{place}: {voice}, sentences ended in it",
-        "loss": "{place}: {voice}, loss (nats per token)",
-        "base": "The base's own voices, loss (nats per token)",
-    },
-    "places": ["First task", "Second task", "Third task"],
-    "x": "tasks learned",
-    "probe": {"share": "{name} {value:.1%}", "loss": "{name} {value:.3f}", "all": "{told}: {each}"},
+    "readoutValues": {name: f"{{{name}:.0%}}" for name in ("one", "replay", "each", "full", "both")},
+    "titles": ["First set, right answers", "Second set", "Third set", "The facts that the base knew"],
+    "x": "sets learned",
+    "probe": {"each": "{name} {value:.1%}", "all": "{told}: {each}"},
     "guess": {
         **GUESS,
         "question": (
-            "Guess first. One adapter learns the {first}, then the {second}, then the {third}. After that: of a "
-            "hundred sentences begun in the {first}, how many does it still end in it? The base "
-            "alone ends {before:.0%}."
+            "Guess first. One adapter learns a set of {size} facts, then another, then a third. After that: of a "
+            "hundred facts of the first set, how many does it still know?"
         ),
         "field": "My guess, of a hundred:",
-        "again": "Guess for this order",
-        "right": "You said {guess} for the {first}, and {truth} it is.",
-        "tooLow": "You said {guess} for the {first}. More is left: {truth}.",
-        "tooHigh": "You said {guess} for the {first}. Less is left: {truth}.",
+        "again": "Guess again",
+        "right": "You said {guess}, and {truth} it is.",
+        "tooLow": "You said {guess}. More is left: {truth}.",
+        "tooHigh": "You said {guess}. Less is left: {truth}.",
     },
-    "tableHead": ["way", "seed", "tasks learned"],
+    "tableHead": ["way", "seed", "sets learned", "first set", "second set", "third set", "old facts"],
     "downloads": {"stages": "Stages (CSV)", "picture": "Picture (SVG)"},
 }
 
 SNIPPET = """# Run it in the folder of this project.
-from compute.experiments.after import SEEDS, load_after
+from compute.experiments.retention import WAYS, load_retention
 
-runs = load_after().sequences[{order}]
-for way, seeds in runs.items():
-    values = [stages[{stage}].{measure}[{voice}] for stages in seeds]
-    print(f"{way}: {sum(values) / len(SEEDS):.3f}")
+for way in WAYS:
+    print(f"{way}: {load_retention().of(way).mean({stage}, 0):.3f}")
 """

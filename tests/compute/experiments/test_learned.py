@@ -15,7 +15,7 @@ from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS
 from compute.matrices.spectrum import r90
 from compute.matrices.svd import factorize
-from compute.numbers.records import base_sum
+from compute.numbers.records import WORLD, base_sum
 from helpers import ROOT
 from helpers.instruments import numbers, printed_by
 from helpers.matrices import check_arrays
@@ -33,7 +33,9 @@ FOUR_DIGITS = 5e-4
 def saved(tmp_path):
     """Save two small matrices and give their path."""
     path = tmp_path / "small.safetensors"
-    matrices = {name: np.eye(3, 2, dtype=np.float32) for name in ("legal-v_proj", "legal-up_proj")}
+    matrices = {
+        name: np.eye(3, 2, dtype=np.float32) for name in ("formal-voice-v_proj", "formal-voice-up_proj")
+    }
     save_learned(path, matrices, {"torch": "0"})
     return path
 
@@ -53,7 +55,7 @@ def test_what_is_on_disk_says_where_it_comes_from(name):
 
 def test_the_file_is_small_and_of_this_base_and_holds_what_it_says():
     assert FILE.stat().st_size <= 200_000
-    assert ABOUT["base"] == base_sum()
+    assert ABOUT["base"] == base_sum(WORLD)
     assert ABOUT["torch"]
     assert ABOUT["recorded"]
     assert ABOUT["matrices"].keys() == LEARNED.keys()
@@ -70,37 +72,37 @@ def test_one_changed_byte_is_refused(saved, where):
     data = bytearray(saved.read_bytes())
     data[where] ^= 1
     saved.write_bytes(data)
-    refused("legal-v_proj", saved, "is damaged")
+    refused("formal-voice-v_proj", saved, "is damaged")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}', "\ud800"], ids=ascii)
 def test_a_text_that_says_nothing_is_refused(saved, text):
     saved.with_suffix(".json").write_bytes(text.encode("utf-8", "surrogatepass"))
-    refused("legal-v_proj", saved, "is damaged")
+    refused("formal-voice-v_proj", saved, "is damaged")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])
 def test_a_missing_file_is_said(saved, suffix):
     saved.with_suffix(suffix).unlink()
-    refused("legal-v_proj", saved, "is missing")
+    refused("formal-voice-v_proj", saved, "is missing")
 
 
 def test_matrices_of_another_base_are_refused(saved):
     about = json.loads(saved.with_suffix(".json").read_text())
     saved.with_suffix(".json").write_text(json.dumps(about | {"base": "0" * 64}))
-    refused("legal-v_proj", saved, "started from another base model")
+    refused("formal-voice-v_proj", saved, "started from another base model")
 
 
 def test_a_matrix_that_is_not_there_or_of_another_layer_is_refused(saved):
-    refused("new-language-v_proj", saved, "has no new-language-v_proj")
+    refused("new-words-v_proj", saved, "has no new-words-v_proj")
     text = saved.with_suffix(".json").read_text()
     saved.with_suffix(".json").write_text(text.replace("blocks.1.attention", "blocks.2.attention"))
-    refused("legal-v_proj", saved, "has no legal-v_proj")
+    refused("formal-voice-v_proj", saved, "has no formal-voice-v_proj")
 
 
 def test_a_name_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"^name must be one of legal-v_proj, .*, got 'legal'\.$"):
-        load_learned("legal")
+    with pytest.raises(ValueError, match=r"^name must be one of formal-voice-v_proj, .*, got 'formal'\.$"):
+        load_learned("formal")
 
 
 # The rank instrument shows them.
@@ -157,4 +159,4 @@ def test_a_published_copy_has_each_learned_matrix_once_and_the_single_file_has_n
 @NAMES
 def test_a_learned_matrix_lies_between_noise_and_a_few_patterns(name):
     delta_w = load_learned(name)
-    assert 3 < r90(factorize(delta_w).s) < r90(noise_control(delta_w.shape).s[1]) / 2
+    assert 6 < r90(factorize(delta_w).s) < r90(noise_control(delta_w.shape).s[1]) * 0.65

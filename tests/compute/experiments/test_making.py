@@ -38,13 +38,13 @@ def test_every_recording_says_what_it_makes_how_long_it_takes_and_where_it_write
 READING = """
 from compute.adapters import merge_state
 {modules}
-after.load_after(), block.load_effects(), derived.load_derived(), failures.load_failures(), menu.load_menu()
-inits.load_inits("small layer"), learned.load_learned("legal-v_proj"), merging.load_record(), paper.load_paper()
+magnitude.load_magnitude(), block.load_effects(), derived.load_derived(), failures.load_failures(), menu.load_menu()
+inits.load_inits("small layer"), learned.load_learned("formal-voice-v_proj"), merging.load_record(), paper.load_paper()
 mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("legal", 4)
 world.load_report(), capacity.load_capacity(), tasks.load_tasks(), grid.load_grid(), lossy.load_lossy()
 spectra.load_spectra(), forgetting.load_forgetting()
 refusal.load_refusal(), biased.load_biased(), retention.load_retention()
-scale.load_scale(), serving.load_serving(), subspace.load_subspace("legal")
+serving.load_serving(), subspace.load_subspace("legal")
 import sys; print("torch" in sys.modules)
 """
 

@@ -9,7 +9,7 @@ from compute.adapters.adapted import adapted_layers
 from compute.model.checkpoint import load_base
 from compute.numbers.records import WORLD
 from compute.training.config import TrainConfig
-from compute.training.loop import prepare, updates
+from compute.training.loop import prepare, steps, steps_of, updates
 from compute.training.together import train_together
 
 torch.set_num_threads(1)
@@ -44,6 +44,24 @@ def test_each_run_is_what_it_is_alone(optimizer):
             pass
         for (name, one), (_, other) in zip(adapted_layers(model), adapted_layers(alone), strict=True):
             for part in ("lora_A", "lora_B"):
+                ours, theirs = getattr(one, part), getattr(other, part)
+                assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-7), (name, part)
+
+
+def test_lora_b_can_have_a_learning_rate_of_its_own():
+    base, configs, ratios = world(), runs(), (16, 1, 0.25)
+    for config, ratio, model in zip(configs, ratios, train_together(configs, base, ratios), strict=True):
+        alone = prepare(config, base)
+        factors = {part: [] for part in ("lora_A", "lora_B")}
+        for name, p in alone.named_parameters():
+            if p.requires_grad:
+                factors[name[-6:]].append(p)
+        rates = {"lora_A": config.learning_rate, "lora_B": ratio * config.learning_rate}
+        optimizer = torch.optim.AdamW([{"params": factors[part], "lr": rates[part]} for part in rates])
+        for _ in steps(lambda batch, model=alone: model.loss(*batch), steps_of(config, 64), optimizer):
+            pass
+        for (name, one), (_, other) in zip(adapted_layers(model), adapted_layers(alone), strict=True):
+            for part in factors:
                 ours, theirs = getattr(one, part), getattr(other, part)
                 assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-7), (name, part)
 
