@@ -1,112 +1,126 @@
 """The menu: the reader can say what each method changes, what it costs, whether it merges, and what was measured."""
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 from compute.adapters.rank_budget import start_rank
 from compute.experiments.menu import (
     BATCHES,
-    MENU_TASKS,
-    MERGE,
+    FACTS_TOLD,
     SEEDS,
     SIZES,
-    Entry,
-    entry,
+    STEP,
+    VOICE,
+    Learned,
     load_menu,
-    middle_of,
-    timing,
 )
+from compute.world.tasks import FACTS
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.menu import Menu
 
-KNOWN, NEW = MENU_TASKS
 OTHERS = [method for method in SIZES if method != "full"]
-THIN = ("lora", "dora", "adalora", "bottleneck")  # those that have two thin matrices somewhere
+VARIANTS = ("dora", "adalora")  # of LoRA, with a rank to choose
+LEAST, MOST = SIZES["lora"]
 
 
-def _of(task: str, method: str) -> list[Entry]:
-    """Return what was recorded of a method at each of its sizes."""
-    return [entry(load_menu(), task, method, size) for size in SIZES[method]]
+def _best(task: str, method: str) -> Learned:
+    return load_menu().best(task, method)
 
 
-def _middle(method: str) -> Entry:
-    return entry(load_menu(), NEW, method, middle_of(method))
+def _loss(task: str, method: str) -> float:
+    return fmean(_best(task, method).loss)
 
 
-def _lowest(task: str, method: str) -> float:
-    return min(each.validation_loss for each in _of(task, method))
+def _right(task: str, method: str) -> float:
+    return fmean(_best(task, method).task_right)
 
 
 def _known() -> Mapping[str, Any]:
-    ends = [each for method in OTHERS for each in _of(KNOWN, method)]
+    before, full = load_menu().before[VOICE]["loss"], _loss(VOICE, "full")
+    way = {method: (before - _loss(VOICE, method)) / (before - full) for method in OTHERS}
+    prompt = way.pop("soft prompt")
+    least = min(way, key=way.__getitem__)
     return {
-        "before": load_menu().before[KNOWN][0],
-        "full": _lowest(KNOWN, "full"),
-        "low": min(each.validation_loss for each in ends),
-        "high": max(each.validation_loss for each in ends),
-        "smallest": min(each.trainable for each in ends),
-        "whole": _of(KNOWN, "full")[0].trainable,
+        "before": before,
+        "full": full,
+        "lora_end": _loss(VOICE, "lora"),
+        "r": _best(VOICE, "lora").size,
+        "least": way[least],
+        "prompt": prompt,
+        "methods": len(way),
     }
+
+
+def _sentences() -> Mapping[str, Any]:
+    shares = {method: _right(VOICE, method) for method in OTHERS}
+    return {**shares, "lora_right": shares["lora"]}
+
+
+def _variants() -> Mapping[str, Any]:
+    """Return how much higher two variants end than LoRA, each at its best size, on both tasks."""
+    found: dict[str, Any] = {"seeds": len(SEEDS)}
+    for name, task in (("voice", VOICE), ("facts", FACTS)):
+        for method in VARIANTS:
+            apart = load_menu().apart(_best(task, method), _best(task, "lora"))
+            found |= {f"{method}_{name}": apart.mean, f"{method}_{name}_low": apart.low}
+            found |= {f"{method}_{name}_high": apart.high, f"{method}_{name}_says": apart.verdict}
+    return found
 
 
 def _groups() -> Mapping[str, Any]:
-    thin = [_lowest(NEW, method) for method in THIN]
     return {
-        "before": load_menu().before[NEW][0],
-        "full": _lowest(NEW, "full"),
-        "low": min(thin),
-        "high": max(thin),
-        **{method.replace(" ", "_"): _lowest(NEW, method) for method in ("ia3", "bitfit", "soft prompt")},
+        "n": FACTS_TOLD,
+        "before": load_menu().before[FACTS]["task"],
+        **{method.replace(" ", "_").replace("-", "_"): _right(FACTS, method) for method in OTHERS},
+        "lora_right": _right(FACTS, "lora"),
+        "full": _right(FACTS, "full"),
     }
 
 
-def _luck() -> Mapping[str, Any]:
-    lora, dora = _middle("lora"), _middle("dora")
+def _small() -> Mapping[str, Any]:
+    menu = load_menu()
+    ends = {size: [menu.of(FACTS, method, size) for method in ("dora", "lora")] for size in (LEAST, MOST)}
+    (dora, lora), (larger, beside) = ends[LEAST], ends[MOST]
+    large = menu.apart(larger, beside)
     return {
-        "r": middle_of("lora"),
-        "seeds": len(SEEDS[NEW]),
-        "lora_end": lora.validation_loss,
-        "dora": dora.validation_loss,
-        "low": lora.lowest,
-        "high": lora.highest,
+        "r": LEAST,
+        "most": MOST,
+        "dora_small": fmean(dora.task_right),
+        "lora_small": fmean(lora.task_right),
+        "dora_numbers": dora.numbers,
+        "lora_numbers": lora.numbers,
+        "apart": menu.apart(dora, lora, "task_right").verdict,
+        "gap": large.mean,
+        "low": large.low,
+        "high": large.high,
+        "level": large.verdict,
     }
 
 
 def _count() -> Mapping[str, Any]:
-    ia3, bitfit = _middle("ia3"), _middle("bitfit")
-    prompt = _of(NEW, "soft prompt")[-1]
-    lora = _of(NEW, "lora")[0]
-    return {
-        "ia3_trainable": ia3.trainable,
-        "ia3": ia3.validation_loss,
-        "bitfit_trainable": bitfit.trainable,
-        "bitfit": bitfit.validation_loss,
-        "prompt_trainable": prompt.trainable,
-        "prompt": prompt.validation_loss,
-        "r": SIZES["lora"][0],
-        "lora_trainable": lora.trainable,
-        "lora_end": lora.validation_loss,
-    }
+    lora = load_menu().of(FACTS, "lora", LEAST)
+    found: dict[str, Any] = {"r": LEAST, "lora_numbers": lora.numbers, "lora_right": fmean(lora.task_right)}
+    for method in ("vera", "lora-xs", "ia3", "bitfit"):
+        one = load_menu().of(FACTS, method, SIZES[method][-1])
+        name = method.replace("-", "_")
+        found |= {f"{name}_numbers": one.numbers, name: fmean(one.task_right)}
+        found[f"{name}_says"] = load_menu().apart(one, lora, "task_right").verdict
+    return found
 
 
 def _ranks() -> Mapping[str, Any]:
-    size = middle_of("adalora")
-    rate = _middle("adalora").rate
-    runs = [
-        run.ranks
-        for run in load_menu().runs
-        if (run.task, run.method, run.size, run.rate) == (NEW, "adalora", size, rate)
-    ]
+    one = load_menu().of(FACTS, "adalora", MOST)
 
     def kept(part: str) -> float:
-        """Return the mean over the layers whose names have a part."""
-        found = [r for ranks in runs for name, r in ranks.items() if part in name]
+        """Return the mean over the layers whose names have a part, and over the seeds."""
+        found = [r for ranks in one.ranks for name, r in ranks.items() if part in name]
         return sum(found) / len(found)
 
     return {
-        "size": size,
-        "first": start_rank(size or 0),
-        "seeds": len(runs),
+        "size": MOST,
+        "first": start_rank(MOST or 0),
+        "seeds": len(one.ranks),
         "attention": kept(".attention."),
         "mlp": kept(".mlp."),
         "low": kept("blocks.0."),
@@ -115,114 +129,136 @@ def _ranks() -> Mapping[str, Any]:
 
 
 def _forgetting() -> Mapping[str, Any]:
-    ends = {method: _middle(method) for method in SIZES}
+    ends = {method: _best(FACTS, method) for method in SIZES}
     return {
-        "r": middle_of("lora"),
-        "before": load_menu().before[NEW][1],
-        **{method.replace(" ", "_"): each.base_loss for method, each in ends.items()},
-        "lora_kept": ends["lora"].base_loss,
-        "lora_loss": ends["lora"].validation_loss,
-        "adalora_loss": ends["adalora"].validation_loss,
+        "before": load_menu().before[FACTS]["facts"],
+        **{method.replace(" ", "_").replace("-", "_"): fmean(each.facts) for method, each in ends.items()},
+        "lora_kept": fmean(ends["lora"].facts),
     }
 
 
 def _times() -> Mapping[str, Any]:
-    def at(method: str, batch: int, merged: bool = False) -> float:
-        return timing(load_menu(), method, middle_of(method), merged, batch).median
-
-    merged = [
-        timing(load_menu(), method, size, True, batch).median
-        for method in MERGE
-        for size in SIZES[method]
-        for batch in BATCHES
-    ]
+    menu = load_menu()
+    merged = [each.median for each in menu.timings if each.merged and each.what != STEP]
     first, many = BATCHES
+    shown = ("lora", "dora", "adalora", "vera", "bottleneck")
     return {
         "first": first,
         "many": many,
-        **{f"{method}_{batch}": at(method, batch) for method in THIN for batch in BATCHES},
-        "least": min(merged),
+        "r": MOST,
+        **{
+            f"{method}_{batch}": menu.timing(method, SIZES[method][-1], str(batch)).median
+            for method in shown
+            for batch in BATCHES
+        },
+        **{f"{method}_step": menu.timing(method, SIZES[method][-1], STEP).median for method in SIZES},
         "most": max(merged),
         "vectors": SIZES["soft prompt"][-1],
-        "prompt": timing(load_menu(), "soft prompt", SIZES["soft prompt"][-1], False, many).median,
-        "words": 32,
+        "prompt": menu.timing("soft prompt", SIZES["soft prompt"][-1], str(many)).median,
+        "words": 64,
     }
 
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "known": Claim(
-        "In the legal voice the base is at {before:.2f} nats. Full finetuning brings it to {full:.3f}, and "
-        "every other method at every size to between {low:.3f} and {high:.3f}. The smallest of them trains "
-        "{smallest:,d} numbers in place of {whole:,d}.",
+        "In the formal voice the base is at {before:.2f} nats a word. Full finetuning brings it to "
+        "{full:.3f}, LoRA at r = {r} to {lora_end:.3f}. Of the {methods} methods that change the model, each "
+        "goes at least {least:.0%} of the way from the base to full finetuning. The soft prompt, which "
+        "changes nothing, goes {prompt:.0%}.",
         _known,
-        lambda v: v["high"] < v["full"] + 0.02 < v["before"] - 0.05,
+        lambda v: v["prompt"] < v["least"] - 0.1 and v["least"] > 0.9,
+    ),
+    "sentences": Claim(
+        "Of the sentences that it writes, {lora_right:.0%} are in the voice with LoRA, {dora:.0%} with DoRA "
+        "and {adalora:.0%} with AdaLoRA, {vera:.0%} with VeRA, {ia3:.0%} with (IA)³ and {bitfit:.0%} with "
+        "BitFit.",
+        _sentences,
+        lambda v: min(v["lora_right"], v["dora"], v["adalora"]) > v["vera"] > v["ia3"] > v["bitfit"] + 0.1,
+    ),
+    "variants": Claim(
+        "In the formal voice DoRA ends {dora_voice:+.4f} nats from LoRA ({dora_voice_low:+.4f} to "
+        "{dora_voice_high:+.4f}, over {seeds} seeds), AdaLoRA {adalora_voice:+.4f} ({adalora_voice_low:+.4f} "
+        "to {adalora_voice_high:+.4f}). The seeds tell neither from LoRA.",
+        _variants,
+        lambda v: v["dora_voice_says"] == v["adalora_voice_says"] == "level",
     ),
     "groups": Claim(
-        "LoRA, DoRA, AdaLoRA and bottlenecks end between {low:.2f} and {high:.2f} nats, each at its best "
-        "size. (IA)³ ends at {ia3:.2f}, BitFit at {bitfit:.2f}, the soft prompt at {soft_prompt:.2f}. Full "
-        "finetuning ends at {full:.2f}; the base was at {before:.2f}.",
+        "Of {n} new facts the base answers {before:.0%}, by chance. At its best size, full finetuning "
+        "answers {full:.0%}, LoRA {lora_right:.0%}, DoRA {dora:.0%}, AdaLoRA {adalora:.0%}, VeRA {vera:.0%} "
+        "and bottlenecks {bottleneck:.0%}. (IA)³ has {ia3:.0%}, LoRA-XS {lora_xs:.0%}, BitFit {bitfit:.0%}, "
+        "the soft prompt {soft_prompt:.0%}.",
         _groups,
         lambda v: (
-            v["full"] + 0.4
-            < v["low"]
-            <= v["high"]
-            < v["ia3"] - 0.5
-            < v["bitfit"] - 1
-            < v["soft_prompt"] - 1.5
+            min(v[m] for m in ("lora", "dora", "adalora", "vera", "bottleneck")) > v["ia3"] + 0.1
+            and v["ia3"] > v["lora_xs"] > v["bitfit"] > v["soft_prompt"]
+            and v["soft_prompt"] < v["before"] + 0.1
         ),
     ),
-    "luck": Claim(
-        "At r = {r} LoRA ends at {lora_end:.3f} and DoRA at {dora:.3f}. Three seeds of LoRA alone reach from "
-        "{low:.3f} to {high:.3f}.",
-        _luck,
-        lambda v: v["seeds"] == 3 and v["low"] <= v["dora"] <= v["high"],
+    "small": Claim(
+        "At r = {r} they part: DoRA has {dora_small:.0%} of the facts, LoRA {lora_small:.0%}, with "
+        "{dora_numbers:,d} numbers beside {lora_numbers:,d}. At r = {most} the difference is {gap:+.3f} nats "
+        "({low:+.3f} to {high:+.3f}).",
+        _small,
+        lambda v: v["apart"] == "above" and v["level"] == "level",
     ),
     "count": Claim(
-        "(IA)³ trains {ia3_trainable:,d} numbers and ends at {ia3:.2f} nats; BitFit trains "
-        "{bitfit_trainable:,d} and ends at {bitfit:.2f}. A soft prompt with {prompt_trainable:,d} numbers "
-        "ends at {prompt:.2f}, LoRA at r = {r} with {lora_trainable:,d} at {lora_end:.2f}.",
+        "LoRA at r = {r} trains {lora_numbers:,d} numbers and has {lora_right:.0%} of the facts. VeRA has "
+        "{vera:.0%} with {vera_numbers:,d}, (IA)³ {ia3:.0%} with {ia3_numbers:,d}, LoRA-XS {lora_xs:.0%} "
+        "with {lora_xs_numbers:,d}, BitFit {bitfit:.0%} with {bitfit_numbers:,d}.",
         _count,
-        lambda v: (
-            v["ia3_trainable"] < v["bitfit_trainable"] < v["lora_trainable"] < v["prompt_trainable"]
-            and v["lora_end"] < v["ia3"] < v["bitfit"] < v["prompt"]
-        ),
+        lambda v: v["vera_says"] == "above" and v["bitfit_says"] == "below",
     ),
     "ranks": Claim(
-        "In the new language each layer starts with {first} directions, and {size} are to be left on average. The "
-        "layers of the MLP kept {mlp:.1f}, those of attention {attention:.1f}, over {seeds} seeds.",
+        "Learning new facts, each layer starts with {first} directions, and {size} are to be left on "
+        "average. The layers of the MLP kept {mlp:.1f}, those of attention {attention:.1f}, over {seeds} "
+        "seeds.",
         _ranks,
-        lambda v: v["mlp"] > v["attention"] + 2,
+        lambda v: v["mlp"] > v["attention"] + 1,
     ),
     "blocks": Claim(
-        "The first block kept {low:.1f} a layer, the last one {top:.1f}.",
+        "The first block kept {low:.1f} a layer, the last one {top:.1f}: next to no preference for the upper "
+        "layers.",
         _ranks,
-        lambda v: v["low"] > v["top"] + 1,
+        lambda v: abs(v["low"] - v["top"]) < 1,
     ),
     "forgetting": Claim(
-        "In the new language the loss on the base's own voices rises from {before:.2f} to {lora_kept:.1f} with "
-        "LoRA at r = {r}, to {dora:.1f} with DoRA and to {ia3:.1f} with (IA)³, but only to {adalora:.1f} with "
-        "AdaLoRA, which learns the language nearly as well: {adalora_loss:.2f} nats beside {lora_loss:.2f}.",
+        "Of the facts that the base knew it answered {before:.0%}. After the new ones LoRA answers "
+        "{lora_kept:.0%} of the old, DoRA {dora:.0%}, AdaLoRA {adalora:.0%}, VeRA {vera:.0%}, full "
+        "finetuning {full:.0%}; the soft prompt, which learned next to nothing, {soft_prompt:.0%}.",
         _forgetting,
-        lambda v: v["adalora"] < v["lora_kept"] - 2 and v["adalora_loss"] < v["lora_loss"] + 0.1,
+        lambda v: max(v[m] for m in ("lora", "dora", "adalora", "vera", "full")) < v["before"] / 2,
     ),
     "times": Claim(
         "Kept apart, a pass for {first} text takes {lora_1:.2f} times the base's with LoRA, {adalora_1:.2f} "
-        "with AdaLoRA, {bottleneck_1:.2f} with bottlenecks and {dora_1:.2f} with DoRA, all at their middle "
-        "size. For {many} texts it is {lora_32:.2f}, {adalora_32:.2f}, {bottleneck_32:.2f} and {dora_32:.2f}.",
+        "with AdaLoRA, {vera_1:.2f} with VeRA, {bottleneck_1:.2f} with bottlenecks and {dora_1:.2f} with "
+        "DoRA, all at their larger size. For {many} texts it is {lora_32:.2f}, {adalora_32:.2f}, "
+        "{vera_32:.2f}, {bottleneck_32:.2f} and {dora_32:.2f}.",
         _times,
-        lambda v: all(v[f"{method}_1"] > 1.1 for method in THIN) and v["dora_1"] > v["lora_1"],
+        lambda v: (
+            all(v[f"{m}_1"] > 1.1 for m in ("lora", "dora", "adalora", "vera", "bottleneck"))
+            and v["dora_1"] > v["lora_1"]
+        ),
+    ),
+    "steps": Claim(
+        "A step of training takes {dora_step:.2f} times LoRA's with DoRA, {adalora_step:.2f} with AdaLoRA, "
+        "{vera_step:.2f} with VeRA; with full finetuning {full_step:.2f}.",
+        _times,
+        lambda v: v["dora_step"] > 1.05,
     ),
     "merged": Claim(
-        "Merged, all that merge take between {least:.2f} and {most:.2f} times the base's time, which is what "
-        "the machine cannot tell from one.",
+        "Merged, none of those that merge takes more than {most:.2f} times the base's time.",
         _times,
-        lambda v: 0.85 < v["least"] < v["most"] < 1.2,
+        lambda v: v["most"] < 1.1,
     ),
     "long": Claim(
-        "With {vectors} vectors before {words} words, a pass for {many} texts takes {prompt:.1f} times as long.",
+        "With {vectors} vectors before {words} words, a pass for {many} texts takes {prompt:.2f} times as "
+        "long.",
         _times,
-        lambda v: v["prompt"] > 2,
+        lambda v: v["prompt"] > 1.1,
     ),
+    "lee": Cited("within 1 to 2 %", "lee2026", "abstract"),
+    "vera-ten": Cited("a tenth of LoRA's numbers", "kopiczko2023", "abstract, first version"),
+    "xs-hundred": Cited("less than a hundredth", "balazy2024", "abstract"),
     "one-text": Cited("20.7 % and 30.3 % more time", "hu2021", "Table 1"),
     "many-texts": Cited("2.2 % and 3.0 %", "hu2021", "Table 1"),
     "houlsby": Cited("within 0.4 % of full finetuning with 3.6 % of its numbers", "houlsby2019", "abstract"),
@@ -244,9 +280,11 @@ leave most of the model as it is and train something small.
 
 The usual telling goes through the older ones in a hurry. Adapters stand between the blocks and slow the model down.
 Prompts cannot be put into batches. BitFit works while a model is small. And LoRA had none of these troubles. Some of
-this is so, and some is not. Here all of them learn the same two tasks, from the same base.
+this is so, and some is not. Here all of them learn the same two tasks, from the same base, each at the learning rate
+and the size that suit it best.
 
-What does each of them change? A line of a formula says it. $W$ stays as it is; everything else on the right learns.
+What does each of them change? A line of a formula says it. $W$ stays as it is, and so does what we call frozen;
+everything else on the right learns.
 
 **Full finetuning** changes every number.
 
@@ -267,8 +305,18 @@ off single values of $\\Lambda$ while it learns [@zhang2023, section 3].
 
 $$W' = W + s\\,P \\Lambda Q$$
 
+**VeRA** draws $A$ and $B$ by chance, once for all layers; they are frozen. Each layer learns how much each row of $A$
+counts, and each of its own features [@kopiczko2023, section 3].
+
+$$W' = W + \\operatorname{diag}(b)\\, B \\operatorname{diag}(d)\\, A$$
+
+**LoRA-XS** takes $U$, $\\Sigma$ and $V$ from the weight itself, its first singular directions; they are frozen. A small
+square $R$ between them learns [@balazy2024, section 3].
+
+$$W' = W + U \\Sigma R V^\\top$$
+
 **(IA)³** adds no matrix. It multiplies keys, values and the inside of each MLP by learned numbers, feature by feature
-[@liu2022, abstract].
+[@liu2022, section 3.3].
 
 $$k' = l \\odot k$$
 
@@ -293,40 +341,46 @@ $$[\\,p_1, \\dots, p_n,\\ x_1, \\dots, x_T\\,]$$
 Where a model numbers its places, a prompt uses some of them up. Ours gives it no numbers, so that all methods are
 measured on the same texts.
 
-Which of them comes closest to full finetuning on a language that the base has never read?
+LoRA at its smallest rank trains few numbers. Which of those that train no more of them remembers most?
 """
     )
     yield Figure("menu", Menu)
     yield Try(
         """
-Choose the legal voice. How far are the marks apart now, and how many numbers does the leftmost of them train? Then look
-at the time of a pass for one text, and for many. Each of these runs can be trained in
-[the live lab](lab.html?train.method=dora&train.task=new+words&train.learning_rate=0.01), under “Method”. Only an
-adapter of LoRA can be taken away from there.
+Choose the formal voice, and the loss. How far are the marks apart now, and how many numbers does the leftmost of them
+train? Then look at the time of a pass for one text, and for many. Each of these runs can be trained in
+[the live lab](lab.html?train.method=vera&train.task=new+facts&train.r=64&train.learning_rate=0.03), under “Method”.
+Only an adapter of LoRA can be taken away from there.
 """
     )
     yield Prose(
         """
-## Close together where the base helps
+## Close in nats where the base helps
 
-[[known]] The base has read a little of this voice. To bring it out, almost anything will do. A comparison on such a
-task tells you little about the methods.
+The base has never told a story in the formal voice. But it knows every word of it, the people, and how a story goes.
+[[known]] That looks close. But where nearly all of a loss is gone, what is left of it decides whether a whole sentence
+comes out right. [[sentences]]
+
+LoRA's near relatives are closest. [[variants]] A recent study tuned the rates of LoRA and its variants on large models,
+with care for each. Then the gains that had been told of them shrank: the best of each lay [[lee]] of the others.
 
 ## Far apart where it does not
 
-The new language is another matter. [[groups]]
+New facts are another matter: nothing in the base helps with them. [[groups]] Between LoRA and DoRA it is the
+rank that decides whether there is anything to choose. [[small]]
 
-Four of the methods can turn what one place in the model says into something else: they have two thin matrices
-somewhere. They end close together. (IA)³ and BitFit can only make features louder or shift them. The prompt cannot
-change the model at all; it can only add something to read.
+Whoever turns what one place in the model says into something else, and has room for it, can store facts. (IA)³ and
+BitFit can only make features louder or shift them. LoRA-XS can only turn the directions that the weight already has.
+The prompt cannot change the model at all; it can only add something to read.
 
-Which of the four is best? [[luck]] So this experiment cannot tell LoRA from DoRA. Whoever shows you a table of methods
-without seeds shows you something else as well: luck.
+## Below the smallest rank
 
-None of them reaches full finetuning here. All of them leave the words' own vectors alone, and in
-[the lesson on knees](knee.html) you can see that this is what holds them back.
+A thin matrix of LoRA cannot be thinner than one row. For less, other methods are made. Their authors tell of LoRA's
+quality with [[vera-ten]], and with [[xs-hundred]] on a large model. [[count]]
 
-Does the count of numbers decide? [[count]] It matters what the numbers can do, not how many they are.
+So it matters what the numbers can do, not only how many they are. LoRA spends them on two directions for each layer.
+VeRA has many directions for nothing, drawn by chance, and spends its numbers on how much each feature takes of their
+mix. It pays elsewhere: its frozen matrices have to be multiplied all the same.
 
 ## Who chooses the rank
 
@@ -334,28 +388,26 @@ It is often told that AdaLoRA, (IA)³ and DoRA choose ranks. Only the first does
 again as it may keep. At each step it notes for every number how much the loss would change without it. Directions whose
 numbers matter least are switched off, wherever they are, and so some layers end with many and some with few.
 
-[[ranks]] Its authors, on another model, saw that the MLP and the upper layers got most [@zhang2023, section 4]. The
-first half of that we see as well. The second we do not. [[blocks]] Choose AdaLoRA in the figure and look for
-yourself.
+[[ranks]] Its authors, on another model, saw that the MLP and the upper layers got most [@zhang2023, section 4].
+[[blocks]] Choose AdaLoRA in the figure and look for yourself.
 
 ## What is forgotten
 
-[[forgetting]] We had not expected that, and we did not look for the reason. Mostly the rule is simple: who learns less
-forgets less. The prompt and BitFit show it.
+[[forgetting]]
 
 ## What it costs in time
 
 [[times]] Our model is so small that a pass for one text is mostly the calling of functions, and a few more calls are
-much. DoRA also needs the lengths of all rows at each pass, for however few words.
+much. DoRA also needs the lengths of all rows at each pass, for however few words. [[steps]]
 
 [[merged]] In the paper on LoRA, two kinds of bottlenecks on GPT-2 took [[one-text]] for one short text, and
 [[many-texts]] for a batch of many long ones. A prompt makes every text longer. [[long]]
 
 ## Merge or mix
 
-To *merge* is to turn what was learned into weights of the base. LoRA, DoRA and AdaLoRA add something to a weight; (IA)³
-scales its rows or columns. BitFit becomes biases, which stay. Bottlenecks do not merge: a nonlinear function stands
-between their matrices. Nor do prompts.
+To *merge* is to turn what was learned into weights of the base. LoRA and its relatives, VeRA and LoRA-XS among them,
+add something to a weight; (IA)³ scales its rows or columns. BitFit becomes biases, which stay. Bottlenecks do not
+merge: a nonlinear function stands between their matrices. Nor do prompts.
 
 To *mix* is to have texts of different tasks in one batch: the base is multiplied once for all of them, and each text
 adds its own few numbers. All methods but full finetuning can do that, as long as their numbers are kept apart. Soft
@@ -372,16 +424,16 @@ it.
 - *Prompts.* On the largest models that were tried they match full finetuning [@lester2021, abstract]. More vectors are
   not always better: on GPT-3, one kind scored [[prefix]].
 
-Ours is one small model with two tasks, few steps and a few seeds. It shows what the parts do. It does not say what to
-choose for a large model.
+Ours is one small model with two tasks and few steps. It shows what the parts do. It does not say what to choose for a
+large model.
 
 ## In short
 
-- Where the base almost knows the task, every method will do. Where it does not, they differ widely.
-- What the numbers can do matters more than how many there are.
+- Where the base helps, LoRA, DoRA and AdaLoRA cannot be told apart. The others follow.
+- What the numbers can do matters, not only how many there are.
 - AdaLoRA chooses ranks. DoRA and (IA)³ do not.
 - What merges costs no time, and then holds one task. What is kept apart can be mixed.
-- Look for seeds before you believe that one method beats another.
+- Look for the rate of each, and for seeds, before you believe that one method beats another.
 """
     )
 
@@ -400,17 +452,19 @@ LESSON = Lesson(
             "Which of these chooses ranks while it learns?",
             (
                 Answer(
-                    "AdaLoRA",
-                    "It gives the layers more directions than they may keep, and switches off the least important.",
-                    right=True,
-                ),
-                Answer(
                     "DoRA",
-                    "Its rank stays the one you set. What it adds is the length of each row, apart from its direction.",
+                    "Its rank stays the one you set. What it adds is the length of each row, apart from its "
+                    "direction.",
                 ),
                 Answer(
                     "(IA)³",
                     "It has no rank at all. It scales features by learned numbers.",
+                ),
+                Answer(
+                    "AdaLoRA",
+                    "It gives the layers more directions than they may keep, and switches off the least "
+                    "important.",
+                    right=True,
                 ),
             ),
         ),
@@ -424,8 +478,8 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "LoRA, merged",
-                    "The merged weights hold one task [@hu2021, section 4.2]. Kept apart, each text can have an "
-                    "adapter of its own.",
+                    "The merged weights hold one task [@hu2021, section 4.2]. Kept apart, each text can have "
+                    "an adapter of its own.",
                     right=True,
                 ),
                 Answer(
@@ -434,16 +488,16 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            "LoRA and DoRA end a few thousandths apart, the seeds of LoRA alone some hundredths. What follows?",
+            "A variant beats LoRA by a little, both at the learning rate that LoRA's authors used. What follows?",
             (
-                Answer("DoRA is better", "Another seed could turn it round. [[luck]]"),
+                Answer("The variant is better", "Its rate may simply suit it, and not LoRA."),
                 Answer(
-                    "They are the same",
-                    "They are two methods, and one of them trains more. This experiment just does not divide them.",
+                    "All variants are the same",
+                    "They are not, and some train fewer numbers. Only, a table with one rate cannot show it.",
                 ),
                 Answer(
-                    "This experiment cannot tell which is better",
-                    "Chance does more than the method. [[luck]]",
+                    "Nothing yet: each needs the rate that suits it best",
+                    "Tuned with the same care, the variants of one study lay [[lee]] of each other.",
                     right=True,
                 ),
             ),
@@ -452,20 +506,20 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "AdaLoRA, (IA)³ and DoRA choose the rank adaptively.",
-            "One of the three does. AdaLoRA switches off directions while it learns. [[ranks]] (IA)³ has no rank, and "
-            "DoRA keeps the one it is given.",
+            "One of the three does. AdaLoRA switches off directions while it learns. [[ranks]] (IA)³ has no "
+            "rank, and DoRA keeps the one it is given.",
             "menu",
         ),
         Correction(
             "BitFit works on small models and breaks on large ones.",
-            "No source that we know tests that. What its authors vary is the amount of data [@benzaken2021, section "
-            "on data size]. On GPT-3 it is mixed: [[bitfit-sql]] for full finetuning, and [[bitfit-mnli]].",
+            "No source that we know tests that. What its authors vary is the amount of data [@benzaken2021, "
+            "section on data size]. On GPT-3 it is mixed: [[bitfit-sql]] for full finetuning, and [[bitfit-mnli]].",
             "menu",
         ),
         Correction(
             "Prompts are awkward to batch; LoRA has no such trouble.",
-            "Mixed batches are what soft prompts are praised for: one model, and [[prompt-numbers]]. It is merged LoRA "
-            "that cannot mix tasks [@hu2021, section 4.2].",
+            "Mixed batches are what soft prompts are praised for: one model, and [[prompt-numbers]]. It is "
+            "merged LoRA that cannot mix tasks [@hu2021, section 4.2].",
             "menu",
         ),
     ),

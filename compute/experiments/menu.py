@@ -1,66 +1,96 @@
-"""The mini-model finetuned by every method of the menu, and the time of its forward pass.
+"""The base of the world finetuned by every method of the menu, and how long a pass and a step of each take.
 
-On each of two tasks every method is trained at its middle size with three learning rates, and its other sizes at the
-best of these; on the new language the middle size with two more seeds as well: 84 runs of about seven seconds. Then a
-forward pass of the plain base and of every method, merged and not, is timed in rounds. The same machine gives the same
-losses; times differ. To take only the times again, on a machine that does nothing else:
-`python -m compute.experiments.menu times`.
+Two tasks: a voice that is told of stories (the formal one), and new facts to be remembered. On each, every method is
+tried at two sizes, where it has one to choose. The learning rate of each is the one with the lowest loss on the
+validation texts of the first seed, from a ladder of rates that is climbed until the best lies inside; the size of a
+method is chosen by the same losses. All seeds at that rate are reported on test texts. (New facts are to be remembered:
+they are the same in every split.) Then a forward pass of the plain base and of every method, merged and not, and a step
+of training are timed in rounds. All cores are used, and a recording that is stopped goes on where it was when the
+command is given again. Times differ from machine to machine. To take only these again, on a machine that does nothing
+else: `python -m compute.experiments.menu times`.
 """
 
-import time
-from collections.abc import Sequence
+import math
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.experiments.making import Bar, Recipe
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import Result, TrainConfig
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
+from compute.experiments.tasks import Apart
+from compute.numbers.interval import of_mean
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.training.config import TrainConfig
+from compute.world.tasks import FACTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from compute.model.gpt import GPT
 
-FILE = RECORDS / "menu.json"
-MENU_TASKS = ("legal", "new language")
-# Ranks, widths of bottlenecks, numbers of vectors; None where there is no size to choose. The middle one is tuned.
+PATH = RECORDS / "menu.json"
+KEPT = PATH.with_suffix(".unfinished")  # a line a run
+VOICE = "formal voice"
+MENU_TASKS = (VOICE, FACTS)
+FACTS_TOLD = 256  # new facts
+STEPS = {VOICE: 100, FACTS: 200}
+BATCH_SIZE = {VOICE: 16, FACTS: 32}
+# Ranks, rows of VeRA's A, sides of LoRA-XS' square, widths of bottlenecks, numbers of vectors; None where there is no
+# size to choose.
 SIZES: dict[str, tuple[int | None, ...]] = {
     "full": (None,),
-    "lora": (1, 4, 16),
-    "dora": (1, 4, 16),
-    "adalora": (1, 4, 16),
-    "bottleneck": (4, 16, 64),
-    "soft prompt": (4, 16, 64),
+    "lora": (1, 8),
+    "dora": (1, 8),
+    "adalora": (1, 8),
+    "vera": (16, 64),
+    "lora-xs": (4, 12),
+    "bottleneck": (2, 16),
+    "soft prompt": (4, 16),
     "ia3": (None,),
     "bitfit": (None,),
 }
-# Learning rates tried, about a factor of three apart; shorter runs said where the middle one should be. In the legal
-# voice the smallest is within CLOSE of the best for every method. In the new language three methods take one at the
-# end, and one further out none of them does better: AdaLoRA 1.91 at 0.003 and 1.72 at 0.01, (IA)3 2.35 at 1 and 2.34
-# at 0.3, the soft prompt 5.22 at 0.03 and 5.20 at 0.1.
-RATES: dict[str, tuple[float, float, float]] = {
-    "full": (3e-4, 1e-3, 3e-3),
-    "lora": (3e-3, 1e-2, 3e-2),
-    "dora": (3e-3, 1e-2, 3e-2),
-    "adalora": (1e-2, 3e-2, 1e-1),
-    "bottleneck": (1e-2, 3e-2, 1e-1),
-    "soft prompt": (1e-1, 3e-1, 1.0),
-    "ia3": (3e-2, 1e-1, 3e-1),
-    "bitfit": (1e-2, 3e-2, 1e-1),
+WITH_ALPHA = ("lora", "dora", "adalora")  # alpha = 2 r, so that the scaling is the same at every rank
+LADDER = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)  # learning rates
+# Where on it each method begins, with one rate on either side.
+BEGIN = {
+    "full": 1e-3,
+    "lora": 1e-2,
+    "dora": 1e-2,
+    "adalora": 1e-2,
+    "vera": 3e-2,
+    "lora-xs": 1e-2,
+    "bottleneck": 1e-2,
+    "soft prompt": 1e-1,
+    "ia3": 1e-1,
+    "bitfit": 1e-2,
 }
-# The first seed for every run, all of them for the middle size at its best rate.
-SEEDS: dict[str, tuple[int, ...]] = {"legal": (0,), "new language": (0, 1, 2)}
-CLOSE = 0.01  # nats: a difference that no figure shows
-MERGE = ("lora", "dora", "adalora", "ia3", "bitfit")  # into weights, and BitFit into biases that stay
+SEEDS = (0, 1, 2, 3, 4)
+VALIDATION = 256  # texts of the voice that a rate and a size are chosen on
+PER_SEED = ("loss", "task", "facts", "stories", "base_loss")  # the lists of `Learned`
+MERGE = (
+    "lora",
+    "dora",
+    "adalora",
+    "vera",
+    "lora-xs",
+    "ia3",
+    "bitfit",
+)  # into weights; BitFit into biases that stay
 BATCHES = (1, 32)  # texts in a timed forward pass
-DECIMALS = 4  # of losses, in nats
+STEP = "step"  # of training, timed beside those
+TIMED = (*map(str, BATCHES), STEP)
+LEAST_RATE = 1e-6  # of the steps that are timed: the model is to stay what it is
+DECIMALS = 4
 RATIO_DECIMALS = 3
-ROUNDS = 200
+ROUNDS = 40
 
 
-class MenuRun(NamedTuple):
-    """Hold how one run ended.
+@dataclass(frozen=True)
+class Learned:
+    """Hold the runs of one method at one size, each list in the order of SEEDS.
 
     Attributes
     ----------
@@ -71,16 +101,22 @@ class MenuRun(NamedTuple):
     size : int or None
         One of its SIZES.
     rate : float
-        Learning rate.
-    seed : int
-        One of SEEDS of the task.
-    validation_loss : float or None
-        On unseen texts of the task, in nats per token; None if the run diverged.
-    base_loss : float or None
-        On the base's own voices.
-    trainable : int
-        Numbers that learned.
-    ranks : dict of str to int
+        The learning rate: the best of `tried`.
+    tried : dict of str to (float or None)
+        Loss of the first seed on validation texts by rate; None where the run diverged.
+    loss : list of float
+        On test texts of the task, in nats per word that is learned.
+    task_right : list of float
+        Share of the sentences written that are in the voice, or of the new facts that are answered rightly.
+    facts : list of float
+        Share of the facts that the base knew, and that the model still does.
+    stories : list of float
+        Share of right answers to questions about stories.
+    base_loss : list of float
+        On texts of the base's own.
+    numbers : int
+        That were trained.
+    ranks : list of dict of str to int
         Of AdaLoRA, how many directions each layer kept; empty for other methods.
     """
 
@@ -88,15 +124,25 @@ class MenuRun(NamedTuple):
     method: str
     size: int | None
     rate: float
-    seed: int
-    validation_loss: float | None
-    base_loss: float | None
-    trainable: int
-    ranks: dict[str, int]
+    tried: dict[str, float | None]
+    loss: list[float]
+    task_right: list[float]
+    facts: list[float]
+    stories: list[float]
+    base_loss: list[float]
+    numbers: int
+    ranks: list[dict[str, int]]
+
+    @property
+    def lowest(self) -> float:
+        """Return the lowest loss of the first seed on validation texts, which the rate and the size are chosen by."""
+        return min(loss for loss in self.tried.values() if loss is not None)
 
 
 class Timing(NamedTuple):
-    """Hold how long a forward pass takes, as a multiple of that of the plain base model.
+    """Hold how long a forward pass or a step takes.
+
+    A pass is told as a multiple of that of the plain base model, a step as one of plain LoRA at its smaller rank.
 
     Attributes
     ----------
@@ -106,8 +152,8 @@ class Timing(NamedTuple):
         One of its SIZES.
     merged : bool
         Whether what was learned is merged into the base.
-    batch : int
-        Texts in the pass, one of BATCHES.
+    what : str
+        One of TIMED: how many texts there are in the pass, or STEP.
     low : float
         A quarter of the rounds were below.
     median : float
@@ -119,88 +165,68 @@ class Timing(NamedTuple):
     method: str
     size: int | None
     merged: bool
-    batch: int
+    what: str
     low: float
     median: float
     high: float
 
 
-class Menu(NamedTuple):
+class Recorded(NamedTuple):
     """Hold the whole recording.
 
     Attributes
     ----------
     recorded : str
         When and on what.
-    seconds : float
-        Processor time that training took.
-    before : dict of str to list of float
-        Losses of the base model, by task: on the task, and on its own voices.
-    runs : list of MenuRun
-        All that were made.
+    before : dict of str to dict of str to float
+        The base, by task: "loss", "task", "facts", "stories", "base_loss".
+    learned : list of Learned
+        By task, method and size, in the order of `plan`.
     timings : list of Timing
         All that were timed.
     milliseconds : dict of str to float
-        What the plain base model took for one pass, by the size of the batch.
+        What the plain base model took for a pass, and LoRA at its smaller rank for a step, by what was timed.
     """
 
     recorded: str
-    seconds: float
-    before: dict[str, list[float]]
-    runs: list[MenuRun]
+    before: dict[str, dict[str, float]]
+    learned: list[Learned]
     timings: list[Timing]
     milliseconds: dict[str, float]
 
+    def of(self, task: str, method: str, size: int | None) -> Learned:
+        """Return the runs of a method at a size."""
+        return self.learned[plan().index((task, method, size))]
 
-class Entry(NamedTuple):
-    """Hold what is shown of a method at a size on a task.
+    def best(self, task: str, method: str) -> Learned:
+        """Return the runs of a method at the size that is best on validation texts."""
+        return min((self.of(task, method, size) for size in SIZES[method]), key=lambda each: each.lowest)
 
-    Attributes
-    ----------
-    rate : float
-        The learning rate chosen.
-    validation_loss : float
-        The middle one of its seeds.
-    lowest : float
-        The smallest of its seeds; the same where there is one seed.
-    highest : float
-        The largest of its seeds.
-    base_loss : float
-        On the base's own voices, the middle one of its seeds.
-    trainable : int
-        Numbers that learned.
-    seeds : int
-        How many seeds there are.
-    """
+    def apart(self, one: Learned, other: Learned, what: str = "loss") -> Apart:
+        """Return how much higher one way ends than another, seed by seed, in one of the lists of `Learned`."""
+        gaps = [a - b for a, b in zip(getattr(one, what), getattr(other, what), strict=True)]
+        return Apart(fmean(gaps), *of_mean(gaps))
 
-    rate: float
-    validation_loss: float
-    lowest: float
-    highest: float
-    base_loss: float
-    trainable: int
-    seeds: int
+    def timing(self, method: str, size: int | None, what: str, merged: bool = False) -> Timing:
+        """Return how long something takes; only those of MERGE have a pass when merged."""
+        [found] = [each for each in self.timings if each[:4] == (method, size, merged, what)]
+        return found
 
 
-def middle_of(method: str) -> int | None:
-    """Return the size of a method whose learning rate is tuned.
-
-    Parameters
-    ----------
-    method : str
-        A key of SIZES.
+def plan() -> list[tuple[str, str, int | None]]:
+    """Return every task with every method and every size of it.
 
     Returns
     -------
-    int or None
-        The middle one of its SIZES.
+    list of (str, str, int or None)
+        By task, then by method, then by size.
 
     Examples
     --------
-    >>> middle_of("lora"), middle_of("ia3")
-    (4, None)
+    >>> plan()[:2], len(plan())
+    ([('formal voice', 'full', None), ('formal voice', 'lora', 1)], 34)
     """
-    return SIZES[method][len(SIZES[method]) // 2]
+    return [(task, method, size) for task in MENU_TASKS for method, sizes in SIZES.items() for size in sizes]
 
 
 def config_of(task: str, method: str, size: int | None, rate: float, seed: int) -> TrainConfig:
@@ -226,145 +252,35 @@ def config_of(task: str, method: str, size: int | None, rate: float, seed: int) 
 
     Examples
     --------
-    >>> config_of("legal", "bottleneck", 16, 0.03, 0).r
-    16
+    >>> config_of("new facts", "lora", 8, 0.01, 0).alpha, config_of("new facts", "bottleneck", 16, 0.01, 0).r
+    (16, 16)
     """
-    r = TrainConfig.r if size is None else size
-    return TrainConfig(task=task, method=method, r=r, learning_rate=rate, seed=seed)
-
-
-def best_rate(runs: Sequence[MenuRun], task: str, method: str) -> float:
-    """Return the learning rate that a method is shown with: the smallest that learns as well as any.
-
-    Parameters
-    ----------
-    runs : sequence of MenuRun
-        Those of all rates among them.
-    task : str
-        One of MENU_TASKS.
-    method : str
-        A key of SIZES.
-
-    Returns
-    -------
-    float
-        Of its RATES the smallest whose loss on the task is within CLOSE of the lowest: at the middle size, with the
-        first seed.
-
-    Raises
-    ------
-    ValueError
-        If there is no such run, or each of them diverged.
-
-    Notes
-    -----
-    Forgetting grows with the rate. To take the lowest loss whatever it is would trade much of what the base knew for
-    a thousandth of a nat.
-
-    Examples
-    --------
-    >>> losses = zip(RATES["ia3"], (0.56, 0.531, 0.53), strict=True)
-    >>> runs = [MenuRun("legal", "ia3", None, rate, 0, loss, 2.0, 1152, {}) for rate, loss in losses]
-    >>> best_rate(runs, "legal", "ia3")
-    0.1
-    """
-    found = {
-        run.rate: run.validation_loss
-        for run in runs
-        if (run.task, run.method, run.size, run.seed) == (task, method, middle_of(method), SEEDS[task][0])
-        and run.validation_loss is not None
-    }
-    lowest = min(found.values())
-    return min(rate for rate, loss in found.items() if loss <= lowest + CLOSE)
-
-
-def entry(menu: Menu, task: str, method: str, size: int | None) -> Entry:
-    """Return what is shown of a method at a size on a task.
-
-    Parameters
-    ----------
-    menu : Menu
-        The recording.
-    task : str
-        One of MENU_TASKS.
-    method : str
-        A key of SIZES.
-    size : int or None
-        One of its SIZES.
-
-    Returns
-    -------
-    Entry
-        At the best rate of the method's middle size.
-
-    Raises
-    ------
-    ValueError
-        If there is no such run, or one of them diverged.
-
-    Examples
-    --------
-    >>> entry(load_menu(), "legal", "ia3", None).trainable
-    1152
-    """
-    rate = best_rate(menu.runs, task, method)
-    runs = [
-        run for run in menu.runs if (run.task, run.method, run.size, run.rate) == (task, method, size, rate)
-    ]
-    losses = sorted(run.validation_loss for run in runs if run.validation_loss is not None)
-    forgotten = sorted(run.base_loss for run in runs if run.base_loss is not None)
-    if not runs or len(losses) < len(runs):
-        raise ValueError(
-            f"{method} at size {size} on {task} has {len(losses)} runs of {len(runs)} that ended well."
-        )
-    half = len(losses) // 2
-    return Entry(rate, losses[half], losses[0], losses[-1], forgotten[half], runs[0].trainable, len(runs))
-
-
-def timing(menu: Menu, method: str, size: int | None, merged: bool, batch: int) -> Timing:
-    """Return how long a forward pass takes.
-
-    Parameters
-    ----------
-    menu : Menu
-        The recording.
-    method : str
-        A key of SIZES.
-    size : int or None
-        One of its SIZES.
-    merged : bool
-        Whether what was learned is merged; only those of MERGE can be.
-    batch : int
-        One of BATCHES.
-
-    Returns
-    -------
-    Timing
-        As a multiple of the plain base model.
-
-    Raises
-    ------
-    ValueError
-        If it was not timed.
-
-    Examples
-    --------
-    >>> timing(load_menu(), "lora", 4, merged=True, batch=1).median > 0
-    True
-    """
-    for each in menu.timings:
-        if each[:4] == (method, size, merged, batch):
-            return each
-    raise ValueError(f"{method} at size {size} was not timed{' merged' if merged else ''} at batch {batch}.")
+    usual = TrainConfig()
+    return TrainConfig(
+        task=task,
+        method=method,
+        r=usual.r if size is None else size,
+        alpha=2 * size if size is not None and method in WITH_ALPHA else usual.alpha,
+        learning_rate=rate,
+        steps=STEPS[task],
+        batch_size=BATCH_SIZE[task],
+        seed=seed,
+        n_texts=FACTS_TOLD if task == FACTS else usual.n_texts,
+    )
 
 
 @cache
-def load_menu() -> Menu:
-    """Return the recording in assets.
+def load_menu(path: Path = PATH) -> Recorded:
+    """Return what was recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------
-    Menu
+    Recorded
         All of it. It is kept and shared: do not change it.
 
     Raises
@@ -374,146 +290,210 @@ def load_menu() -> Menu:
 
     Examples
     --------
-    >>> {run.task for run in load_menu().runs} == {*MENU_TASKS}
-    True
+    >>> load_menu().of("new facts", "ia3", None).numbers
+    1152
     """
-    return read_menu(FILE)
+    return read_record(path, "menu", _built, WORLD)
 
 
-def read_menu(path: Path) -> Menu:
-    """Return a recording.
+def _built(data: dict[str, Any]) -> Recorded:
+    learned = [Learned(**each) for each in data.pop("learned")]
+    timings = [Timing(*each) for each in data.pop("timings")]
+    if [(each.task, each.method, each.size) for each in learned] != plan():
+        raise NotWhole
+    lists = (each for one in learned for each in (one.loss, one.task_right, one.facts, one.base_loss))
+    if any(len(each) != len(SEEDS) for each in lists) or set(data["before"]) != set(MENU_TASKS):
+        raise NotWhole
+    if [each[:4] for each in timings] != to_time():
+        raise NotWhole("has not all the times")
+    return Recorded(learned=learned, timings=timings, **data)
 
-    Parameters
-    ----------
-    path : Path
-        Name of the file.
+
+def to_time() -> list[tuple[str, int | None, bool, str]]:
+    """Return everything that is timed.
 
     Returns
     -------
-    Menu
-        All of it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
+    list of (str, int or None, bool, str)
+        Method, size, whether merged, and which of TIMED. What is merged takes no step: nothing is left to learn.
 
     Examples
     --------
-    >>> read_menu(Path("nothing.json"))
-    Traceback (most recent call last):
-    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.menu`.
+    >>> [each for each in to_time() if each[0] == "bitfit"][2:]
+    [('bitfit', None, False, '32'), ('bitfit', None, True, '32'), ('bitfit', None, False, 'step')]
     """
-    return read_record(path, "menu", _built)
-
-
-def _built(data: dict[str, Any]) -> Menu:
-    runs = [MenuRun(**run) for run in data.pop("runs")]
-    timings = [Timing(**each) for each in data.pop("timings")]
-    menu = Menu(runs=runs, timings=timings, **data)
-    for method, sizes in SIZES.items():
-        for size in sizes:
-            for task in MENU_TASKS:
-                try:
-                    entry(menu, task, method, size)
-                except ValueError:
-                    raise NotWhole(f"has no {method} on {task}") from None
-            for merged in (False, True)[: 1 + (method in MERGE)]:
-                for batch in BATCHES:
-                    try:
-                        timing(menu, method, size, merged, batch)
-                    except ValueError:
-                        raise NotWhole(f"has no time of {method}") from None
-    return menu
+    return [
+        (method, size, merged, what)
+        for what in TIMED
+        for method, sizes in SIZES.items()
+        for size in sizes
+        for merged in ((False, True) if method in MERGE and what != STEP else (False,))
+    ]
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _trained(config: TrainConfig, size: int | None, base: "GPT") -> MenuRun:
-    """Return how a run ends."""
-    from safetensors.torch import load
+class _Asked(NamedTuple):
+    """Say which run, and on which texts it is measured."""
 
-    from compute.training.loop import train
-    from compute.training.methods import with_method
-
-    about = (config.task, config.method, size, config.learning_rate, config.seed)
-    *_, end = train(config, base, evaluate_every=config.steps, strengths=())  # only how a run ends is kept
-    if not isinstance(end, Result):
-        learning = with_method(config, base).parameters()
-        return MenuRun(*about, None, None, sum(p.numel() for p in learning if p.requires_grad), {})
-    there = end.evaluation
-    losses = round(there.validation_loss, DECIMALS), round(there.base_loss, DECIMALS)
-    learned = load(end.weights)
-    ranks = {
-        name.removesuffix(".lora_E"): int(lora_E.count_nonzero())
-        for name, lora_E in sorted(learned.items())
-        if name.endswith(".lora_E")
-    }
-    return MenuRun(*about, *losses, end.trainable, ranks)
+    config: TrainConfig
+    split: str
 
 
-def _runs(task: str, method: str, base: "GPT", bar: Bar) -> list[MenuRun]:
-    """Return the runs of a method on a task: all rates at the middle size, then the best one for all that is left."""
-    middle, (first, *more) = middle_of(method), SEEDS[task]
+def _tried(way: tuple[str, str, int | None], rate: float, seed: int) -> _Asked:
+    return _Asked(config_of(*way, rate, seed), "validation")
 
-    def run(size: int | None, rate: float, seed: int) -> MenuRun:
-        ended = _trained(config_of(task, method, size, rate, seed), size, base)
-        bar.did(", ".join(map(str, ended[:7])))
-        return ended
 
-    runs = [run(middle, rate, first) for rate in RATES[method]]
-    rate = best_rate(runs, task, method)
-    runs += [run(size, rate, first) for size in SIZES[method] if size != middle]
-    return runs + [run(middle, rate, seed) for seed in more]
+def _run(asked: _Asked) -> dict[str, Any] | None:
+    """Return what a run came to; of one that is only tried, no more than its loss. None if it diverged."""
+    import torch
+
+    from compute.adapters.adalora import SVDLinear
+    from compute.adapters.adapted import adapted_layers
+    from compute.training.short_runs import finetuned, measured_on
+    from compute.world.batches import texts_of
+
+    config, split = asked
+    model = finetuned(config)
+    if model is None:
+        return None
+    if split == "validation":
+        count = FACTS_TOLD if config.task == FACTS else VALIDATION
+        with torch.no_grad():
+            loss = model.loss(*texts_of(config.task, split, count, model.config.block_size)).item()
+        return {"loss": round(loss, DECIMALS)} if math.isfinite(loss) else None
+    end = measured_on(model, config.task, split, config.n_texts)._asdict()
+    layers = {name: layer for name, layer in adapted_layers(model) if isinstance(layer, SVDLinear)}
+    ranks = {name: int(layer.lora_E.count_nonzero()) for name, layer in layers.items()}
+    return {**{name: round(value, DECIMALS) for name, value in end.items()}, "ranks": ranks}
+
+
+def _loss(found: dict[str, Any] | None) -> float | None:
+    return found["loss"] if found else None
+
+
+def _told(asked: _Asked, found: dict[str, Any] | None) -> str:
+    config, split = asked
+    end = f"loss {found['loss']}" if found else "diverged"
+    return f"{config.task}, {config.method}, {config.r}, {config.learning_rate:g}, {split}: {end}"
+
+
+def _wider(rates: tuple[float, ...], best: float) -> tuple[float, ...]:
+    """Return one rate more at an end of some of the LADDER, if the best is there and the ladder goes on."""
+    first, last = LADDER.index(rates[0]), LADDER.index(rates[-1])
+    if best == rates[0]:
+        first = max(0, first - 1)
+    if best == rates[-1]:
+        last = min(len(LADDER) - 1, last + 1)
+    return LADDER[first : last + 1]
+
+
+def _learned() -> list[dict[str, Any]]:
+    """Return the runs of all methods, each at its best rate."""
+
+    def begin(method: str) -> tuple[float, ...]:
+        middle = LADDER.index(BEGIN[method])
+        return LADDER[middle - 1 : middle + 2]
+
+    rates: dict[tuple[str, str, int | None], tuple[float, ...]] = {each: begin(each[1]) for each in plan()}
+    with processes() as pool:
+        while True:
+            found = at_best_rate(KEPT, rates, SEEDS[:1], _tried, _run, _loss, min, pool, _told)
+            wider = {way: _wider(some, found[way].rate) for way, some in rates.items()}
+            if wider == rates:
+                break
+            rates = wider
+        wanted = {
+            way: [_Asked(config_of(*way, best.rate, seed), "test") for seed in SEEDS]
+            for way, best in found.items()
+        }
+        every = [one for some in wanted.values() for one in some]
+        came = kept_runs(KEPT, every, _run, Bar(len(every)), pool, _told)
+    rows = []
+    for way, best in found.items():
+        ends = [came[one] for one in wanted[way]]
+        if not all(ends):
+            raise SystemExit(f"{way} diverged at {best.rate:g} with another seed.")
+        lists = {name: [end[name] for end in ends] for name in PER_SEED}
+        rows.append(
+            dict(zip(("task", "method", "size"), way, strict=True))
+            | {"rate": best.rate, "tried": best.tried}
+            | {"task_right" if name == "task" else name: values for name, values in lists.items()}
+            | {"numbers": ends[0]["numbers"], "ranks": [end["ranks"] for end in ends if end["ranks"]]}
+        )
+    return rows
+
+
+def _before() -> dict[str, dict[str, float]]:
+    from compute.model.checkpoint import load_base
+    from compute.training.short_runs import measured_on
+
+    base = load_base(WORLD)
+    found = {task: measured_on(base, task, "test", FACTS_TOLD)._asdict() for task in MENU_TASKS}
+    return {task: {name: round(end[name], DECIMALS) for name in PER_SEED} for task, end in found.items()}
 
 
 def _timed(base: "GPT", rounds: int) -> tuple[list[Timing], dict[str, float]]:
-    """Return the times of all methods, merged and not, and those of the plain base in milliseconds."""
+    """Return the times of all methods, merged and not, and in milliseconds those that they are multiples of."""
+    import torch
+
     from compute.adapters.layer import merge
     from compute.serving.latency import processor_times
-    from compute.text.batches import windows
+    from compute.training.loop import updates
     from compute.training.methods import with_method
+    from compute.world.batches import texts_of
 
-    rng, found, milliseconds = np.random.default_rng(0), [], {}
-    models = {}
-    for method, sizes in SIZES.items():
-        for size in sizes:
-            model = with_method(config_of(MENU_TASKS[0], method, size, RATES[method][0], seed=0), base)
-            models[method, size, False] = model
-            if method in MERGE:
-                models[method, size, True] = merge(model)
-    for batch in BATCHES:
-        texts = windows("base", "validation", base.config.block_size)[:batch, :-1]
-        calls = {about: partial(model.forward, texts) for about, model in models.items()}
-        times = processor_times({None: partial(base.forward, texts), **calls}, rounds, rng)
-        plain = times.pop(None)
-        milliseconds[str(batch)] = round(1000 * float(np.median(plain)), RATIO_DECIMALS)
-        for (method, size, merged), values in times.items():
-            low, median, high = np.percentile(values / plain, [25, 50, 75]).round(RATIO_DECIMALS).tolist()
-            found.append(Timing(method, size, merged, batch, low, median, high))
+    def model_of(method: str, size: int | None, merged: bool) -> tuple[TrainConfig, "GPT"]:
+        config = config_of(VOICE, method, size, LEAST_RATE, SEEDS[0])
+        config = TrainConfig(**{**asdict(config), "batch_size": BATCHES[-1], "steps": 5000})
+        model = with_method(config, base)
+        return config, merge(model) if merged else model
+
+    def stepping(config: TrainConfig, model: "GPT") -> "Callable[[], object]":
+        running = updates(model, config)
+
+        def step() -> None:
+            with torch.inference_mode(False):  # whoever times asks for passes
+                next(running)
+
+        return step
+
+    texts = texts_of(VOICE, "validation", BATCHES[-1], base.config.block_size).tokens[:, :-1]
+    found, milliseconds = [], {}
+    for what in TIMED:
+        asked = [each for each in to_time() if each[3] == what]
+        calls: dict[Any, Callable[[], object]] = {}
+        for each in asked:
+            config, model = model_of(*each[:3])
+            calls[each] = (
+                stepping(config, model) if what == STEP else partial(model.forward, texts[: int(what)])
+            )
+        plain: Any = ("lora", SIZES["lora"][0], False, STEP)
+        if what != STEP:
+            plain = None
+            calls[plain] = partial(base.forward, texts[: int(what)])
+        times = processor_times(calls, rounds, np.random.default_rng(0))
+        milliseconds[what] = round(1000 * float(np.median(times[plain])), RATIO_DECIMALS)
+        for each in asked:
+            ratios = np.percentile(times[each] / times[plain], [25, 50, 75])
+            found.append(Timing(*each, *ratios.round(RATIO_DECIMALS).tolist()))
     return found, milliseconds
 
 
 def _make(parts: list[str]) -> None:
     from compute.model.checkpoint import load_base
-    from compute.training.loop import evaluate
 
-    base = load_base()
     if parts:
-        menu = read_menu(FILE)
+        data = load_menu(PATH)._asdict()
+        data["learned"] = [asdict(each) for each in data["learned"]]
     else:
-        each = [len(RATES[method]) + len(SIZES[method]) - 1 for method in SIZES]
-        bar = Bar(sum(sum(each) + len(SIZES) * (len(SEEDS[task]) - 1) for task in MENU_TASKS))
-        runs = [run for task in MENU_TASKS for method in SIZES for run in _runs(task, method, base, bar)]
-        before = {task: [round(loss, DECIMALS) for loss in evaluate(base, task)[:2]] for task in MENU_TASKS}
-        menu = Menu(recorded_here(), round(time.process_time()), before, runs, [], {})
-    timings, milliseconds = _timed(base, ROUNDS)
-    menu = menu._replace(timings=timings, milliseconds=milliseconds)
-    rows = {name: [each._asdict() for each in getattr(menu, name)] for name in ("runs", "timings")}
-    write_record(FILE, {**menu._asdict(), **rows})
+        data = {"recorded": recorded_here(), "before": _before(), "learned": _learned()}
+    timings, milliseconds = _timed(load_base(WORLD), ROUNDS)
+    write_record(PATH, {**data, "timings": timings, "milliseconds": milliseconds}, WORLD)
+    KEPT.unlink(missing_ok=True)
 
 
-RECIPE = Recipe("menu", __doc__, 18, (FILE,), _make, "PART", ("times",))
+RECIPE = Recipe("menu", __doc__, 18, (PATH,), _make, "PART", ("times",), after=("world",))
 if __name__ == "__main__":
     RECIPE.run()

@@ -12,7 +12,18 @@ from compute.numbers.quantising import FLOAT32
 from compute.text.voices import TASKS, TRAINING_TEXTS
 from compute.world.tasks import TASKS as WORLD_TASKS
 
-METHODS = ("lora", "full", "dora", "adalora", "ia3", "bitfit", "bottleneck", "soft prompt")
+METHODS = (
+    "lora",
+    "full",
+    "dora",
+    "adalora",
+    "vera",
+    "lora-xs",
+    "ia3",
+    "bitfit",
+    "bottleneck",
+    "soft prompt",
+)
 CONTROLS = ("embeddings", "norms")  # parts of the model that learn alone; on no menu
 SCALING_RULES = ("alpha/r", "alpha/sqrt(r)")
 INITS = ("B=0", "A=0", "both zero", "both random", "mixed", "orthogonal", "PiSSA")
@@ -62,12 +73,13 @@ class TrainConfig:
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
         scaling_rule, target_modules, layers, init, train_embeddings and base_format. Or another of METHODS
-        (`compute.training.methods`): "dora" and "adalora" have no use for layers, init and base_format, the
-        others for none of alpha, scaling_rule, target_modules, layers, init and base_format.
+        (`compute.training.methods`): "dora" and "adalora" have no use for layers, init and base_format, "vera" and
+        "lora-xs" for none of these, alpha and scaling_rule, the others for none of these and target_modules.
     r : int
-        Rank of each adapter, 1 to 64; the rank that AdaLoRA leaves on average, the width of a bottleneck, the number
-        of vectors in a soft prompt. "ia3" and "bitfit" have no size to choose, nor
-        have the CONTROLS: "embeddings" (of the words, and lm_head) and "norms" (scales and biases).
+        Rank of each adapter, 1 to 64; the rank that AdaLoRA leaves on average, the rows of VeRA's A, the side of
+        LoRA-XS' square, the width of a bottleneck, the number of vectors in a soft prompt. "ia3" and "bitfit" have no
+        size to choose, nor have the CONTROLS: "embeddings" (of the words, and lm_head) and "norms" (scales and
+        biases).
     alpha : float
         Numerator of the scaling.
     scaling_rule : str

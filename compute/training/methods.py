@@ -11,8 +11,10 @@ from compute.adapters.bottleneck import inject_bottlenecks
 from compute.adapters.dora import inject_dora
 from compute.adapters.ia3 import inject_scales
 from compute.adapters.layer import inject
+from compute.adapters.lora_xs import inject_squares
 from compute.adapters.peft_format import EMBEDDINGS
 from compute.adapters.soft_prompt import PromptedGPT
+from compute.adapters.vera import inject_vectors
 from compute.model.gpt import GPT
 from compute.training.config import TrainConfig
 
@@ -51,6 +53,10 @@ def with_method(config: TrainConfig, base: GPT) -> GPT:
             return inject_dora(base, targets, r, alpha, rule, generator)
         case "adalora":
             return inject_directions(base, targets, r, alpha, generator)
+        case "vera":
+            return inject_vectors(base, targets, r, generator)
+        case "lora-xs":
+            return inject_squares(base, targets, r)
         case "ia3":
             return inject_scales(base)
         case "bitfit":

@@ -42,27 +42,28 @@ class Outcome(NamedTuple):
     numbers: int
 
 
-def finetuned(config: TrainConfig, base: GPT) -> GPT | None:
+def finetuned(config: TrainConfig, base: GPT | None = None) -> GPT | None:
     """Finetune on a task of the world and return the model.
 
     Parameters
     ----------
     config : TrainConfig
         The run.
-    base : GPT
-        A plain model on the CPU, which is not touched.
+    base : GPT, optional
+        A plain model on the CPU, which is not touched. If left out, the base of the world.
 
     Returns
     -------
     GPT or None
-        With its adapter, if it has one. None if the run diverged.
+        The model with what was learned. None if the run diverged.
 
     Examples
     --------
-    >>> config = TrainConfig(task="new facts", n_texts=8, steps=2, batch_size=4)
-    >>> finetuned(config, load_base(base_of(config.task))) is None
-    False
+    >>> model = finetuned(TrainConfig(task="new facts", method="ia3", n_texts=8, steps=2, batch_size=4))
+    >>> sum(p.numel() for p in model.parameters() if p.requires_grad)
+    1152
     """
+    base = load_base(base_of(config.task)) if base is None else base
     model, first = prepare(config, base), math.nan
     for loss in updates(model, config):
         first = loss if math.isnan(first) else first
@@ -98,7 +99,7 @@ def outcomes(
     >>> outcomes(config, ("test",))["test"].numbers
     13824
     """
-    model = finetuned(config, load_base(base_of(config.task)) if base is None else base)
+    model = finetuned(config, base)
     if model is None:
         return None
     found = {split: measured_on(model, config.task, split, config.n_texts) for split in splits}

@@ -14,9 +14,10 @@ def test_the_browser_says_what_python_says_and_a_mark_can_be_picked(open_page, s
     sentence = page.locator(".lora-menu .sentence")
     expect(sentence).to_have_text(Menu(guess="skip").sentence())
     for state in (
-        {"task": "legal", "method": "ia3", "shown": "time-1"},
-        {"task": "new-language", "method": "adalora", "shown": "time-32"},
-        {"task": "new-language", "method": "adalora", "shown": "forgetting"},
+        {"task": "formal-voice", "method": "ia3", "shown": "time-1"},
+        {"task": "new-facts", "method": "adalora", "shown": "step"},
+        {"task": "new-facts", "method": "lora-xs", "shown": "loss"},
+        {"task": "formal-voice", "method": "adalora", "shown": "forgetting"},
     ):
         for name, label in (("task", "Task"), ("method", "Method"), ("shown", "Upwards")):
             page.get_by_label(label, exact=True).select_option(state[name])
@@ -35,8 +36,8 @@ def test_the_marks_are_veiled_until_the_guess(open_page, server):
     expect(page.locator(".scatter svg")).not_to_be_visible()
     expect(page.locator(".lora-menu .sentence")).to_have_text(Menu().sentence())
     close = shipped()["guessed"]["close"]
-    wrong = next(name for name in shipped()["guessed"]["losses"] if name not in close)
-    for guess, told in ((wrong, "Closest is"), (close[-1], "none is closer as far as we can tell")):
+    wrong = next(name for name in shipped()["guessed"]["rights"] if name not in close)
+    for guess, told in ((wrong, "of the facts with"), (close[-1], "the seeds can tell none that has more")):
         page.get_by_label("My guess:").select_option(guess)
         page.get_by_role("button", name="Reveal").click()
         expect(page.locator(".scatter svg")).to_be_visible()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from statistics import fmean
 
 import pytest
 
-from compute.experiments.menu import MENU_TASKS, MERGE, SIZES, entry, load_menu, middle_of
+from compute.experiments.menu import MENU_TASKS, MERGE, SIZES, config_of, load_menu
 from compute.training.config import METHODS, TrainConfig
 from helpers.instruments import gaps
 from widgets.kit.text import fill
 from widgets.menu import GUESSED, Menu, shipped, slug
-from widgets.menu.words import METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, WORDS
+from widgets.menu.words import BELOW, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, WORDS
 
 POINTS = [(method, size) for method, sizes in SIZES.items() for size in sizes]
 
@@ -24,31 +25,54 @@ def test_every_method_has_its_words():
 
 @pytest.mark.parametrize("task", MENU_TASKS)
 def test_the_sentence_says_what_was_recorded(task):
-    for method, place in itertools.product(SIZES, range(3)):
+    for method, place in itertools.product(SIZES, range(len(SIZE_LABELS))):
         sizes = SIZES[method]
         size = sizes[place] if len(sizes) > 1 else None
         figure = Menu(task=slug(task), method=slug(method), size=[*SIZE_LABELS][place], guess="skip")
-        one, said = entry(load_menu(), task, method, size), figure.sentence()
+        one, said = load_menu().of(task, method, size), figure.sentence()
         assert not gaps(said)
-        assert f"trains {one.trainable:,d} numbers" in said
-        assert f"ends at {one.validation_loss:.2f} nats" in said
+        assert f"trains {one.numbers:,d} numbers" in said
+        assert fill("{loss:.3f} nats", {"loss": round(fmean(one.loss), 4)}) in said
         assert figure.values()["said_size"] in said
         veiled = Menu(task=slug(task), method=slug(method)).sentence()
-        assert "How close" in veiled
-        assert f"{one.base_loss:.2f}" not in veiled
+        assert not gaps(veiled)
+        assert "How " in veiled
+        assert "still right" not in veiled
 
 
-def test_a_guess_is_right_where_seeds_differ_by_more_than_the_methods():
+def test_the_guess_is_about_those_that_train_no_more_than_lora_at_its_smaller_rank():
     asked = shipped()["guessed"]
-    ends = {name: [run.validation_loss for run in load_menu().runs if name == run.method] for name in SIZES}
-    assert set(asked["losses"]) == {slug(name) for name in SIZES if name != "full"}
-    assert all(asked["losses"][slug(name)] in ends[name] for name in SIZES if name != "full")
-    assert asked["best"] == min(asked["losses"].values()) > asked["full_new"]
-    assert asked["lowest"] in asked["close"] != list(asked["losses"])
-    assert 0 < asked["spread"] < 0.2  # nats: less than what divides the groups
-    for name in asked["close"]:
-        assert asked["losses"][name] <= asked["best"] + asked["spread"] + 1e-9
-    assert set(asked["losses"]) == {option for option, _ in WORDS["guess"]["options"]}
+    lora = load_menu().of(GUESSED, "lora", SIZES["lora"][0])
+    below = {
+        method
+        for method, size in POINTS
+        if load_menu().of(GUESSED, method, size).numbers <= lora.numbers and method != "full"
+    }
+    assert below == set(BELOW)
+    assert (
+        set(asked["rights"]) == set(asked["numbers"]) == {option for option, _ in WORDS["guess"]["options"]}
+    )
+    assert asked["best"] == max(asked["rights"].values())
+    assert asked["lowest"] in asked["close"] != list(asked["rights"])
+    assert max(asked["numbers"].values()) == asked["lora_numbers"] == lora.numbers
+    for name in asked["rights"]:
+        ends = [
+            round(fmean(load_menu().of(GUESSED, method, size).task_right), 4)
+            for method, size in POINTS
+            if slug(method) == name
+        ]
+        assert asked["rights"][name] in ends
+
+
+@pytest.mark.parametrize("task", MENU_TASKS)
+def test_differences_are_from_lora_at_its_best_size(task):
+    best = load_menu().best(task, "lora")
+    none = [point for point in shipped()["tasks"][slug(task)]["points"] if point["gap"] is None]
+    assert [(point["method"], point["trainable"]) for point in none] == [("lora", best.numbers)]
+    full = shipped()["tasks"][slug(task)]["points"][0]
+    gaps_of_full = [a - b for a, b in zip(load_menu().of(task, "full", None).loss, best.loss, strict=True)]
+    assert full["gap"] == pytest.approx(fmean(gaps_of_full), abs=1e-4)
+    assert full["gap_low"] < full["gap"] < full["gap_high"]
 
 
 @pytest.mark.parametrize("task", MENU_TASKS)
@@ -63,7 +87,7 @@ def test_templates_use_only_names_that_have_a_value():
     values = Menu().values()
     for name in SHOWN_LABELS:
         assert not gaps(fill(WORDS["charts"][name]["probe"], values))
-    for template in WORDS["readoutValues"].values():
+    for template in [*WORDS["readouts"].values(), *WORDS["readoutValues"].values()]:
         for one in [template] if isinstance(template, str) else template.values():
             assert not gaps(fill(one, values))
 
@@ -76,11 +100,11 @@ def test_the_ranks_are_those_that_adalora_left():
             assert sum(map(sum, blocks)) == 18 * size
 
 
-def test_the_code_asks_for_the_run_that_is_shown():
-    figure = Menu(method="soft-prompt", size="large")
-    one = entry(load_menu(), GUESSED, "soft prompt", 64)
+@pytest.mark.parametrize(("method", "size"), POINTS)
+def test_the_code_asks_for_the_run_that_is_shown(method, size):
+    place = [*SIZE_LABELS][SIZES[method].index(size)]
+    figure = Menu(method=slug(method), size=place)
+    expected = config_of(GUESSED, method, size, load_menu().of(GUESSED, method, size).rate, 0)
     settings = figure.values()["settings"]
-    expected = TrainConfig(task=GUESSED, method="soft prompt", r=64, learning_rate=one.rate)
     assert eval(f"TrainConfig({settings})", {"TrainConfig": TrainConfig}) == expected
-    assert f"train(TrainConfig({settings}))" in figure.snippet()
-    assert middle_of("soft prompt") != 64
+    assert f"TrainConfig({settings})" in figure.snippet()

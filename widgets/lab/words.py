@@ -9,6 +9,8 @@ NAMES = {"lora": "LoRA", "full": "full finetuning"}  # of the two places; anothe
 METHOD_NAMES = NAMES | {
     "dora": "DoRA",
     "adalora": "AdaLoRA",
+    "vera": "VeRA",
+    "lora-xs": "LoRA-XS",
     "ia3": "(IA)³",
     "bitfit": "BitFit",
     "bottleneck": "bottlenecks",

@@ -21,6 +21,8 @@ METHODS = {
     "full": "Full finetuning",
     "dora": "DoRA",
     "adalora": "AdaLoRA, r left on average",
+    "vera": "VeRA",
+    "lora-xs": "LoRA-XS",
     "ia3": "(IA)³",
     "bitfit": "BitFit",
     "bottleneck": "Bottlenecks of width r",
@@ -31,6 +33,8 @@ USES = {
     "lora": ("r", "alpha", "scaling_rule", "init", "target_modules", "layers", "base_format"),
     "dora": ("r", "alpha", "scaling_rule", "target_modules"),
     "adalora": ("r", "alpha", "target_modules"),
+    "vera": ("r", "target_modules"),
+    "lora-xs": ("r", "target_modules"),
     "bottleneck": ("r",),
     "soft prompt": ("r",),
 }

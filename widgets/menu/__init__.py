@@ -2,59 +2,73 @@
 
 from dataclasses import asdict
 from functools import cache
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from compute.adapters.rank_budget import start_rank
 from compute.experiments.menu import (
+    BATCH_SIZE,
     BATCHES,
-    CLOSE,
+    FACTS_TOLD,
     MENU_TASKS,
     MERGE,
-    RATES,
     SEEDS,
     SIZES,
+    STEP,
+    STEPS,
+    Learned,
     config_of,
-    entry,
     load_menu,
-    timing,
 )
 from compute.model.layers import LAYERS, TARGET_MODULES
 from compute.training.config import TrainConfig
+from compute.world.tasks import FACTS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
 from widgets.kit.text import fill, slug
-from widgets.menu.words import ABOUT, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, SNIPPET, TASK_LABELS, WORDS
+from widgets.menu.words import (
+    ABOUT,
+    AGAINST,
+    METHOD_WORDS,
+    OPTIONS,
+    SHOWN_LABELS,
+    SIZE_LABELS,
+    SNIPPET,
+    TASK_LABELS,
+    WORDS,
+)
 
-GUESSED = "new language"  # the task that the guess is about
+GUESSED = FACTS  # the task that the guess is about
 PLACES = [*SIZE_LABELS]
 
 
 class Menu(Instrument):
     """Compare all methods by what they train, learn, forget and cost in time.
 
-    Every mark is a method at one size. Across, logarithmic: numbers trained. Up, by choice: loss on the task, loss on
-    the base's own voices, or the time of a forward pass over the plain base's. Each method has a shape of its own; the
-    chosen one is filled. Grey are the controls: full finetuning, and the base. Left out: other tasks and models.
+    Every mark is a method at one size, the mean of its seeds. Across, logarithmic: numbers trained. Up, by choice: loss
+    on the task, share right, old facts still right, or the time of a forward pass over the plain base's, of a step
+    over plain LoRA's. Each method has a shape of its own; the chosen one is filled. Grey are the controls: full
+    finetuning, and the base. Left out: other tasks and models.
     """
 
     task = one_of(
         {slug(task): TASK_LABELS[task] for task in MENU_TASKS},
-        default="new-language",
+        default=slug(FACTS),
         label="Task",
         doc="What the base is finetuned on.",
     )
-    shown = one_of(SHOWN_LABELS, default="loss", label="Upwards", doc="What the height of a mark says.")
+    shown = one_of(SHOWN_LABELS, default="right", label="Upwards", doc="What the height of a mark says.")
     method = one_of(
         {slug(name): words["label"] for name, words in METHOD_WORDS.items()},
         default="lora",
         label="Method",
         doc="The method whose numbers are told.",
     )
-    size = one_of(SIZE_LABELS, default="middle", label="Size", doc="Its size, where it has one to choose.")
-    guess = guess_option(WORDS["guess"]["options"], "a method")
+    size = one_of(SIZE_LABELS, default="small", label="Size", doc="Its size, where it has one to choose.")
+    guess = guess_option(OPTIONS, "a method")
 
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")
 
@@ -71,58 +85,85 @@ class Menu(Instrument):
     def values(self) -> dict[str, Any]:
         """Return every number that the sentence may use; menu.js makes the same."""
         task = next(task for task in MENU_TASKS if slug(task) == self.task)
-        before, base_before = load_menu().before[task]
-        return {
-            **of_point(task, *self.chosen()),
-            "task": TASK_LABELS[task],
-            "before": before,
-            "base_before": base_before,
-            "full": entry(load_menu(), task, "full", None).validation_loss,
-        }
+        return {**of_point(task, *self.chosen()), **of_task(task)}
 
     def sentence(self) -> str:
         """Say in a few words what the chosen method does."""
-        return fill(WORDS["veiled" if self.asks() else "sentence"], self.values())
+        return fill(WORDS["veiled" if self.asks() else "sentences"][self.task], self.values())
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all methods and sizes on the present task."""
         return WORDS["tableHead"], shipped()["tasks"][self.task]["rows"]
 
     def picture(self) -> list[Any]:
-        """Return numbers trained and loss of each method, both logarithmic, full finetuning as the control."""
+        """Return numbers trained, logarithmic, and share right of each method, full finetuning as the control."""
         points = shipped()["tasks"][self.task]["points"]
-        full, *others = [(np.log(point["trainable"]), np.log(point["loss"])) for point in points]
+        full, *others = [(np.log(point["trainable"]), point["right"]) for point in points]
         return [{"dots kept": others, "dots control": [full]}]
 
     def snippet(self) -> str:
-        """Return code that trains the chosen run again and prints its loss."""
+        """Return code that trains the first seed of the chosen run again and prints its loss."""
         return fill(SNIPPET, self.values())
+
+
+def of_task(task: str) -> dict[str, Any]:
+    """Return what the base does of a task, and full finetuning."""
+    before, full = load_menu().before[task], load_menu().of(task, "full", None)
+    return {
+        "task": TASK_LABELS[task],
+        "before": before["loss"],
+        "before_right": before["task"],
+        "before_facts": before["facts"],
+        "full": round(fmean(full.loss), 4),
+        "full_right": round(fmean(full.task_right), 4),
+    }
 
 
 def of_point(task: str, method: str, size: int | None) -> dict[str, Any]:
     """Return every number and word about a method at a size on a task."""
-    words, one = METHOD_WORDS[method], entry(load_menu(), task, method, size)
+    words, one = METHOD_WORDS[method], load_menu().of(task, method, size)
     values = {
         "method": slug(method),
         "place": PLACES[SIZES[method].index(size)] if size is not None else None,
         "settings": _settings(task, method, size, one.rate),
-        "tried": ", ".join(f"{rate:g}" for rate in RATES[method]),
+        "tried": ", ".join(one.tried),
         "rate": f"{one.rate:g}",
-        "trainable": one.trainable,
-        "loss": one.validation_loss,
-        "lowest": one.lowest,
-        "highest": one.highest,
-        "seeds": one.seeds,
-        "base": one.base_loss,
+        "trainable": one.numbers,
+        "best_size": one == load_menu().best(task, method),
+        **_spread("loss", one.loss),
+        **_spread("right", one.task_right),
+        **_spread("facts", one.facts),
+        **_against(task, one),
         **{name: words[name] for name in ("label", "name", "note", "merges", "mixes")},
         "said_size": fill(words["size"], {"size": size}),
     }
     for batch in BATCHES:
-        plain = timing(load_menu(), method, size, False, batch)
+        plain = load_menu().timing(method, size, str(batch))
         values |= {f"time_{batch}": plain.median, f"low_{batch}": plain.low, f"high_{batch}": plain.high}
-        merged = timing(load_menu(), method, size, True, batch).median if method in MERGE else None
+        merged = load_menu().timing(method, size, str(batch), merged=True).median if method in MERGE else None
         values[f"merged_{batch}"] = merged
-    return values
+    step = load_menu().timing(method, size, STEP)
+    return values | {"step": step.median, "low_step": step.low, "high_step": step.high}
+
+
+def _spread(name: str, seeds: list[float]) -> dict[str, float]:
+    """Return the mean of the seeds, the lowest and the highest."""
+    return {name: round(fmean(seeds), 4), f"{name}_low": min(seeds), f"{name}_high": max(seeds)}
+
+
+def _against(task: str, one: Learned) -> dict[str, Any]:
+    """Return how much higher the loss is than that of LoRA at its best size, seed by seed, with the interval."""
+    beside = load_menu().best(task, "lora")
+    size = fill(METHOD_WORDS["lora"]["size"], {"size": beside.size})
+    if one == beside:
+        return {"beside": size, "gap": None, "gap_low": None, "gap_high": None, "against": "–"}
+    gap = load_menu().apart(one, beside)
+    found = {
+        "gap": round(gap.mean, 4),
+        "gap_low": round(gap.low, 4),
+        "gap_high": round(gap.high, 4),
+    }
+    return {"beside": size, **found, "against": fill(AGAINST, found)}
 
 
 def _settings(task: str, method: str, size: int | None, rate: float) -> str:
@@ -141,36 +182,43 @@ def _row(values: dict[str, Any]) -> list[str]:
 
 
 def _ranks(task: str, size: int | None) -> list[list[int]]:
-    """Return how many directions AdaLoRA left in each layer, a row for each block."""
-    rate = entry(load_menu(), task, "adalora", size).rate
-    ranks = next(
-        run.ranks
-        for run in load_menu().runs
-        if (run.task, run.method, run.size, run.rate, run.seed)
-        == (task, "adalora", size, rate, SEEDS[task][0])
-    )
+    """Return how many directions AdaLoRA left in each layer with the first seed, a row for each block."""
+    ranks = load_menu().of(task, "adalora", size).ranks[0]
     names, each = iter(LAYERS), len(TARGET_MODULES)
     return [[ranks[next(names)] for _ in range(each)] for _ in range(len(LAYERS) // each)]
 
 
 def guessed() -> dict[str, Any]:
-    """Return what the question is about: the lowest loss of each method, and which of them chance cannot tell apart."""
-    one = {
-        method: [entry(load_menu(), GUESSED, method, size) for size in sizes]
+    """Return what the question is about: who trains no more than LoRA at its smaller rank, and how much each knows.
+
+    "close" are those which the seeds cannot tell from the best: the interval of the paired difference holds zero.
+    """
+    menu = load_menu()
+    lora = menu.of(GUESSED, "lora", SIZES["lora"][0])
+    small = {
+        method: max(some, key=lambda each: fmean(each.task_right))
         for method, sizes in SIZES.items()
+        if (
+            some := [one for size in sizes if (one := menu.of(GUESSED, method, size)).numbers <= lora.numbers]
+        )
     }
-    losses = {slug(method): min(each.validation_loss for each in of) for method, of in one.items()}
-    full = losses.pop("full")
-    spread = max(each.highest - each.lowest for of in one.values() for each in of)
-    best = min(losses, key=lambda method: losses[method])
-    close = [method for method, loss in losses.items() if loss <= losses[best] + spread]
+    rights = {slug(method): round(fmean(one.task_right), 4) for method, one in small.items()}
+    best = max(rights, key=rights.__getitem__)
+    top = next(one for method, one in small.items() if slug(method) == best)
+    close = [
+        slug(method)
+        for method, one in small.items()
+        if one == top or menu.apart(one, top, "task_right").verdict == "level"
+    ]
     return {
-        "losses": losses,
+        "rights": rights,
+        "numbers": {slug(method): one.numbers for method, one in small.items()},
         "lowest": best,
-        "best": losses[best],
+        "best": rights[best],
+        "best_numbers": top.numbers,
         "close": close,
-        "spread": round(spread, 4),
-        "full_new": full,
+        "lora_numbers": lora.numbers,
+        "lora_right": rights["lora"],
     }
 
 
@@ -181,12 +229,8 @@ def shipped() -> dict[str, Any]:
     tasks = {}
     for task in MENU_TASKS:
         points = [of_point(task, method, size) for method, sizes in SIZES.items() for size in sizes]
-        before, base_before = menu.before[task]
         tasks[slug(task)] = {
-            "task": TASK_LABELS[task],
-            "before": before,
-            "base_before": base_before,
-            "full": points[0]["loss"],
+            **of_task(task),
             "points": points,
             "rows": [_row(values) for values in points],
             "ranks": {
@@ -194,13 +238,16 @@ def shipped() -> dict[str, Any]:
             },
         }
     about = {
-        "steps": TrainConfig().steps,
-        "close": CLOSE,
-        "seeds": len(SEEDS[GUESSED]),
+        "voice_steps": STEPS[MENU_TASKS[0]],
+        "voice_batch": BATCH_SIZE[MENU_TASKS[0]],
+        "facts_steps": STEPS[FACTS],
+        "facts_batch": BATCH_SIZE[FACTS],
+        "facts_told": FACTS_TOLD,
+        "seeds": len(SEEDS),
         "milliseconds": menu.milliseconds["1"],
         "milliseconds_32": menu.milliseconds["32"],
+        "milliseconds_step": menu.milliseconds[STEP],
         "recorded": menu.recorded,
-        "seconds": menu.seconds,
     }
     return {
         "tasks": tasks,

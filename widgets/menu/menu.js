@@ -10,31 +10,34 @@ import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
 const CHOSEN = ['task', 'shown', 'method', 'size']
+const seeds = (name) => [name, `${name}_low`, `${name}_high`]
 const timed = (n) => ['time', 'low', 'high', 'merged'].map((name) => `${name}_${n}`)
 // What a mark shows: its height, the ends of its line, and the height of the merged form.
 const HEIGHTS = {
-  loss: ['loss', 'lowest', 'highest'],
-  forgetting: ['base'],
+  right: seeds('right'),
+  loss: seeds('loss'),
+  forgetting: seeds('facts'),
   'time-1': timed(1),
   'time-32': timed(32),
+  step: ['step', 'low_step', 'high_step'],
 }
+const SHARES = ['right', 'forgetting']
 const COLUMNS = [
   'method',
   'place',
   'trainable',
   'rate',
-  'loss',
-  'lowest',
-  'highest',
-  'seeds',
-  'base',
+  ...seeds('loss'),
+  ...seeds('right'),
+  ...seeds('facts'),
+  'gap',
+  'gap_low',
+  'gap_high',
   ...timed(1),
   ...timed(32),
+  ...HEIGHTS.step,
 ]
-const CASES = {
-  loss: ({ seeds }) => (seeds > 1 ? 'many' : 'one'),
-  merged: ({ merged_1 }) => (merged_1 === null ? 'no' : 'yes'),
-}
+const CASES = { merged: ({ merged_1 }) => (merged_1 === null ? 'no' : 'yes') }
 
 /** All methods of finetuning on one task, against the numbers that they train. */
 class Menu extends Instrument {
@@ -90,8 +93,8 @@ class Menu extends Instrument {
 
   /** Every number that the sentence may use; __init__.py makes the same. */
   values() {
-    const { task, before, base_before, full, points } = this.task
-    return { ...points[this.at], task, before, base_before, full }
+    const { points, rows, ranks, ...task } = this.task
+    return { ...points[this.at], ...task }
   }
 
   draw() {
@@ -110,14 +113,14 @@ class Menu extends Instrument {
   reveal() {
     const asked = this.guessed === 'ask'
     const { guessed: guess, arrays } = this
-    const { losses, close, lowest } = arrays.guessed
+    const { rights, numbers, close, lowest } = arrays.guessed
     const truth = close.includes(guess) ? guess : lowest // chance decides among those
-    this.guess.show(guess, { ...arrays.guessed, truth, its: losses[guess] })
+    this.guess.show(guess, { ...arrays.guessed, truth, its: rights[guess], its_numbers: numbers[guess] })
     for (const part of [this.drawn, this.told]) part.classList.toggle('waiting', asked)
     this.frame.update()
   }
 
-  /** The marks: their height is a loss, with its seeds, or a time, with half of its rounds and the merged form. */
+  /** The marks: their height is a share or a loss, with its seeds, or a time, with half of its rounds. */
   plot(shown) {
     const { text, task } = this
     const names = [...new Set(task.points.map(({ label }) => label))]
@@ -134,12 +137,19 @@ class Menu extends Instrument {
       title: text.charts[shown].title,
       x: text.x,
       formatX: format(',d'),
-      format: format('.2~f'),
+      format: format(SHARES.includes(shown) ? '.0%' : '.2~f'),
+      linear: SHARES.includes(shown),
       marks,
       names,
       at: this.at,
-      rules: [{ y: { loss: task.full, forgetting: task.base_before }[shown] ?? 1, label: text.rules[shown] }],
+      rules: [{ y: this.ruled(shown), label: text.rules[shown] }],
     })
+  }
+
+  /** The height of the grey line: what full finetuning comes to, or what the base does. */
+  ruled(shown) {
+    const { full, before_right, before_facts } = this.task
+    return { loss: full, right: before_right, forgetting: before_facts }[shown] ?? 1
   }
 
   /** What AdaLoRA left of its directions, where it is the method chosen. */
@@ -166,7 +176,8 @@ class Menu extends Instrument {
   }
 
   sentence() {
-    return fill(this.text[this.guessed === 'ask' ? 'veiled' : 'sentence'], this.values())
+    const which = this.text[this.guessed === 'ask' ? 'veiled' : 'sentences']
+    return fill(which[this.model.get('task')], this.values())
   }
 
   snippet() {

@@ -28,8 +28,10 @@ const SHAPES = [
   symbolStar,
   symbolCross,
   symbolWye,
+  symbolCross,
+  symbolWye,
 ]
-const UPSIDE_DOWN = 4 // the second triangle
+const TURNED = { 4: 180, 8: 45, 9: 180 } // degrees: the second triangle, cross and wye
 
 /**
  * Series of marks over a logarithmic axis, each series with a shape and a name; one mark is chosen. Arrow keys and the
@@ -43,8 +45,8 @@ export class Scatter extends Plot {
   }
 
   /**
-   * content: {title, x, formatX, format, marks: [{series, x, y, from, to, merged}], names: [text], at, rules: [{y,
-   * label}]}. The first series is the control. A line goes from `from` to `to`; `merged` is the height of a second,
+   * content: {title, x, formatX, format, linear, marks: [{series, x, y, from, to, merged}], names: [text], at, rules:
+   * [{y, label}]}. The first series is the control. A line goes from `from` to `to`; `merged` is the height of a second,
    * smaller mark.
    */
   draw(content) {
@@ -88,7 +90,7 @@ export class Scatter extends Plot {
     ]
     const known = drawn.filter((value) => value != null)
     const [low, high] = [Math.min(...known), Math.max(...known)]
-    this.wide = high > WIDE * low
+    this.wide = !this.content.linear && high > WIDE * low
     if (this.wide) return scaleLog([low / ROOM.log, high * ROOM.log], range)
     const room = ROOM.linear * (high - low)
     return scaleLinear([low - room, high + room], range)
@@ -105,7 +107,7 @@ export class Scatter extends Plot {
     const [left, top] = this.places[i]
     const group = svg.append('g').attr('class', `point ${this.kind(series)}${i === content.at ? ' at' : ''}`)
     const shape = (size) => symbol(SHAPES[series], size * AREA * unit ** 2)()
-    const turned = series === UPSIDE_DOWN ? ' rotate(180)' : ''
+    const turned = TURNED[series] ? ` rotate(${TURNED[series]})` : ''
     if (to > from)
       group
         .append('path')

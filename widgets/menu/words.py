@@ -39,6 +39,22 @@ METHOD_WORDS: dict[str, dict[str, str]] = {
         "merges": "yes",
         "mixes": "unless merged",
     },
+    "vera": {
+        "label": "VeRA",
+        "name": "VeRA",
+        "size": "r = {size}",
+        "note": "All layers share two frozen matrices of chance; each learns two vectors that weigh them.",
+        "merges": "yes",
+        "mixes": "unless merged",
+    },
+    "lora-xs": {
+        "label": "LoRA-XS",
+        "name": "LoRA-XS",
+        "size": "r = {size}",
+        "note": "Both thin matrices are directions of the weight itself, frozen; a small square between them learns.",
+        "merges": "yes",
+        "mixes": "unless merged",
+    },
     "bottleneck": {
         "label": "bottleneck",
         "name": "bottleneck adapters",
@@ -72,65 +88,101 @@ METHOD_WORDS: dict[str, dict[str, str]] = {
         "mixes": "yes",
     },
 }
-TASK_LABELS = {"legal": "Legal voice", "new language": "New language"}
-SIZE_LABELS = {"small": "Small", "middle": "Middle", "large": "Large"}
+TASK_LABELS = {"formal voice": "Formal voice", "new facts": "New facts"}
+SIZE_LABELS = {"small": "Smaller", "large": "Larger"}
 SHOWN_LABELS = {
+    "right": "Share right",
     "loss": "Loss on the task",
-    "forgetting": "Loss on the base's own voices",
+    "forgetting": "Old facts still right",
     "time-1": "Time of a pass, 1 text",
     "time-32": "Time of a pass, 32 texts",
+    "step": "Time of a step of training",
 }
+BELOW = (
+    "lora",
+    "vera",
+    "lora-xs",
+    "bottleneck",
+    "soft prompt",
+    "ia3",
+    "bitfit",
+)  # train no more than LoRA at r = 1
+OPTIONS = [[slug(name), METHOD_WORDS[name]["label"]] for name in BELOW]
+AGAINST = "{gap:+.3f} ({gap_low:+.3f} to {gap_high:+.3f})"
 
 TITLE = "The menu"
 CAPTION = (
-    "Each mark is one method at one size; thin lines join the sizes of a method. Across: numbers trained, "
-    "logarithmic. Upwards, by choice: the loss on sentences of the task that no run trains on, the loss on the "
-    "base's own voices, both in nats per token, or the time of a forward pass as a multiple of the plain base's. "
-    "There a small open mark is the same method merged, and an upright line holds half of the rounds; on a loss "
-    "the line reaches from the lowest to the highest seed. The upward axis is logarithmic where the "
-    "marks span more than three times the lowest, and never starts at zero. Grey: full finetuning and the base. "
+    "Each mark is one method at one size, the mean of its seeds; thin lines join the sizes of a method. Across: "
+    "numbers trained, logarithmic. Upwards, by choice: the share of new facts answered rightly, or of written "
+    "sentences that are in the voice; the loss on test texts, in nats per word that is learned; the share of the "
+    "facts the base knew that is still right; the time of a forward pass as a multiple of the plain base's, or of a "
+    "step as a multiple of plain LoRA's at its smaller rank. An upright line reaches from the lowest to the highest "
+    "seed; on a time it holds half of the rounds, and a small open mark is the same method merged. The upward axis is "
+    "logarithmic where losses or times span more than three times the lowest. Grey: full finetuning and the base. "
     "Left out: other tasks, longer runs, larger models, rates between those tried, and time on a graphics card."
 )
 
 WORDS: dict[str, Any] = {
-    "sentence": (
-        "On “{task}”, {name} ({said_size}) trains {trainable:,d} numbers and ends at {loss:.2f} nats per token; full "
-        "finetuning ends at {full:.2f}, the base was at {before:.2f}. On the base's own voices it goes from "
-        "{base_before:.2f} to {base:.2f}. A forward pass of one text takes {time_1:.2f} times the base's, of 32 texts "
-        "{time_32:.2f} times."
-    ),
-    "veiled": (
-        "On “{task}”, {name} ({said_size}) trains {trainable:,d} numbers. Full finetuning ends at {full:.2f} nats per "
-        "token. How close does each of the others come?"
-    ),
+    "sentences": {
+        "formal-voice": (
+            "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers and ends at {loss:.3f} nats per word; "
+            "{right:.0%} of the sentences it writes are in the voice. Full finetuning ends at {full:.3f}, the base "
+            "was at {before:.2f}. Of the facts the base knew, {facts:.0%} are still right."
+        ),
+        "new-facts": (
+            "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers and answers {right:.0%} of the new facts "
+            "rightly, at {loss:.3f} nats an answer; full finetuning {full_right:.0%}, at {full:.3f}. Of the facts the "
+            "base knew, {facts:.0%} are still right."
+        ),
+    },
+    "veiled": {
+        "formal-voice": (
+            "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers. Full finetuning ends at {full:.3f} nats "
+            "per word. How close does each of the others come?"
+        ),
+        "new-facts": (
+            "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers. Full finetuning answers {full_right:.0%} "
+            "of the new facts rightly. How many does each of the others?"
+        ),
+    },
     "readouts": {
         "trainable": "Numbers trained",
-        "loss": "Loss on the task",
-        "base": "Loss on the base's own voices",
+        "right": "Right, mean and seeds",
+        "loss": "Loss, mean and seeds",
+        "against": "Loss against LoRA with {beside}, 95 % interval",
+        "facts": "Old facts still right",
         "time": "Pass against the base, 1 text / 32",
         "merged": "The same, merged",
+        "step": "Step against LoRA's",
         "merges": "Merges into the base",
         "mixes": "Tasks mix in one batch",
         "rate": "Learning rate, best of {tried}",
     },
     "readoutValues": {
         "trainable": "{trainable:,d}",
-        "loss": {"one": "{loss:.3f}", "many": "{loss:.3f} ({lowest:.3f} to {highest:.3f})"},
-        "base": "{base:.3f}",
+        "right": "{right:.0%} ({right_low:.0%} to {right_high:.0%})",
+        "loss": "{loss:.3f} ({loss_low:.3f} to {loss_high:.3f})",
+        "against": "{against}",
+        "facts": "{facts:.0%} ({facts_low:.0%} to {facts_high:.0%})",
         "time": "{time_1:.2f} × / {time_32:.2f} ×",
         "merged": {"yes": "{merged_1:.2f} × / {merged_32:.2f} ×", "no": "does not merge"},
+        "step": "{step:.2f} ×",
         "merges": "{merges}",
         "mixes": "{mixes}",
         "rate": "{rate}",
     },
     "charts": {
+        "right": {
+            "title": "Share right against numbers trained",
+            "probe": "{name}, {said_size}: {trainable:,d} numbers, {right:.0%} right",
+        },
         "loss": {
-            "title": "Loss on the task (nats per token) against numbers trained",
-            "probe": "{name}, {said_size}: {trainable:,d} numbers, {loss:.3f} nats per token",
+            "title": "Loss on the task (nats per word that is learned) against numbers trained",
+            "probe": "{name}, {said_size}: {trainable:,d} numbers, {loss:.3f} nats",
         },
         "forgetting": {
-            "title": "Loss on the base's own voices (nats per token) against numbers trained",
-            "probe": "{name}, {said_size}: {trainable:,d} numbers, {base:.3f} nats per token",
+            "title": "Share of the facts that the base knew and that are still right, against numbers trained",
+            "probe": "{name}, {said_size}: {trainable:,d} numbers, {facts:.0%} of the old facts",
         },
         "time-1": {
             "title": "Time of a forward pass of 1 text, over the plain base's, against numbers trained",
@@ -140,32 +192,39 @@ WORDS: dict[str, Any] = {
             "title": "Time of a forward pass of 32 texts, over the plain base's, against numbers trained",
             "probe": "{name}, {said_size}: {time_32:.2f} times, half of the rounds from {low_32:.2f} to {high_32:.2f}",
         },
+        "step": {
+            "title": "Time of a step of training, over plain LoRA's, against numbers trained",
+            "probe": "{name}, {said_size}: {step:.2f} times, half of the rounds from {low_step:.2f} to {high_step:.2f}",
+        },
     },
     "x": "numbers trained",
     "rules": {
+        "right": "the base",
         "loss": "",
         "forgetting": "the base",
         "time-1": "the plain base",
         "time-32": "the plain base",
+        "step": "plain LoRA",
     },
     "ranks": {
-        "title": "Directions that AdaLoRA left in each layer, of {start} at first",
+        "title": "Directions that AdaLoRA left in each layer, of {start} at first, with the first seed",
         "head": "layer",
         "block": "block {number}",
     },
     "guess": {
         **GUESS,
         "question": (
-            "Guess first. In the new language, which of them comes closest to full finetuning, whatever its size?"
+            "Guess first. Of all that train no more numbers than LoRA at r = 1, which remembers the most new facts?"
         ),
-        "options": [[slug(name), words["label"]] for name, words in METHOD_WORDS.items() if name != "full"],
+        "options": OPTIONS,
         "again": "Guess again",
         "right": (
-            "You said {guess}, and none is closer as far as we can tell: {its:.2f} nats, where seeds alone differ by "
-            "{spread:.2f}. Full finetuning has {full_new:.2f}."
+            "You said {guess}: with {its_numbers:,d} numbers it has {its:.0%} of the facts, and the seeds can tell "
+            "none that has more. LoRA at r = 1 has {lora_right:.0%} with {lora_numbers:,d}."
         ),
         "wrong": (
-            "You said {guess}: {its:.2f} nats. Closest is {truth} with {best:.2f}; full finetuning has {full_new:.2f}."
+            "You said {guess}: {its:.0%} of the facts with {its_numbers:,d} numbers. {truth} has {best:.0%} with "
+            "{best_numbers:,d}, LoRA at r = 1 {lora_right:.0%} with {lora_numbers:,d}."
         ),
     },
     "tableHead": [
@@ -173,14 +232,17 @@ WORDS: dict[str, Any] = {
         "size",
         "numbers trained",
         "learning rate",
-        "loss on the task",
-        "seeds, from",
-        "to",
-        "base's own voices",
+        "right",
+        "loss",
+        "lowest seed",
+        "highest seed",
+        "loss against LoRA, 95 % interval",
+        "old facts still right",
         "pass, 1 text",
         "merged, 1 text",
         "pass, 32 texts",
         "merged, 32 texts",
+        "step",
         "merges",
         "tasks mix in a batch",
     ],
@@ -189,31 +251,35 @@ WORDS: dict[str, Any] = {
         "{said_size}",
         "{trainable:,d}",
         "{rate}",
+        "{right:.0%}",
         "{loss:.3f}",
-        "{lowest:.3f}",
-        "{highest:.3f}",
-        "{base:.3f}",
+        "{loss_low:.3f}",
+        "{loss_high:.3f}",
+        "{against}",
+        "{facts:.0%}",
         "{time_1:.2f}",
         "{merged_1}",
         "{time_32:.2f}",
         "{merged_32}",
+        "{step:.2f}",
         "{merges}",
         "{mixes}",
     ],
     "downloads": {"points": "Points (CSV)", "picture": "Picture (SVG)"},
 }
 ABOUT = (
-    "{steps} steps of 32 texts each, AdamW, from the same base. Three learning rates were tried for each method on "
-    "each task, at its middle size; shown is the smallest whose loss comes within {close} nats of the best of them. "
-    "The middle sizes in the new language have {seeds} seeds, of which the middle one is shown; whatever else has one. "
-    "Times are of the machine that recorded, on one thread: the plain base takes {milliseconds:.1f} ms for one text "
-    "and {milliseconds_32:.1f} ms for 32. Recorded {recorded}; training took {seconds:,d} s of one core."
+    "AdamW, from the same base. Formal voice: {voice_steps} steps of {voice_batch} texts; {facts_told} new facts: "
+    "{facts_steps} steps of {facts_batch}. Each method at each size has the learning rate with the lowest loss on "
+    "validation texts of the first seed, with worse rates on both sides; shown are {seeds} seeds on test texts. The "
+    "new facts are there to be remembered: they are those trained on. LoRA's size in the differences is chosen like "
+    "the rates. Times are of the machine that recorded, on one thread: the plain base takes {milliseconds:.1f} ms for "
+    "one text and {milliseconds_32:.1f} ms for 32, a step of LoRA {milliseconds_step:.1f} ms. Recorded {recorded}."
 )
 
 SNIPPET = """from compute.training.config import TrainConfig
-from compute.training.loop import train
+from compute.training.short_runs import outcomes
 
-*steps, result = train(TrainConfig({settings}))
-print(f"numbers trained: {result.trainable:,d}")
-print(f"loss on unseen sentences: {result.evaluation.validation_loss:.2f} nats per token")
+end = outcomes(TrainConfig({settings}), ("test",))["test"]
+print(f"numbers trained: {end.numbers:,d}")
+print(f"loss: {end.loss:.3f} nats, right: {end.task:.0%}, old facts still right: {end.facts:.0%}")
 """

@@ -9,8 +9,10 @@ from torch import nn
 
 from compute.adapters.adalora import ORTHOGONALITY, Allocation, SVDLinear
 from compute.adapters.adapted import AdaptedLinear, adapted_layers
+from compute.adapters.lora_xs import LoRAXSLinear
 from compute.adapters.rank_budget import EVERY, phases, start_rank
 from compute.adapters.soft_prompt import PromptedGPT
+from compute.adapters.vera import D_START, VeRALinear
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.model.layers import TARGET_MODULES
@@ -106,6 +108,51 @@ def test_ia3_answers_as_that_of_peft(base, tokens):
             other.ia3_l["default"].copy_(mine.scale.view_as(other.ia3_l["default"]))
     same_logits(ours, theirs, base, tokens)
     assert sum(p.numel() for p in theirs.parameters() if p.requires_grad) == 1152
+
+
+def test_vera_starts_answers_and_learns_as_that_of_peft(base, tokens):
+    ours = stirred(base, "vera")
+    seed = TrainConfig().seed
+    config = peft.VeraConfig(
+        r=R, target_modules=[*TARGET_MODULES], projection_prng_key=seed, d_initial=D_START
+    )
+    theirs = peft.get_peft_model(answering(base), config)
+    assert sum(p.numel() for p in theirs.parameters() if p.requires_grad) == sum(
+        p.numel() for p in ours.parameters() if p.requires_grad
+    )
+    for mine, other in pairs(ours, theirs):
+        assert isinstance(mine, VeRALinear)
+        assert torch.equal(other.vera_A["default"][:, : mine.base.in_features], mine.A)  # of the same seed
+        assert torch.equal(other.vera_B["default"][: mine.base.out_features], mine.B)
+        assert set(other.vera_lambda_d["default"].tolist()) == {torch.tensor(D_START).item()}
+        assert not other.vera_lambda_b["default"].any()
+        with torch.no_grad():
+            other.vera_lambda_d["default"].copy_(mine.d)
+            other.vera_lambda_b["default"].copy_(mine.b)
+    same_logits(ours, theirs, base, tokens)
+    ours.loss(tokens).backward()
+    theirs(tokens).loss.backward()
+    for mine, other in pairs(ours, theirs):
+        for p, q in ((mine.d, other.vera_lambda_d["default"]), (mine.b, other.vera_lambda_b["default"])):
+            torch.testing.assert_close(p.grad, q.grad, atol=LOGITS, rtol=1e-4)
+
+
+def test_lora_xs_answers_and_learns_as_lora_of_peft_with_its_factors(base, tokens):
+    """PEFT has no LoRA-XS: it is LoRA whose lora_B is U diag(s) R, and R learns what lora_B would pass on."""
+    ours = stirred(base, "lora-xs")
+    config = peft.LoraConfig(r=R, lora_alpha=R, target_modules=[*TARGET_MODULES])
+    theirs = peft.get_peft_model(answering(base), config)
+    for mine, other in pairs(ours, theirs):
+        assert isinstance(mine, LoRAXSLinear)
+        with torch.no_grad():
+            other.lora_A.default.weight.copy_(mine.lora_A)
+            other.lora_B.default.weight.copy_(mine.lora_B @ mine.R)
+    same_logits(ours, theirs, base, tokens)
+    ours.loss(tokens).backward()
+    theirs(tokens).loss.backward()
+    for mine, other in pairs(ours, theirs):
+        passed_on = mine.lora_B.T @ other.lora_B.default.weight.grad
+        torch.testing.assert_close(mine.R.grad, passed_on, atol=LOGITS, rtol=1e-3)
 
 
 def their_adalora(base: GPT, ours: GPT) -> peft.PeftModel:

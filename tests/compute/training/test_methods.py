@@ -11,8 +11,10 @@ from compute.adapters.bottleneck import Bottleneck
 from compute.adapters.dora import DoRALinear
 from compute.adapters.ia3 import IA3Linear
 from compute.adapters.layer import delta_w, merge
+from compute.adapters.lora_xs import LoRAXSLinear
 from compute.adapters.rank_budget import budget_at
 from compute.adapters.soft_prompt import PromptedGPT
+from compute.adapters.vera import VeRALinear, inject_vectors
 from compute.matrices.row_changes import magnitude
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
@@ -24,7 +26,7 @@ from compute.training.methods import with_method
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
 ROUNDING = 1e-5  # float32: sums of some hundred products in another order
 LOGITS = 1e-4  # logits are of size 10, and three blocks of float32 sums lie between
-MERGING = ("lora", "dora", "adalora", "ia3")  # whose change is one of weights
+MERGING = ("lora", "dora", "adalora", "vera", "lora-xs", "ia3")  # whose change is one of weights
 C, VOCABULARY, LAYERS = 64, 265, 18
 
 
@@ -76,6 +78,8 @@ def test_a_model_starts_as_the_base_unless_a_prompt_stands_before_it(method, bas
         ("lora", 4 * 3 * (4 * (C + C) + 2 * (C + 4 * C))),
         ("dora", 4 * 3 * (4 * (C + C) + 2 * (C + 4 * C)) + 3 * (5 * C + 4 * C)),
         ("adalora", 6 * (3 * (4 * (C + C) + 2 * (C + 4 * C)) + LAYERS)),
+        ("vera", LAYERS * 4 + 3 * (5 * C + 4 * C)),
+        ("lora-xs", LAYERS * 4 * 4),
         ("ia3", 3 * (C + C + 4 * C)),
         ("bitfit", 3 * (5 * C + 4 * C) + 7 * C),
         ("bottleneck", 6 * (2 * 4 * C + 4 + C)),
@@ -164,6 +168,32 @@ def test_ia3_scales_rows_or_columns(base):
     assert delta_w(columns).nonzero()[:, 1].unique().tolist() == [2]
 
 
+def test_vera_is_what_a_loop_over_its_entries_says_and_all_layers_share_its_matrices(base):
+    layers = [each for _, each in adapted_layers(stirred(base, "vera")) if isinstance(each, VeRALinear)]
+    assert len(layers) == LAYERS
+    A, B = (max((getattr(each, name) for each in layers), key=torch.Tensor.numel) for name in "AB")
+    for layer in layers:
+        out_size, in_size = layer.base.weight.shape
+        assert torch.equal(layer.A, A[:, :in_size])
+        assert torch.equal(layer.B, B[:out_size])
+        change = delta_w(layer)
+        for i, j in ((0, 0), (out_size - 1, in_size - 1), (3, 7)):
+            entry = sum(layer.b[i] * layer.B[i, k] * layer.d[k] * layer.A[k, j] for k in range(len(layer.d)))
+            assert change[i, j].item() == pytest.approx(entry.item(), abs=ROUNDING)
+
+
+def test_lora_xs_is_what_a_loop_over_the_directions_of_its_weight_says(base):
+    layers = [each for _, each in adapted_layers(stirred(base, "lora-xs")) if isinstance(each, LoRAXSLinear)]
+    assert len(layers) == LAYERS
+    for layer in layers:
+        U, s, Vh = torch.linalg.svd(layer.base.weight, full_matrices=False)
+        change = torch.zeros_like(layer.base.weight)
+        for i in range(4):
+            for j in range(4):
+                change += layer.R[i, j] * s[i] * torch.outer(U[:, i], Vh[j])
+        torch.testing.assert_close(delta_w(layer), change, atol=ROUNDING, rtol=ROUNDING)
+
+
 def test_a_bias_of_the_keys_changes_nothing(base, tokens):
     """It adds one number to all scores of a query."""
     model = with_method(TrainConfig(method="bitfit"), base)
@@ -218,6 +248,18 @@ def test_two_tasks_share_one_batch_where_what_differs_is_kept_apart(base, tokens
         (
             lambda base, generator: SVDLinear(base.blocks[0].mlp.up_proj, 0, 8, generator),
             "r must be at least 1, got 0.",
+        ),
+        (
+            lambda base, generator: inject_vectors(base, ["q_proj"], 0, generator),
+            "r must be at least 1, got 0.",
+        ),
+        (
+            lambda base, generator: inject_vectors(base, ["gate_proj"], 2, generator),
+            "target_modules must name linear layers, got gate_proj.",
+        ),
+        (
+            lambda base, generator: LoRAXSLinear(base.blocks[0].mlp.up_proj, 65),
+            "r must be between 1 and 64, got 65.",
         ),
         (
             lambda base, generator: inject_directions(base, ["gate_proj"], 2, 8, generator),

@@ -112,7 +112,7 @@ def test_another_method_is_one_run_whatever_it_has_no_use_for(method):
     sized = method not in ("ia3", "bitfit")
     assert (configs(asked(method=method, r=8)) != usual) == sized
     assert (configs(asked(method=method, target_modules=["q_proj"])) != usual) == (
-        method in ("dora", "adalora")
+        method in ("dora", "adalora", "vera", "lora-xs")
     )
     assert dict(FIELDS[1].allowed)[method]
 
