@@ -9,7 +9,7 @@ PY = $(VENV)/bin/python
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 
 # Each after those that it starts from. The one that is missing, derived, needs files that are not ours.
-RECORDINGS = base runs learned mixing merging serving paper subspace qlora inits world menu capacity tasks block grid placing lossy spectra forgetting magnitude failures refusal biased retention
+RECORDINGS = base runs learned qlora world inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra forgetting magnitude failures refusal biased retention
 
 .DEFAULT_GOAL = help
 .PHONY: help serve test bench export recordings assets screenshot format map browser clean
@@ -32,7 +32,7 @@ bench: $(VENV)/.installed-test browser ## measure speed, weight and training aga
 export: $(VENV)/.installed-app ## write the site as static files into DIR (DIR=site)
 	@exec $(PY) app.py export "$(DIR)" $(ARGS)
 
-recordings: $(VENV)/.installed-app ## make the base model and all recordings again, about five hours of one core
+recordings: $(VENV)/.installed-app ## make the base model and all recordings again, about six hours of one core
 	@for each in $(RECORDINGS); do echo "$$each"; $(PY) -m compute.experiments.$$each || exit 1; done
 
 assets: $(VENV)/.installed-app $(VENV)/.installed-native assets/node_modules/.package-lock.json ## format the JavaScript; rebuild assets/bundles from it and from the C (needs Node)

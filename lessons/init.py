@@ -1,20 +1,40 @@
 """Where the factors start: the reader can say which factor learns first, and what that choice does and does not do."""
 
-import math
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 from compute.costs.sizes import first_step_ratio
-from compute.experiments.inits import PROBLEMS, RATES, SMALL, STEPS, InitRun, load_inits
-from compute.text.tokenizer import vocab_size
+from compute.experiments.inits import (
+    FACTS,
+    LEARNING,
+    MIRROR,
+    PROBLEMS,
+    RATES,
+    SEEDS,
+    SMALL,
+    STEPS,
+    USUAL,
+    Ends,
+    InitRun,
+    load_inits,
+)
+from compute.training.config import OPTIMIZERS, WATCHED
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.inits import Inits
 
 WIDE = (4096, 4096)  # one attention matrix of a mid-size model
 SMALL_SHAPE = (64, 64)
 SHOWN = 2  # place of the learning rate that the figure opens with
-TASK = "new language"
-NEAR = ("usual", "mirror", "mixed", "orthogonal", "pissa")  # that start from the base
+NAMES = {
+    "usual": "B=0",
+    "mirror": "A=0",
+    "random": "both random",
+    "mixed": "mixed",
+    "orthogonal": "orthogonal",
+    "pissa": "PiSSA",
+    "gradient": "LoRA-GA",
+}
 
 
 def _run(problem: str, optimizer: str, init: str, rate: int = SHOWN) -> InitRun:
@@ -37,7 +57,7 @@ def _never() -> Mapping[str, Any]:
     runs = [
         run for problem in PROBLEMS for of in load_inits(problem).runs.values() for run in of["both zero"]
     ]
-    return {"steps": STEPS, "distance": max(max(run.distance) for run in runs)}
+    return {"steps": WATCHED, "distance": max(max(run.distance) for run in runs)}
 
 
 def _alive(init: str) -> Mapping[str, Any]:
@@ -58,14 +78,11 @@ def _first_step() -> Mapping[str, Any]:
 
 
 def _random() -> Mapping[str, Any]:
-    small, model = (_run(problem, "sgd", "both random") for problem in (SMALL, TASK))
-    return {
-        "base": _run(SMALL, "sgd", "both zero").loss[0],
-        "start": small.loss[0],
-        "model_base": _run(TASK, "sgd", "both zero").loss[0],
-        "model_start": model.loss[0],
-        "blind": math.log(vocab_size()),
-    }
+    found = {}
+    for name, problem in (("", SMALL), ("told_", MIRROR), ("facts_", FACTS)):
+        found[f"{name}base"] = _run(problem, "sgd", "both zero").loss[0]
+        found[f"{name}start"] = _run(problem, "sgd", "both random").loss[0]
+    return found
 
 
 def _wide() -> Mapping[str, Any]:
@@ -78,36 +95,56 @@ def _wide() -> Mapping[str, Any]:
     }
 
 
-def _best(problem: str, optimizer: str, init: str) -> tuple[InitRun, float]:
-    """Return the run whose final loss is the best of all rates, and its rate."""
-    over = zip(load_inits(problem).runs[optimizer][init], RATES[problem][optimizer], strict=True)
-    return min(
-        ((run, rate) for run, rate in over if run.final is not None), key=lambda each: each[0].final or 0
-    )
+def _ends(problem: str, optimizer: str, init: str) -> Ends:
+    return load_inits(problem).ends[optimizer][init]
 
 
-def _final(problem: str, optimizer: str, init: str) -> float:
-    return _best(problem, optimizer, init)[0].final or 0.0
+def _rate(problem: str, optimizer: str, init: str) -> float:
+    """Return the learning rate that is best for a start."""
+    return RATES[problem][optimizer][_ends(problem, optimizer, init).rate]
 
 
-def _finals(problem: str, optimizer: str) -> dict[str, float]:
-    """Return the best final loss by init, and the span of the usual one's seeds."""
-    names = {"usual": "B=0", "mirror": "A=0", "mixed": "mixed", "orthogonal": "orthogonal", "pissa": "PiSSA"}
-    found = {key: _final(problem, optimizer, init) for key, init in names.items()}
-    seeds = [loss for loss in _best(problem, optimizer, "B=0")[0].finals if loss is not None]
-    return found | {
-        "random": _final(problem, optimizer, "both random"),
-        "base": _final(problem, optimizer, "both zero"),
-        "low": min(seeds),
-        "high": max(seeds),
-        "seeds": len(seeds),
+def _means(problem: str, optimizer: str) -> dict[str, Any]:
+    """Return what each start comes to at its own best rate, on average over seeds, and its controls."""
+    recorded = load_inits(problem)
+    ends = recorded.ends[optimizer]
+    usual = ends[USUAL].known
+    return {
+        **{key: fmean(ends[init].known) for key, init in NAMES.items()},
+        "base": recorded.runs[optimizer]["both zero"][0].final,
+        "frequencies": recorded.frequencies,
+        "low": min(usual),
+        "high": max(usual),
+        "seeds": len(SEEDS),
+        "steps": STEPS[problem],
+        "worst": max(loss for init in LEARNING for loss in ends[init].known),
+        "least": min(min(ends[init].known) for init in LEARNING),
+        "verdicts": {key: _verdict(problem, optimizer, init) for key, init in NAMES.items()},
     }
 
 
+def _together(problem: str) -> dict[str, Any]:
+    """Return the means under AdamW, and how far from the usual start's those are that do not move the base at once."""
+    means = _means(problem, "adamw")
+    others = (abs(means[key] - means["usual"]) for key in NAMES if key not in ("usual", "random"))
+    return {**means, "others": max(others)}
+
+
+def _verdict(problem: str, optimizer: str, init: str) -> str | None:
+    """Return whether a start ends above the usual one, below it, or within what the seeds leave open."""
+    apart = load_inits(problem).apart(optimizer, init)
+    return apart and apart.verdict
+
+
+def _gap(problem: str, optimizer: str, init: str) -> dict[str, float]:
+    apart = load_inits(problem).apart(optimizer, init)
+    return {**apart._asdict(), "size": abs(apart.mean)} if apart else {}
+
+
 def _largest_rate(init: str) -> float:
-    """Return the largest rate of SGD on the small layer with which no seed is given up."""
+    """Return the largest rate of SGD on the small layer with which the first seed is not given up."""
     over = zip(load_inits(SMALL).runs["sgd"][init], RATES[SMALL]["sgd"], strict=True)
-    return max(rate for run, rate in over if None not in run.finals)
+    return max(rate for run, rate in over if run.final is not None)
 
 
 CLAIMS: Mapping[str, Claim | Cited] = {
@@ -145,16 +182,21 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda: _alive("PiSSA"),
         lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
     ),
+    "gradient": Claim(
+        "The norms are {grad_A:.3f} and {grad_B:.3f}, at distance {distance:.0f} but for rounding.",
+        lambda: _alive("LoRA-GA"),
+        lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
+    ),
     "random": Claim(
         "It lifts the small layer's loss from {base:.2f} to {start:.1f} before anything is learned.",
         _random,
         lambda v: v["start"] > 10 * v["base"],
     ),
     "random-model": Claim(
-        "There the drawn change takes the loss from {model_base:.1f} to {model_start:.1f}, nearer to the "
-        "{blind:.1f} of a blind guess.",
+        "Drawn factors lift the loss on new facts from {facts_base:.1f} to {facts_start:.1f}, and lower that of "
+        "telling backwards from {told_base:.1f} to {told_start:.1f}.",
         _random,
-        lambda v: v["blind"] < v["model_start"] < v["model_base"] - 1,
+        lambda v: v["facts_start"] > v["facts_base"] + 1 and v["told_start"] < v["told_base"] - 1,
     ),
     "first-step": Claim(
         "On the small layer the first step goes {sgd:.1f} times as far with lora_A at zero under SGD, and {adamw:.1f} "
@@ -168,44 +210,82 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["sgd"] == v["n"] / v["r"] and abs(v["adamw"] ** 2 - v["sgd"]) < 1e-6,
     ),
     "rates": Claim(
-        "Under SGD on the small layer, the largest of our rates that every seed survives is {usual:g} with lora_B at "
-        "zero and {mirror:g} with lora_A at zero.",
+        "Under SGD on the small layer, the largest of our rates that a run survives is {usual:g} with lora_B at zero "
+        "and {mirror:g} with lora_A at zero.",
         lambda: {"usual": _largest_rate("B=0"), "mirror": _largest_rate("A=0")},
         lambda v: v["usual"] > 3 * v["mirror"],
     ),
     "small": Claim(
-        "So the first ends below {small:.3f} at its best rate, the second at {mirror:.2f}, where the base was at "
-        "{base:.2f}.",
-        lambda: {"small": 0.001, **_finals(SMALL, "sgd")},
-        lambda v: v["usual"] < v["small"] and v["mirror"] > 0.8 * v["base"],
+        "So the first ends below {small:.3f} at its best rate with every seed. The second ends no lower than "
+        "{lowest:.2f}, where the base was at {base:.2f}, and {lost} of its {seeds} seeds is given up.",
+        lambda: {
+            "small": 0.001,
+            "lowest": min(_ends(SMALL, "sgd", "A=0").known),
+            "lost": len(SEEDS) - len(_ends(SMALL, "sgd", "A=0").known),
+            **_means(SMALL, "sgd"),
+        },
+        lambda v: v["high"] < v["small"] and v["lowest"] > 0.8 * v["base"] and v["lost"] == 1,
     ),
     "small-adamw": Claim(
-        "Under AdamW both do best at the rate {rate:g}, and end at {usual:.4f} and {mirror:.4f}.",
-        lambda: {"rate": _best(SMALL, "adamw", "B=0")[1], **_finals(SMALL, "adamw")},
-        lambda v: v["rate"] == _best(SMALL, "adamw", "A=0")[1] and 5 * v["usual"] < v["mirror"],
-    ),
-    "model": Claim(
-        "Under SGD, at its best rate each, lora_B at zero ends at {usual:.2f} nats, lora_A at zero at {mirror:.2f}, "
-        "both random at {random:.2f} and PiSSA at {pissa:.2f}.",
-        lambda: _finals(TASK, "sgd"),
-        lambda v: max(v["mirror"], v["random"], v["pissa"]) < v["usual"] - 0.4,
-    ),
-    "model-adamw": Claim(
-        "Under AdamW lora_B at zero ends at {usual:.2f}, lora_A at zero at {mirror:.2f}, mixed at {mixed:.2f}, "
-        "orthogonal at {orthogonal:.2f}, PiSSA at {pissa:.2f} and both random at {random:.2f}.",
-        lambda: _finals(TASK, "adamw"),
-        lambda v: v["random"] > max(v[name] for name in NEAR),
-    ),
-    "noise": Claim(
-        "The {seeds} seeds of lora_B at zero alone reach from {low:.2f} to {high:.2f}.",
-        lambda: _finals(TASK, "adamw"),
-        lambda v: max(v[name] for name in NEAR) - min(v[name] for name in NEAR) < v["high"] - v["low"],
+        "Under AdamW they end at {usual:.4f} and {mirror:.4f}, means of {seeds} seeds.",
+        lambda: _means(SMALL, "adamw"),
+        lambda v: v["verdicts"]["mirror"] == "above" and 5 * v["usual"] < v["mirror"],
     ),
     "full-house": Claim(
-        "On the small layer PiSSA gets no further than {pissa:.2f} with any rate or optimiser, where the base was at "
-        "{base:.2f}.",
-        lambda: _finals(SMALL, "adamw"),
-        lambda v: v["pissa"] > 0.9 * v["base"] and abs(v["pissa"] - _final(SMALL, "sgd", "PiSSA")) < 0.005,
+        "On the small layer PiSSA gets no further than {pissa:.2f} with any rate or optimiser, and LoRA-GA no further "
+        "than {gradient:.2f}, where the base was at {base:.2f}.",
+        lambda: (
+            {
+                key: min(
+                    loss for optimizer in OPTIMIZERS for loss in _ends(SMALL, optimizer, NAMES[key]).known
+                )
+                for key in ("pissa", "gradient")
+            }
+            | {"base": _means(SMALL, "sgd")["base"]}
+        ),
+        lambda v: v["pissa"] > 0.9 * v["base"] and 0.05 * v["base"] < v["gradient"] < 0.2 * v["base"],
+    ),
+    "control": Claim(
+        "A writer who knows how often each word comes, and nothing else, would have a loss of {frequencies:.2f} there. "
+        "Under SGD every start, at its best rate and with every seed, ends below that: at {worst:.2f} or lower.",
+        lambda: _means(MIRROR, "sgd"),
+        lambda v: v["worst"] < v["frequencies"],
+    ),
+    "told-sgd": Claim(
+        "Over {seeds} seeds it is {usual:.2f} nats with lora_B at zero. With lora_A at zero ({mirror:.2f}), mixed "
+        "({mixed:.2f}) and with both random ({random:.2f}) it is higher. The orthogonal start ({orthogonal:.2f}), "
+        "PiSSA ({pissa:.2f}) and LoRA-GA ({gradient:.2f}) cannot be told from the usual one.",
+        lambda: _means(MIRROR, "sgd"),
+        lambda v: (
+            {v["verdicts"][name] for name in ("mirror", "mixed", "random")} == {"above"}
+            and {v["verdicts"][name] for name in ("orthogonal", "pissa", "gradient")} == {"level"}
+        ),
+    ),
+    "spread": Claim(
+        "The seeds of lora_B at zero alone reach from {low:.2f} to {high:.2f}.",
+        lambda: _means(MIRROR, "sgd"),
+        lambda v: v["low"] < v["high"],
+    ),
+    "told-adamw": Claim(
+        "Under AdamW the starts come together: {usual:.2f} with lora_B at zero, and all others within {others:.2f} of "
+        "it, but for both random, which end at {random:.2f}.",
+        lambda: _together(MIRROR),
+        lambda v: v["others"] < 0.1 < v["random"] - v["usual"] and v["verdicts"]["random"] == "above",
+    ),
+    "facts-adamw": Claim(
+        "On new facts AdamW ends at {usual:.2f} from the usual start. From lora_A at zero ({mirror:.2f}), mixed "
+        "({mixed:.2f}), LoRA-GA ({gradient:.2f}) and both random ({random:.2f}) it ends higher; the orthogonal start "
+        "({orthogonal:.2f}) and PiSSA ({pissa:.2f}) cannot be told from it.",
+        lambda: _means(FACTS, "adamw"),
+        lambda v: (
+            {v["verdicts"][name] for name in ("mirror", "mixed", "gradient", "random")} == {"above"}
+            and {v["verdicts"][name] for name in ("orthogonal", "pissa")} == {"level"}
+        ),
+    ),
+    "facts-sgd": Claim(
+        "Under SGD it is the orthogonal start that ends lowest there, at {orthogonal:.2f} against {usual:.2f}.",
+        lambda: _means(FACTS, "sgd"),
+        lambda v: v["verdicts"]["orthogonal"] == "below",
     ),
 }
 
@@ -259,13 +339,18 @@ Several starts do what the story asks for.
 - *Orthogonal.* PEFT draws both factors at right angles [@peft, LoraConfig, init_lora_weights]. [[orthogonal]]
 - *PiSSA* takes both factors from the largest singular directions of the weight, and takes these directions out of
   the weight [@meng2024, abstract]. Nothing is zero, and the sum is the base. [[pissa]]
+- *LoRA-GA* looks at the task first [@wang2024, abstract]. It takes the gradient of the first examples for the whole
+  weight, gives its strongest directions to `lora_A` and the next ones to `lora_B`, and takes their product out of the
+  weight. The first step of SGD is then, but for its length, the nearest that this rank allows to the step of full
+  finetuning. [[gradient]]
 
 And the mirror image is in use. For embeddings, loralib and PEFT start `lora_A` at zero and draw `lora_B`
 [@loralib, layers.py, class Embedding]. Asked about it, LoRA's first author expected no meaningful difference, as
 long as the other factor is not zero [@loralib, issue 98].
 
-Must a finetune start at the base at all? Draw both factors and see. [[random]] That is a heavy price. Yet on
-the new language the same start even helps at first. [[random-model]] In one study, starts with both factors
+Must a finetune start at the base at all? Draw both factors and see. [[random]] That is a heavy price. On the
+mini-model it depends on the task, because a base that is sure of the wrong words can gain by being shaken.
+[[random-model]] In one study, starts with both factors
 away from zero generally did as well, and were less sensitive to the learning rate [@li2025, abstract].
 
 ## What the difference is
@@ -286,19 +371,24 @@ and $k$ columns. It grows with the width. [[wide]]
 A longer first step is not a better one. [[rates]] [[small]] [[small-adamw]] Theory for very wide layers points
 the same way: the usual start stands larger learning rates and learns better on average [@hayou2024, abstract].
 
+One surprise remains. [[full-house]] Both have factors that are busy from the start: they hold directions that were
+taken out of the weight. To take in what is missing, they would have to let go of those, and for both there is no
+room in four.
+
 ## And on a model?
 
-Here the order is another one. The mini-model learns a new language. [[model]]
+The mini-model learns to tell its stories backwards, and facts about people of whom it has never read. It knows all the
+words of both. Every start gets the learning rate that is its own best, because one that makes the first step longer may
+want a smaller one. And each runs with several seeds: which numbers are drawn, and in which order the texts come, is
+luck.
 
-[[model-adamw]] How much of that is luck? [[noise]] All but the last lie closer together than these. Where the
-rate of AdamW is tuned, a start from the base is as good as another here.
+Telling backwards comes first, by plain SGD. [[control]] [[told-sgd]] [[spread]]
 
-One surprise remains. [[full-house]] Its factors are busy from the start: they hold the four strongest directions
-of the weight. To take in what is missing, they would have to let go of those. On the new language that is no
-hindrance.
+[[told-adamw]] [[facts-adamw]] [[facts-sgd]]
 
-All this is fifty steps, one rank, two problems. You can run any of these starts for longer in
-[the live lab](lab.html?train.init=A%3D0): the start stands under “More settings”.
+All this is one rank, short runs, three problems. You can run all of these starts but LoRA-GA for longer in
+[the live lab](lab.html?train.init=A%3D0): the start stands under “More settings”. LoRA-GA is not among them, because it
+must see texts before there is an adapter to set up.
 
 ## In short
 

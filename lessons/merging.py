@@ -6,15 +6,16 @@ from typing import Any
 from compute.adapters.merge_state import CYCLES
 from compute.adapters.merging import relative_change
 from compute.costs.macs import FLOPS_PER_MAC, merged_macs, merging_macs, unmerged_macs
-from compute.experiments.merging import R, Record, load_record, state_key
+from compute.experiments.merging import ROUNDING, Record, load_record, state_key, worn_key
+from compute.experiments.mixing import R
 from compute.numbers.precision import PRECISIONS
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.merging import Merging
 
 LARGE, LARGE_RANK = (4096, 4096), 16  # an attention matrix of a mid-size model, and a usual rank
-FULL, SMALL, TINY = 1.0, 0.01, 0.001  # strengths
+FULL, SMALL, TINY = 1.0, 0.1, 0.001  # strengths
 ONE, MANY = "1", "32"  # texts at once
-TASK = "legal"
+TASK = "formal"
 
 
 def _record() -> Record:
@@ -123,6 +124,19 @@ def _same() -> Mapping[str, Any]:
     return {"cycles": CYCLES[-1], "worst": max(drift[-1] / drift[0] for drift in drifts)}
 
 
+def _unrounded() -> Mapping[str, Any]:
+    """Return how far W goes by PEFT's default, and what the base then knows, in both half precisions."""
+    found: dict[str, Any] = {"cycles": CYCLES[-1]}
+    for precision in ("bf16", "fp16"):
+        drift = _state(precision, FULL)["unrounded"]
+        found |= {f"times_{precision}": drift[-1] / drift[0], f"last_{precision}": drift[-1]}
+    found |= {"first": _state("bf16", FULL)["unrounded"][0], "precision": "bf16", "other": "fp16"}
+    for way in ("none", *ROUNDING):
+        found[f"facts_{way}"] = _record().worn[worn_key(TASK, "bf16", way)]["facts"]
+    single = _state("fp32", FULL)
+    return found | {"single": single["unrounded"][-1] / single["unrounded"][0], "third": "fp32"}
+
+
 def _different() -> Mapping[str, Any]:
     drift = _state("bf16", FULL)["different"]
     return {
@@ -187,7 +201,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         "At full strength, where delta_w is {size:.0%} as large as W, {precision} does no harm either: a rounding "
         "error of {error:.1%} of delta_w, and a loss of {merged:.4f} merged, {beside:.4f} beside.",
         _strong,
-        lambda v: v["error"] < 0.01 and abs(v["beside"] - v["merged"]) < 1e-4,
+        lambda v: v["error"] < 0.03 and abs(v["beside"] - v["merged"]) < 1e-3,
     ),
     "bits": Claim(
         "{precision} keeps {bits} binary digits, {other} keeps {half}, {third} {single}.",
@@ -198,7 +212,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         "At strength {strength}, {unchanged:.0%} of the entries in {precision} do not move, and the rounding error is "
         "{error:.0%} of delta_w. Yet {arrived:.0%} of delta_w arrives, and {gain:.0%} of what it takes off the loss.",
         lambda: _weak("bf16", SMALL),
-        lambda v: v["unchanged"] > 0.5 and v["error"] > 0.3 and min(v["arrived"], v["gain"]) > 0.9,
+        lambda v: v["unchanged"] > 0.15 and v["error"] > 0.1 and min(v["arrived"], v["gain"]) > 0.95,
     ),
     "tiny": Claim(
         "At strength {strength}, {unchanged:.0%} do not move; {arrived:.0%} of delta_w arrives and {gain:.0%} of what "
@@ -210,14 +224,13 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         "In {precision}, at the same strength, {arrived:.0%} of delta_w arrives and {gain:.0%} of what it takes off "
         "the loss.",
         lambda: _weak("fp16", TINY),
-        lambda v: min(v["arrived"], v["gain"]) > 0.8,
+        lambda v: min(v["arrived"], v["gain"]) > 0.4,
     ),
     "back": Claim(
         "After merging and unmerging in {precision}, {single:.0%} of the entries are not what they were; in {other}, "
-        "{half:.0%}. The share is alike, the size is not: W is off by {single_off:.2f} millionths of its norm in one "
-        "and by {half_off:,.0f} in the other.",
+        "{half:.0%}. W is off by {single_off:.2f} millionths of its norm in one and by {half_off:,.0f} in the other.",
         _back,
-        lambda v: abs(v["single"] - v["half"]) < 0.03 and v["half_off"] > 10_000 * v["single_off"],
+        lambda v: v["single"] < v["half"] and v["half_off"] > 10_000 * v["single_off"],
     ),
     "back-tiny": Claim(
         "At strength {strength} in {precision} only {changed_back:.1%} do not come back.",
@@ -225,10 +238,27 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["changed_back"] < 0.01,
     ),
     "same": Claim(
-        "After {cycles} rounds with the same adapter W is {worst:.2f} times as far off as after the first, in every "
-        "precision.",
+        "After {cycles} rounds with the same adapter, rounded before it is added, W is {worst:.2f} times as far off as "
+        "after the first, in every precision.",
         _same,
         lambda v: abs(v["worst"] - 1) < 0.005,
+    ),
+    "unrounded": Claim(
+        "After {cycles} rounds that way, W is {times_bf16:.1f} times as far off as after the first in {precision}, "
+        "{last_bf16:.2%} of its norm from {first:.2%}, and {times_fp16:.1f} times in {other}.",
+        _unrounded,
+        lambda v: min(v["times_bf16"], v["times_fp16"]) > 2,
+    ),
+    "single": Claim(
+        "In {third} there is nothing to round, and W stays where the first round left it.",
+        _unrounded,
+        lambda v: abs(v["single"] - 1) < 0.005,
+    ),
+    "worn": Claim(
+        "With all its layers worn so in {precision}, the base still answers {facts_unrounded:.1%} of the facts that it "
+        "knew; untouched it answers {facts_none:.1%}.",
+        _unrounded,
+        lambda v: abs(v["facts_unrounded"] - v["facts_none"]) < 0.01,
     ),
     "different": Claim(
         "With {cycles} different ones in {precision} it ends {times:.1f} times as far: {last:.2%} of its norm, from "
@@ -237,11 +267,11 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: 4 < v["times"] < 12,
     ),
     "stacked": Claim(
-        "The legal voice is at {merged:.2f} with its own adapter and at {stacked:.2f} with both; the base is at "
-        "{base:.2f}. The code voice goes from {second_alone:.2f} to {second_stacked:.2f}.",
+        "The formal voice is at {merged:.2f} with its own adapter and at {stacked:.2f} with both; the base is at "
+        "{base:.2f}. The loss on the new facts goes from {second_alone:.2f} to {second_stacked:.2f}.",
         _stacked,
         lambda v: (
-            v["base"] > v["stacked"] > v["merged"] + 0.05 and v["second_stacked"] > v["second_alone"] + 0.03
+            v["base"] > v["stacked"] > v["merged"] + 0.01 and v["second_stacked"] > v["second_alone"] + 0.03
         ),
     ),
     "peeled": Claim(
@@ -313,21 +343,29 @@ is too small for the format that it is folded into. Beside W it would have worke
 
 ## Taking it out again
 
-Subtracting gives W back almost. [[back]] As a rule an entry comes back exactly if the sum needs no coarser steps
-than W did. Where adding carried it past the next power of two, its last digit may be gone.
+Subtracting gives W back almost. [[back]] (Our base is stored in `fp16`, so that in `fp32` it has digits to spare.) As a
+rule an entry comes back exactly if the sum needs no coarser steps than W did. Where adding carried it past the next
+power of two, its last digit may be gone.
 
 A small adapter is the easiest to take out. [[back-tiny]] That is no merit of subtraction: most of it never
 went in.
 
 ## Again and again
 
-[[same]] What the first round left behind adds and subtracts without further loss. A server that swaps one adapter in
-and out need not fear it.
+Does it get worse with every round? That depends on a detail that is easily missed. [[same]] What the first round left
+behind adds and subtracts without further loss.
+
+But PEFT's `merge` does not round `delta_w` first, unless it is called with `safe_merge=True`. It adds all digits,
+rounds the sum, and its `unmerge` subtracts a rounded `delta_w` [@peft, Linear.merge and Linear.unmerge]. What goes in
+and what comes out differ by a little, and by the same little every time. [[unrounded]] [[single]]
+
+A server that swaps one adapter in and out all day should know which of the two it does. In our model nothing is lost
+yet. [[worn]] But nothing brings W back either.
 
 [[different]] Each adapter rounds other entries, up or down by chance. So W wanders off: roughly like the square root
 of their number.
 
-There is a cure, and it costs one copy: keep the original W, and start each merge from it.
+There is a cure for both, and it costs one copy: keep the original W, and start each merge from it.
 
 ## Stacked, and peeled off
 
@@ -347,7 +385,8 @@ with; another is built for [[slora]].
 
 - Merging makes the second path disappear. What it saves in time is more than a count of multiplications says.
 - An adapter that is small beside the steps of the format is rounded away. Error is not loss: look at both.
-- Subtracting gives W back almost. Keep the original.
+- Subtracting gives W back almost, and whether it gets worse with every round depends on how `delta_w` was added. Keep
+  the original.
 - Merge for one task. Leave adapters apart for many.
 """
     )
@@ -392,6 +431,11 @@ LESSON = Lesson(
         Correction(
             "Unmerging gives the base back.",
             "Almost: a computer rounds. [[back]]",
+            "merging",
+        ),
+        Correction(
+            "Merging and unmerging the same adapter again and again does no further harm.",
+            "Only if it is rounded before it is added. By PEFT's default it is not. [[unrounded]]",
             "merging",
         ),
         Correction(

@@ -1,7 +1,8 @@
 """Mix, swap, store: the reader can say what a mix of two adapters does, how it is made, and what many tasks cost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -9,62 +10,132 @@ import numpy as np
 from compute.adapters.mixing import combine, cosine, difference
 from compute.costs.architectures import ARCHITECTURES, parameters
 from compute.costs.storing import adapters_bytes, copies_bytes, most_saved
-from compute.experiments.mixing import VOICES_MIXED, Measured, load_factors, load_record, mix_of
-from compute.experiments.runs import load
-from compute.numbers.interval import wilson
-from compute.text.voices import NO_VOICE
+from compute.experiments.mixing import (
+    MIXED,
+    NEW_FACTS,
+    SEEDS,
+    Measured,
+    Mix,
+    apart,
+    load_factors,
+    load_record,
+    mix_of,
+)
+from compute.experiments.mixing import R as RANK
+from compute.experiments.tasks import FULL, Apart, load_tasks
+from compute.world.voices import NO_VOICE
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.mixer import Mixer
 from widgets.storage import Storage
 
 LARGE, R, TASKS = ARCHITECTURES["llama-2-7b"], 16, 30
 GB = 10**9
-PAIRS = list(combinations(VOICES_MIXED, 2))
+PAIRS = [*combinations(MIXED, 2)]
 HALF, WHOLE = 0.5, 1.0
+BASE = Mix((), (), "products")
+
+Of = Callable[[Measured], float]
 
 
-def _measured(first: float, second: float, method: str) -> Measured:
-    """Return what was measured of legal and medical at these weights."""
-    return load_record().mixes[mix_of({"legal": first, "medical": second}, method)]
+def _mix(names: Sequence[str], weight: float, method: str = "products") -> list[Measured]:
+    """Return what was measured of adapters at one weight, by seed."""
+    return load_record().of(mix_of(dict.fromkeys(names, weight), method))
 
 
-def _share(measured: Measured, *voices: str) -> float:
-    return sum(measured.counts[voice] for voice in voices) / load_record().sentences
+def _voice(name: str) -> Of:
+    """Return what gives the share of a voice, on average over the texts."""
+    return lambda measured: fmean(measured.shares(name))
 
 
-def _swapped() -> Mapping[str, Any]:
-    record = load_record()
-    shares = [_share(record.mixes[mix_of({voice: WHOLE}, "products")], voice) for voice in VOICES_MIXED]
-    return {"sentences": record.sentences, "low": min(shares), "high": max(shares)}
+def _said(measured: Measured) -> float:
+    return fmean(measured.right())
+
+
+def _facts(measured: Measured) -> float:
+    return measured.facts
+
+
+def _loss(name: str) -> Of:
+    return lambda measured: measured.losses[name]
+
+
+def _mean(measured: Sequence[Measured], of: Of) -> float:
+    return fmean(map(of, measured))
+
+
+def _apart(one: Sequence[Measured], other: Sequence[Measured], of: Of) -> Apart:
+    """Return how much higher one mix is than another, seed by seed."""
+    return apart([*map(of, one)], [*map(of, other)])
+
+
+def _own(name: str) -> Of:
+    """Return what an adapter is there for: its voice, or its facts."""
+    return _facts if name == "facts" else _voice(name)
 
 
 def _sizes() -> Mapping[str, Any]:
-    run = load("legal", 4)
-    return {"r": 4, "adapter": run.trainable, "base": load("legal", "full").trainable}
+    layers = load_factors("legal").values()
+    base = next(each.numbers for each in load_tasks().learned if each.way == FULL)
+    return {
+        "r": RANK,
+        "adapter": sum(each.lora_B.size + each.lora_A.size for each in layers),
+        "base": base,
+        "facts": NEW_FACTS,
+        "seeds": len(SEEDS),
+    }
 
 
-def _half() -> Mapping[str, Any]:
-    measured = _measured(HALF, HALF, "products")
-    low, high = wilson(measured.counts[NO_VOICE], load_record().sentences)
+def _swapped() -> Mapping[str, Any]:
+    shares = [_mean(_mix([name], WHOLE), _own(name)) for name in MIXED[:-1]]
+    base = load_record().mixes[SEEDS[0], BASE]
+    return {
+        "low": min(shares),
+        "facts": _mean(_mix(["facts"], WHOLE), _facts),
+        "base": base.facts,
+        "formal": _voice("formal")(base),
+    }
+
+
+def _both() -> Mapping[str, Any]:
+    """Return what is left of a voice and of new facts where both are in the model."""
+    found: dict[str, Any] = {"weight": WHOLE, "half": HALF}
+    found["facts_alone"] = _mean(_mix(["facts"], WHOLE), _facts)
+    for voice in ("legal", "code", "formal"):
+        mixed, half = (_mix([voice, "facts"], weight) for weight in (WHOLE, HALF))
+        found[voice] = _mean(mixed, _voice(voice))
+        found[f"{voice}_alone"] = _mean(_mix([voice], WHOLE), _voice(voice))
+        found[f"facts_{voice}"] = _mean(mixed, _facts)
+        found[f"half_{voice}"] = _mean(half, _voice(voice))
+        found[f"half_facts_{voice}"] = _mean(half, _facts)
+        found[f"fall_{voice}"] = _apart(half, mixed, _facts)
+        found[f"old_{voice}"] = _mean(_mix([voice], WHOLE), lambda measured: measured.old)
+    return found
+
+
+def _two() -> Mapping[str, Any]:
+    """Return which of two known voices a model writes in, and how many texts have both."""
+    half = _mix(["legal", "code"], HALF)
+    texts = [{*text.lower()} & {*"lc"} for measured in half for text in measured.told]
+    either = [voices for voices in texts if voices]
     return {
         "weight": HALF,
-        "legal": _share(measured, "legal"),
-        "medical": _share(measured, "medical"),
-        "none": _share(measured, NO_VOICE),
-        "low": low,
-        "high": high,
-        "base": _share(_measured(0, 0, "products"), NO_VOICE),
+        "legal": _mean(half, _voice("legal")),
+        "code": _mean(half, _voice("code")),
+        "none": _mean(half, _voice(NO_VOICE)),
+        "texts": len(either),
+        "one": sum(len(voices) == 1 for voices in either) / len(either),
+        "said": _mean(half, _said),
+        "said_legal": _mean(_mix(["legal"], WHOLE), _said),
+        "said_code": _mean(_mix(["code"], WHOLE), _said),
     }
 
 
-def _quarter() -> Mapping[str, Any]:
-    measured = _measured(0.75, 0.25, "products")
-    return {
-        "w1": 0.75,
-        "w2": 0.25,
-        "legal": _share(measured, "legal"),
-        "medical": _share(measured, "medical"),
-    }
+def _new() -> Mapping[str, Any]:
+    half, whole = (_mix(["legal", "formal"], weight) for weight in (HALF, WHOLE))
+    rows = {f"half_{name}": _mean(half, _voice(name)) for name in ("legal", "formal", "plain")}
+    rows |= {name: _mean(whole, _voice(name)) for name in ("legal", "formal")}
+    alone = load_record().mixes[SEEDS[0], mix_of({"formal": HALF}, "products")]
+    return {"weight": HALF, "full": WHOLE, "alone": _voice("formal")(alone), **rows}
 
 
 def _twice() -> Mapping[str, Any]:
@@ -84,6 +155,7 @@ def _off() -> Mapping[str, Any]:
         for method in ("factors", "concatenation", "svd")
     }
     return {
+        "pairs": len(PAIRS),
         "low": min(found["factors"]),
         "high": max(found["factors"]),
         "svd": max(found["svd"]),
@@ -91,35 +163,18 @@ def _off() -> Mapping[str, Any]:
     }
 
 
-def _tilted() -> Mapping[str, Any]:
-    exact, factors = (_measured(HALF, HALF, method) for method in ("products", "factors"))
-    number = load_record().sentences
+def _ways(method: str) -> Mapping[str, Any]:
+    """Return how much of what is written can be said in one way of mixing, against the sum of the products."""
+    found = [_apart(_mix(pair, WHOLE, method), _mix(pair, WHOLE), _said) for pair in PAIRS]
+    verdicts = [each.verdict for each in found]
     return {
-        "weight": HALF,
-        "legal": _share(factors, "legal"),
-        "medical": _share(factors, "medical"),
-        "before": _share(exact, "medical"),
-        "high_before": wilson(exact.counts["medical"], number)[1],
-        "low_after": wilson(factors.counts["medical"], number)[0],
+        "weight": WHOLE,
+        "pairs": len(PAIRS),
+        "below": verdicts.count("below"),
+        "above": verdicts.count("above"),
+        "level": verdicts.count("level"),
+        "most": -min(each.mean for each in found),
     }
-
-
-def _whole() -> Mapping[str, Any]:
-    number = load_record().sentences
-    mixes = load_record().mixes
-    clear = 0  # pairs besides legal and medical in which the ends of the two intervals do not meet
-    for pair in PAIRS[1:]:
-        exact, cut = (
-            mixes[mix_of(dict.fromkeys(pair, WHOLE), method)].counts[NO_VOICE]
-            for method in ("products", "svd")
-        )
-        clear += wilson(cut, number)[1] < wilson(exact, number)[0]
-    values: dict[str, Any] = {"weight": WHOLE, "others": len(PAIRS) - 1, "clear": clear}
-    for method in ("products", "factors", "svd"):
-        measured = _measured(WHOLE, WHOLE, method)
-        values[method] = _share(measured, NO_VOICE)
-        values[f"low_{method}"], values[f"high_{method}"] = wilson(measured.counts[NO_VOICE], number)
-    return values
 
 
 def _cosines() -> Mapping[str, Any]:
@@ -128,23 +183,18 @@ def _cosines() -> Mapping[str, Any]:
 
 
 def _interference() -> Mapping[str, Any]:
-    own = {
-        voice: load_record().mixes[mix_of({voice: WHOLE}, "products")].losses
-        for voice in ("legal", "medical")
-    }
-    half, whole, factors = (
-        _measured(weight, weight, method).losses["legal"] - own["legal"]["legal"]
-        for weight, method in ((HALF, "products"), (WHOLE, "products"), (WHOLE, "factors"))
-    )
-    return {
-        "half": half,
-        "whole": whole,
-        "factors": factors,
-        "w_half": HALF,
-        "w_whole": WHOLE,
-        "before": _measured(0, 0, "products").losses["medical"],
-        "after": own["legal"]["medical"],
-    }
+    """Return how much a second adapter, or a random one of its size, adds to the loss on what the first is for."""
+    found: dict[str, Any] = {"weight": WHOLE}
+    for name in ("legal", "formal"):
+        alone = _mix([name], WHOLE)
+        noisy = load_record().of(Mix((name,), (WHOLE,), "noise"))
+        found[f"{name}_noise"] = _apart(noisy, alone, _loss(name)).mean
+        for other in MIXED:
+            if other != name:
+                more = _apart(_mix([name, other], WHOLE), alone, _loss(name))
+                found |= {f"{name}_{other}": more.mean, f"{name}_{other}_low": more.low}
+                found[f"{name}_{other}_high"] = more.high
+    return found
 
 
 def _storage() -> Mapping[str, Any]:
@@ -167,22 +217,82 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _sizes,
         lambda v: v["adapter"] < v["base"] / 10,
     ),
+    "seeds": Claim(
+        "Each was trained from {seeds} seeds, and what follows is the mean of {seeds} mixes.",
+        _sizes,
+        lambda v: v["seeds"] > 3,
+    ),
+    "facts-learned": Claim(
+        "{facts} facts about people whom the base has not read of", _sizes, lambda v: v["facts"] > 0
+    ),
     "swapped": Claim(
-        "With its adapter at full weight, the model writes {low:.1%} to {high:.1%} of {sentences:,d} sentences in that "
-        "adapter's voice.",
+        "With its adapter at full weight, the model says at least {low:.1%} of its sentences in that adapter's voice, "
+        "questions aside, which every voice asks alike. With the facts' adapter it answers {facts:.1%} of them "
+        "rightly, where the base answers {base:.1%}.",
         _swapped,
-        lambda v: v["low"] > 0.9,
+        lambda v: v["low"] > 0.9 and v["facts"] > 0.95 and v["base"] < 0.2,
     ),
-    "half": Claim(
-        "At weight {weight} each, {legal:.1%} of the sentences are legal and {medical:.1%} medical. In no voice are "
-        "{none:.1%} (between {low:.1%} and {high:.1%}); of the base's own sentences it is {base:.1%}.",
-        _half,
-        lambda v: v["legal"] + v["medical"] > 0.85 and v["none"] < 0.1 and v["base"] < v["low"],
+    "both": Claim(
+        "With the legal voice and the new facts at weight {weight:.0f} each, {legal:.1%} of the sentences are legal, "
+        "and {facts_legal:.1%} of the new facts are answered rightly; alone, each adapter has {legal_alone:.1%} and "
+        "{facts_alone:.1%}. With the code voice it is {code:.1%} and {facts_code:.1%}.",
+        _both,
+        lambda v: min(v["legal"], v["code"], v["facts_legal"], v["facts_code"]) > 0.8,
     ),
-    "quarter": Claim(
-        "At {w1} for legal and {w2} for medical, {legal:.1%} are legal and {medical:.1%} medical.",
-        _quarter,
-        lambda v: v["legal"] > 10 * v["medical"],
+    "half-facts": Claim(
+        "At weight {half} each, {half_legal:.1%} of the sentences are still legal, but only {half_facts_legal:.1%} of "
+        "the new facts are right; beside the code voice it is {half_facts_code:.1%}.",
+        _both,
+        lambda v: (
+            v["half_legal"] > 0.85
+            and max(v["fall_legal"].high, v["fall_code"].high) < 0
+            and max(v["half_facts_legal"], v["half_facts_code"]) < 0.75
+        ),
+    ),
+    "formal-facts": Claim(
+        "Beside the formal voice, {formal:.1%} of the sentences are formal and {facts_formal:.1%} of the new facts are "
+        "right.",
+        _both,
+        lambda v: v["formal"] > 0.8 and v["facts_formal"] < 0.7,
+    ),
+    "formal-old": Claim(
+        "With the formal voice alone, the model answers {old_formal:.1%} of the facts that the base knew, with the "
+        "legal voice alone {old_legal:.1%}.",
+        _both,
+        lambda v: v["old_formal"] < v["old_legal"] - 0.1,
+    ),
+    "two": Claim(
+        "With the legal and the code voice at weight {weight} each, {legal:.1%} of the sentences are legal and "
+        "{code:.1%} code, and {none:.1%} are in no voice.",
+        _two,
+        lambda v: v["legal"] + v["code"] > 0.8 and v["none"] < 0.1,
+    ),
+    "one-each": Claim(
+        "Of {texts} texts with a sentence in one of the two, {one:.1%} have none in the other.",
+        _two,
+        lambda v: v["one"] > 0.85,
+    ),
+    "two-said": Claim(
+        "Of what these models write, {said:.1%} can be said where it stands; with the legal adapter alone it is "
+        "{said_legal:.1%}, with the code adapter alone {said_code:.1%}.",
+        _two,
+        lambda v: min(v["said"] - v["said_legal"], v["said"] - v["said_code"]) > -0.03,
+    ),
+    "half-formal": Claim(
+        "With the legal and the formal voice at weight {weight} each, {half_formal:.1%} of the sentences are formal "
+        "and {half_legal:.1%} legal. {half_plain:.1%} are plain, which is neither.",
+        _new,
+        lambda v: v["half_plain"] > max(v["half_formal"], v["half_legal"]),
+    ),
+    "formal-alone": Claim(
+        "With the formal adapter alone at that weight, {alone:.1%} are formal.",
+        _new,
+        lambda v: v["alone"] < 0.5,
+    ),
+    "whole-formal": Claim(
+        "At weight {full:.0f} each it is {formal:.1%} formal and {legal:.1%} legal.",
+        _new,
+        lambda v: v["formal"] > 0.7 and v["legal"] < 0.1,
     ),
     "twice": Claim(
         "The sum of the products at weight {weight} each gives the adapter back. The sum of the factors gives "
@@ -191,49 +301,48 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: abs(v["times"] - 2) < 1e-9 and abs(v["low"] - 2) < 1e-9,
     ),
     "off": Claim(
-        "For our three pairs at equal weights, the sum of the factors is off by {low:.0%} to {high:.0%} of the size of "
-        "what was wanted.",
+        "For our {pairs} pairs at equal weights, the sum of the factors is off by {low:.0%} to {high:.0%} of the size "
+        "of what was wanted.",
         _off,
-        lambda v: v["low"] > 0.9 and v["high"] < 1.1,
+        lambda v: v["low"] > 0.6,
     ),
     "svd": Claim(
         "For our pairs that loses {svd:.0%} at most.",
         _off,
-        lambda v: v["svd"] < 0.5 * v["low"] and v["rounding"] < 1e-9,
+        lambda v: v["svd"] < v["low"] and v["rounding"] < 1e-9,
     ),
-    "tilted": Claim(
-        "At weight {weight} each, the factors give {legal:.1%} legal and {medical:.1%} medical, where the products "
-        "give {before:.1%} medical.",
-        _tilted,
-        lambda v: v["low_after"] > v["high_before"],
-    ),
-    "whole": Claim(
-        "At weight {weight} each, {products:.1%} are in no voice by the sum of the products, and {factors:.1%} by "
-        "the sum of the factors.",
-        _whole,
-        lambda v: v["high_products"] < v["low_factors"],
+    "factors": Claim(
+        "At weight {weight:.0f} each, less of what is written can be said where it stands than by the sum of the "
+        "products for {below} of the {pairs} pairs, at worst {most:.0%} less, and for none more.",
+        lambda: _ways("factors"),
+        lambda v: v["below"] >= v["pairs"] - 1 and not v["above"],
     ),
     "whole-svd": Claim(
-        "Cut back to the rank of one adapter, the same two leave only {svd:.1%} in no voice. For the other {others} "
-        "pairs the difference is within the uncertainty.",
-        _whole,
-        lambda v: v["high_svd"] < v["low_products"] and not v["clear"],
+        "It is worse than the exact sum for {below} of the {pairs} pairs and better for {above}; for {level} our seeds "
+        "do not tell.",
+        lambda: _ways("svd"),
+        lambda v: v["below"] + v["above"] + v["level"] == v["pairs"],
     ),
     "cosines": Claim(
         "Among our {pairs} pairs, the largest cosine is {largest:.2f} in size.",
         _cosines,
-        lambda v: v["largest"] < 0.05,
+        lambda v: v["largest"] < 0.2,
     ),
     "losses": Claim(
-        "Against the legal adapter alone, the loss on legal sentences rises by {half:.2f} nats at weight {w_half} each "
-        "and by {whole:.2f} at weight {w_whole} each; by the sum of the factors by {factors:.2f}.",
+        "Against the legal adapter alone, the loss on legal texts rises by {legal_code:.2f} nats a word with the code "
+        "adapter beside it, by {legal_formal:.2f} with the formal one and by {legal_facts:.2f} with that of the facts; "
+        "with random numbers of the legal adapter's own size by {legal_noise:.2f}.",
         _interference,
-        lambda v: 0 < v["half"] < v["whole"] < v["factors"],
+        lambda v: v["legal_formal_low"] > 0 and v["legal_formal"] > 10 * v["legal_facts"],
     ),
-    "crowded": Claim(
-        "Under the legal adapter alone, the loss on medical sentences goes from {before:.2f} to {after:.2f}.",
-        _interference,
-        lambda v: v["after"] > v["before"] + 0.2,
+    "noise-facts": Claim(
+        "With random numbers of their own adapter's size beside them, {facts_left:.1%} of the new facts are right, "
+        "where the legal voice leaves {facts_legal:.1%}.",
+        lambda: {
+            **_both(),
+            "facts_left": _mean(load_record().of(Mix(("facts",), (WHOLE,), "noise")), _facts),
+        },
+        lambda v: v["facts_left"] < v["facts_legal"] - 0.1,
     ),
     "storage": Claim(
         "For {tasks} tasks on {label}, copies take {copies:,.0f} GB, and one base with adapters of r = {r} takes "
@@ -261,7 +370,8 @@ def build() -> Iterator[Block]:
 A base and an adapter are two things. The base stays as it is. So a second task needs no second model: take one
 adapter off, put another on [@hu2021, section 4.2].
 
-[[sizes]] We trained three: one for legal sentences, one for medical ones, one for code. [[swapped]]
+[[sizes]] We trained four. Two are for voices that the base has read now and then, the legal and the code one. One is
+for a voice that it has never read, the formal one. And one is for [[facts-learned]]. [[swapped]] [[seeds]]
 
 Kept beside the base and not merged into it, an adapter can be swapped without a trace: nothing of it is left when it is
 off. What if we want both at once?
@@ -269,28 +379,43 @@ off. What if we want both at once?
 ## Mix
 
 An adapter is a matrix for each layer, and matrices can be added. Multiply each by a weight, and add both to the base.
-What will such a model write? Sentences that are half legal and half medical? One kind after the other? Nonsense?
+What will such a model write? Sentences that are half legal and half formal? One kind after the other? Nonsense? And if
+one adapter is a voice and the other is knowledge, will it speak in that voice and still know?
 
 A picture of the answer is easy to draw, and many are drawn. This one is measured. For every setting the model wrote
-sentences of its own. A grammar says exactly whose voice each one is in, or that it is in none. A share among so many
-sentences is uncertain, and the line on each bar says how much.
+texts of its own and was asked for all the new facts. The forms of the voices say exactly whose a sentence is, or that
+it is nobody's; the story so far says whether it can be said.
 """
     )
     yield Figure("mixer", Mixer)
     yield Try(
         """
-Set both weights to their end, and read the sentences that are in no voice. Where does such a sentence change from one
-voice to the other? Then go through the four ways of mixing.
+Raise both weights, and read what the model writes. Then put the new facts in place of the formal voice: at which
+weights does it know them and still sound like a lawyer? Then go through the four ways of mixing.
 """
     )
     yield Prose(
         """
-## What a mix writes
+## A voice and some facts
 
-[[half]] So the mixed model does not blend the voices. It chooses one for each sentence and mostly stays with it.
+This is what one hopes for: two adapters that are about different things. [[both]] So it speaks as the one adapter has
+taught it and knows what the other has. (Questions and answers are worded alike in every voice.)
 
-Does a weight say how often? No. [[quarter]] A weight scales a matrix. How often a voice is heard is a matter of the
-whole model, which turns a small lead into a large one. Our weights need not add up to one, either.
+You will often see weights that add up to one, as if one were mixing paint. [[half-facts]] Half an adapter is not half
+of what it does, and nothing asks for a sum of one.
+
+The new voice is harder company. [[formal-facts]] But look at what that adapter does without any company. [[formal-old]]
+To learn a voice that the base has never read takes a larger change, and what it does to the facts that were there it
+does to the new ones too. That is our reading; measured are the two shares.
+
+## Two voices
+
+Two voices want the same place. [[two]] So the mixed model does not blend the voices. It chooses one for a text and
+stays with it. [[one-each]] And it does not lose the thread. [[two-said]]
+
+The two are voices that the base had; an adapter only has to tell it which. The formal voice it has to be taught.
+[[half-formal]] [[formal-alone]] Half of a lesson is not a lesson. [[whole-formal]] Does a weight say how often a
+voice is heard? No: it scales a matrix, and what the model makes of that is a matter of the whole model.
 
 ## Adding factors is not adding adapters
 
@@ -312,7 +437,7 @@ In PEFT this way is called `linear`. Its own description calls it a rough approx
 one can afford more [@peft, add_weighted_adapter]. A maintainer agrees that it is not equivalent [@peft, issue 643].
 We follow it to the letter: each factor is weighted with the root of weight times scaling.
 
-[[off]] It changes what the model writes. [[tilted]] Nobody asked for that tilt.
+[[off]] One hears it. [[factors]]
 
 ## Two ways that are right, and one that is close
 
@@ -320,19 +445,17 @@ Concatenation puts the factors beside each other: one `lora_B` to the right of t
 Their product is the sum of the products, exactly. The price is the sum of the ranks. PEFT calls it `cat`.
 
 The SVD takes that sum and cuts it back to the rank of one adapter. No matrix of that rank is closer
-[@eckart1936, whole paper]. [[svd]]
-
-Closer to the sum is not always better. [[whole]] [[whole-svd]] At such weights the exact sum is not what one wants:
-it moves the base by both adapters in full. That is one case of one small model, and we know no rule for it.
+[@eckart1936, whole paper]. [[svd]] [[whole-svd]]
 
 ## Interference
 
 Do two adapters get in each other's way? In the weights they hardly touch. [[cosines]] Directions in a space of so many
 dimensions have room.
 
-In the model they do. [[crowded]] [[losses]] Adding is exact in each matrix. But between the matrices stand attention,
-a nonlinear function and norms, and what comes out of them is not the sum of what each adapter alone would give. So a
-cosine near zero is no promise. Measure the loss.
+In the model it depends on what they are for. [[losses]] A random adapter is the control: what it costs, any change of
+that size costs. [[noise-facts]] Adding is exact in each matrix. But between the matrices stand
+attention, a nonlinear function and norms, and what comes out of them is not the sum of what each adapter alone would
+give. So a cosine near zero is no promise. Measure the loss.
 
 ## Store
 
@@ -411,13 +534,22 @@ LESSON = Lesson(
                     "Between the layers stands much that is not linear. [[cosines]] [[losses]]",
                 ),
                 Answer("Not always: measure the loss", "[[cosines]] [[losses]]", right=True),
-                Answer("No, every mix destroys both", "Many sentences still come out whole. [[half]]"),
+                Answer("No, every mix destroys both", "A voice and facts may both be there. [[both]]"),
             ),
         ),
     ),
     corrections=(
-        Correction("To mix two adapters, add up their factors.", "[[off]] [[tilted]]", "mixer"),
-        Correction("A mixed model blends the voices, as the weights say.", "[[half]] [[quarter]]", "mixer"),
+        Correction("To mix two adapters, add up their factors.", "[[off]] [[factors]]", "mixer"),
+        Correction(
+            "A mixed model blends the voices, as the weights say.",
+            "It chooses one. [[two]] [[one-each]]",
+            "mixer",
+        ),
+        Correction(
+            "The weights of a mix must add up to one.",
+            "Half an adapter is not half of what it does. [[both]] [[half-facts]]",
+            "mixer",
+        ),
         Correction("Adapters that hardly overlap leave each other alone.", "[[cosines]] [[losses]]", "mixer"),
     ),
 )

@@ -10,14 +10,30 @@ from compute.costs.architectures import ARCHITECTURES
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import PRECISIONS
 from compute.costs.sizes import stored_numbers
-from compute.experiments.paper import TASKS, RunFound, directions, load_paper, random_cosines
-from compute.experiments.runs import FULL, FULL_SLOW, load
+from compute.experiments.paper import (
+    COMPARED,
+    FULL,
+    LARGE,
+    SEEDS,
+    SMALL,
+    TASKS,
+    VOICE,
+    RunFound,
+    directions,
+    load_paper,
+)
+from compute.experiments.spectra import load_spectra
 from compute.experiments.subspace import DIMENSIONS, load_subspace
+from compute.experiments.subspace import TASKS as SUBSPACE_TASKS
 from compute.matrices.amplification import TABLE_7, WIDTH
 from compute.matrices.controls import chance_cosine, noise_control, random_within
-from compute.matrices.intruders import count_intruders
+from compute.matrices.intruders import TOP, count_intruders
+from compute.matrices.similarity import chance_similarity
 from compute.matrices.spectrum import r90
 from compute.model.forward import base_weights
+from compute.model.layers import LAYERS
+from compute.numbers.records import WORLD
+from compute.world.tasks import FACTS
 from lessons.press.blocks import (
     Answer,
     Block,
@@ -33,20 +49,32 @@ from lessons.press.blocks import (
 )
 from widgets.amplification import Amplification
 from widgets.intruders import Intruders
+from widgets.similarity import Similarity
 
 BILLION, MILLION, GB = 10**9, 10**6, 10**9
 PRINTED = 175 * BILLION  # GPT-3's numbers, as its paper rounds them
 MEASURED = {"before": 1200, "after": 350}  # GB for GPT-3: Hu et al. 2021, section 4.2
 SQUARE = (64, 64)
 QUERY, VALUE = "blocks.1.attention.q_proj", "blocks.1.attention.v_proj"
-LEGAL, LANGUAGE = TASKS
+FEW_FACTS = next(iter(SUBSPACE_TASKS))  # of what was learned in subspaces, the easiest
+SPECTRA = {VOICE: "formal-voice", FACTS: "new-facts-512"}  # the same tasks among the recorded spectra
 R, LARGE_R = 4, 64
-DRAWS = 3  # random changes that are averaged
 
 
 def _rank() -> Mapping[str, Any]:
-    legal, language = (r90(np.array(load(task, FULL).spectra[VALUE])) for task in TASKS)
-    return {"legal": legal, "language": language, "side": SQUARE[0], "noise": r90(noise_control(SQUARE).s[1])}
+    voice, facts = (load_spectra().of(SPECTRA[task], FULL).mean("attention") for task in TASKS)
+    return {"voice": voice, "facts": facts, "side": SQUARE[0], "noise": r90(noise_control(SQUARE).s[1])}
+
+
+def _alike(task: str, pair: str) -> Mapping[str, Any]:
+    """Return how alike the first directions of two runs are, on average over the layers, and by chance."""
+    found = load_paper().similar[task][pair]
+    widths = [base_weights(WORLD).tensors[f"{layer}.weight"].shape[1] for layer in LAYERS]
+    values: dict[str, Any] = {"r": SMALL, "more": LARGE, "all": COMPARED}
+    for name, i in (("one", 1), ("many", COMPARED)):
+        values[name] = float(np.mean([each[i - 1] for each in found.values()]))
+        values[f"chance_{name}"] = float(np.mean([chance_similarity(i, i, n) for n in widths]))
+    return values
 
 
 def _fewer() -> Mapping[str, Any]:
@@ -64,7 +92,7 @@ def _bytes() -> Mapping[str, Any]:
 
 
 def _subspace() -> Mapping[str, Any]:
-    runs = load_subspace(LEGAL)
+    runs = load_subspace().tasks[FEW_FACTS]
     ranks = {rank[0] for rank in runs.rank.values()}
     return {
         "D": DIMENSIONS[0],
@@ -96,7 +124,7 @@ def _ratios(name: int | str) -> list[float]:
     for task in TASKS:
         for run in load_paper().runs[task][name]:
             for layer, of in run.layers.items():
-                W = base_weights().tensors[f"{layer}.weight"]
+                W = base_weights(WORLD).tensors[f"{layer}.weight"]
                 whole = float(np.linalg.norm(W))
                 found.append(of.kept / random_within(W.shape, directions(name), whole))
     return found
@@ -104,14 +132,16 @@ def _ratios(name: int | str) -> list[float]:
 
 def _here() -> Mapping[str, Any]:
     few, full = _ratios(R), _ratios(FULL)
-    of = load_paper().runs[LANGUAGE][R][0].layers[QUERY]
-    W = base_weights().tensors[f"{QUERY}.weight"]
+    of = load_paper().runs[FACTS][R][0].layers[QUERY]
+    W = base_weights(WORLD).tensors[f"{QUERY}.weight"]
     return {
         "r": R,
+        "seeds": len(SEEDS),
         "all": len(few),
         "above": sum(ratio > 1 for ratio in few),
         "middle": float(np.median(few)),
         "full": float(np.median(full)),
+        "full_above": sum(ratio > 1 for ratio in full),
         "factor": of.size / of.kept,
         "chance": of.size / random_within(SQUARE, R, float(np.linalg.norm(W))),
     }
@@ -123,37 +153,27 @@ def _count(run: RunFound) -> int:
 
 @cache
 def _intruders(task: str) -> Mapping[str, Any]:
+    """Return how many intruders each way makes on a task, and what random changes of the same rank and size make."""
     runs = load_paper().runs[task]
-    lora, full = ([_count(run) for run in runs[name]] for name in (R, FULL))
-    random = [
-        sum(count_intruders(cosines) for cosines in random_cosines(task, R, seed).values())
-        for seed in range(DRAWS)
-    ]
-    return {
+    found: dict[str, Any] = {
         "r": R,
-        "seeds": len(lora),
-        "low": min(lora),
-        "high": max(lora),
-        "full_low": min(full),
-        "full_high": max(full),
-        "slow": _count(runs[FULL_SLOW][0]),
-        "random": float(np.mean(random)),
-        "least_random": min(random),
-        "draws": DRAWS,
+        "more": SMALL,
+        "most": LARGE,
+        "seeds": len(SEEDS),
+        "of": TOP * len(LAYERS),
     }
-
-
-def _forgotten(task: str) -> Mapping[str, Any]:
-    runs = load_paper().runs[task]
-    lora, full = ([run.base_loss for run in runs[name]] for name in (R, FULL))
-    return {
-        "before": load(task, R).base_loss[0],
-        "low": min(lora),
-        "high": max(lora),
-        "full": min(full),
-        "full_high": max(full),
-        "slow": runs[FULL_SLOW][0].base_loss,
-    }
+    for key, name in (("few", R), ("some", SMALL), ("many", LARGE), ("full", FULL)):
+        counts = [_count(run) for run in runs[name]]
+        random = [run.random for run in runs[name]]
+        found |= {
+            key: float(np.mean(counts)),
+            f"{key}_low": min(counts),
+            f"{key}_high": max(counts),
+            f"{key}_random": float(np.mean(random)),
+            f"{key}_apart": [one - other for one, other in zip(counts, random, strict=True)],
+            f"{key}_facts": float(np.mean([run.facts for run in runs[name]])),
+        }
+    return {**found, "before": load_paper().before["facts"]}
 
 
 def _chance() -> Mapping[str, Any]:
@@ -172,10 +192,24 @@ def _slip() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "rank": Claim(
-        "In one layer of our small model full finetuning on the legal voice kept nine tenths of its energy in {legal} "
-        "of {side} directions, on the new language in {language}. Noise needs {noise}.",
+        "On average over the square matrices and the seeds, full finetuning of our small model on a new voice keeps "
+        "nine tenths of the energy in {voice:.0f} of {side} directions, on new facts in {facts:.0f}. Noise needs "
+        "{noise}.",
         _rank,
-        lambda v: min(v["legal"], v["language"]) > 2 and max(v["legal"], v["language"]) < v["noise"] / 2,
+        lambda v: min(v["voice"], v["facts"]) > 10 and max(v["voice"], v["facts"]) < v["noise"] / 1.5,
+    ),
+    "alike": Claim(
+        "On our new voice the first direction that lora_A reads at r = {r} and the first at r = {more} have a "
+        "similarity of {one:.2f}, where chance gives {chance_one:.2f}; the first {all} have {many:.2f}, and chance "
+        "{chance_many:.2f}.",
+        lambda: _alike(VOICE, "ranks"),
+        lambda v: v["one"] > 5 * v["chance_one"] and v["many"] > v["chance_many"],
+    ),
+    "alike-full": Claim(
+        "Between the adapter and full finetuning it is {one:.2f} for the first direction and {many:.2f} for the first "
+        "{all}.",
+        lambda: _alike(VOICE, "full"),
+        lambda v: v["one"] > 5 * v["chance_one"] and v["many"] > v["chance_many"],
     ),
     "numbers": Cited("10,000 times", "hu2021", "abstract"),
     "memory": Cited("3 times", "hu2021", "abstract"),
@@ -225,47 +259,41 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["factor_few"] < v["chance_few"] / 10 and v["factor_many"] < v["chance_many"] / 5,
     ),
     "here": Claim(
-        "In {above} of {all} cases, all layers, both tasks and three seeds, the directions of delta_w hold more of W "
-        "than random ones at r = {r}. In the median case they hold {middle:.1f} times as much. For full finetuning the "
-        "median is {full:.1f}.",
+        "In {above} of {all} cases, all layers, both tasks and {seeds} seeds, the directions of delta_w hold more of W "
+        "than random ones at r = {r}, and in the median case {middle:.1f} times as much. For full finetuning it is "
+        "{full_above} of {all}, and {full:.1f} times.",
         _here,
-        lambda v: v["above"] > 0.9 * v["all"] and v["middle"] < 3 < v["full"],
+        lambda v: v["all"] / 2 < v["above"] < v["full_above"] and 1 < v["middle"] < v["full"] < 2,
     ),
     "ours": Claim(
-        "For the new language, in the layer that the figure opens with, the amplification is {factor:.1f}, and by "
+        "For the new facts, in the layer that the figure opens with, the amplification is {factor:.1f}, and by "
         "chance it would be {chance:.1f}.",
         _here,
         lambda v: v["factor"] < v["chance"],
     ),
-    "legal": Claim(
-        "On the legal voice LoRA with r = {r} makes {low} to {high} intruders over {seeds} seeds, and full finetuning "
-        "{full_high}.",
-        lambda: _intruders(LEGAL),
-        lambda v: v["full_low"] == v["full_high"] < v["low"] / 4,
+    "made": Claim(
+        "On the new facts LoRA makes {few:.0f} intruders of {of} with r = {r}, {some:.0f} with r = {more} and "
+        "{many:.0f} with r = {most}, on average over {seeds} seeds; full finetuning makes {full:.1f}.",
+        lambda: _intruders(FACTS),
+        lambda v: v["full_high"] < min(v["few_low"], v["some_low"], v["many_low"]) / 2,
     ),
-    "language": Claim(
-        "On the new language LoRA with r = {r} makes {low} to {high}, full finetuning {full_low} to {full_high}, and "
-        "full finetuning at a third of the learning rate {slow}.",
-        lambda: _intruders(LANGUAGE),
-        lambda v: v["slow"] < v["full_low"] <= v["full_high"] < v["low"],
+    "made-voice": Claim(
+        "On the formal voice, a smaller change, it is {few:.1f}, {some:.1f} and {many:.1f}, and {full:.1f}.",
+        lambda: _intruders(VOICE),
+        lambda v: v["full"] < min(v["few"], v["some"], v["many"]),
     ),
-    "random": Claim(
-        "Random changes of the same rank and size make {random:.0f} on average in the new language, more than LoRA in "
-        "each of {draws} draws.",
-        lambda: _intruders(LANGUAGE),
-        lambda v: v["least_random"] > v["high"],
+    "control": Claim(
+        "Random changes of the same rank and size as on the facts make {few_random:.0f} and {some_random:.0f} at the "
+        "two lower ranks, with every seed more than LoRA does, and {many_random:.1f} at r = {most}, with every seed "
+        "fewer.",
+        lambda: _intruders(FACTS),
+        lambda v: max(*v["few_apart"], *v["some_apart"]) < 0 < min(v["many_apart"]),
     ),
     "forgotten": Claim(
-        "After the legal voice the loss on the base's own voices is {low:.2f} to {high:.2f} with LoRA and {full:.2f} "
-        "to {full_high:.2f} with full finetuning; before it was {before:.2f}.",
-        lambda: _forgotten(LEGAL),
-        lambda v: v["before"] < v["low"] <= v["high"] < v["full"],
-    ),
-    "further": Claim(
-        "After the new language it is {low:.2f} to {high:.2f} with LoRA, {full:.2f} to {full_high:.2f} with full "
-        "finetuning, and {slow:.2f} with the slower one.",
-        lambda: _forgotten(LANGUAGE),
-        lambda v: v["before"] < v["slow"] < v["full"] <= v["full_high"] < v["low"],
+        "After the new facts r = {most} answers {many_facts:.0%} of the old ones, with {many:.0f} intruders, and full "
+        "finetuning {full_facts:.0%}, with {full:.1f}.",
+        lambda: _intruders(FACTS),
+        lambda v: abs(v["many_facts"] - v["full_facts"]) < 0.05 and v["many"] > 10 * v["full"],
     ),
     "chance": Claim(
         "A random direction of {n} numbers has a cosine of {small:.2f} with the nearest of {n} old ones, one of "
@@ -312,6 +340,20 @@ compared what its own adapters learned, for two ranks and two seeds [@hu2021, se
 
 **Test it.** [[rank]] Lower than noise, and not tiny. [Take spectra apart yourself](spectra.html#spectra), and look
 [into a block](block.html) for where the factors are injected.
+
+The comparison of two ranks can be made again. Take the directions that lora_A reads, strongest first, and ask how much
+of the first few of one run lies within the first few of the other: the mean squared cosine of the angles between them.
+"""
+    )
+    yield Figure("similarity", Similarity)
+    yield Try(
+        """
+Take one direction first. Which pair agrees best on it, and how far is that from chance? Then choose another task.
+"""
+    )
+    yield Prose(
+        """
+[[alike]] The comparison that the paper did not make is with full finetuning. [[alike-full]]
 """
     )
     yield Notes("freeze", "Freeze and inject")
@@ -387,9 +429,8 @@ ones.
 The factor by itself shows neither. [[factor]] A random change has the largest amplification of all, because W is weak
 nearly everywhere. So it must stand beside chance.
 
-**Here it is weaker.** [[here]] [[ours]] Our model is small: its r directions are a large part of all there are, and
-there is less room to be special. The sign agrees with the paper, the size does not. And full finetuning, which has no
-r, follows W most.
+**Here it is hardly there.** [[here]] [[ours]] Our model is small: its r directions are a large part of all there are,
+and there is less room to be special. Full finetuning, which has no r, follows W most.
 
 ## Intruders
 
@@ -407,22 +448,27 @@ below.
     yield Try(
         """
 Drag the threshold slowly from left to right. At which place do the rows come apart, and where do they all look alike?
-Then choose the new language. Does full finetuning still have none?
+Then choose the new facts, and the largest r. Does LoRA still make fewer than random changes do?
 """
     )
     yield Prose(
         """
-**What is so here.** [[legal]] That agrees with the study. [[language]] That does not: in a task this far from the
-base, full finetuning makes them, too, and how many depends on how fast it learned.
+**What is so here.** [[made]] [[made-voice]] That agrees with the study.
 
-**The control.** [[random]] So LoRA does not seek new directions. A large change that is squeezed into few directions
-must be strong in each, and strong directions come to the top. What was learned comes to the top less often than
-noise.
+**The control.** [[control]] At a low rank a change of this size must be strong in each of its few directions, whatever
+they are, and strong directions come to the top. There the count says little of LoRA. At the largest rank it could
+spread out, as the random change does, and it does not. These strong new directions are its own.
 
-**And forgetting?** [[forgotten]] The one with hardly an intruder forgot more. [[further]] There more intruders and
-more forgetting go together, as in the study. The study also shrinks the intruders of a model, and then it remembers
-more [@shuttleworth2024, abstract]. We only counted, between methods that differ in much else. So our count names no
-cause. It says that the number of intruders alone does not tell you which model forgot more.
+**How does that go with the table?** There delta_w lay in directions which W has already, and here the sum has
+directions that W had not. The two ask different things. The table asks how much of W lies where delta_w points. The
+count asks whether a strong direction of the sum is like any *single* one of W. A change may repeat a mixture of many
+faint directions: then it holds more of W than chance would, and resembles none of them. And it is strong: a feature
+that was faint in W stands at the top of the sum once it has been amplified. Old in what it is made of, new in its
+place.
+
+**And forgetting?** [[forgotten]] So the number of intruders alone does not tell you which model forgot more. The study
+shrinks the intruders of a model, and then it remembers more [@shuttleworth2024, abstract]; we only counted, and a count
+names no cause. [After a finetune](after.html#forgetting) follows what is forgotten over rates and sizes of the change.
 
 One caution. [[chance]] In a small matrix even a random direction looks a little like some old one. The same threshold
 is stricter in a large model.
@@ -471,8 +517,9 @@ Every paper has some. Here are a few, so that they do not cost you an evening:
 - Freezing is older than LoRA. Its own is a change that can be merged.
 - The trained numbers fall by orders of magnitude, the memory by a few times, because the frozen base stays.
 - A low intrinsic dimension does not make a low rank.
-- delta_w holds more of W than chance would, and does not avoid it. Amplification needs its control.
-- Intruders follow from large changes in few directions. Their number alone does not tell which model forgot more.
+- In the paper delta_w holds more of W than chance would, and does not avoid it. Amplification needs its control.
+- Intruders follow from large changes in few directions, and LoRA keeps to few directions even where it has many. Their
+  number alone does not tell which model forgot more.
 """
     )
 
@@ -528,12 +575,12 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA adds directions that the base does not have, and so it leaves alone what the base knows.",
-            "The paper concludes otherwise, and so does our measurement. [[correlates]] [[here]]",
+            "The paper concludes otherwise. [[correlates]]",
             "amplification",
         ),
         Correction(
             "LoRA avoids overwriting the base, and therefore generalises better than full finetuning.",
-            "It makes strong new directions of its own. [[legal]] [[random]]",
+            "It makes strong new directions of its own, and forgets as much. [[made]] [[forgotten]]",
             "intruders",
         ),
     ),

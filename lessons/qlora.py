@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from statistics import median
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from compute.costs.architectures import ARCHITECTURES, parameters
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import GB, lora_states, qlora_states
 from compute.experiments.lossy import RANKS, REPAIRED, load_lossy
-from compute.experiments.qlora import BLOCKS, final_losses, load_qlora, stored_loss
+from compute.experiments.qlora import BLOCKS, load_qlora
+from compute.experiments.qlora import R as ADAPTER_R
 from compute.experiments.sample_weights import sample_weights
 from compute.numbers.quantising import (
     BLOCK,
@@ -29,6 +30,7 @@ from compute.numbers.quantising import (
     usage,
     usage_entropy,
 )
+from compute.world.tasks import FACTS, SKILL
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.bits import Bits
 from widgets.lossy import Lossy
@@ -38,7 +40,7 @@ NAMES = {"nf4": "NF4", "int4": "int4", "fp4": "FP4", "int3": "int3", "int2": "in
 DRAWN = 2**18  # Gaussian numbers: enough for three digits
 LARGE, CARD = ARCHITECTURES["llama-2-70b"], 80
 FOUR_BITS = ("nf4", "int4", "fp4")
-KNOWN, NEW = "legal", "new language"
+ROUGH = "int2"
 
 
 @cache
@@ -116,17 +118,12 @@ def _double() -> Mapping[str, Any]:
 
 
 def _stored() -> Mapping[str, Any]:
-    weights = _errors("base")
+    stored = load_lossy().stored
     return {
         "format": NAMES["nf4"],
-        "weights": weights["nf4"],
-        "plain": stored_loss(FLOAT32),
-        "after": stored_loss("nf4"),
-        "most": max(abs(stored_loss(name) - stored_loss(FLOAT32)) for name in FOUR_BITS),
-        "noise": median(load_qlora().noise["nf4"]),
-        "rough": NAMES["int2"],
-        "rough_after": stored_loss("int2"),
-        "rough_noise": median(load_qlora().noise["int2"]),
+        "weights": _errors("base")["nf4"],
+        "plain": stored[FLOAT32].facts,
+        "after": stored["nf4"].facts,
     }
 
 
@@ -172,63 +169,36 @@ def _brought_back() -> Mapping[str, Any]:
     }
 
 
-def _breaks() -> Mapping[str, Any]:
+def _blocks() -> Mapping[str, Any]:
+    shares = load_qlora().stored["int3"]
     return {
-        "plain_name": FLOAT32,
-        "format": NAMES["int2"],
-        "levels": len(LEVELS["int2"]),
-        "block": BLOCK,
-        "loss": stored_loss("int2"),
-        "whole": BLOCKS[-1],
-        "worst": stored_loss("int2", BLOCKS[-1]),
-        "plain": stored_loss(FLOAT32),
+        "format": NAMES["int3"],
+        "least": BLOCKS[0],
+        "most": BLOCKS[-1],
+        "fine": shares[0],
+        "coarse": shares[-1],
     }
 
 
-def _finals(task: str) -> Mapping[str, Any]:
-    runs = load_qlora().runs[task]
-    finals = {name: final_losses(runs[name]) for name in runs}
+def _learned(task: str, base_format: str) -> Mapping[str, Any]:
+    """Return what is right of a task on a format and on float32, on average over the seeds, and how far apart."""
+    recorded = load_qlora()
+    of, plain = recorded.of(task, base_format), recorded.of(task, FLOAT32)
+    apart = recorded.apart(task, base_format)
+    again = zip(of.requantised, of.right, strict=True)
     return {
         "plain_name": FLOAT32,
-        "task": task,
-        "format": NAMES["nf4"],
-        "seeds": len(finals["nf4"]),
-        "plain": median(finals[FLOAT32]),
-        "plain_low": min(finals[FLOAT32]),
-        "plain_high": max(finals[FLOAT32]),
-        "nf4": median(finals["nf4"]),
-        "low": min(finals["nf4"]),
-        "high": max(finals["nf4"]),
-        "all_low": min(min(finals[name]) for name in FOUR_BITS),
-        "all_high": max(max(finals[name]) for name in FOUR_BITS),
-    }
-
-
-def _rough() -> Mapping[str, Any]:
-    runs = load_qlora().runs[KNOWN]
-    of = runs["int2"]
-    return {
-        "plain_name": FLOAT32,
-        "format": NAMES["int2"],
-        "before": of[0].validation_loss[0],
-        "after": median(final_losses(of)),
-        "plain": median(final_losses(runs[FLOAT32])),
-        "moved": median(run.moved for run in of),
-        "requantised": median(run.requantised for run in of),
-        "own_before": of[0].base_loss[0],
-        "own": median(run.base_loss[-1] for run in of),
-        "plain_own": median(run.base_loss[-1] for run in runs[FLOAT32]),
-    }
-
-
-def _again() -> Mapping[str, Any]:
-    runs = load_qlora().runs[NEW]["nf4"]
-    return {
-        "format": NAMES["nf4"],
-        "beside": median(final_losses(runs)),
-        "requantised": median(run.requantised for run in runs),
-        "worse": sum(run.requantised > run.validation_loss[-1] for run in runs),
-        "seeds": len(runs),
+        "format": NAMES[base_format],
+        "seeds": len(of.right),
+        "before": recorded.before[task][base_format],
+        "stored": load_lossy().stored[base_format].facts,
+        **{name: fmean(getattr(of, name)) for name in ("right", "facts", "requantised", "moved")},
+        **{f"plain_{name}": fmean(getattr(plain, name)) for name in ("right", "facts")},
+        "apart": apart.mean,
+        "low": apart.low,
+        "high": apart.high,
+        "verdict": apart.verdict,
+        "worse": sum(after < beside for after, beside in again),
     }
 
 
@@ -300,21 +270,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["double"] == 4.126953125 and abs(v["after"] - v["before"]) < 2e-4,
     ),
     "stored": Claim(
-        "In {format} the matrix in the figure is {weights:.0%} of its length away from where it was. The loss on the "
-        "base's own voices goes from {plain:.4f} to {after:.4f} nats. With any of our three formats of four bits it "
-        "moves by {most:.4f} at most.",
+        "In {format} the matrix in the figure is {weights:.0%} of its length away from where it was. The base still "
+        "has {after:.1%} of its facts right, where it had {plain:.1%}.",
         _stored,
-        lambda v: v["weights"] > 0.08 and v["most"] < 0.005,
-    ),
-    "noise": Claim(
-        "Random noise, as large in each layer as the rounding to {format}, gives {noise:.4f}.",
-        _stored,
-        lambda v: abs(v["noise"] - v["after"]) < 0.002,
-    ),
-    "no-noise": Claim(
-        "Noise as large as the rounding to {rough} gives {rough_noise:.2f} where {rough} gives {rough_after:.2f}.",
-        _stored,
-        lambda v: v["rough_after"] > v["rough_noise"] + 0.03,
+        lambda v: v["weights"] > 0.08 and 0 < v["plain"] - v["after"] < 0.02,
     ),
     "facts-lost": Claim(
         "As it is, the base has {plain:.1%} of its facts right. In {nf4_name} it has {nf4:.1%}, in {fp4_name} "
@@ -345,52 +304,52 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _brought_back,
         lambda v: v["both"] > v["zero"] > v["int3"] + 0.2 and v["worst"] > v["best"],
     ),
-    "breaks": Claim(
-        "With {format}, {levels} levels, the loss is {loss:.2f} in blocks of {block}, and {worst:.2f} with one scale "
-        "for {whole:,d} weights. In {plain_name} it is {plain:.2f}.",
-        _breaks,
-        lambda v: v["plain"] + 0.05 < v["loss"] < v["worst"] - 1,
+    "blocks": Claim(
+        "In {format} {fine:.0%} of the facts are left with a scale for {least} weights, and {coarse:.0%} with one for "
+        "{most:,d}.",
+        _blocks,
+        lambda v: v["fine"] > v["coarse"] + 0.3,
     ),
-    "known": Claim(
-        "On the legal voice LoRA ends between {low:.4f} and {high:.4f} nats on {format}, and between {plain_low:.4f} "
-        "and {plain_high:.4f} on {plain_name}, over {seeds} seeds.",
-        lambda: _finals(KNOWN),
-        lambda v: abs(v["nf4"] - v["plain"]) < 0.003,
+    "skill": Claim(
+        "On {format} LoRA has {right:.1%} of the skill's questions right, on {plain_name} {plain_right:.1%}, over "
+        "{seeds} seeds. The interval of the difference reaches from {low:+.1%} to {high:+.1%}.",
+        lambda: _learned(SKILL, "nf4"),
+        lambda v: v["verdict"] == "level" and v["high"] - v["low"] < 0.03,
     ),
     "new": Claim(
-        "On the new language it is {low:.4f} to {high:.4f} against {plain_low:.4f} to {plain_high:.4f}. All our "
-        "formats of four bits together reach from {all_low:.4f} to {all_high:.4f}.",
-        lambda: _finals(NEW),
-        lambda v: v["low"] < v["plain_low"] < v["plain_high"] < v["high"],  # to both sides
+        "With so many new facts that r = {r} cannot hold them all, it is {right:.0%} against {plain_right:.0%}, and "
+        "the interval from {low:+.0%} to {high:+.0%}.",
+        lambda: {**_learned(FACTS, "nf4"), "r": ADAPTER_R},
+        lambda v: v["verdict"] == "level" and v["plain_right"] < 0.9,
     ),
     "rough": Claim(
-        "On {format} the legal voice begins at {before:.3f} and ends at {after:.3f}, where the {plain_name} base takes "
-        "it to {plain:.3f}.",
-        _rough,
-        lambda v: v["after"] - v["plain"] < 0.05 * (v["before"] - v["plain"]),
+        "In {format} the base has {stored:.0%} of its own facts left. LoRA with r = {r} takes it from {before:.0%} to "
+        "{right:.0%} of the skill's questions, where the {plain_name} base comes to {plain_right:.0%}.",
+        lambda: {**_learned(SKILL, ROUGH), "r": ADAPTER_R},
+        lambda v: v["stored"] < 0.1 and v["right"] > 0.95 and v["verdict"] == "level",
     ),
     "not-repaired": Claim(
-        "On the base's own voices the loss begins at {own_before:.2f} on the {format} base and ends at {own:.2f}. On "
-        "the {plain_name} base it ends at {plain_own:.2f}.",
-        _rough,
-        lambda v: v["own"] > v["plain_own"] + 0.2,
+        "Of the facts that the base once knew, {facts:.0%} are right afterwards, and {plain_facts:.0%} on the "
+        "{plain_name} base.",
+        lambda: _learned(SKILL, ROUGH),
+        lambda v: v["facts"] < 0.1 < 0.8 < v["plain_facts"],
     ),
     "moved": Claim(
-        "An adapter trained on the {plain_name} base and put on the {format} base gives {moved:.3f}. One trained there "
-        "gives {after:.3f}.",
-        _rough,
-        lambda v: v["moved"] > v["after"] + 0.02,
+        "An adapter trained on the {plain_name} base and put on the {format} base has {moved:.0%} right. One trained "
+        "there has {right:.0%}.",
+        lambda: _learned(SKILL, ROUGH),
+        lambda v: v["moved"] < 0.1 < 0.9 < v["right"],
     ),
     "again": Claim(
-        "On the new language in {format} the loss goes from {beside:.3f} with the adapter beside the base to "
-        "{requantised:.3f} when both are merged and stored again: worse in {worse} of {seeds} runs.",
-        _again,
+        "On new facts in {format}, {right:.0%} are right with the adapter beside the base and {requantised:.0%} when "
+        "both are merged and stored again: fewer in {worse} of {seeds} runs.",
+        lambda: _learned(FACTS, "nf4"),
         lambda v: v["worse"] == v["seeds"],
     ),
     "again-rough": Claim(
-        "In {format}, on the legal voice, it goes from {after:.3f} to {requantised:.3f}.",
-        _rough,
-        lambda v: v["requantised"] > v["after"] + 0.1,
+        "In {format}, on the skill, it goes from {right:.0%} to {requantised:.0%}.",
+        lambda: _learned(SKILL, "int3"),
+        lambda v: v["requantised"] < v["right"] - 0.4,
     ),
     "seventy": Claim(
         "{label} with LoRA, r = {r} on all linear layers, needs {adapted:.1f} GB for weights in {bits} bits and the "
@@ -469,8 +428,9 @@ Smaller blocks have smaller errors and more scales. That is the trade that the s
 
 ## Does the model notice?
 
-A relative error of nearly a tenth sounds like a lot. Now we do it to a whole model: all linear layers of the
-mini-model, `NF4`, blocks as in QLoRA. Make your guess.
+A relative error of nearly a tenth sounds like a lot. Now we do it to a whole model: all linear layers of
+[the one that you have met](world.html), `NF4`, blocks as in QLoRA. It knows facts by heart, and a fact is either right
+or lost. Make your guess.
 """
     )
     yield Figure("quantised", Quantised)
@@ -481,21 +441,13 @@ Slide through the formats. Where does storing alone begin to hurt? And is the hu
     )
     yield Prose(
         """
-[[stored]]
+[[stored]] [[facts-lost]] So the formats can be told apart, and four bits cost little but not nothing. Smaller blocks
+help where there are few levels. [[blocks]]
 
-Why so little? As a control, we leave the levels aside. [[noise]] So here rounding acts like a faint noise, and what
-this model has learned stands well above it.
+What goes first is what is known by heart. [[stories-last]] And rounding is as bad as chance, and no worse: as a
+control, we leave the levels aside. [[facts-noise]]
 
-That also means that we cannot rank the three formats on this model: differences this small say nothing. The order in
-the first figure is one of weights. It need not be one of losses.
-
-Somewhere it must break. [[breaks]] And this is no faint noise any more. [[no-noise]] With three levels most weights
-become zero, as the first figure shows.
-
-## A base with something to lose
-
-That model knew voices and little else. [The other one](world.html) knows facts by heart, and a fact is either right or
-lost.
+## What is lost can be brought back
 """
     )
     yield Figure("lossy", Lossy)
@@ -506,9 +458,6 @@ Slide to `int3`. Which of the curves on the right begins above the line “as st
     )
     yield Prose(
         """
-[[facts-lost]] So here the formats can be told apart, and four bits cost little but not nothing. What goes first is
-what is known by heart. [[stories-last]] And rounding is as bad as chance, and no worse. [[facts-noise]]
-
 What rounding takes away is a matrix, the difference between a weight and its stored copy, and a matrix has a best copy
 of low rank. LoftQ puts that copy into the adapter before training begins, and stores the rest again
 [@li2023, algorithm 1]. [[brought-back]]
@@ -520,16 +469,16 @@ make up for the directions that matter most.
 
 ## And finetuning on top?
 
-[[known]] Nothing to tell apart. [[new]] Here the seeds on rounded bases scatter more, to both sides. Three seeds are
-too few to say whether that is the format.
+Back to the right half of the first of these figures. [[skill]] [[new]] Nothing to tell apart: five seeds say that much
+and no more.
 
 It fits what QLoRA's authors report for far larger models: finetuned on four bits, they perform as they do when
 finetuned in sixteen [@dettmers2023, abstract].
 
-LoRA even repairs. Take the format that broke. [[rough]] The adapter learns the task and, with the same few
-directions, makes good what rounding broke for it. So it matters on which base an adapter learned. [[moved]]
+LoRA does more than not to suffer. Take the format that broke. [[rough]] The adapter learns the task and, with the same
+few directions, makes good what rounding broke for it. So it matters on which base an adapter learned. [[moved]]
 
-The repair is for the task alone. [[not-repaired]] Both forget, and the rounded base ends further off.
+The repair is for the task alone. [[not-repaired]]
 
 You can train on each of these bases in [the live lab](lab.html?train.base_format=int2): the choice stands under “More
 settings”.
@@ -561,14 +510,14 @@ LoRA alone leaves the frozen base as large as it was. [[seventy]] So it is the f
 size, not the memory of training. And adapters are nearly free: for their smallest base they count
 [[dettmers-parts]].
 
-The mini-model is too small to save anything. What it shows is the cost, and that is nearly nothing here. Other models
-may lose more: measure it on yours.
+The mini-model is too small to save anything. What it shows is the cost, and in four bits that is little here. Other
+models may lose more: measure it on yours.
 
 ## In short
 
 - Each block of weights keeps one scale; each weight keeps four bits, the number of a level.
 - `NF4` puts its levels where a bell curve has its weights. On other shapes other levels are better.
-- Here, four bits cost the model nothing that we can measure. With three levels it breaks, and LoRA repairs much.
+- Here, four bits cost the model a few of its facts. With three levels it breaks, and LoRA repairs what its task needs.
 - The base is turned back to compute with, and never changes. Merging back into few bits rounds again.
 """
     )
@@ -620,16 +569,16 @@ LESSON = Lesson(
             "`NF4` had the smallest error in the first figure. What follows for a model?",
             (
                 Answer(
-                    "It always has the lowest loss",
-                    "An error of weights is no loss. Here the formats of four bits could not be told apart. [[stored]]",
+                    "It always costs the least",
+                    "An error of weights is no loss of facts. [[stored]] Other weights, other losses.",
                 ),
                 Answer(
                     "It is best for any numbers",
                     "It is made for a bell curve. On uniform numbers even levels win. [[controls]]",
                 ),
                 Answer(
-                    "For weights near a bell curve it is a good choice; the loss must be measured",
-                    "Just so. The first figure is about weights, the second about losses.",
+                    "For weights near a bell curve it is a good choice; what it costs a model must be measured",
+                    "Just so. The first figure is about weights, the second about answers.",
                     right=True,
                 ),
             ),

@@ -9,6 +9,7 @@ from compute.adapters.merging import (
     arrived_share,
     at_strength,
     drift,
+    merge_unrounded,
     merge_weights,
     output_difference,
     relative_change,
@@ -79,8 +80,8 @@ def unmerged_output(layer: Layer, precision: str, strength: float) -> np.ndarray
     Examples
     --------
     >>> from compute.experiments.merging import load_layer
-    >>> unmerged_output(load_layer("legal"), "bf16", 1.0).shape
-    (32, 64)
+    >>> unmerged_output(load_layer("formal voice"), "bf16", 1.0).shape
+    (64, 64)
     """
     x, lora_A, lora_B = (np.asarray(part, dtype=np.float64) for part in (layer.x, layer.lora_A, layer.lora_B))
     inner = x @ lora_A.T  # (n, r)
@@ -107,13 +108,14 @@ def weight_numbers(layer: Layer, second: Layer, precision: str, strength: float)
         unchanged, error, arrived: of the merge, see `compute.adapters.merging`;
         difference: of the outputs of both paths; largest: output; changed_back, off_back: share of entries and
         distance that unmerging leaves from W; changed_peeled, off_peeled: the same after peeling the first adapter
-        off both, from W with only the second; same, different: drift after CYCLES cycles.
+        off both, from W with only the second; same, unrounded, different: drift after CYCLES cycles with the first
+        adapter, rounded before it is added and added as it is, and with as many random ones, rounded.
 
     Examples
     --------
     >>> from compute.experiments.merging import load_layer
-    >>> numbers = weight_numbers(load_layer("legal"), load_layer("code"), "bf16", 0.001)
-    >>> numbers["unchanged"] > 0.9, numbers["same"][0] == numbers["same"][-1]
+    >>> numbers = weight_numbers(load_layer("formal voice"), load_layer("new facts"), "bf16", 1.0)
+    >>> numbers["same"][0] == numbers["same"][-1], numbers["unrounded"][-1] > 5 * numbers["unrounded"][0]
     (True, True)
     """
     W, delta_w = rounded(layer.W, precision), at_strength(layer.delta_w, strength)
@@ -127,6 +129,7 @@ def weight_numbers(layer: Layer, second: Layer, precision: str, strength: float)
     drawn = (random_change(delta_w.shape, len(layer.lora_A), size, rng) for _ in range(CYCLES[-1]))
     gone = {
         "same": drift(W, repeat(delta_w, CYCLES[-1]), precision),
+        "unrounded": drift(W, repeat(delta_w, CYCLES[-1]), precision, merge_unrounded),
         "different": drift(W, drawn, precision),
     }
     return {

@@ -1,16 +1,19 @@
 """The mini-model with adapters merged, taken out, stacked and peeled off in a precision, and what that does to it."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
 
 from compute.adapters.layer import delta_w, lora_layers
-from compute.adapters.merging import at_strength, merge_weights, unmerge_weights
+from compute.adapters.merging import at_strength, in_and_out, merge_unrounded, merge_weights, unmerge_weights
 from compute.model.gpt import GPT
 from compute.numbers.precision import rounded
-from compute.text.batches import windows
+from compute.world.batches import Texts
+
+WAYS = {"rounded": merge_weights, "unrounded": merge_unrounded}  # how delta_w is added before it is taken out
 
 
 def with_weights(model: GPT, weights: Mapping[str, np.ndarray]) -> GPT:
@@ -77,18 +80,19 @@ def beside(adapted: GPT, precision: str, strength: float) -> GPT:
 
 
 def merged_losses(
-    base: GPT, adapted: Mapping[str, GPT], order: tuple[str, str], precision: str, strength: float
+    base: GPT, adapted: Sequence[GPT], texts: Sequence[Texts], precision: str, strength: float
 ) -> dict[str, float]:
-    """Return the validation losses along the way of two adapters: merged, taken out, stacked, one peeled off.
+    """Return the losses along the way of two adapters: merged, taken out, stacked, one peeled off.
 
     Parameters
     ----------
     base : GPT
         The plain model that both adapters were trained on.
-    adapted : dict of str to GPT
-        By the task: the base with an adapter for it. All adapt the same layers.
-    order : tuple of two str
-        Tasks of the adapter that is merged first, and of the one that is stacked on it.
+    adapted : sequence of two GPT
+        The base with the adapter that is merged first, and with the one that is stacked on it. Both adapt the same
+        layers.
+    texts : sequence of two Texts
+        Of the task of each.
     precision : str
         A key of `compute.numbers.precision.PRECISIONS`: how the weights of the adapted layers are stored.
     strength : float
@@ -97,7 +101,7 @@ def merged_losses(
     Returns
     -------
     dict of str to float
-        In nats per token, on texts that nothing was trained on. Of the first task: "base", "unmerged" (the first
+        In nats per token that is learned. Of the first task: "base", "unmerged" (the first
         adapter beside), "merged", "restored" (merged and taken out), "stacked" (both merged). Of the second:
         "second_alone" (merged without the first), "second_stacked", "second_peeled" (both merged, the first taken
         out).
@@ -111,18 +115,15 @@ def merged_losses(
     --------
     >>> from compute.adapters.layer import inject
     >>> from compute.model.checkpoint import load_base
-    >>> adapted = inject(
-    ...     load_base(), ["q_proj"], 2, 8, "alpha/r", "B=0", torch.Generator()
-    ... )  # adds nothing yet
-    >>> two = {"legal": adapted, "code": adapted}
-    >>> losses = merged_losses(load_base(), two, ("legal", "code"), "bf16", 1.0)
+    >>> from compute.numbers.records import WORLD
+    >>> from compute.world.batches import texts_of
+    >>> base, texts = load_base(WORLD), texts_of("formal voice", "test", 4, 64)
+    >>> adapted = inject(base, ["q_proj"], 2, 8, "alpha/r", "B=0", torch.Generator())  # adds nothing yet
+    >>> losses = merged_losses(base, [adapted] * 2, [texts] * 2, "bf16", 1.0)
     >>> losses["base"] == losses["merged"] == losses["stacked"]
     True
     """
-    one, two = (
-        {name: at_strength(delta_w(layer).numpy(), strength) for name, layer in lora_layers(adapted[task])}
-        for task in order
-    )
+    one, two = (deltas(each, strength) for each in adapted)
     W = {name: base.get_submodule(name).weight.detach().numpy() for name in one}
     merged = {name: merge_weights(W[name], one[name], precision) for name in W}
     stacked = {name: merge_weights(merged[name], two[name], precision) for name in W}
@@ -136,10 +137,74 @@ def merged_losses(
         "second_peeled": {name: unmerge_weights(stacked[name], one[name], precision) for name in W},
     }
     losses = {
-        name: _loss(with_weights(base, weights), order[name.startswith("second")])
+        name: _loss(with_weights(base, weights), texts[name.startswith("second")])
         for name, weights in models.items()
     }
-    return losses | {"unmerged": _loss(beside(adapted[order[0]], precision, strength), order[0])}
+    return losses | {"unmerged": _loss(beside(adapted[0], precision, strength), texts[0])}
+
+
+def deltas(adapted: GPT, strength: float) -> dict[str, np.ndarray]:
+    """Return what an adapter adds to each of its layers.
+
+    Parameters
+    ----------
+    adapted : GPT
+        A model with adapters.
+    strength : float
+        Multiplies what each adapter adds.
+
+    Returns
+    -------
+    dict of str to (out, in) ndarray of float32
+        By the name of the layer.
+
+    Examples
+    --------
+    >>> from compute.adapters.layer import inject
+    >>> from compute.model.checkpoint import load_base
+    >>> adapted = inject(load_base(), ["q_proj"], 2, 8, "alpha/r", "both random", torch.Generator())
+    >>> list(deltas(adapted, 0.5))[0]
+    'blocks.0.attention.q_proj'
+    """
+    return {name: at_strength(delta_w(layer).numpy(), strength) for name, layer in lora_layers(adapted)}
+
+
+def worn(base: GPT, adapted: GPT, precision: str, cycles: int, way: str) -> GPT:
+    """Return the base after an adapter was merged and taken out of it many times.
+
+    Parameters
+    ----------
+    base : GPT
+        The plain model that the adapter was trained on. It is not touched.
+    adapted : GPT
+        It, with the adapter.
+    precision : str
+        A key of `compute.numbers.precision.PRECISIONS`: how the weights of the adapted layers are stored.
+    cycles : int
+        How often, 0 or more.
+    way : str
+        A key of WAYS.
+
+    Returns
+    -------
+    GPT
+        A plain model, which computes in float32.
+
+    Examples
+    --------
+    >>> from compute.adapters.layer import inject
+    >>> from compute.model.checkpoint import load_base
+    >>> base = load_base()
+    >>> adapted = inject(base, ["q_proj"], 2, 8, "alpha/r", "both random", torch.Generator())
+    >>> once, twice = (worn(base, adapted, "bf16", cycles, "rounded") for cycles in (1, 2))
+    >>> sum(bool((a != b).any()) for a, b in zip(once.parameters(), twice.parameters()))
+    0
+    """
+    weights = {}
+    for name, change in deltas(adapted, 1.0).items():
+        start = rounded(base.get_submodule(name).weight.detach().numpy(), precision)
+        *_, weights[name] = [start, *in_and_out(start, repeat(change, cycles), precision, WAYS[way])]
+    return with_weights(base, weights)
 
 
 @torch.no_grad()
@@ -176,5 +241,5 @@ def layer_input(model: GPT, layer: str, tokens: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _loss(model: GPT, task: str) -> float:
-    return model.loss(windows(task, "validation", model.config.block_size)).item()
+def _loss(model: GPT, texts: Texts) -> float:
+    return model.loss(*texts).item()

@@ -1,10 +1,11 @@
 """Fold an adapter into the weight and take it out again, in the precision that the weight is stored in. No torch.
 
-The adapter stays in fp32, as PEFT keeps it: delta_w is rounded once, when it meets the weight. A sum is rounded again,
-because it is stored.
+The adapter stays in fp32, as PEFT keeps it. There are two ways to add it: delta_w is rounded first, to the precision of
+the weight, as PEFT's safe_merge does; or it is added as it is, as PEFT does unless it is told otherwise. A sum is
+rounded in both, because it is stored. PEFT takes delta_w out rounded, whichever way it went in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def merge_weights(W: np.ndarray, delta_w: np.ndarray, precision: str) -> np.ndar
 
     References
     ----------
-    Hu et al. 2021, arXiv:2106.09685, section 4.1; huggingface/peft, tuners/lora/layer.py, Linear.merge.
+    Hu et al. 2021, arXiv:2106.09685, section 4.1; huggingface/peft 0.21.2, src/peft/tuners/lora/layer.py, Linear.merge
+    with safe_merge.
 
     Examples
     --------
@@ -51,6 +53,49 @@ def merge_weights(W: np.ndarray, delta_w: np.ndarray, precision: str) -> np.ndar
     """
     same_shape(W, delta_w)
     return rounded(rounded(W, precision) + rounded(delta_w, precision), precision)
+
+
+def merge_unrounded(W: np.ndarray, delta_w: np.ndarray, precision: str) -> np.ndarray:
+    """Return the weight with the adapter in it, added as it is: the way of PEFT's merge by default.
+
+    Parameters
+    ----------
+    W : (out, in) ndarray
+        The weight.
+    delta_w : (out, in) ndarray of float32
+        What the adapter adds, scaling included.
+    precision : str
+        A key of PRECISIONS: how the weights are stored.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        W, rounded to the precision, plus delta_w in fp32, their sum rounded.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there is no such precision, or a number is too large for it.
+
+    Notes
+    -----
+    Closer to W + delta_w than `merge_weights`: it rounds once less. But `unmerge_weights` subtracts a rounded delta_w,
+    so that what goes in and what comes out are not the same, each time by the same little. In fp32 both ways are one.
+    Torch adds the two in fp32 and then rounds the sum to the precision.
+
+    References
+    ----------
+    huggingface/peft 0.21.2, src/peft/tuners/lora/layer.py, Linear.merge (adds delta_w as it is) and Linear.unmerge
+    (subtracts it in the type of the weight).
+
+    Examples
+    --------
+    >>> W, delta_w = np.array([[1.0]]), np.array([[0.0117]])  # 1.498 of what separates 1 from its neighbour
+    >>> merge_unrounded(W, delta_w, "bf16").item(), merge_weights(W, delta_w, "bf16").item()
+    (1.0078125, 1.015625)
+    """
+    same_shape(W, delta_w)
+    return rounded(rounded(rounded(W, precision) + rounded(delta_w, "fp32"), "fp32"), precision)
 
 
 def unmerge_weights(merged: np.ndarray, delta_w: np.ndarray, precision: str) -> np.ndarray:
@@ -132,7 +177,55 @@ def at_strength(delta_w: np.ndarray, strength: float) -> np.ndarray:
     return turned
 
 
-def drift(W: np.ndarray, adapters: Iterable[np.ndarray], precision: str) -> list[float]:
+def in_and_out(
+    W: np.ndarray,
+    adapters: Iterable[np.ndarray],
+    precision: str,
+    merge: Callable[[np.ndarray, np.ndarray, str], np.ndarray] = merge_weights,
+) -> Iterator[np.ndarray]:
+    """Yield the weight after each adapter was merged and taken out again.
+
+    Parameters
+    ----------
+    W : (out, in) ndarray
+        The weight.
+    adapters : iterable of (out, in) ndarray
+        One delta_w for each cycle.
+    precision : str
+        A key of PRECISIONS: how the weights are stored.
+    merge : function
+        `merge_weights` or `merge_unrounded`. What is taken out is rounded first.
+
+    Yields
+    ------
+    (out, in) ndarray of float64
+        W as stored, after each cycle.
+
+    Raises
+    ------
+    ValueError
+        If a shape differs, there is no such precision, or a number is too large for it.
+
+    Examples
+    --------
+    >>> W, delta_w = np.array([[0.5]]), np.array([[-0.525]])
+    >>> [now.item() for now in in_and_out(W, [delta_w] * 3, "bf16")]
+    [0.5, 0.5, 0.5]
+    >>> [now.item() for now in in_and_out(W, [delta_w] * 3, "bf16", merge_unrounded)]
+    [0.498046875, 0.49609375, 0.494140625]
+    """
+    now = rounded(W, precision)
+    for delta_w in adapters:
+        now = unmerge_weights(merge(now, delta_w, precision), delta_w, precision)
+        yield now
+
+
+def drift(
+    W: np.ndarray,
+    adapters: Iterable[np.ndarray],
+    precision: str,
+    merge: Callable[[np.ndarray, np.ndarray, str], np.ndarray] = merge_weights,
+) -> list[float]:
     """Return how far W has gone after each adapter was merged and taken out again.
 
     Parameters
@@ -143,6 +236,8 @@ def drift(W: np.ndarray, adapters: Iterable[np.ndarray], precision: str) -> list
         One delta_w for each cycle.
     precision : str
         A key of PRECISIONS: how the weights are stored.
+    merge : function
+        `merge_weights` or `merge_unrounded`.
 
     Returns
     -------
@@ -156,8 +251,9 @@ def drift(W: np.ndarray, adapters: Iterable[np.ndarray], precision: str) -> list
 
     Notes
     -----
-    The same adapter again does next to nothing: what its first cycle left adds without rounding. Different ones
-    move W at random, so that the distance grows with the square root of their number. Cost: O(out * in) a cycle.
+    The same adapter again, rounded before it is added, does next to nothing: what its first cycle left adds without
+    rounding. Added unrounded it goes on, because more or less is taken out than went in. Different adapters move W at
+    random, so that the distance grows with the square root of their number. Cost: O(out * in) a cycle.
 
     Examples
     --------
@@ -165,12 +261,8 @@ def drift(W: np.ndarray, adapters: Iterable[np.ndarray], precision: str) -> list
     >>> [round(value, 4) for value in drift(W, [delta_w] * 3, "bf16")]
     [0.004, 0.004, 0.004]
     """
-    start = now = rounded(W, precision)
-    gone = []
-    for delta_w in adapters:
-        now = unmerge_weights(merge_weights(now, delta_w, precision), delta_w, precision)
-        gone.append(relative_change(start, now))
-    return gone
+    start = rounded(W, precision)
+    return [relative_change(start, now) for now in in_and_out(W, adapters, precision, merge)]
 
 
 def unchanged_share(before: np.ndarray, after: np.ndarray) -> float:

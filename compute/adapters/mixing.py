@@ -1,15 +1,16 @@
 """Two or more adapters made into one, in four ways, and numbers that say how much they stand in each other's way."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from compute.matrices.svd import balanced_factors, factorize_product
+from compute.numbers.files import FileRefused, read_adapter
 
 METHODS = ("products", "factors", "concatenation", "svd")
-VOICES_MIXED = ("legal", "medical", "code")  # those with an adapter in assets
-LOSSES = (*VOICES_MIXED, "base")  # what a mix is measured on
 
 
 class Factors(NamedTuple):
@@ -41,24 +42,6 @@ class Factors(NamedTuple):
 
 
 Layers = Mapping[str, Factors]  # an adapter: its factors by the name of the layer
-
-
-class Measured(NamedTuple):
-    """Hold what was measured of a model.
-
-    Attributes
-    ----------
-    counts : dict of str to int
-        How many of the sentences it wrote are in each of `compute.text.voices.VOICES`, and in "none".
-    losses : dict of str to float
-        On unseen sentences of each of LOSSES, in nats per token.
-    samples : tuple of (str, str)
-        Sentences that it wrote, the voice before each.
-    """
-
-    counts: dict[str, int]
-    losses: dict[str, float]
-    samples: tuple[tuple[str, str], ...]
 
 
 def combine(adapters: Sequence[Factors], weights: Sequence[float], method: str) -> Factors:
@@ -274,6 +257,76 @@ def cosine(first: Layers, second: Layers) -> float:
     if not norms:
         raise ValueError("an adapter that is zero points nowhere.")
     return float(one @ other / norms)
+
+
+def random_like(adapter: Layers, rng: np.random.Generator) -> Layers:
+    """Return the control of a second adapter: random factors, in each layer as large as those of an adapter.
+
+    Parameters
+    ----------
+    adapter : Layers
+        None of its factors is zero.
+    rng : numpy.random.Generator
+        Where the entries come from.
+
+    Returns
+    -------
+    dict of str to Factors
+        On the same layers and of the same rank, with the scaling 1; delta_w has the Frobenius norm of the adapter's.
+
+    Examples
+    --------
+    >>> adapter = {"q_proj": Factors(np.ones((3, 1)), np.ones((1, 2)), 2.0)}
+    >>> drawn = random_like(adapter, np.random.default_rng(0))["q_proj"]
+    >>> drawn.r, round(float(np.linalg.norm(drawn.delta_w)) ** 2, 9)
+    (1, 24.0)
+    """
+
+    def drawn(own: Factors) -> Factors:
+        lora_B, lora_A = rng.standard_normal(own.lora_B.shape), rng.standard_normal(own.lora_A.shape)
+        size = np.linalg.norm(own.delta_w) / np.linalg.norm(lora_B @ lora_A)
+        return Factors(size * lora_B, lora_A, 1.0)
+
+    return {name: drawn(own) for name, own in adapter.items()}
+
+
+def read_factors(folder: Path, experiment: str) -> Layers:
+    """Return the adapter in a folder that is written as the peft library writes one.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds adapter_model.safetensors and adapter_config.json.
+    experiment : str
+        What makes it again: the name of a module of compute.experiments.
+
+    Returns
+    -------
+    dict of str to Factors
+        By the name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or damaged: one sentence that ends with what to run.
+
+    Examples
+    --------
+    >>> read_factors(Path("legal"), "mixing")
+    Traceback (most recent call last):
+    ValueError: The adapter legal is missing. Run `python -m compute.experiments.mixing`.
+    """
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        scaling = config["lora_alpha"] / config["r"]
+        layers = read_adapter((folder / "adapter_model.safetensors").read_bytes()).layers
+    except FileNotFoundError:
+        fault = "is missing"
+    except (ValueError, TypeError, KeyError, FileRefused):
+        fault = "is damaged"
+    else:
+        return {name: Factors(layer.lora_B, layer.lora_A, scaling) for name, layer in layers.items()}
+    raise ValueError(f"The adapter {folder.name} {fault}. Run `python -m compute.experiments.{experiment}`.")
 
 
 def _same_layers(adapters: Sequence[Layers]) -> list[str]:

@@ -250,25 +250,6 @@ def _run(asked: _Setting) -> dict[str, Known]:
     return {split: _known(model, split) for split in ("validation", "test")}
 
 
-def _noisy(base: "GPT", base_format: str, seed: int) -> "GPT":
-    """Return a base with noise as large, in each layer, as what a format loses there."""
-    import copy
-
-    import torch
-
-    from compute.model.quantised import quantised_model
-
-    generator, noisy = torch.Generator().manual_seed(seed), copy.deepcopy(base)
-    stored = dict(quantised_model(base, base_format).named_parameters())
-    with torch.no_grad():
-        for name, weight in noisy.named_parameters():
-            lost = (stored[name] - weight).norm()
-            if lost:
-                noise = torch.randn(weight.shape, generator=generator)
-                weight += noise * lost / noise.norm()
-    return noisy
-
-
 def _facts(found: dict[str, Any]) -> float:
     return Known(*found["validation"]).facts
 
@@ -283,7 +264,7 @@ def _told(asked: _Setting, found: dict[str, Any]) -> str:
 
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
-    from compute.model.quantised import quantised_model
+    from compute.model.quantised import noisy_model, quantised_model
 
     with processes() as pool:
         best = at_best_rate(
@@ -304,7 +285,10 @@ def _make(_: list[str]) -> None:
     data = {
         "recorded": recorded_here(),
         "stored": {name: _known(quantised_model(base, name), "test") for name in BASE_FORMATS},
-        "noise": {name: [_known(_noisy(base, name, seed), "test") for seed in SEEDS] for name in FORMATS},
+        "noise": {
+            name: [_known(noisy_model(base, quantised_model(base, name), seed), "test") for seed in SEEDS]
+            for name in FORMATS
+        },
         "corrected": {
             name: {str(r): _known(_corrected(base, name, r, SEEDS[0]), "test") for r in RANKS}
             for name in FORMATS

@@ -1,9 +1,10 @@
 """A layer of the mini-model with two adapters, and what merging them does.
 
-An adapter is trained on each of two tasks, about 10 seconds each, and one layer kept; the whole model is merged and
-unmerged in each precision at each strength; and a forward pass is timed with the adapter beside the weights and with it
-merged. A time is processor time of one thread: what else the machine does does not count. The ratio of two times is
-what carries over, and only roughly.
+Two of the adapters that the recording of mixing trained are put on the base of the world, and one layer kept; the whole
+model is merged and unmerged in each precision at each strength, and a hundred times in and out in both ways in which an
+adapter can be added; and a forward pass is timed with the adapter beside the weights and with it merged. A time is
+processor time of one thread: what else the machine does does not count. The ratio of two times is what carries over,
+and only roughly.
 """
 
 import itertools
@@ -14,23 +15,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.adapters.merge_state import Layer, weight_numbers
-from compute.experiments.making import Bar, Recipe, finished
-from compute.experiments.runs import load
+from compute.adapters.merge_state import CYCLES, Layer, weight_numbers
+from compute.experiments.making import Bar, Recipe
+from compute.experiments.mixing import ADAPTERS, FOLDER, NEW_FACTS
 from compute.numbers.precision import PRECISIONS
-from compute.numbers.records import RECORDS, read_arrays, recorded_here, write_arrays
-from compute.training.config import TrainConfig
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_arrays, recorded_here, write_arrays
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from compute.model.gpt import GPT
+    from compute.world.batches import Texts
 
 FILE = RECORDS / "merging.safetensors"
-TASKS = ("legal", "code")  # each is the second adapter of the other
+TASKS = ("formal", "facts")  # of mixing's ADAPTERS; each is the second adapter of the other
 LAYER = "blocks.1.attention.v_proj"  # square, and small enough to be drawn whole
-R = 4
+ROUNDING = ("rounded", "unrounded")  # how delta_w is added before it is taken out again
+LOSS_TEXTS = 64  # of a task that tells, whose losses are measured; of new facts all that were to be learned
 STRENGTHS = (1.0, 0.1, 0.01, 0.001)
 DIGITS = 8  # significant ones: float32 has no more, and the gain of a small adapter is a small difference
 TEXTS = (1, 32)  # in a timed forward pass
@@ -46,6 +48,9 @@ class Record(NamedTuple):
         By the task, one of TASKS.
     states : dict of str to dict
         Numbers by the key that `state_key` gives.
+    worn : dict of str to dict
+        What the base still knows after the last of CYCLES in and out, all layers, by the key that `worn_key` gives:
+        "loss" on its own texts in nats per word, "facts" and "stories", the shares of right answers.
     times : dict
         Seconds of a forward pass, {"layer" or "model": {texts: {"unmerged" or "merged": seconds}}}.
     recorded : str
@@ -54,6 +59,7 @@ class Record(NamedTuple):
 
     layers: Mapping[str, Layer]
     states: Mapping[str, Mapping[str, Any]]
+    worn: Mapping[str, Mapping[str, float]]
     times: Mapping[str, Mapping[str, Mapping[str, float]]]
     recorded: str
 
@@ -77,10 +83,35 @@ def state_key(task: str, precision: str, strength: float) -> str:
 
     Examples
     --------
-    >>> state_key("legal", "bf16", 0.01)
-    'legal-bf16-0.01'
+    >>> state_key("formal", "bf16", 0.01)
+    'formal-bf16-0.01'
     """
     return f"{task}-{precision}-{strength:g}"
+
+
+def worn_key(task: str, precision: str, way: str) -> str:
+    """Return what is kept of a base that an adapter was merged into and taken out of, again and again.
+
+    Parameters
+    ----------
+    task : str
+        Of the adapter, one of TASKS.
+    precision : str
+        A key of `compute.numbers.precision.PRECISIONS`.
+    way : str
+        One of ROUNDING, or "none": the base as the precision stores it, never touched.
+
+    Returns
+    -------
+    str
+        The three of them.
+
+    Examples
+    --------
+    >>> worn_key("formal", "bf16", "unrounded")
+    'formal-bf16-unrounded'
+    """
+    return f"{task}-{precision}-{way}"
 
 
 def save_record(path: Path, record: Record) -> None:
@@ -116,8 +147,9 @@ def save_record(path: Path, record: Record) -> None:
         "scaling": {task: layer.scaling for task, layer in record.layers.items()},
         "times": record.times,
         "states": record.states,
+        "worn": record.worn,
     }
-    write_arrays(path, arrays, about)
+    write_arrays(path, arrays, about, WORLD)
 
 
 def load_record(path: Path = FILE) -> Record:
@@ -144,9 +176,9 @@ def load_record(path: Path = FILE) -> Record:
 
     Examples
     --------
-    >>> layer = load_record().layers["legal"]
+    >>> layer = load_record().layers["formal"]
     >>> layer.W.shape, layer.lora_A.shape, layer.lora_B.shape, layer.x.shape
-    ((64, 64), (4, 64), (64, 4), (32, 64))
+    ((64, 64), (4, 64), (64, 4), (64, 64))
     """
 
     def build(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> Record:
@@ -155,9 +187,12 @@ def load_record(path: Path = FILE) -> Record:
             task: Layer(scaling=scaling, **{name: arrays[f"{task}.{name}"] for name in names})
             for task, scaling in about["scaling"].items()
         }
-        return Record(layers, about["states"], about["times"], about["recorded"])
+        keys = {worn_key(task, p, way) for task in TASKS for p in PRECISIONS for way in ("none", *ROUNDING)}
+        if set(layers) != set(TASKS) or set(about["worn"]) != keys:
+            raise NotWhole
+        return Record(layers, about["states"], about["worn"], about["times"], about["recorded"])
 
-    return read_arrays(path, "merging", build)
+    return read_arrays(path, "merging", build, WORLD)
 
 
 def load_layer(task: str) -> Layer:
@@ -180,7 +215,7 @@ def load_layer(task: str) -> Layer:
 
     Examples
     --------
-    >>> load_layer("code").scaling
+    >>> load_layer("facts").scaling
     2.0
     """
     if task not in TASKS:
@@ -191,22 +226,32 @@ def load_layer(task: str) -> Layer:
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _trained(task: str, base: "GPT") -> "GPT":
-    """Return the base with the adapter of the recorded run, trained again."""
+def _adapted(task: str, base: "GPT") -> "GPT":
+    """Return the base with one of the adapters of mixing."""
     from compute.adapters.peft_format import AdapterFiles, load_adapter
 
-    end = finished(TrainConfig(**load(task, R).config), base)
-    return load_adapter(base, AdapterFiles(end.weights, str(end.adapter_config)))
+    folder = FOLDER / task
+    config = (folder / "adapter_config.json").read_text(encoding="utf-8")
+    return load_adapter(base, AdapterFiles((folder / "adapter_model.safetensors").read_bytes(), config))
+
+
+def _texts(task: str, base: "GPT") -> "Texts":
+    """Return the texts that a task's losses are measured on, which no training has seen unless they are its facts."""
+    from compute.world.batches import texts_of
+
+    count = NEW_FACTS if task == "facts" else LOSS_TEXTS
+    return texts_of(ADAPTERS[task], "test", count, base.config.block_size)
 
 
 def _kept(task: str, base: "GPT", adapted: "GPT") -> Layer:
-    """Return the layer that the figure shows, and what it is given for one text."""
+    """Return the layer that the figure shows, and what it is given for some texts of the task."""
     from compute.adapters.layer import lora_layers
     from compute.adapters.merged_model import layer_input
-    from compute.text.batches import windows
 
     layer = dict(lora_layers(adapted))[LAYER]
-    x = layer_input(base, LAYER, windows(task, "validation", base.config.block_size)[:1, :-1])
+    tokens = _texts(task, base).tokens
+    some = -(-base.config.block_size // (tokens.shape[1] - 1))  # texts that fill a page of the figure
+    x = layer_input(base, LAYER, tokens[:some, :-1])[: base.config.block_size]
     tensors = (layer.base.weight, layer.lora_A, layer.lora_B, x)
     W, lora_A, lora_B, given = (tensor.detach().numpy() for tensor in tensors)
     return Layer(W, lora_A, lora_B, layer.scaling, given)
@@ -225,16 +270,25 @@ def _times(adapted: "GPT") -> dict[str, dict[str, dict[str, float]]]:
     """Return how long layer and model take for TEXTS texts, with the adapter beside and merged."""
     from compute.adapters.layer import merge
     from compute.adapters.merged_model import layer_input
-    from compute.text.batches import windows
 
     models: dict[str, nn.Module] = {"unmerged": adapted, "merged": merge(adapted)}
     layers = {name: model.get_submodule(LAYER) for name, model in models.items()}
     found: dict[str, dict[str, dict[str, float]]] = {"layer": {}, "model": {}}
     for number in TEXTS:
-        tokens = windows(TASKS[0], "validation", adapted.config.block_size)[:number, :-1]
+        tokens = _texts(TASKS[0], adapted).tokens[:number, :-1]
         found["layer"][str(number)] = _medians(layers, layer_input(merge(adapted), LAYER, tokens))
         found["model"][str(number)] = _medians(models, tokens)
     return found
+
+
+def _knows(model: "GPT") -> dict[str, float]:
+    """Return what a model knows of what the base knew."""
+    from compute.training.answers import base_loss, known
+    from compute.world.batches import right
+
+    asked = known("test", 128, 256, model.config.block_size)
+    shares = {name: float(np.mean(right(model, some))) for name, some in asked.items()}
+    return {"loss": base_loss(model, "test", 128), **shares}
 
 
 def _rounded(value: float | list[float]) -> float | list[float]:
@@ -245,26 +299,34 @@ def _rounded(value: float | list[float]) -> float | list[float]:
 
 
 def _make(_: list[str]) -> None:
-    from compute.adapters.merged_model import merged_losses
+    from compute.adapters.merged_model import merged_losses, worn
     from compute.model.checkpoint import load_base
 
     ways = [*itertools.product(TASKS, PRECISIONS, STRENGTHS)]
-    base, bar = load_base(), Bar(len(TASKS) + len(ways))
-    adapted, layers, states = {}, {}, {}
-    for task in TASKS:
-        adapted[task] = _trained(task, base)
-        layers[task] = _kept(task, base, adapted[task])
-        bar.did(task)
+    wearing = [*itertools.product(TASKS, PRECISIONS, ("none", *ROUNDING))]
+    base, bar = load_base(WORLD), Bar(len(ways) + len(wearing))
+    adapted = {task: _adapted(task, base) for task in TASKS}
+    layers = {task: _kept(task, base, model) for task, model in adapted.items()}
+    texts = {task: _texts(task, base) for task in TASKS}
+    states: dict[str, dict[str, Any]] = {}
+    known: dict[str, dict[str, Any]] = {}
     for task, precision, strength in ways:
         second = next(other for other in TASKS if other != task)
         numbers = weight_numbers(layers[task], layers[second], precision, strength)
-        losses = merged_losses(base, adapted, (task, second), precision, strength)
+        models, some = [adapted[task], adapted[second]], [texts[task], texts[second]]
+        losses = merged_losses(base, models, some, precision, strength)
         key = state_key(task, precision, strength)
         states[key] = {name: _rounded(value) for name, value in {**numbers, **losses}.items()}
         bar.did(f"{key}: {losses['unmerged']:.4f} beside, {losses['merged']:.4f} merged")
-    save_record(FILE, Record(layers, states, _times(adapted[TASKS[0]]), recorded_here()))
+    for task, precision, way in wearing:
+        cycles, how = (0, ROUNDING[0]) if way == "none" else (CYCLES[-1], way)
+        found = _knows(worn(base, adapted[task], precision, cycles, how))
+        key = worn_key(task, precision, way)
+        known[key] = {name: _rounded(value) for name, value in found.items()}
+        bar.did(f"{key}: {found}")
+    save_record(FILE, Record(layers, states, known, _times(adapted[TASKS[0]]), recorded_here()))
 
 
-RECIPE = Recipe("merging", __doc__, 2, (FILE, FILE.with_suffix(".json")), _make, after=("runs",))
+RECIPE = Recipe("merging", __doc__, 2, (FILE, FILE.with_suffix(".json")), _make, after=("mixing",))
 if __name__ == "__main__":
     RECIPE.run()

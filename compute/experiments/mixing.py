@@ -1,54 +1,115 @@
-"""What mixes of three adapters do, and the adapters.
+"""What mixes of two adapters do: in which voice the model then writes, what it gets right, and which facts it answers.
 
-The recorded runs with r = 4 are trained again, about 10 seconds each, and an adapter whose losses are not the recorded
-ones is refused. Then 157 models are measured, each on 400 sentences of its own, which takes most of the time.
+The base of the world learns the legal, the medical and the code voice, which it has read, the formal voice, which it
+has not, and facts about people whom it has not read of. The facts are learned from questions, and half of each step's
+texts are the base's own, so that the model goes on writing. Each adapter's learning rate is the best of the first seed
+on validation, from a grid in whose middle it lies. Then mixes of two of them write texts and answer questions: those of
+the first seed at every weight in every way of mixing, those of the other seeds at a few. Each model writes with the
+same throws of the dice. A recording that is stopped goes on where it was when the command is given again.
 """
 
 import hashlib
-import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.adapters.mixing import LOSSES, METHODS, VOICES_MIXED, Factors, Layers, Measured
-from compute.experiments.making import Bar, Recipe, finished
-from compute.experiments.runs import load
-from compute.numbers.files import FileRefused, read_adapter
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.text.voices import NO_VOICE, VOICES
+from compute.adapters.mixing import METHODS, Layers, read_factors
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
+from compute.experiments.tasks import Apart
+from compute.numbers.bounds import one_of
+from compute.numbers.interval import of_mean
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
+from compute.world.tasks import FACTS
+from compute.world.voices import NO_VOICE, SHARED, VOICES
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
 
 FOLDER = RECORDS / "mixing"
-WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # besides 0, which leaves an adapter out
+KEPT = RECORDS / "mixing.unfinished"  # a folder: the runs, the adapters, the mixes
+ADAPTERS = {
+    **{voice: f"{voice} voice" for voice in ("legal", "medical", "code", "formal")},
+    "facts": FACTS,
+}  # and what each learned, one of `compute.world.tasks.TASKS`
+MIXED = ("legal", "code", "formal", "facts")  # those that the figure mixes
+WEIGHTS = (0.5, 1.0, 1.5)  # besides 0, which leaves an adapter out
 MEASURED_METHODS = ("products", "factors", "svd")  # "concatenation" gives the same weights as "products"
 R = 4
-SENTENCES, SEED = 400, 0  # a share of one half is then known to within 5 in 100
-SAME_LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
-DECIMALS = 4  # of losses
+SEEDS = (0, 1, 2, 3, 4)
+RATES = {**dict.fromkeys(ADAPTERS, (3e-4, 1e-3, 3e-3, 1e-2)), "facts": (1e-3, 3e-3, 1e-2, 3e-2)}
+STEPS = {"legal": 150, "medical": 150, "code": 150, "formal": 200, "facts": 300}
+NEW_FACTS, BATCH_SIZE = 128, {"facts": 64}
+OLD_SHARE = 0.5  # of the texts of a step in which facts are learned
+TEXTS, WORDS, DICE = 64, 40, 0  # that each model writes, words of each, and the seed of its throws
+TOLD = tuple(voice for voice in VOICES if voice != "mirror")  # no mix was ever given that voice
+LETTERS = {**{voice: voice[0] for voice in TOLD}, SHARED: "q", NO_VOICE: "n", "mirror": "n"}
+LOSSES = (*MIXED, "base")
+DECIMALS = 4
 
 
 class Mix(NamedTuple):
-    """Name a mix: which adapters, in the order of VOICES_MIXED, their weights above 0, and the method.
+    """Name a mix: which adapters, in the order of MIXED, their weights above 0, and the method.
 
     Attributes
     ----------
-    voices : tuple of str
-        None for the base alone, one or two of VOICES_MIXED.
+    names : tuple of str
+        None for the base alone, one or two of MIXED.
     weights : tuple of float
         One of WEIGHTS for each.
     method : str
-        One of MEASURED_METHODS; "products" where there are not two adapters.
+        One of MEASURED_METHODS, "products" where there are not two adapters; or "noise" for one adapter with a random
+        one of its size beside it, both at weight 1.
     """
 
-    voices: tuple[str, ...]
+    names: tuple[str, ...]
     weights: tuple[float, ...]
     method: str
+
+
+class Measured(NamedTuple):
+    """Hold what was measured of a model.
+
+    Attributes
+    ----------
+    told : tuple of str
+        For each text that it wrote a letter for each whole sentence: LETTERS of its voice, a capital where the
+        sentence can be said there.
+    losses : dict of str to float
+        On texts that nothing was trained on of each of LOSSES, of the new facts on all of them: in nats per word that
+        is learned.
+    facts : float
+        Share of the new facts that it answers rightly.
+    old : float
+        Share of the facts that the base knew.
+    samples : tuple of str
+        Beginnings of texts, and questions on new facts with its answers; none for seeds after the first.
+    """
+
+    told: tuple[str, ...]
+    losses: dict[str, float]
+    facts: float
+    old: float
+    samples: tuple[str, ...]
+
+    def shares(self, voice: str) -> list[float]:
+        """Return for each text how many of its sentences are in a voice of TOLD, or in none.
+
+        Questions do not count, which every voice asks alike. A text without anything else is in no voice.
+        """
+        letter, asked = LETTERS[voice], LETTERS[SHARED]
+        found = []
+        for text in self.told:
+            said = [each for each in text.lower() if each != asked] or [LETTERS[NO_VOICE]]
+            found.append(said.count(letter) / len(said))
+        return found
+
+    def right(self) -> list[float]:
+        """Return for each text how many of its sentences can be said where they stand."""
+        return [sum(map(str.isupper, text)) / max(1, len(text)) for text in self.told]
 
 
 class Record(NamedTuple):
@@ -56,38 +117,69 @@ class Record(NamedTuple):
 
     Attributes
     ----------
-    sentences : int
-        Written by each model.
-    seed : int
-        Of the dice, the same for each model.
     recorded : str
         When and on what.
-    mixes : dict of Mix to Measured
-        One for each of `every_mix`.
+    rates : dict of str to float
+        Learning rate of each adapter.
+    tried : dict of str to dict of str to (float or None)
+        What it was chosen by: by adapter and rate, the loss of the first seed on validation texts; of the facts the
+        mean of theirs and of that on the base's own texts.
+    mixes : dict of (int, Mix) to Measured
+        By seed and mix: `every_mix` of the first seed, `repeated` of the others.
     """
 
-    sentences: int
-    seed: int
     recorded: str
-    mixes: Mapping[Mix, Measured]
+    rates: Mapping[str, float]
+    tried: Mapping[str, Mapping[str, float | None]]
+    mixes: Mapping[tuple[int, Mix], Measured]
+
+    def of(self, mix: Mix) -> list[Measured]:
+        """Return what was measured of a mix, by seed: of all SEEDS if it is one of `repeated`."""
+        return [self.mixes[seed, mix] for seed in SEEDS if (seed, mix) in self.mixes]
 
 
 def every_mix() -> list[Mix]:
-    """Return the mixes that are measured.
+    """Return the mixes that are measured with the adapters of the first seed.
 
     Returns
     -------
     list of Mix
-        The base alone, each adapter alone at each weight, and each pair at all weights in each method.
+        The base alone, each adapter alone at each weight, each pair at all weights in each method; then those of
+        `repeated` that are none of these.
 
     Examples
     --------
-    >>> len(every_mix()), every_mix()[-1]
-    (157, Mix(voices=('medical', 'code'), weights=(1.0, 1.0), method='svd'))
+    >>> len(every_mix()), every_mix()[174]
+    (179, Mix(names=('formal', 'facts'), weights=(1.5, 1.5), method='svd'))
     """
-    alone = [Mix((voice,), (weight,), "products") for voice in VOICES_MIXED for weight in WEIGHTS]
-    pairs = product(combinations(VOICES_MIXED, 2), MEASURED_METHODS, product(WEIGHTS, repeat=2))
-    return [Mix((), (), "products"), *alone, *(Mix(voices, ws, method) for voices, method, ws in pairs)]
+    alone = [Mix((name,), (weight,), "products") for name in MIXED for weight in WEIGHTS]
+    pairs = product(combinations(MIXED, 2), MEASURED_METHODS, product(WEIGHTS, repeat=2))
+    grid = [Mix((), (), "products"), *alone, *(Mix(names, ws, method) for names, method, ws in pairs)]
+    return [*grid, *(mix for mix in repeated() if mix not in grid)]
+
+
+def repeated() -> list[Mix]:
+    """Return the mixes that are measured with the adapters of every seed.
+
+    Returns
+    -------
+    list of Mix
+        Each adapter alone at weight 1 and with a random one beside it, each pair at half weight and, in each method,
+        at full weight.
+
+    Examples
+    --------
+    >>> len(repeated())
+    32
+    """
+    alone = [Mix((name,), (1.0,), method) for method in ("products", "noise") for name in MIXED]
+    pairs = [*combinations(MIXED, 2)]
+    half = [Mix(names, (0.5, 0.5), "products") for names in pairs]
+    return [
+        *alone,
+        *half,
+        *(Mix(names, (1.0, 1.0), method) for names in pairs for method in MEASURED_METHODS),
+    ]
 
 
 def mix_of(weights: Mapping[str, float], method: str) -> Mix:
@@ -117,26 +209,47 @@ def mix_of(weights: Mapping[str, float], method: str) -> Mix:
 
     Examples
     --------
-    >>> mix_of({"medical": 0.5, "legal": 1, "code": 0}, "concatenation")
-    Mix(voices=('legal', 'medical'), weights=(1.0, 0.5), method='products')
+    >>> mix_of({"facts": 0.5, "legal": 1, "code": 0}, "concatenation")
+    Mix(names=('legal', 'facts'), weights=(1.0, 0.5), method='products')
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
-    used = [voice for voice in VOICES_MIXED if weights.get(voice, 0)]
+    one_of("method", method, METHODS)
+    used = [name for name in MIXED if weights.get(name, 0)]
     same = len(used) < 2 or method == "concatenation"
-    mix = Mix(tuple(used), tuple(float(weights[v]) for v in used), "products" if same else method)
-    if not weights.keys() <= set(VOICES_MIXED) or mix not in every_mix():
+    mix = Mix(tuple(used), tuple(float(weights[name]) for name in used), "products" if same else method)
+    if not weights.keys() <= set(MIXED) or mix not in every_mix():
         raise ValueError(f"no such mix is measured: {weights}.")
     return mix
 
 
-def load_factors(voice: str, folder: Path = FOLDER) -> Layers:
-    """Return one of the adapters that are mixed.
+def apart(one: Sequence[float], other: Sequence[float]) -> Apart:
+    """Return how much higher one list is than another, pair by pair.
 
     Parameters
     ----------
-    voice : str
-        One of VOICES_MIXED.
+    one, other : sequence of float
+        Of two models that share what each entry stands for: a text's throws of the dice, or a seed.
+
+    Returns
+    -------
+    Apart
+        The mean of the differences, and its 95 % interval.
+
+    Examples
+    --------
+    >>> apart([0.5, 1.0, 0.9], [0.0, 0.5, 0.4]).verdict
+    'above'
+    """
+    differences = [a - b for a, b in zip(one, other, strict=True)]
+    return Apart(fmean(differences), *of_mean(differences))
+
+
+def load_factors(name: str, folder: Path = FOLDER) -> Layers:
+    """Return one of the adapters of the first seed.
+
+    Parameters
+    ----------
+    name : str
+        A key of ADAPTERS.
     folder : Path
         Where the folders of the adapters are. If left out, assets/recorded/mixing.
 
@@ -160,19 +273,8 @@ def load_factors(voice: str, folder: Path = FOLDER) -> Layers:
     >>> len(factors), factors["blocks.0.attention.q_proj"].r
     (18, 4)
     """
-    if voice not in VOICES_MIXED:
-        raise ValueError(f"voice must be one of {', '.join(VOICES_MIXED)}, got {voice!r}.")
-    try:
-        config = json.loads((folder / voice / "adapter_config.json").read_text(encoding="utf-8"))
-        scaling = config["lora_alpha"] / config["r"]
-        layers = read_adapter((folder / voice / "adapter_model.safetensors").read_bytes()).layers
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, KeyError, FileRefused):
-        fault = "is damaged"
-    else:
-        return {name: Factors(layer.lora_B, layer.lora_A, scaling) for name, layer in layers.items()}
-    raise ValueError(f"The adapter {voice} {fault}. Run `python -m compute.experiments.mixing`.")
+    one_of("name", name, ADAPTERS)
+    return read_factors(folder / name, "mixing")
 
 
 def adapter_sums(folder: Path = FOLDER) -> dict[str, str]:
@@ -191,11 +293,11 @@ def adapter_sums(folder: Path = FOLDER) -> dict[str, str]:
     Examples
     --------
     >>> sorted(adapter_sums())
-    ['code', 'legal', 'medical']
+    ['code', 'facts', 'formal', 'legal', 'medical']
     """
     return {
-        voice: hashlib.sha256((folder / voice / "adapter_model.safetensors").read_bytes()).hexdigest()
-        for voice in VOICES_MIXED
+        name: hashlib.sha256((folder / name / "adapter_model.safetensors").read_bytes()).hexdigest()
+        for name in ADAPTERS
     }
 
 
@@ -220,89 +322,238 @@ def load_record(folder: Path = FOLDER) -> Record:
 
     Examples
     --------
-    >>> record = load_record()
-    >>> sum(record.mixes[mix_of({"legal": 1}, "products")].counts.values()) == record.sentences
-    True
+    >>> legal = load_record().of(mix_of({"legal": 1}, "products"))
+    >>> len(legal), min(fmean(each.shares("legal")) for each in legal) > 0.9
+    (5, True)
     """
 
     def build(data: dict[str, Any]) -> Record:
         if data["adapters"] != adapter_sums(folder):
             raise NotWhole("was measured with other adapters")
         mixes = dict(map(_read, data["mixes"]))
-        record = Record(data["sentences"], data["seed"], data["recorded"], mixes)
-        if mixes.keys() != set(every_mix()) or not all(
-            _is_whole(each, record.sentences) for each in mixes.values()
-        ):
+        wanted = [(seed, mix) for seed in SEEDS for mix in (repeated() if seed else every_mix())]
+        if [*mixes] != wanted or not all(map(_is_whole, mixes.values())):
             raise NotWhole
-        return record
+        if set(data["rates"]) != set(ADAPTERS) or set(data["tried"]) != set(ADAPTERS):
+            raise NotWhole
+        return Record(data["recorded"], data["rates"], data["tried"], mixes)
 
-    return read_record(folder / "measured.json", "mixing", build)
+    return read_record(folder / "measured.json", "mixing", build, WORLD)
 
 
-def _read(row: dict[str, Any]) -> tuple[Mix, Measured]:
-    mix = Mix(tuple(row["voices"]), tuple(map(float, row["weights"])), row["method"])
-    return mix, Measured(
-        dict(row["counts"]), dict(row["losses"]), tuple((voice, text) for voice, text in row["samples"])
+def _read(row: dict[str, Any]) -> tuple[tuple[int, Mix], Measured]:
+    mix = Mix(tuple(row["names"]), tuple(map(float, row["weights"])), row["method"])
+    told = Measured(
+        tuple(row["told"].split(" ")), dict(row["losses"]), row["facts"], row["old"], tuple(row["samples"])
+    )
+    return (row["seed"], mix), told
+
+
+def _is_whole(measured: Measured) -> bool:
+    known = {*LETTERS.values()}
+    return (
+        len(measured.told) == TEXTS
+        and all({*text.lower()} <= known for text in measured.told)
+        and tuple(measured.losses) == LOSSES
+        and all(isinstance(loss, float) and loss > 0 for loss in measured.losses.values())
+        and 0 <= measured.facts <= 1
+        and 0 <= measured.old <= 1
+        and all(isinstance(text, str) and text for text in measured.samples)
     )
 
 
-def _is_whole(measured: Measured, sentences: int) -> bool:
-    counts, losses, samples = measured
-    return (
-        set(counts) == {*VOICES, NO_VOICE}
-        and all(isinstance(count, int) and count >= 0 for count in counts.values())
-        and sum(counts.values()) == sentences > 0
-        and tuple(losses) == LOSSES
-        and all(isinstance(loss, float) and loss > 0 for loss in losses.values())
-        and len(samples) > 0
-        and all(voice in counts and isinstance(text, str) and text for voice, text in samples)
+def config_of(name: str, rate: float, seed: int) -> TrainConfig:
+    """Return the run in which an adapter was trained.
+
+    Parameters
+    ----------
+    name : str
+        A key of ADAPTERS.
+    rate : float
+        Learning rate.
+    seed : int
+        One of SEEDS.
+
+    Returns
+    -------
+    TrainConfig
+        With alpha = 2 r, on every linear layer.
+
+    Examples
+    --------
+    >>> config = config_of("facts", 3e-3, 0)
+    >>> config.n_texts, config.base_share
+    (128, 0.5)
+    """
+    learned: dict[str, Any] = {"n_texts": NEW_FACTS, "base_share": OLD_SHARE} if name == "facts" else {}
+    return TrainConfig(
+        task=ADAPTERS[name],
+        r=R,
+        alpha=2 * R,
+        learning_rate=rate,
+        steps=STEPS[name],
+        batch_size=BATCH_SIZE.get(name, TrainConfig.batch_size),
+        seed=seed,
+        **learned,
     )
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _train_adapter(voice: str, base: "GPT") -> str:
-    """Train a recorded run again, write its adapter, and tell its loss."""
-    run = load(voice, R)
-    end = finished(TrainConfig(**run.config), base)
-    loss, recorded = end.evaluation.validation_loss, run.validation_loss[-1]
-    if abs(loss - recorded) > SAME_LOSS:
-        sys.exit(f"{voice}: loss {loss:.4f}, recorded {recorded:.4f}: make runs first.")
-    folder = FOLDER / voice
+class _Measuring(NamedTuple):
+    """Say which mix of which adapters: by seed, with the rate at which each was trained."""
+
+    seed: int
+    mix: Mix
+    rates: tuple[float, ...]
+
+
+def _place(config: TrainConfig) -> Path:
+    """Return where the adapter of a run is kept until all is measured."""
+    return KEPT / f"{config.task}, {config.learning_rate:g}, {config.seed}"
+
+
+def _trained(config: TrainConfig) -> float | None:
+    """Train an adapter, keep it, and return the loss by which its rate is chosen."""
+    import math
+
+    import torch
+
+    from compute.adapters.peft_format import save_adapter
+    from compute.model.checkpoint import load_base
+    from compute.training.answers import base_loss
+    from compute.training.loop import prepare, updates
+    from compute.world.batches import texts_of
+
+    base = load_base(WORLD)
+    model = prepare(config, base)
+    for loss in updates(model, config):
+        if not math.isfinite(loss):
+            return None
+    files, folder = save_adapter(model), _place(config)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "adapter_model.safetensors").write_bytes(end.weights)
-    (folder / "adapter_config.json").write_text(str(end.adapter_config), encoding="utf-8")
-    return f"{voice}: loss {loss:.4f}"
+    (folder / "adapter_model.safetensors").write_bytes(files.weights)
+    (folder / "adapter_config.json").write_text(files.config, encoding="utf-8")
+    learns_facts = config.task == FACTS
+    texts = texts_of(config.task, "validation", NEW_FACTS if learns_facts else 128, base.config.block_size)
+    with torch.no_grad():
+        found = model.loss(*texts).item()
+    return (found + base_loss(model, "validation", 128)) / 2 if learns_facts else found
+
+
+def _mixed(asked: _Measuring) -> "GPT":
+    """Return the model that a mix makes of the base."""
+    import numpy as np
+
+    from compute.adapters.mixed_model import mixed_model
+    from compute.adapters.mixing import random_like
+    from compute.model.checkpoint import load_base
+
+    seed, (names, weights, method), rates = asked
+    folders = [_place(config_of(name, rate, seed)) for name, rate in zip(names, rates, strict=True)]
+    adapters = [read_factors(folder, "mixing") for folder in folders]
+    if method == "noise":
+        adapters.append(random_like(adapters[0], np.random.default_rng(seed)))
+        weights, method = (*weights, 1.0), "products"
+    return mixed_model(load_base(WORLD), adapters, weights, method)
+
+
+def measure(model: "GPT", shown: bool) -> Measured:
+    """Return in which voices a model writes, what of it can be said, and what it answers.
+
+    Parameters
+    ----------
+    model : GPT
+        A model of the world, on the CPU.
+    shown : bool
+        Whether samples are kept.
+
+    Returns
+    -------
+    Measured
+        Of TEXTS texts that it writes, of 64 test texts of each voice and of the base's own, of all new facts, and of
+        three facts about each of those whom the base knows.
+
+    Examples
+    --------
+    >>> from compute.model.checkpoint import load_base
+    >>> found = measure(load_base(WORLD), shown=True)
+    >>> found.old > 0.95, found.facts < 0.2, fmean(found.shares("plain")) > 0.4
+    (True, True, True)
+    """
+    import torch
+
+    from compute.training.answers import base_loss, known, samples, told, write_texts
+    from compute.world.batches import right, texts_of
+    from compute.world.tasks import new_facts
+
+    block_size = model.config.block_size
+    written = write_texts(model, TEXTS, DICE, WORDS)
+    said = [told("legal voice", text) for text in written]
+    letters = [
+        "".join(LETTERS[each.voice].upper() if each.true else LETTERS[each.voice] for each in text)
+        for text in said
+    ]
+    losses = {}
+    with torch.no_grad():
+        for name in MIXED:
+            texts = texts_of(ADAPTERS[name], "test", NEW_FACTS if name == "facts" else 64, block_size)
+            losses[name] = model.loss(*texts).item()
+    losses["base"] = base_loss(model, "test", 64)
+    facts = fmean(right(model, new_facts(NEW_FACTS)))
+    old = fmean(right(model, known("test", 1, 256, block_size)["facts"]))
+    rounded = {name: round(loss, DECIMALS) for name, loss in losses.items()}
+    seen = (*samples(model, "legal voice", written), *samples(model, FACTS, written)) if shown else ()
+    return Measured(tuple(text or LETTERS[NO_VOICE] for text in letters), rounded, facts, old, seen)
+
+
+def _measured(asked: _Measuring) -> dict[str, Any]:
+    found = measure(_mixed(asked), shown=asked.seed == SEEDS[0])
+    shares = {name: round(getattr(found, name), DECIMALS) for name in ("facts", "old")}
+    row = {"seed": asked.seed, **asked.mix._asdict(), "told": " ".join(found.told), "losses": found.losses}
+    return {**row, **shares, "samples": found.samples}
+
+
+def _told(asked: _Measuring, row: dict[str, Any]) -> str:
+    return f"{asked.seed}, {asked.mix}: facts {row['facts']}, {row['told'][:20]}"
 
 
 def _make(_: list[str]) -> None:
-    from compute.adapters.mixed_model import measure, mixed_model
-    from compute.model.checkpoint import load_base
+    import shutil
 
-    base, mixes = load_base(), every_mix()
-    bar = Bar(len(VOICES_MIXED) + len(mixes))
-    for voice in VOICES_MIXED:
-        bar.did(_train_adapter(voice, base))
-    adapters = {voice: load_factors(voice) for voice in VOICES_MIXED}
-    rows = []
-    for mix in mixes:
-        model = mixed_model(base, [adapters[voice] for voice in mix.voices], mix.weights, mix.method)
-        measured = measure(model, SENTENCES, SEED)
-        losses = {voice: round(loss, DECIMALS) for voice, loss in measured.losses.items()}
-        rows.append({**mix._asdict(), **measured._replace(losses=losses)._asdict()})
-        used = {voice: count for voice, count in measured.counts.items() if count}
-        bar.did(f"{mix.method} {mix.voices} {mix.weights}: {used}")
-    about = {
-        "sentences": SENTENCES,
-        "seed": SEED,
+    KEPT.mkdir(exist_ok=True)
+    with processes() as pool:
+        best = at_best_rate(
+            KEPT / "runs",
+            RATES,
+            SEEDS,
+            config_of,
+            _trained,
+            lambda loss: loss,
+            min,
+            pool,
+            lambda config, loss: f"{config.task}, {config.learning_rate:g}, seed {config.seed}: {loss}",
+        )
+        wanted = [
+            _Measuring(seed, mix, tuple(best[name].rate for name in mix.names))
+            for seed in SEEDS
+            for mix in (repeated() if seed else every_mix())
+        ]
+        found = kept_runs(KEPT / "mixes", wanted, _measured, Bar(len(wanted)), pool, _told)
+    for name, each in best.items():
+        shutil.copytree(_place(config_of(name, each.rate, SEEDS[0])), FOLDER / name, dirs_exist_ok=True)
+    data = {
         "recorded": recorded_here(),
+        "rates": {name: each.rate for name, each in best.items()},
+        "tried": {name: each.tried for name, each in best.items()},
         "adapters": adapter_sums(),
-        "mixes": rows,
+        "mixes": [found[each] for each in wanted],
     }
-    write_record(FOLDER / "measured.json", about)
+    write_record(FOLDER / "measured.json", data, WORLD)
+    shutil.rmtree(KEPT)
 
 
-RECIPE = Recipe("mixing", __doc__, 4, (FOLDER,), _make, after=("runs",))
+RECIPE = Recipe("mixing", __doc__, 10, (FOLDER,), _make, after=("world",))
 if __name__ == "__main__":
     RECIPE.run()

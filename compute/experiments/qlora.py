@@ -1,51 +1,74 @@
-"""LoRA on a quantised base: what the few bits cost before, and what is learned on them.
+"""LoRA on a quantised base of the world: what the few bits cost before, and what is learned on them.
 
-The unchanged base is measured in each format with blocks of six sizes. Then the lab's usual run is trained on two
-tasks, six formats and three seeds: 36 runs of about ten seconds. The same machine gives the same numbers; only date
-and seconds differ.
+The base is asked for its facts in each format, with scales for blocks of six sizes. Then LoRA with r = 4 learns a skill
+and new facts on the base in each format, at the learning rate that is best for the validation texts of the first seed;
+all five seeds at that rate are reported on test. All cores are used, and a recording that is stopped goes on where it
+was when the command is given again.
 """
 
-import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe
-from compute.numbers.quantising import BLOCK, FLOAT32
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
-from compute.training.config import BASE_FORMATS, Result, StepRecord, TrainConfig
+from compute.experiments.forgetting import TASKS
+from compute.experiments.making import Recipe, at_best_rate, processes
+from compute.numbers.interval import Apart, apart
+from compute.numbers.quantising import FLOAT32
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.training.config import BASE_FORMATS, TrainConfig
+from compute.world.tasks import FACTS, SKILL, asked
 
 if TYPE_CHECKING:
-    from compute.adapters.peft_format import AdapterFiles
     from compute.model.gpt import GPT
 
-FILE = RECORDS / "qlora.json"
-LEARNED_TASKS = ("legal", "new language")  # one that the base has read a little of, one that it has not
+PATH = RECORDS / "qlora.json"
+KEPT = PATH.with_suffix(".unfinished")  # a line a run
+LEARNED = (SKILL, FACTS)
 BLOCKS = (16, 32, 64, 128, 256, 4096)  # the last is a whole square matrix
-SEEDS = (0, 1, 2)
-DECIMALS = 4  # of losses, in nats
-STEPS = tuple(range(0, TrainConfig.steps + 1, 50))
+R = 4
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+SEEDS = (0, 1, 2, 3, 4)
+QUESTIONS = 384  # of the skill, on test stories; of new facts all are asked
+DECIMALS = 4
 
 
-class QuantisedRun(NamedTuple):
-    """Hold one finetuning on a base in some format. Losses in nats per token.
+@dataclass(frozen=True)
+class OnFormat:
+    """Hold the runs on a base in some format. All but the rates and losses are shares of right answers.
 
     Attributes
     ----------
-    validation_loss : list of float
-        On texts of the task, after each of STEPS; the first is that of the base as it is stored.
-    base_loss : list of float
-        The same on texts of the base's own voices.
-    requantised : float
-        On the task, when delta_w was added to the base at the end and the sum stored in the format again.
-    moved : float
+    task : str
+        One of LEARNED.
+    base_format : str
+        One of `compute.training.config.BASE_FORMATS`.
+    rate : float
+        The learning rate: the best of `tried`.
+    tried : dict of str to (float or None)
+        Loss of the first seed on validation texts by rate, in nats per answer.
+    right : list of float
+        On the task, in the order of SEEDS, as the next three.
+    facts : list of float
+        On facts that the base knew.
+    requantised : list of float
+        On the task, when delta_w was added to the base in the end and the sum stored in the format again.
+    moved : list of float
         On the task, with the adapter that was trained with the same seed on the float32 base.
     """
 
-    validation_loss: list[float]
-    base_loss: list[float]
-    requantised: float
-    moved: float
+    task: str
+    base_format: str
+    rate: float
+    tried: dict[str, float | None]
+    right: list[float]
+    facts: list[float]
+    requantised: list[float]
+    moved: list[float]
+
+
+PER_SEED = ("right", "facts", "requantised", "moved")
 
 
 class Recorded(NamedTuple):
@@ -55,100 +78,84 @@ class Recorded(NamedTuple):
     ----------
     recorded : str
         When and on what.
-    seconds : float
-        It took.
     stored : dict of str to list of float
-        Loss of the unchanged base on its own voices, by format, one for each of BLOCKS.
-    noise : dict of str to list of float
-        The same with Gaussian noise as large as the rounding to the format in blocks of 64, one for each of SEEDS.
-    runs : dict of str to dict of str to list of QuantisedRun
-        By task and format, one for each of SEEDS.
+        Share of its facts that the unchanged base has right, by format, one for each of BLOCKS.
+    before : dict of str to dict of str to float
+        Share of a task's answers that it has right, by task and format in blocks of 64.
+    runs : list of OnFormat
+        By task, then by format.
     """
 
     recorded: str
-    seconds: float
     stored: dict[str, list[float]]
-    noise: dict[str, list[float]]
-    runs: dict[str, dict[str, list[QuantisedRun]]]
+    before: dict[str, dict[str, float]]
+    runs: list[OnFormat]
+
+    def of(self, task: str, base_format: str) -> OnFormat:
+        """Return the runs on a format."""
+        [found] = [each for each in self.runs if (each.task, each.base_format) == (task, base_format)]
+        return found
+
+    def apart(self, task: str, base_format: str, what: str = "right") -> Apart:
+        """Return how much more there is of one of PER_SEED than is right on the float32 base, seed by seed."""
+        return apart(getattr(self.of(task, base_format), what), self.of(task, FLOAT32).right)
 
 
-def config_of(task: str, base_format: str, seed: int) -> TrainConfig:
+def plan() -> list[tuple[str, str]]:
+    """Return every task with every format.
+
+    Returns
+    -------
+    list of (str, str)
+        By task, then by format.
+
+    Examples
+    --------
+    >>> plan()[:2], len(plan())
+    ([('who had it first', 'float32'), ('who had it first', 'nf4')], 12)
+    """
+    return [(task, base_format) for task in LEARNED for base_format in BASE_FORMATS]
+
+
+def config_of(task: str, base_format: str, rate: float, seed: int) -> TrainConfig:
     """Return what a recorded run was asked for.
 
     Parameters
     ----------
     task : str
-        One of LEARNED_TASKS.
+        One of LEARNED.
     base_format : str
         One of `compute.training.config.BASE_FORMATS`.
+    rate : float
+        One of RATES.
     seed : int
         One of SEEDS.
 
     Returns
     -------
     TrainConfig
-        The usual run, with r = 4, but for these three.
+        With alpha = 2 r.
 
     Examples
     --------
-    >>> config_of("legal", "nf4", 0).base_format
-    'nf4'
+    >>> config = config_of("new facts", "nf4", 3e-3, 0)
+    >>> config.base_format, config.alpha
+    ('nf4', 8)
     """
-    return TrainConfig(task=task, base_format=base_format, seed=seed)
-
-
-def final_losses(runs: list[QuantisedRun]) -> list[float]:
-    """Return the loss on the task at the end of each run.
-
-    Parameters
-    ----------
-    runs : list of QuantisedRun
-        Of all seeds.
-
-    Returns
-    -------
-    list of float
-        In nats per token, in their order.
-
-    Examples
-    --------
-    >>> len(final_losses(load_qlora().runs["legal"]["nf4"]))
-    3
-    """
-    return [run.validation_loss[-1] for run in runs]
-
-
-def stored_loss(base_format: str, block: int = BLOCK) -> float:
-    """Return the loss of the unchanged base on its own voices, stored in a format.
-
-    Parameters
-    ----------
-    base_format : str
-        One of `compute.training.config.BASE_FORMATS`.
-    block : int
-        One of BLOCKS.
-
-    Returns
-    -------
-    float
-        In nats per token.
-
-    Examples
-    --------
-    >>> stored_loss("int2") > stored_loss("float32")
-    True
-    """
-    return load_qlora().stored[base_format][BLOCKS.index(block)]
+    common: dict[str, Any] = TASKS[task]
+    return TrainConfig(
+        task=task, base_format=base_format, r=R, alpha=2 * R, learning_rate=rate, seed=seed, **common
+    )
 
 
 @cache
-def load_qlora(path: Path = FILE) -> Recorded:
+def load_qlora(path: Path = PATH) -> Recorded:
     """Return what was recorded.
 
     Parameters
     ----------
     path : Path
-        Name of the file.
+        Name of the file. If left out, the one in assets/recorded.
 
     Returns
     -------
@@ -166,28 +173,20 @@ def load_qlora(path: Path = FILE) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.qlora`.
     """
-    return read_record(path, "qlora", _built)
+    return read_record(path, "qlora", _built, WORLD)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
-    runs = {
-        task: {form: [QuantisedRun(**run) for run in seeds] for form, seeds in formats.items()}
-        for task, formats in data.pop("runs").items()
-    }
+    runs = [OnFormat(**each) for each in data.pop("runs")]
     recorded = Recorded(runs=runs, **data)
-    tables: list[dict] = [recorded.stored, recorded.noise, *runs.values()]
+    tables: list[dict[str, Any]] = [recorded.stored, *recorded.before.values()]
+    lists = (getattr(each, name) for each in runs for name in PER_SEED)
     whole = (
-        tuple(runs) == LEARNED_TASKS
+        [(each.task, each.base_format) for each in runs] == plan()
+        and tuple(recorded.before) == LEARNED
         and all(tuple(table) == BASE_FORMATS for table in tables)
-        and all(len(losses) == len(BLOCKS) for losses in recorded.stored.values())
-        and all(len(losses) == len(SEEDS) for losses in recorded.noise.values())
-        and all(len(seeds) == len(SEEDS) for formats in runs.values() for seeds in formats.values())
-        and all(
-            len(run.validation_loss) == len(run.base_loss) == len(STEPS)
-            for formats in runs.values()
-            for seeds in formats.values()
-            for run in seeds
-        )
+        and all(len(shares) == len(BLOCKS) for shares in recorded.stored.values())
+        and all(len(shares) == len(SEEDS) for shares in lists)
     )
     if not whole:
         raise NotWhole
@@ -197,83 +196,95 @@ def _built(data: dict[str, Any]) -> Recorded:
 # Reading needs no torch: whatever loads it is imported where something is recorded.
 
 
-def _loss_of(model: "GPT", task: str) -> float:
-    """Return the loss on texts of a task."""
-    from compute.training.loop import evaluate
+def _right(model: "GPT", task: str) -> float:
+    """Return the share of a task's test answers that a model has right."""
+    from compute.world.batches import right
 
-    return round(evaluate(model, task).validation_loss, DECIMALS)
+    count = TASKS[task].get("n_texts", QUESTIONS)
+    return round(fmean(right(model, asked(task, "test", count, model.config.block_size))), DECIMALS)
 
 
-def _finetuned(
-    config: TrainConfig, base: "GPT", plain: "AdapterFiles | None"
-) -> tuple[QuantisedRun, "AdapterFiles"]:
-    """Return a run and its adapter; `plain` is the one that was trained on the base as it is, None in that run."""
+def _run(config: TrainConfig) -> dict[str, Any]:
+    """Return what came of a run; of one on the float32 base also what its adapter does on all others."""
     from compute.adapters.layer import merge
-    from compute.adapters.peft_format import AdapterFiles, load_adapter
+    from compute.adapters.peft_format import load_adapter, save_adapter
+    from compute.model.checkpoint import load_base
     from compute.model.quantised import quantised_model
-    from compute.training.loop import train
+    from compute.training.loop import prepare, updates
+    from compute.training.short_runs import measured_on
 
-    evaluations = []
-    for record in train(config, base):
-        if isinstance(record, StepRecord | Result) and record.evaluation:
-            evaluations.append(record.evaluation)
-    assert isinstance(record, Result), f"{config} diverged"
-    files = AdapterFiles(record.weights, str(record.adapter_config))
-    stored = quantised_model(base, config.base_format)
-    merged = merge(load_adapter(stored, files))
-    run = QuantisedRun(
-        [round(each.validation_loss, DECIMALS) for each in evaluations],
-        [round(each.base_loss, DECIMALS) for each in evaluations],
-        _loss_of(quantised_model(merged, config.base_format), config.task),
-        _loss_of(load_adapter(stored, plain or files), config.task),
+    base = load_base(WORLD)
+    model = prepare(config, base)
+    for _ in updates(model, config):
+        pass
+    validation, test = (
+        measured_on(model, config.task, split, config.n_texts) for split in ("validation", "test")
     )
-    return run, files
-
-
-def _runs(base: "GPT") -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Return all runs by task and format, one for each seed."""
-    bar = Bar(len(LEARNED_TASKS) * len(BASE_FORMATS) * len(SEEDS))
-    runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for task in LEARNED_TASKS:
-        plain: dict[int, AdapterFiles] = {}
-        for base_format in BASE_FORMATS:
-            for seed in SEEDS:
-                run, files = _finetuned(config_of(task, base_format, seed), base, plain.get(seed))
-                if base_format == FLOAT32:
-                    plain[seed] = files
-                runs.setdefault(task, {}).setdefault(base_format, []).append(run._asdict())
-                bar.did(f"{task}, {base_format}, seed {seed}: {run.validation_loss[-1]}")
-    return runs
-
-
-def _untrained(base: "GPT") -> dict[str, dict[str, list[float]]]:
-    """Return the losses of the base in each format with blocks of each size, and with noise as large instead."""
-    from compute.model.quantised import noisy_model, quantised_model
-    from compute.training.loop import evaluate
-
-    def own_loss(model: "GPT") -> float:
-        return round(evaluate(model, LEARNED_TASKS[0]).base_loss, DECIMALS)
-
+    files = save_adapter(model)
+    elsewhere = BASE_FORMATS if config.base_format == FLOAT32 else ()
     return {
-        "stored": {
-            name: [own_loss(quantised_model(base, name, block)) for block in BLOCKS] for name in BASE_FORMATS
-        },
-        "noise": {
-            name: [own_loss(noisy_model(base, quantised_model(base, name), seed)) for seed in SEEDS]
-            for name in BASE_FORMATS
+        "validation": round(validation.loss, DECIMALS),
+        "facts": round(test.facts, DECIMALS),
+        "right": _right(model, config.task),
+        "requantised": _right(quantised_model(merge(model), config.base_format), config.task),
+        "moved": {
+            name: _right(load_adapter(quantised_model(base, name), files), config.task) for name in elsewhere
         },
     }
 
 
+def _config(way: tuple[str, str], rate: float, seed: int) -> TrainConfig:
+    return config_of(*way, rate, seed)
+
+
+def _validation(found: dict[str, Any]) -> float:
+    return found["validation"]
+
+
+def _told(config: TrainConfig, found: dict[str, Any]) -> str:
+    return f"{config.task}, {config.base_format}, {config.learning_rate:g}, seed {config.seed}: right {found['right']}"
+
+
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
+    from compute.model.quantised import quantised_model
+    from compute.training.answers import known
+    from compute.world.batches import right
 
-    base = load_base()
-    losses, runs = _untrained(base), _runs(base)
-    about = {"recorded": recorded_here(), "seconds": round(time.process_time())}
-    write_record(FILE, {**about, **losses, "runs": runs})
+    with processes() as pool:
+        best = at_best_rate(
+            KEPT, dict.fromkeys(plan(), RATES), SEEDS, _config, _run, _validation, min, pool, _told
+        )
+    base = load_base(WORLD)
+    facts = known("test", 1, 256, base.config.block_size)["facts"]
+    data = {
+        "recorded": recorded_here(),
+        "stored": {
+            name: [
+                round(fmean(right(quantised_model(base, name, block), facts)), DECIMALS) for block in BLOCKS
+            ]
+            for name in BASE_FORMATS
+        },
+        "before": {
+            task: {name: _right(quantised_model(base, name), task) for name in BASE_FORMATS}
+            for task in LEARNED
+        },
+        "runs": [
+            {
+                "task": task,
+                "base_format": base_format,
+                "rate": rate,
+                "tried": tried,
+                **{name: [run[name] for run in runs] for name in PER_SEED if name != "moved"},
+                "moved": [plain["moved"][base_format] for plain in best[task, FLOAT32].runs],
+            }
+            for (task, base_format), (rate, tried, runs) in best.items()
+        ],
+    }
+    write_record(PATH, data, WORLD)
+    KEPT.unlink()
 
 
-RECIPE = Recipe("qlora", __doc__, 8, (FILE,), _make)
+RECIPE = Recipe("qlora", __doc__, 8, (PATH,), _make, after=("world",))
 if __name__ == "__main__":
     RECIPE.run()

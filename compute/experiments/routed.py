@@ -21,7 +21,7 @@ from compute.serving.routing import (
 )
 
 MOST_WORDS = 8  # of a prompt that are looked at
-EXAMPLES = (1, 5, 20, 100)  # sentences of each kind that the classifier learns from
+EXAMPLES = (1, 5, 20, 100)  # beginnings of stories of each kind that the classifier learns from
 SETS = 10  # of examples; the first is the one that is shown
 TESTED = 100  # prompts of each kind
 
@@ -54,7 +54,7 @@ class Study(NamedTuple):
     routed : dict of (int, str) to Routed
         By the number of examples and the rule.
     best : dict of str to Routed
-        By the rule, of someone who knows the grammars; SETS is 1.
+        By the rule, of someone who knows how the texts are drawn; SETS is 1.
     extra : (routes, routes) ndarray of float64
         What a choice costs, from `compute.serving.routing.extra_loss`.
     random : float
@@ -77,11 +77,11 @@ def unseen_prompts() -> list[tuple[int, tuple[str, ...]]]:
     Returns
     -------
     list of (int, tuple of str)
-        TESTED for each of ROUTES: the place of the route, and a whole sentence.
+        TESTED for each of ROUTES: the place of the route, and the beginning of a story of the test split.
 
     Notes
     -----
-    They are drawn apart from the examples. A short sentence may be among both by chance.
+    No story of another split begins like one of these.
 
     Examples
     --------
@@ -89,7 +89,9 @@ def unseen_prompts() -> list[tuple[int, tuple[str, ...]]]:
     (400, 3)
     """
     rng = np.random.default_rng([0])
-    return [(i, words) for i, route in enumerate(ROUTES) for words in draw_prompts(route, TESTED, rng)]
+    return [
+        (i, words) for i, route in enumerate(ROUTES) for words in draw_prompts(route, "test", TESTED, rng)
+    ]
 
 
 def learned(examples: int, set_: int) -> np.ndarray:
@@ -98,7 +100,7 @@ def learned(examples: int, set_: int) -> np.ndarray:
     Parameters
     ----------
     examples : int
-        Sentences of each kind, 0 or more.
+        Texts of each kind, 0 or more.
     set_ : int
         Which set. Smaller ones are the beginning of larger ones.
 
@@ -113,7 +115,7 @@ def learned(examples: int, set_: int) -> np.ndarray:
     True
     """
     drawn = {
-        route: draw_prompts(route, examples, np.random.default_rng([1, set_, i]))
+        route: draw_prompts(route, "train", examples, np.random.default_rng([1, set_, i]))
         for i, route in enumerate(ROUTES)
     }
     return count_words(drawn)
@@ -121,7 +123,7 @@ def learned(examples: int, set_: int) -> np.ndarray:
 
 @cache
 def study() -> Study:
-    """Return how prompts are sent by every classifier, and by someone who knows the grammars.
+    """Return how prompts are sent by every classifier, and by someone who knows how the texts are drawn.
 
     Returns
     -------
@@ -135,8 +137,7 @@ def study() -> Study:
 
     Notes
     -----
-    A classifier that sees more words than a sentence has sees all of the sentence. A wrong choice costs what it costs
-    on average for its kind of text, whatever the prompt. Seeded.
+    A wrong choice costs what it costs on average for its kind of text, whatever the prompt. Seeded.
 
     Examples
     --------

@@ -16,10 +16,9 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.mixing import load_factors
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.serving.routing import NO_ADAPTER, ROUTES
-from compute.text.tokenizer import vocab_size
-from compute.text.voices import BASE_VOICES
+from compute.world.voices import BASE_VOICES
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
@@ -33,6 +32,7 @@ LENGTHS = (1, 32)  # tokens that are read of each request
 ROUNDS = 20
 EACH_SECONDS = 0.03  # that one measurement goes on
 SEED = 0
+LOSS_TEXTS = 64
 DIGITS = 4  # significant ones, of shares and losses
 
 
@@ -91,7 +91,7 @@ class Served(NamedTuple):
     paces : dict of (int, int) to dict of str to list of Pace
         By tokens of each request and r, for each of WAYS one Pace for each of ADAPTERS.
     losses : dict of str to dict of str to float
-        On unseen sentences of each voice of the base, with each of ROUTES, in nats per token.
+        On stories of the test split in each voice of the base, with each of ROUTES, in nats per word.
     """
 
     recorded: str
@@ -207,7 +207,7 @@ def load_serving(path: Path = FILE) -> Served:
     >>> 0 < pace.low <= pace.middle <= pace.high
     True
     """
-    return read_record(path, "serving", _built)
+    return read_record(path, "serving", _built, WORLD)
 
 
 def _built(data: dict[str, Any]) -> Served:
@@ -253,7 +253,9 @@ def _measured(base: "GPT", words: int, r: int, rounds: int) -> tuple[np.ndarray,
     adapters = random_adapters(base, LAYERS, r, max(ADAPTERS), SEED)
     servers: dict[str, Any] = {way: SERVERS[way](base, adapters) for way in WAYS}
     generator, rng = torch.Generator().manual_seed(SEED), np.random.default_rng(SEED)
-    tokens = torch.randint(vocab_size(), (REQUESTS, words), generator=generator)  # (REQUESTS, words)
+    tokens = torch.randint(
+        base.config.vocab_size, (REQUESTS, words), generator=generator
+    )  # (REQUESTS, words)
     alone, paces = [], []
     for number in ADAPTERS:
         which = torch.arange(REQUESTS) % number
@@ -265,21 +267,23 @@ def _measured(base: "GPT", words: int, r: int, rounds: int) -> tuple[np.ndarray,
 
 
 def _losses(base: "GPT") -> dict[str, dict[str, float]]:
-    """Return the loss on unseen sentences of each voice with each adapter, and with none."""
+    """Return the loss on unseen stories in each voice with each adapter, and with none."""
     from compute.adapters.mixed_model import mixed_model
-    from compute.text.batches import windows
+    from compute.world.batches import windows
+    from compute.world.stories import Source
+    from compute.world.tasks import STARTS
 
     models = {
         route: base if route == NO_ADAPTER else mixed_model(base, [load_factors(route)], [1.0], "products")
         for route in ROUTES
     }
-    block_size = base.config.block_size
-    return {
-        voice: {
-            route: _rounded(model.loss(windows(voice, "validation", block_size)).item())
-            for route, model in models.items()
-        }
+    texts = {
+        voice: windows(Source((voice,), "test", facts=0), STARTS["test"], LOSS_TEXTS, base.config.block_size)
         for voice in BASE_VOICES
+    }
+    return {
+        voice: {route: _rounded(model.loss(some).item()) for route, model in models.items()}
+        for voice, some in texts.items()
     }
 
 
@@ -302,7 +306,7 @@ def _rounded(value: float) -> float:
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
 
-    start, base = time.perf_counter(), load_base().requires_grad_(False)
+    start, base = time.perf_counter(), load_base(WORLD).requires_grad_(False)
     bar = Bar(len(LENGTHS) * len(RANKS))
     rates: dict[int, list[float]] = {words: [] for words in LENGTHS}
     rows = []
@@ -326,7 +330,7 @@ def _make(_: list[str]) -> None:
         "paces": rows,
         "losses": _losses(base),
     }
-    write_record(FILE, {**data, "seconds": round(time.perf_counter() - start)})
+    write_record(FILE, {**data, "seconds": round(time.perf_counter() - start)}, WORLD)
 
 
 RECIPE = Recipe("serving", __doc__, 2, (FILE,), _make, after=("mixing",))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.matrices.knee import first_within
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import Apart, apart
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import NEW_WORDS, TELLING
@@ -40,29 +40,6 @@ RATES = {
 PER_SEED = ("loss", "task_right", "facts", "stories", "base_loss")  # the lists of `Learned`
 FLOOR_TEXTS = 256  # the same as a run's loss is measured on
 DECIMALS = 4
-
-
-class Apart(NamedTuple):
-    """Hold how much higher one way ends than another, over seeds that both have.
-
-    Attributes
-    ----------
-    mean : float
-        Of the differences, seed by seed.
-    low : float
-        Lower end of the 95 % interval of that mean.
-    high : float
-        Upper end.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """Return "above" or "below" where the whole interval lies there, "level" where it holds zero."""
-        return "above" if self.low > 0 else "below" if self.high < 0 else "level"
 
 
 @dataclass(frozen=True)
@@ -138,9 +115,7 @@ class Recorded(NamedTuple):
 
     def apart(self, task: str, way: str, other: str = FULL, what: str = "loss") -> Apart:
         """Return how much higher a way ends than another, in one of the lists of `Learned`."""
-        ends = zip(getattr(self.of(task, way), what), getattr(self.of(task, other), what), strict=True)
-        gaps = [one - beside for one, beside in ends]
-        return Apart(fmean(gaps), *of_mean(gaps))
+        return apart(getattr(self.of(task, way), what), getattr(self.of(task, other), what))
 
 
 def way_of(r: int) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
+from typing import NamedTuple
 
 from scipy.special import stdtrit
 
@@ -97,3 +98,55 @@ def of_mean(values: Sequence[float]) -> tuple[float, float]:
         number("value", value)
     mean, half = fmean(values), float(stdtrit(n - 1, 0.975)) * stdev(values) / math.sqrt(n)
     return mean - half, mean + half
+
+
+class Apart(NamedTuple):
+    """Hold how much more one way gives than another, over repeats that both have.
+
+    Attributes
+    ----------
+    mean : float
+        Of the differences, pair by pair.
+    low : float
+        Lower end of the 95 % interval of that mean.
+    high : float
+        Upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """Return "above" or "below" where the whole interval lies there, "level" where it holds zero."""
+        return "above" if self.low > 0 else "below" if self.high < 0 else "level"
+
+
+def apart(ones: Sequence[float], others: Sequence[float]) -> Apart:
+    """Return how much more one way gives than another, pair by pair.
+
+    Parameters
+    ----------
+    ones, others : sequence of float
+        What each gave, in the same order: of the same seeds, or of the same texts. At least two.
+
+    Returns
+    -------
+    Apart
+        The mean difference and its 95 % interval, as `of_mean` has it.
+
+    Raises
+    ------
+    ValueError
+        If they are not of one length, or fewer than two.
+
+    Examples
+    --------
+    >>> apart([1.0, 2.0, 3.0], [0.5, 1.0, 1.5]).verdict, apart([1.0, 2.0], [1.5, 1.5]).verdict
+    ('level', 'level')
+    >>> apart([1.0, 2.0, 3.1], [0.0, 1.0, 2.0]).verdict
+    'above'
+    """
+    gaps = [one - other for one, other in zip(ones, others, strict=True)]
+    return Apart(fmean(gaps), *of_mean(gaps))

@@ -86,9 +86,10 @@ class Together(nn.Module):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> server = Together(load_base(), [load_factors("legal"), load_factors("code")])
+    >>> from compute.numbers.records import WORLD
+    >>> server = Together(load_base(WORLD), [load_factors("legal"), load_factors("code")])
     >>> server(torch.zeros(3, 5, dtype=torch.int64), torch.tensor([0, 1, 0])).shape
-    torch.Size([3, 5, 265])
+    torch.Size([3, 5, 320])
     """
 
     def __init__(self, base: GPT, adapters: Sequence[Layers]):
@@ -127,9 +128,10 @@ class Swapped(nn.Module):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> server = Swapped(load_base(), [load_factors("legal"), load_factors("code")])
+    >>> from compute.numbers.records import WORLD
+    >>> server = Swapped(load_base(WORLD), [load_factors("legal"), load_factors("code")])
     >>> server(torch.zeros(3, 5, dtype=torch.int64), torch.tensor([0, 1, 0])).shape
-    torch.Size([3, 5, 265])
+    torch.Size([3, 5, 320])
     """
 
     def __init__(self, base: GPT, adapters: Sequence[Layers]):
@@ -179,9 +181,10 @@ class Merged(nn.Module):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> server = Merged(load_base(), [load_factors("legal"), load_factors("code")])
+    >>> from compute.numbers.records import WORLD
+    >>> server = Merged(load_base(WORLD), [load_factors("legal"), load_factors("code")])
     >>> server(torch.zeros(3, 5, dtype=torch.int64), torch.tensor([0, 1, 0])).shape
-    torch.Size([3, 5, 265])
+    torch.Size([3, 5, 320])
     """
 
     def __init__(self, base: GPT, adapters: Sequence[Layers]):

@@ -1,30 +1,37 @@
-"""Which adapter a prompt asks for, told from its first words by a small classifier, and by the grammars themselves."""
+"""Which adapter a prompt asks for, told from its first words by a small classifier, and by the law of the texts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
-from compute.adapters.mixing import VOICES_MIXED
 from compute.numbers.bounds import finite, one_of, whole
-from compute.text.voices import BASE_VOICES, grammar, vocabulary
+from compute.world.dice import Dice
+from compute.world.stories import Source
+from compute.world.texts import word_probabilities, write
+from compute.world.voices import BASE_VOICES, vocabulary
 
 NO_ADAPTER = "none"
-ROUTES = (NO_ADAPTER, *VOICES_MIXED)  # where a request can be sent
-UNADAPTED = tuple(voice for voice in BASE_VOICES if voice not in VOICES_MIXED)  # these need no adapter
-VOICES_OF = {NO_ADAPTER: UNADAPTED} | {voice: (voice,) for voice in VOICES_MIXED}
+ADAPTED = ("legal", "medical", "code")  # voices that have an adapter
+ROUTES = (NO_ADAPTER, *ADAPTED)  # where a request can be sent
+UNADAPTED = tuple(voice for voice in BASE_VOICES if voice not in ADAPTED)  # these need no adapter
+VOICES_OF = {NO_ADAPTER: UNADAPTED} | {voice: (voice,) for voice in ADAPTED}
+PROMPT = 12  # words of a prompt
 RULES = ("probable", "cheapest")
 SMOOTHING = 1  # Laplace's: as if each word had been seen once more in each kind
 DECIMALS = 9  # of evidence: two that differ by rounding alone are a tie
 
 
-def draw_prompts(route: str, number: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
-    """Return sentences that ask for an adapter.
+def draw_prompts(route: str, split: str, number: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """Return texts that ask for an adapter.
 
     Parameters
     ----------
     route : str
         One of ROUTES.
+    split : str
+        Whose stories: one of `compute.world.stories.SPLITS`.
     number : int
         How many.
     rng : numpy.random.Generator
@@ -33,22 +40,27 @@ def draw_prompts(route: str, number: int, rng: np.random.Generator) -> list[tupl
     Returns
     -------
     list of tuple of str
-        Whole sentences. Those that ask for none are in one of UNADAPTED, each as likely.
+        The first PROMPT words of stories. Those that ask for no adapter are in one of UNADAPTED, each as likely.
 
     Raises
     ------
     ValueError
-        If there is no such route, or number is below 0.
+        If there is no such route or split, or number is below 0.
 
     Examples
     --------
-    >>> draw_prompts("medical", 1, np.random.default_rng(1))
-    [('patient', 'reports', 'severe', 'cough', 'and', 'acute', 'chest', 'pain', '.')]
+    >>> " ".join(draw_prompts("medical", "train", 1, np.random.default_rng(1))[0])
+    'patient emma seen at the mill . patient hugo seen at the'
     """
     one_of("route", route, VOICES_OF)
     whole("number", number, 0)
-    voices = VOICES_OF[route]
-    return [tuple(grammar(voices[rng.integers(len(voices))]).sample(rng)) for _ in range(number)]
+    source = _stories(VOICES_OF[route], split)
+    return [tuple(write(source, PROMPT, Dice(int(rng.integers(2**32))))) for _ in range(number)]
+
+
+@cache
+def _stories(voices: tuple[str, ...], split: str) -> Source:
+    return Source(voices, split, facts=0)
 
 
 @cache
@@ -58,7 +70,7 @@ def word_places() -> Mapping[str, int]:
     Returns
     -------
     dict of str to int
-        In the order of `compute.text.voices.vocabulary`.
+        In the order of `compute.world.voices.vocabulary`.
 
     Examples
     --------
@@ -74,7 +86,7 @@ def count_words(examples: Mapping[str, Sequence[Sequence[str]]]) -> np.ndarray:
     Parameters
     ----------
     examples : dict of str to sequence of sequence of str
-        Sentences for each of ROUTES. Words that no voice has are left out.
+        Texts for each of ROUTES. Words that no voice has are left out.
 
     Returns
     -------
@@ -83,8 +95,8 @@ def count_words(examples: Mapping[str, Sequence[Sequence[str]]]) -> np.ndarray:
 
     Examples
     --------
-    >>> counts = count_words({"code": [["return", "zero", "."]]})
-    >>> counts[word_places()["zero"]].tolist()
+    >>> counts = count_words({"code": [["go", "(", "anna"]]})
+    >>> counts[word_places()["go"]].tolist()
     [0, 0, 0, 1]
     """
     places = word_places()
@@ -276,12 +288,12 @@ def extra_loss(losses: Mapping[str, Mapping[str, float]]) -> np.ndarray:
 
 @cache
 def exact_chances(words: tuple[str, ...]) -> np.ndarray:
-    """Return how likely each adapter is the one that is asked for, to someone who knows the grammars.
+    """Return how likely each adapter is the one that is asked for, to someone who knows how the texts are drawn.
 
     Parameters
     ----------
     words : tuple of str
-        How a sentence begins, or all of it.
+        How a story of the test split begins.
 
     Returns
     -------
@@ -291,11 +303,12 @@ def exact_chances(words: tuple[str, ...]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If no sentence of the base's voices begins so.
+        If no story of the base's voices begins so.
 
     Notes
     -----
-    Exact: no classifier that sees only these words is right more often on average, whatever it has learned from.
+    Exact: no classifier that sees only these words is right more often on average, whatever it has learned from. Each
+    voice begins a story with words of its own, the plain voice with a name: the first word tells.
 
     References
     ----------
@@ -304,12 +317,10 @@ def exact_chances(words: tuple[str, ...]) -> np.ndarray:
 
     Examples
     --------
-    >>> exact_chances(("the",)).round(
-    ...     2
-    ... ).tolist()  # a plain sentence always begins so, a legal one every other time
-    [0.29, 0.71, 0.0, 0.0]
+    >>> exact_chances(()).tolist(), exact_chances(("patient",)).tolist()
+    ([0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 1.0, 0.0])
     """
-    shares = [np.mean([grammar(voice).probability(words) for voice in VOICES_OF[route]]) for route in ROUTES]
+    shares = [math.prod(word_probabilities(words, _stories(VOICES_OF[route], "test"))) for route in ROUTES]
     if not any(shares):
-        raise ValueError(f"no sentence begins with {' '.join(words)!r}.")
+        raise ValueError(f"no story begins with {' '.join(words)!r}.")
     return np.array(shares) / np.sum(shares)

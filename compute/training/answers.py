@@ -62,7 +62,7 @@ def known(split: str, count: int, people: int, length: int) -> dict[str, tuple[A
     }
 
 
-def write_texts(model: GPT, count: int, seed: int) -> list[list[str]]:
+def write_texts(model: GPT, count: int, seed: int, length: int | None = None) -> list[list[str]]:
     """Return texts that a model writes from nothing.
 
     Parameters
@@ -73,11 +73,13 @@ def write_texts(model: GPT, count: int, seed: int) -> list[list[str]]:
         How many, at least 1.
     seed : int
         Seed of the dice. The same seed gives each model the same throws.
+    length : int, optional
+        Words of each, at most the block_size of the model less the begin token, which is what is left out.
 
     Returns
     -------
     list of list of str
-        Each of block_size - 1 words or fewer: a begin token, which no text of the world has within, is no word.
+        Each of so many words or fewer: a begin token, which no text of the world has within, is no word.
 
     Examples
     --------
@@ -89,7 +91,7 @@ def write_texts(model: GPT, count: int, seed: int) -> list[list[str]]:
     """
     start = torch.full((count, 1), BEGIN, device=model.lm_head.weight.device)
     generator = torch.Generator().manual_seed(seed)
-    texts = generate(model, start, model.config.block_size, generator)
+    texts = generate(model, start, length + 1 if length else model.config.block_size, generator)
     return [decode(text) for text in texts.tolist()]
 
 

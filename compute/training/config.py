@@ -39,6 +39,7 @@ BASE_FORMATS = (
     "int2",
 )  # of `compute.numbers.quantising.LEVELS`, but the first
 EVALUATE_EVERY = 25  # steps; an evaluation takes as long as six
+WATCHED = 50  # first steps of a run, in which `compute.training.first_steps` follows the factors
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
     "task": (*TASKS, *WORLD_TASKS),

@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from compute.adapters.layer import LoRALinear, delta_w, initialize, lora_layers
-from compute.model.checkpoint import load_base
+from compute.adapters.lora_ga import start_by_gradient
 from compute.model.gpt import GPT
-from compute.text.batches import windows
-from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import OPTIMIZERS, prepare, steps, stored, updates
+from compute.training.config import WATCHED, TrainConfig, refuse_unused
+from compute.training.loop import OPTIMIZERS, prepare, steps, steps_of, stored, updates
 
 SIZE = 64  # numbers that the small layer reads and writes, as the attention layers of the mini-model do
 MISSING = 2  # directions that the small layer lacks
@@ -56,7 +55,7 @@ class SmallProblem(NamedTuple):
 
 
 class FirstSteps(NamedTuple):
-    """Hold what was measured before each update, and once after the last.
+    """Hold what was measured before each of the first updates. Lists have one number for each.
 
     Attributes
     ----------
@@ -70,9 +69,8 @@ class FirstSteps(NamedTuple):
         Frobenius norm of what all adapted weights together differ from those of the base, as the run stores it.
     moved : float
         Frobenius norm of what the first update did to these weights.
-    final : float or None
-        The small layer's last loss, or the model's on texts of the task that it did not see, in nats per token. None
-        for a run that was given up: its loss had grown to more than RUINED times the first.
+    given_up : bool
+        Whether a loss, perhaps a later one, had grown to more than RUINED times the first, which ended the run.
     """
 
     loss: list[float]
@@ -80,7 +78,7 @@ class FirstSteps(NamedTuple):
     lora_B: list[float]
     distance: list[float]
     moved: float
-    final: float | None
+    given_up: bool
 
 
 @torch.no_grad()
@@ -113,18 +111,20 @@ def small_problem() -> SmallProblem:
     return SmallProblem(layer, x, x @ (layer.weight + missing).T)
 
 
-def small_steps(config: TrainConfig) -> FirstSteps:
+def small_steps(config: TrainConfig, by_gradient: bool = False) -> FirstSteps:
     """Follow the adapter of the small layer.
 
     Parameters
     ----------
     config : TrainConfig
         Its r, alpha, scaling_rule, init, optimizer, learning_rate, steps and seed. Every step sees all examples.
+    by_gradient : bool
+        Whether the factors start as LoRA-GA has them. The config's init is then "B=0", as usual.
 
     Returns
     -------
     FirstSteps
-        Lists of steps + 1 numbers, fewer for a run that was given up.
+        Lists of steps + 1 numbers, WATCHED + 1 at most; fewer for a run that was given up.
 
     Raises
     ------
@@ -137,33 +137,39 @@ def small_steps(config: TrainConfig) -> FirstSteps:
     >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
     ([False, True], [True, True])
     """
-    refuse_unused(config, "small_steps", *IDLE)
+    refuse_unused(config, "small_steps", *IDLE, *["init"] * by_gradient)
     problem = small_problem()
     W = problem.layer.weight.detach().clone()
     model = LoRALinear(problem.layer, config.r, config.alpha, config.scaling_rule)
     initialize(model, config.init, torch.Generator().manual_seed(config.seed))
+    if by_gradient:
+        start_by_gradient(model, problem.loss)
     optimizer = OPTIMIZERS[config.optimizer]([model.lora_A, model.lora_B], lr=config.learning_rate)
     everything = repeat(problem.x, config.steps + 1)
     running = steps(lambda _: problem.loss(model), everything, optimizer)
-    followed = _follow(config, model, running, {"": W})
-    return followed._replace(final=followed.loss[-1]) if len(followed.loss) > config.steps else followed
+    return _follow(config, model, running, {"": W})
 
 
-def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
-    """Follow all adapters of the mini-model.
+def model_steps(config: TrainConfig, base: GPT, by_gradient: bool = False) -> tuple[FirstSteps, GPT]:
+    """Train the adapters of a mini-model, and follow all of them through the first steps.
 
     Parameters
     ----------
     config : TrainConfig
         A LoRA run.
-    base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
+    base : GPT
+        A plain model on the CPU, which is not touched.
+    by_gradient : bool
+        Whether the factors start as LoRA-GA has them, by the gradient of the texts of the first step. The config's
+        init is then "B=0", as usual.
 
     Returns
     -------
-    FirstSteps
-        Lists of steps + 1 numbers, fewer for a run that was given up. The steps are those of
+    followed : FirstSteps
+        Lists of steps + 1 numbers, WATCHED + 1 at most; fewer for a run that was given up. The steps are those of
         `compute.training.loop.train` with the same config.
+    model : GPT
+        After the last update.
 
     Raises
     ------
@@ -172,20 +178,21 @@ def model_steps(config: TrainConfig, base: GPT | None = None) -> FirstSteps:
 
     Examples
     --------
-    >>> first = model_steps(TrainConfig(init="A=0", steps=1, batch_size=2))
+    >>> from compute.model.checkpoint import load_base
+    >>> from compute.numbers.records import WORLD
+    >>> config = TrainConfig(task="new facts", init="A=0", steps=1, batch_size=2)
+    >>> first, _ = model_steps(config, load_base(WORLD))
     >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
     ([True, True], [False, True])
     """
-    refuse_unused(config, "model_steps", "method")
-    base = stored(config, load_base() if base is None else base)
+    refuse_unused(config, "model_steps", "method", *["init"] * by_gradient)
+    base = stored(config, base)
     model = prepare(config, base)
+    if by_gradient:
+        texts = next(steps_of(config, base.config.block_size, 1))
+        start_by_gradient(model, lambda model: model.loss(*texts))
     before = {name: base.get_submodule(name).weight.detach() for name, _ in lora_layers(model)}
-    followed = _follow(config, model, updates(model, config, config.steps + 1), before)
-    if len(followed.loss) <= config.steps:
-        return followed
-    with torch.no_grad():
-        final = model.loss(windows(config.task, "validation", base.config.block_size)).item()
-    return followed._replace(final=final)
+    return _follow(config, model, updates(model, config, config.steps + 1), before), model
 
 
 def _follow(
@@ -204,16 +211,17 @@ def _follow(
         return _norm([layer.base.weight + delta_w(layer) - weights[name] for name, layer in layers.items()])
 
     start = {name: layer.base.weight + delta_w(layer) for name, layer in layers.items()}
-    followed = FirstSteps([], [], [], [], 0.0, None)
+    followed = FirstSteps([], [], [], [], 0.0, False)
     for step, loss in enumerate(running):
         if step == 1:
             followed = followed._replace(moved=off(start))
         if not math.isfinite(loss) or (followed.loss and loss > RUINED * followed.loss[0]):
-            break
-        followed.loss.append(loss)
-        for name, both in factors.items():
-            getattr(followed, name).append(_norm([p.grad for p in both if p.grad is not None]))
-        followed.distance.append(off(before))
+            return followed._replace(given_up=True)
+        if step <= WATCHED:
+            followed.loss.append(loss)
+            for name, both in factors.items():
+                getattr(followed, name).append(_norm([p.grad for p in both if p.grad is not None]))
+            followed.distance.append(off(before))
         if step == config.steps:  # what stands here is the end: no update follows
             break
     return followed

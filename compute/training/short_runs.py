@@ -230,3 +230,41 @@ def first_gain(config: TrainConfig, base: GPT) -> float:
     power = 2 if config.optimizer == "sgd" else 1
     grads = [p.grad for name, p in model.named_parameters() if name.endswith("lora_B") and p.grad is not None]
     return sum(grad.abs().pow(power).sum().item() for grad in grads)
+
+
+def frequency_loss(
+    task: str, block_size: int, split: str = "validation", n_texts: int = TrainConfig.n_texts
+) -> float:
+    """Return the loss of a writer who knows how often each word comes, and nothing else.
+
+    Parameters
+    ----------
+    task : str
+        One of `compute.world.tasks.TASKS`.
+    block_size : int
+        Words in each text.
+    split : str
+        On which texts, "validation" or "test".
+    n_texts : int
+        As of the TrainConfig: those that the words are counted in.
+
+    Returns
+    -------
+    float
+        Mean cross-entropy in nats per word that is learned, of the word counts in the task's training texts, each
+        word counted once more so that none is impossible.
+
+    Examples
+    --------
+    >>> 3.5 < frequency_loss("mirror voice", 64, "test", 512) < 4  # a blind guess has 5.8
+    True
+    """
+    told = n_texts if task == FACTS else 256
+    both = (texts_of(task, of, count, block_size) for of, count in (("train", n_texts), (split, told)))
+    read, words = (
+        texts.tokens[:, 1:].flatten() if texts.learned is None else texts.tokens[:, 1:][texts.learned]
+        for texts in both
+    )
+    size = max(int(read.max()), int(words.max())) + 1
+    counts = torch.bincount(read, minlength=size).double() + 1
+    return -(counts[words] / counts.sum()).log().mean().item()

@@ -53,8 +53,8 @@ class Subspace:
 
     Notes
     -----
-    P (n, D) has one entry in each row, sign[i] at column index[i], so it is never formed: a dense one of 184,320 rows
-    and 10,000 columns would fill 7 GB. Its columns are orthogonal, since no two share a row, and as long as each other
+    P (n, D) has one entry in each row, sign[i] at column index[i], so it is never formed: a dense one of 193,408 rows
+    and 10,000 columns would fill 8 GB. Its columns are orthogonal, since no two share a row, and as long as each other
     if D divides n. With D = n the subspace is the whole space: P only shuffles the weights and turns signs, which an
     optimiser that treats each number by itself, like Adam, does not notice.
 
@@ -125,8 +125,9 @@ def train_in_subspace(config: TrainConfig, D: int, seed: int, base: GPT) -> GPT:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> base = load_base()
-    >>> model = train_in_subspace(TrainConfig(method="full", steps=2, batch_size=4), D=1, seed=0, base=base)
+    >>> from compute.numbers.records import WORLD
+    >>> base, config = load_base(WORLD), TrainConfig("new facts", "full", steps=2, batch_size=4)
+    >>> model = train_in_subspace(config, D=1, seed=0, base=base)
     >>> moved = parameters_to_vector(model.parameters()) - parameters_to_vector(base.parameters())
     >>> bool(moved.abs().max() - moved.abs().min() < 1e-6)  # D = 1: all weights move by as much
     True

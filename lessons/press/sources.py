@@ -287,6 +287,14 @@ SOURCES = {
         "arXiv 2404.02948, NeurIPS 2024.",
         "https://arxiv.org/abs/2404.02948",
     ),
+    "wang2024": Source(
+        "Wang et al. 2024",
+        "Wang, Yu, Li",
+        2024,
+        "LoRA-GA: Low-Rank Adaptation with Gradient Approximation",
+        "arXiv 2407.05000, NeurIPS 2024.",
+        "https://arxiv.org/abs/2407.05000",
+    ),
     "li2025": Source(
         "Li et al. 2025",
         "Li, Luo, Tang, Wang, Chen, Luo, Li, He, Li",

@@ -31,15 +31,15 @@ def test_the_browser_quantises_as_python_does(open_page, server):
 
 def test_the_loss_is_veiled_until_the_guess_and_follows_the_format(open_page, server):
     page = open_page(f"{server}/embed/qlora/quantised.html")
-    after = page.get_by_role("slider", name="After the last step")
+    after = page.get_by_role("slider", name="After training")
     expect(after).to_have_count(0)
     page.get_by_label("My guess:").fill("20")
     page.get_by_role("button", name="Reveal").click()
     expect(after).to_be_visible()
-    expect(page.locator(".verdict")).to_contain_text("You said 20. It is less: 0")
+    expect(page.locator(".verdict")).to_contain_text("You said 20. It is more: 98")
     sentence = page.locator(".lora-quantised .sentence")
     for place in (0, 1, 5):
         page.get_by_label("The frozen layers are stored in").fill(str(place))
         expect(sentence).to_have_text(Quantised(format=place).sentence())
-    page.get_by_label("Task", exact=True).select_option("new-language")
-    expect(sentence).to_have_text(Quantised(task="new-language", format=5).sentence())
+    page.get_by_label("Task", exact=True).select_option("new-facts")
+    expect(sentence).to_have_text(Quantised(task="new-facts", format=5).sentence())

@@ -44,7 +44,7 @@ def test_the_gradients_are_veiled_until_the_guess(open_page, server):
 
 def test_a_click_in_the_last_chart_chooses_the_learning_rate(open_page, server):
     page = open_page(f"{server}/embed/init/inits.html?guess=skip")
-    sweep = page.get_by_role("slider", name="Loss after the last step against the learning rate")
+    sweep = page.get_by_role("slider", name="Loss after the whole run against the learning rate")
     sweep.focus()
     sweep.press("ArrowRight")
     sweep.press("Enter")
@@ -55,8 +55,24 @@ def test_a_click_in_the_last_chart_chooses_the_learning_rate(open_page, server):
 def test_another_problem_is_loaded_when_chosen(open_page, server):
     page = open_page(f"{server}/lesson/init.html")
     expect(page.locator("#inits.live")).to_be_visible()
-    with page.expect_request("**/arrays/inits/new-language-adamw.js"):
-        page.get_by_label("What learns").select_option("new-language")
+    with page.expect_request("**/arrays/inits/new-facts-adamw.js"):
+        page.get_by_label("What learns").select_option("new-facts")
         page.get_by_label("Optimiser", exact=True).select_option("adamw")
-    expected = Inits(problem="new-language", optimizer="adamw").sentence()
+    expected = Inits(problem="new-facts", optimizer="adamw").sentence()
     expect(page.locator(".lora-inits .sentence")).to_have_text(expected)
+
+
+def test_the_ends_of_all_starts_stand_in_a_table(open_page, server):
+    page = open_page(
+        f"{server}/embed/init/inits.html?init=a-zero&guess=skip&problem=new-facts&optimizer=adamw"
+    )
+    shown = Inits(init="a-zero", problem="new-facts", optimizer="adamw").make_arrays()["inits"]
+    rows = page.locator(".ends tbody tr")
+    learning = [each for each in shown.values() if each["ends"]]
+    expect(rows).to_have_count(len(learning))
+    for i, each in enumerate(learning):
+        for part in ("rate", "told", "against"):
+            expect(rows.nth(i)).to_contain_text(each["ends"][part])
+        expect(rows.nth(i).locator("circle")).to_have_count(len(each["ends"]["loss"]))
+    expect(page.locator(".ends [aria-current]")).to_contain_text("lora_A = 0")
+    expect(page.locator(".readouts")).to_contain_text(f"at {shown['a-zero']['ends']['rate']}")

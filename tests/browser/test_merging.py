@@ -26,12 +26,12 @@ def opened(open_page, server, **state):
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("strength", ["1", "0.001"])
 def test_the_merged_matrix_is_numpys(open_page, server, precision, strength):
-    _, root = opened(open_page, server, task="code", precision=precision, strength=strength)
+    _, root = opened(open_page, server, task="facts", precision=precision, strength=strength)
     name, text = downloaded(root, WORDS["downloads"]["merged"])
-    layer = load_layer("code")
+    layer = load_layer("facts")
     merged = merge_weights(layer.W, at_strength(layer.delta_w, float(strength)), precision)
     np.testing.assert_array_equal(matrix_of(text), merged)
-    assert name == f"code-{precision}-{strength}-merged.csv"
+    assert name == f"facts-{precision}-{strength}-merged.csv"
 
 
 def test_every_step_says_what_python_says(open_page, server):
@@ -52,9 +52,9 @@ def test_every_step_says_what_python_says(open_page, server):
 
 def test_the_other_adapter_comes_when_it_is_chosen(open_page, server):
     page, root = opened(open_page, server)
-    with page.expect_request("**/arrays/merging/code.js"):
-        page.get_by_label("Adapter", exact=True).select_option("code")
-    expect(root.locator(".sentence")).to_have_text(Merging(task="code").sentence())
+    with page.expect_request("**/arrays/merging/facts.js"):
+        page.get_by_label("Adapter", exact=True).select_option("facts")
+    expect(root.locator(".sentence")).to_have_text(Merging(task="facts").sentence())
 
 
 def test_pictures_show_what_unmerging_leaves(open_page, server):
@@ -62,7 +62,7 @@ def test_pictures_show_what_unmerging_leaves(open_page, server):
     picture = root.get_by_role("application", name="off from W")
     picture.focus()
     expect(root.locator(".cell")).to_contain_text("Row 0, column 0: ")
-    layer = load_layer("legal")
+    layer = load_layer("formal")
     merged = merge_weights(layer.W, layer.delta_w, "bf16")
     expect(root.locator(".cell")).to_contain_text(f"{merged[0, 0]:.6g}".replace("-", "−"))
     expect(root.locator("figure.lora_A")).to_be_hidden()
@@ -88,6 +88,6 @@ def test_a_teacher_hides_parts(open_page, server):
 
 def test_the_single_file_has_one_adapter_and_says_so(exported, open_page):
     page = open_page(exported / "file" / "merging-merging.html", offline=True)
-    page.get_by_label("Adapter", exact=True).select_option("code")
-    expect(page.get_by_role("alert")).to_contain_text("the adapter “legal”; the lesson has both")
+    page.get_by_label("Adapter", exact=True).select_option("facts")
+    expect(page.get_by_role("alert")).to_contain_text("the adapter “formal”; the lesson has both")
     expect(page.locator(".lora-merging .sentence")).to_have_text(Merging().sentence())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from statistics import fmean
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,7 +12,7 @@ from playwright.sync_api import expect
 
 from compute.adapters.mixing import METHODS
 from compute.costs.architectures import ARCHITECTURES, TARGETS
-from compute.experiments.mixing import load_record, mix_of
+from compute.experiments.mixing import SEEDS, load_record, mix_of
 from helpers.browser import downloaded, instrument, open_drawer, requests_of, table
 from widgets.kit.text import fill
 from widgets.mixer import ROWS, SETTINGS, Mixer
@@ -39,14 +40,14 @@ ENDS = """all => all.map((one) => {
   const { x, width } = one.getBBox()
   return [x, x + width, one.ownerSVGElement.clientWidth]
 })"""
-STATES = list(itertools.product((0, 25, 50, 75, 100), repeat=2))
+STATES = list(itertools.product((0, 50, 100, 150), repeat=2))
 
 
 def choose(root, label: str, value: str) -> None:
     root.get_by_label(label, exact=True).select_option(value)
 
 
-@pytest.mark.parametrize(("first", "second"), [("legal", "medical"), ("code", "legal"), ("medical", NONE)])
+@pytest.mark.parametrize(("first", "second"), [("legal", "formal"), ("facts", "legal"), ("formal", NONE)])
 def test_the_browser_says_at_every_setting_what_python_says(open_page, server, first, second):
     root = instrument(open_page(f"{server}{PATH}&primary={first}&second={second}"), "mixer")
     asked = requests_of(root.page)
@@ -61,10 +62,10 @@ def test_the_browser_says_at_every_setting_what_python_says(open_page, server, f
 
 
 def test_table_ways_and_code_are_pythons(open_page, server):
-    page = open_page(f"{server}{PATH}&primary=medical&second=code&method=factors&w1=75&w2=50")
+    page = open_page(f"{server}{PATH}&primary=formal&second=facts&method=factors&w1=100&w2=50")
     root, figure = (
         instrument(page, "mixer"),
-        Mixer(primary="medical", second="code", method="factors", w1=75, w2=50),
+        Mixer(primary="formal", second="facts", method="factors", w1=100, w2=50),
     )
     ways = root.locator(".ways tbody tr")
     expect(ways).to_have_text(["".join(row) for row in figure.ways()])
@@ -75,9 +76,8 @@ def test_table_ways_and_code_are_pythons(open_page, server):
     open_drawer(root, "The code behind this number")
     code = root.get_by_label("Paste this into Python; it prints the number on the screen")
     expect(code).to_have_value(figure.snippet())
-    samples = load_record().mixes[mix_of({"medical": 0.75, "code": 0.5}, "factors")].samples
-    told = [f"{WORDS['voices'].get(voice, voice)}: {text}" for voice, text in samples]
-    expect(root.locator(".sample li")).to_have_text(told)
+    samples = load_record().mixes[SEEDS[0], mix_of({"formal": 1.0, "facts": 0.5}, "factors")].samples
+    expect(root.locator(".sample li")).to_have_text([*samples])
 
 
 def test_the_bars_are_as_long_as_the_shares(open_page, server):
@@ -85,16 +85,16 @@ def test_the_bars_are_as_long_as_the_shares(open_page, server):
     drawn = root.locator(".shares-chart .share").evaluate_all(
         "all => all.map((one) => [one.classList[1], Number(one.getAttribute('width'))])"
     )
-    record = load_record()
-    counts = record.mixes[mix_of({"legal": 1, "medical": 1}, "products")].counts
-    each = drawn[0][1] / counts["legal"]
-    assert [width for _, width in drawn] == pytest.approx([counts[voice] * each for voice in ROWS], abs=1e-6)
-    assert [kind for kind, _ in drawn] == ["kept", "kept", *["other"] * 6, "lost"]
+    measured = load_record().mixes[SEEDS[0], mix_of({"legal": 1, "formal": 1}, "products")]
+    shares = [*(fmean(measured.shares(voice)) for voice in ROWS[:-1]), measured.facts]
+    each = max(width for _, width in drawn) / max(shares)
+    assert [width for _, width in drawn] == pytest.approx([share * each for share in shares], abs=1e-2)
+    assert [kind for kind, _ in drawn] == ["kept", "other", "kept", *["other"] * 3, "lost", "other"]
     # Each bar has the base and both adapters below it, and the legend has each once.
     for name in ("base", "first", "second"):
         expect(root.locator(f".control-mark.{name}")).to_have_count(len(ROWS) + 1)
     said = root.locator(".shares-chart svg").get_attribute("aria-label")
-    assert f"legal {counts['legal'] / record.sentences:.1%}" in said
+    assert fill("formal {share:.1%}", {"share": shares[ROWS.index("formal")]}) in said
 
 
 def test_the_guess_comes_first_and_an_interval_is_right(open_page, server):
@@ -103,22 +103,22 @@ def test_the_guess_comes_first_and_an_interval_is_right(open_page, server):
     expect(root.locator(".question")).to_have_text(fill(WORDS["guess"]["question"], told))
     for part in (".sentence", ".readouts", ".shares-chart", ".ways", ".sample"):
         expect(root.locator(part)).not_to_be_visible()
-    right = str(round(100 * told["low_others"] + 1))
+    right = str(round(100 * told["low_guessed"] + 1))
     root.get_by_label("My guess, of a hundred:").fill(right)
     root.get_by_role("button", name="Reveal").click()
     expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"]["right"], {**told, "guess": right}))
     for part in (".sentence", ".readouts", ".shares-chart", ".ways", ".sample"):
         expect(root.locator(part)).to_be_visible()
     root.get_by_role("button", name="Guess for this choice").click()
-    root.get_by_label("My guess, of a hundred:").fill("50")
+    root.get_by_label("My guess, of a hundred:").fill("1")
     root.get_by_role("button", name="Reveal").click()
-    expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"]["tooHigh"], {**told, "guess": 50}))
+    expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"]["tooLow"], {**told, "guess": 1}))
 
 
 def test_other_adapters_are_loaded_when_chosen(open_page, server):
     page = open_page(f"{server}/lesson/mixing.html?mixer.guess=skip")
     root = instrument(page, "mixer")
-    with page.expect_request("**/arrays/mixer/code-medical.js"):
+    with page.expect_request("**/arrays/mixer/code-formal.js"):
         choose(root, "Adapter", "code")
     expect(root.locator(".sentence")).to_have_text(Mixer(primary="code").sentence())
     choose(root, "Second adapter", "code")
@@ -131,23 +131,24 @@ def test_the_export_has_every_mix(exported, open_page):
     page = open_page(exported / "lesson" / "mixing.html", offline=True)
     root = instrument(page, "mixer")
     root.get_by_role("button", name="Skip").click()
-    for first, second in (("code", "medical"), ("code", NONE)):
+    for first, second in (("code", "facts"), ("code", NONE)):
         choose(root, "Adapter", first)
         choose(root, "Second adapter", second)
         expect(root.locator(".sentence")).to_have_text(Mixer(primary=first, second=second).sentence())
 
 
 def test_the_file_holds_every_setting(open_page, server):
-    root = instrument(open_page(f"{server}{PATH}&primary=code"), "mixer")
+    root = instrument(open_page(f"{server}{PATH}&primary=code&second=facts"), "mixer")
     name, text = downloaded(root, "All settings of these two (CSV)")
-    assert name == "code-medical-mixes.csv"
+    assert name == "code-facts-mixes.csv"
     rows = list(csv.DictReader(text.splitlines()))
-    assert len(rows) == 3 * 25
+    assert len(rows) == 3 * len(SETTINGS) ** 2
     for row in rows:
-        weights = {"code": float(row["w1"]), "medical": float(row["w2"])}
-        measured = load_record().mixes[mix_of(weights, row["method"])]
-        assert {voice: int(row[voice]) for voice in measured.counts} == measured.counts
-        assert float(row["loss_second"]) == measured.losses["medical"]
+        weights = {"code": float(row["w1"]), "facts": float(row["w2"])}
+        measured = load_record().mixes[SEEDS[0], mix_of(weights, row["method"])]
+        assert float(row["facts"]) == measured.facts
+        assert float(row["code"]) == pytest.approx(fmean(measured.shares("code")), abs=1e-6)
+        assert float(row["loss_second"]) == measured.losses["facts"]
     assert {float(row["w1"]) for row in rows} == set(SETTINGS)
     _, text = downloaded(root, "Picture (SVG)")
     assert text.count("<svg") == 2

@@ -8,10 +8,10 @@ from widgets.routing import Routing
 from widgets.serving import Serving
 
 PROMPTS = (
-    "The tenant shall pay the rent.",
+    "The party anna is at said mill.",
     "patient reports the quark",
-    "return count + total",
-    "and there the king",
+    "go ( anna, mill ) ;",
+    "that fool ben runs to the mill",
 )
 
 
@@ -46,7 +46,7 @@ def test_a_typed_prompt_is_sent_as_python_sends_it_and_stays_text(open_page, ser
                 field.fill(prompt)
                 expect(told).to_have_text(Routing(prompt=prompt, **chosen).prompted())
     field.fill("<img src=x onerror=alert(1)> the")
-    expect(told).to_contain_text("No voice has img, src=x, onerror=alert(1); that says nothing.")
+    expect(told).to_contain_text("No voice has img, src, x, onerror, alert; that says nothing.")
     field.press("Tab")  # the reader is done: what can stand in a link is chosen
     expect(page.locator(".prompt img")).to_have_count(0)
     page.get_by_text("Share and download").click()

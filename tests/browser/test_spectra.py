@@ -7,13 +7,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from compute.experiments.subspace import DIMENSIONS
+from compute.experiments.subspace import DIMENSIONS, MIDDLE, TASKS
 from helpers.browser import downloaded, requests_of, table
 from widgets.kit.instrument import WORDS as SHARED
 from widgets.kit.text import fill
 from widgets.spectra import WORDS, Spectra
 from widgets.spectra.sources import LABELS, MADE_LAYER, spectra
-from widgets.subspace import MIDDLE, NAMES, Subspace
+from widgets.subspace import Subspace
 from widgets.subspace.words import WORDS as SUBSPACE_WORDS
 
 
@@ -153,9 +153,9 @@ def test_an_export_has_every_source_and_a_single_file_says_what_it_lacks(open_pa
     expect(alone.locator(".sentence")).to_have_text(Spectra(source="peft-gpt2", guess="skip").sentence())
 
 
-@pytest.mark.parametrize("task", NAMES)
+@pytest.mark.parametrize("task", TASKS)
 def test_every_d_says_what_python_says(open_page, server, task):
-    page = open_page(f"{server}/embed/spectra/subspace.html?task={task}&D=10&layer={MIDDLE[-1]}")
+    page = open_page(f"{server}/embed/spectra/subspace.html?task={task}&D={DIMENSIONS[0]}&layer={MIDDLE[-1]}")
     root = figure_of(page, "subspace")
     for D in DIMENSIONS:
         figure = Subspace(task=task, D=str(D), layer=MIDDLE[-1])
@@ -177,5 +177,5 @@ def test_the_slider_of_d_is_heard_as_numbers_and_kept_in_the_address(open_page, 
     expect(slider).to_have_attribute("aria-valuetext", "100,000")
     expect(root.locator(".sentence")).to_have_text(Subspace(D="100000").sentence())
     page.wait_for_url("**subspace.D=100000**")
-    root.get_by_label("Task").select_option("new-language")
-    expect(root.locator(".sentence")).to_have_text(Subspace(task="new-language", D="100000").sentence())
+    root.get_by_label("Task").select_option("formal-voice")
+    expect(root.locator(".sentence")).to_have_text(Subspace(task="formal-voice", D="100000").sentence())

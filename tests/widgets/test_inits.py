@@ -7,16 +7,18 @@ import json
 
 import pytest
 
-from compute.experiments.inits import PROBLEMS, RATES, STEPS, load_inits
-from compute.training.config import INITS, OPTIMIZERS
+from compute.experiments.inits import IDLE, MIRROR, PROBLEMS, RATES, SEEDS, STARTS, USUAL, load_inits
+from compute.training.config import OPTIMIZERS, WATCHED
 from helpers.instruments import gaps, is_shown, numbers, printed_by, templates
 from widgets.inits import Inits, flow
 from widgets.inits.words import INIT_WORDS, PROBLEM_WORDS, slug
 from widgets.kit.text import fill
 
+# What is filled in Python alone, for the table of ends.
+ENDS = {"lost", "right", "low", "high", "seeds", "steps", "frequencies"}
 # What the browser alone knows: the guess, the text of the flow, and what stands over the learning rates.
 BROWSER = {"guess", "truth", "flow", "sweep_init", "sweep_rate", "sweep_final", "sweep_usual"}
-EVERY = list(itertools.product(PROBLEMS, OPTIMIZERS, INITS))
+EVERY = list(itertools.product(PROBLEMS, OPTIMIZERS, STARTS))
 
 
 def figure(problem: str, optimizer: str, init: str, **choices) -> Inits:
@@ -26,7 +28,7 @@ def figure(problem: str, optimizer: str, init: str, **choices) -> Inits:
 @pytest.mark.parametrize(("problem", "optimizer", "init"), EVERY)
 def test_the_sentence_follows_the_recorded_run(problem, optimizer, init):
     for rate, run in enumerate(load_inits(problem).runs[optimizer][init]):
-        for step in (0, 1, STEPS):
+        for step in (0, 1, WATCHED):
             at = min(step, len(run.loss) - 1)
             shown = figure(problem, optimizer, init, rate=rate, step=step, guess="skip")
             said = shown.sentence()
@@ -39,7 +41,7 @@ def test_the_sentence_follows_the_recorded_run(problem, optimizer, init):
             assert is_shown((run.distance[at], 9, False), said)
 
 
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", STARTS)
 def test_the_sentence_does_not_tell_what_is_asked(init):
     asked = figure("small layer", "sgd", init)
     assert asked.guess == "ask"
@@ -49,7 +51,8 @@ def test_the_sentence_does_not_tell_what_is_asked(init):
 
 
 @pytest.mark.parametrize(
-    ("init", "truth"), [("B=0", "lora_B"), ("A=0", "lora_A"), ("both zero", "none"), ("mixed", "both")]
+    ("init", "truth"),
+    [("B=0", "lora_B"), ("A=0", "lora_A"), ("both zero", "none"), ("mixed", "both"), ("LoRA-GA", "both")],
 )
 def test_the_truth_of_the_guess_is_that_of_every_run(init, truth):
     for problem, optimizer in itertools.product(PROBLEMS, OPTIMIZERS):
@@ -61,15 +64,17 @@ def test_the_truth_of_the_guess_is_that_of_every_run(init, truth):
 
 
 def test_every_gap_has_a_value():
-    shown = Inits()
+    shown = Inits(init="mixed")
     for path, template in templates(shown.words):
-        assert gaps(fill(template, shown.values(0))) <= BROWSER, path
+        assert gaps(fill(template, shown.values(0))) <= BROWSER | ENDS, path
     with pytest.raises(ValueError, match="guess"):
         Inits(guess="lora_C")
 
 
 @pytest.mark.parametrize(
-    ("problem", "init"), [("small layer", each) for each in INITS] + [("new language", "A=0")]
+    ("problem", "init"),
+    [("small layer", each) for each in STARTS]
+    + [(MIRROR, "A=0"), ("new facts", "B=0"), ("new facts", "LoRA-GA")],
 )
 def test_its_code_prints_the_gradients_at_step_0(problem, init):
     shown = figure(problem, "sgd", init, guess="skip")
@@ -90,7 +95,7 @@ def test_its_code_prints_the_gradients_at_step_0(problem, init):
 def test_its_arrays_are_small_and_whole(key):
     arrays = Inits.from_key(key).make_arrays()
     assert len(json.dumps(arrays)) < 90_000
-    assert set(arrays["inits"]) == {slug(init) for init in INITS}
+    assert set(arrays["inits"]) == {slug(init) for init in STARTS}
     assert all(len(each["runs"]) == len(arrays["rates"]) for each in arrays["inits"].values())
 
 
@@ -101,3 +106,27 @@ def test_the_table_ends_where_the_run_does():
     _, rows = given_up.table()
     assert len(rows) == len(run.loss)
     assert rows[-1][0] == str(len(run.loss) - 1)
+
+
+@pytest.mark.parametrize(("problem", "optimizer"), [*itertools.product(PROBLEMS, OPTIMIZERS)])
+def test_the_ends_are_those_of_the_recorded_seeds(problem, optimizer):
+    recorded = load_inits(problem)
+    for init in STARTS:
+        shown = figure(problem, optimizer, init)
+        of = shown.make_arrays()["inits"][slug(init)]["ends"]
+        values = shown.values(0)
+        if init == IDLE:
+            assert of is values["mean"] is values["gap"] is None
+            continue
+        ends = recorded.ends[optimizer][init]
+        assert values["mean"] == pytest.approx(sum(ends.known) / len(ends.known))
+        assert is_shown((values["mean"], 9, False), of["told"])
+        assert of["rate"] == values["best_rate"] == f"{RATES[problem][optimizer][ends.rate]:g}"
+        assert ("given up" in of["told"]) == (len(ends.known) < len(SEEDS))
+        gap = recorded.apart(optimizer, init)
+        if init == USUAL or gap is None:
+            assert values["gap_low"] is None
+            assert of["against"] == ("" if init == USUAL else "a seed was given up")
+        else:
+            assert (values["gap"], values["gap_low"], values["gap_high"]) == gap
+            assert is_shown((abs(gap.mean), 9, False), of["against"])

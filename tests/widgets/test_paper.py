@@ -7,13 +7,14 @@ import itertools
 
 import pytest
 
-from compute.experiments.paper import NAMES, load_paper, random_cosines
+from compute.experiments.paper import COMPARED, NAMES, PAIRS, load_paper, random_cosines
 from compute.matrices.intruders import count_intruders
 from helpers.instruments import gaps, templates
 from widgets.amplification import RUNS, Amplification
 from widgets.intruders import Intruders, verdict
-from widgets.kit.paper import LAYER_LABELS, TASK_LABELS, TASK_OF
+from widgets.kit.paper import LAYER_LABELS, MIDDLE_QUERY, TASK_LABELS, TASK_OF
 from widgets.kit.text import fill
+from widgets.similarity import Similarity
 
 BROWSER = {
     "charts": {"name", "here", "paper", "value", "low", "i", "cosine", "random_cosine"},
@@ -47,7 +48,7 @@ def test_the_guess_is_about_chance():
 @pytest.mark.parametrize("task", TASK_LABELS)
 def test_intruders_are_counted_over_all_layers(task):
     figure = Intruders(task=task, guess="skip")
-    for name, top, epsilon in itertools.product((1, 4, "full"), (1, 10, 12), (10, 50, 95)):
+    for name, top, epsilon in itertools.product((4, 64, "full"), (1, 10, 12), (10, 50, 95)):
         figure.run, figure.top, figure.epsilon = str(name), top, epsilon
         layers = load_paper().runs[TASK_OF[task]][name][0].layers.values()
         count = sum(count_intruders(of.cosines, top, epsilon / 100) for of in layers)
@@ -63,10 +64,13 @@ def test_random_changes_make_more_and_the_verdict_says_so(task):
     assert "It is random changes" in verdict(task, "lora")
 
 
-@pytest.mark.parametrize("figure", [Amplification(), Intruders()], ids=lambda figure: figure.script)
+@pytest.mark.parametrize(
+    "figure", [Amplification(), Intruders(), Similarity()], ids=lambda figure: figure.script
+)
 def test_tables_are_whole_and_every_gap_has_a_value(figure):
     head, rows = figure.table()
-    assert len(rows) == (len(LAYER_LABELS) if isinstance(figure, Amplification) else len(NAMES))
+    lengths = {Amplification: len(LAYER_LABELS), Intruders: len(NAMES), Similarity: COMPARED}
+    assert len(rows) == lengths[type(figure)]
     assert all(len(row) == len(head) and all(row) for row in rows)
     assert not any(gaps(cell) for row in rows for cell in row)
     for path, template in templates(figure.words):
@@ -77,3 +81,19 @@ def test_tables_are_whole_and_every_gap_has_a_value(figure):
         if isinstance(node, ast.ImportFrom):  # what it imports is there; it trains, so it is not run
             module = __import__(node.module, fromlist=[name.name for name in node.names])
             assert all(hasattr(module, name.name) for name in node.names)
+
+
+@pytest.mark.parametrize("task", TASK_LABELS)
+@pytest.mark.parametrize("layer", ["all", MIDDLE_QUERY, "blocks.2.mlp.down_proj"])
+def test_similarity_says_what_is_recorded(task, layer):
+    for i in (1, COMPARED):
+        figure = Similarity(task=task, layer=layer, i=i)
+        said, similar = figure.sentence(), load_paper().similar[TASK_OF[task]]
+        assert not gaps(said)
+        for pair in PAIRS:
+            rows = similar[pair].values() if layer == "all" else [similar[pair][layer]]
+            mean = sum(row[i - 1] for row in rows) / len(rows)
+            assert fill("{mean:.2f}", {"mean": round(mean, 4)}) in said
+    if layer != "all":
+        chance = COMPARED / (256 if "down" in layer else 64)
+        assert said.endswith(fill("Chance gives {chance:.2f}.", {"chance": chance}))

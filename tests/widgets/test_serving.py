@@ -78,10 +78,10 @@ def test_routing_says_what_was_counted(examples, rule):
 @pytest.mark.parametrize(
     ("prompt", "n", "said"),
     [
-        ("The tenant shall pay.", 4, "It is sent to the legal adapter."),
-        ("patient reports fever", 3, "It is sent to the medical adapter."),
-        ("if count == zero : break", 6, "It is sent to the code adapter."),
-        ("once upon a time", 4, "It is sent to no adapter."),
+        ("The party Anna is at said mill.", 4, "It is sent to the legal adapter."),
+        ("patient ben seen at the mill", 3, "It is sent to the medical adapter."),
+        ("at ( clara, bridge ) ;", 6, "It is sent to the code adapter."),
+        ("that fool ben runs", 4, "It is sent to no adapter."),
         ("", 8, "It reads no word that a voice has"),
         ("quark quark", 1, "No voice has quark; that says nothing."),
         ("the quark", 1, "It reads “the”."),

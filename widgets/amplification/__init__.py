@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from compute.experiments.paper import directions, load_paper
-from compute.experiments.runs import FULL
+from compute.experiments.paper import FULL, RANKS, SMALL, directions, load_paper
 from compute.matrices.amplification import TABLE_7, WIDTH
 from compute.matrices.controls import random_within
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
+from compute.numbers.records import WORLD
 from widgets.amplification.words import SNIPPET, WORDS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
@@ -29,8 +29,8 @@ from widgets.kit.paper import (
 )
 from widgets.kit.text import fill
 
-RUNS = (4, 32, FULL)
-BESIDE = {4: 4, 32: 64, FULL: 4}  # which column of Table 7 a run stands beside
+RUNS = (RANKS[0], SMALL, FULL)
+BESIDE = dict(zip(RUNS, (4, 64, 4), strict=True))  # which column of Table 7 a run stands beside
 SAME = 0.1  # a share of W within this of what chance gives is the same
 DIGITS = 6
 
@@ -42,7 +42,7 @@ class Amplification(Instrument):
     of GPT-3. Left out: every matrix of GPT-3 but one, because the paper shows one.
     """
 
-    task = task_choice("new-language")
+    task = task_choice("new-facts")
     run = run_choice(RUNS, "LoRA at a rank, or full finetuning.")
     layer = layer_choice(MIDDLE_QUERY, "Whose W and delta_w are compared.")
     guess = guess_option(WORDS["guess"]["options"])
@@ -92,7 +92,7 @@ def _judged(ratio: float) -> str:
 @cache
 def measured(slug: str, run: int | str, layer: str) -> dict[str, Any]:
     """Return every number of a layer after a run."""
-    W = base_weights().tensors[f"{layer}.weight"]
+    W = base_weights(WORLD).tensors[f"{layer}.weight"]
     r, whole = directions(run), float(np.linalg.norm(W))
     seeds = [each.layers[layer] for each in load_paper().runs[TASK_OF[slug]][run]]
     size, kept = seeds[0].size, seeds[0].kept
@@ -113,6 +113,7 @@ def measured(slug: str, run: int | str, layer: str) -> dict[str, Any]:
         "run_name": in_code(run),
         "task_label": TASK_LABELS[slug],
         "task_name": TASK_OF[slug],
+        "rate": load_paper().rates[TASK_OF[slug]][run],
         "layer": layer,
         "layer_label": LAYER_LABELS[layer],
         "truth": _judged(kept / random),

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from compute.experiments.paper import SEEDS
 from widgets.kit.guess import WORDS as GUESS
-from widgets.kit.paper import TRAIN
+from widgets.kit.paper import TRAIN, TRAINED
 
 TITLE = "What does delta_w amplify?"
 CAPTION = (
@@ -11,19 +12,17 @@ CAPTION = (
     "and in W's own strongest. Right: the norm of delta_w over that of W in the same directions, for the six "
     "projections of the block; the grey mark is what the ratio would be if delta_w pointed anywhere. Diamonds and "
     "the upright line: the paper's Table 7, one query projection of GPT-3, r = 4 beside our r = 4 and full "
-    "finetuning, r = 64 beside our r = 32. Both axes are logarithmic. Of full finetuning the four strongest "
-    "directions are taken. Left out: all other matrices of GPT-3, which the paper does not show."
+    "finetuning, r = 64 beside our r = 8. Both axes are logarithmic. Of full finetuning the four strongest "
+    "directions are taken. Each run is at its own best learning rate. Left out: all other matrices of GPT-3, which the "
+    "paper does not show."
 )
 
 
 SNIPPET = (
     TRAIN
-    + """from compute.matrices.amplification import amplified
-
-config = config_of("{task_name}", {run_name})
-*_, end = train(config, load_base())
-delta_w = changes(end.weights, config)["{layer}"]
-found = amplified(base_weights().tensors["{layer}.weight"], delta_w, r={r})
+    + "from compute.matrices.amplification import amplified\n"
+    + TRAINED
+    + """found = amplified(W["{layer}"], changes["{layer}"], r={r})
 print(f"norm of delta_w: {found.size:.2f}")
 print(f"of W in its directions: {found.kept:.3f}, in random ones: {found.random:.3f}")
 print(f"amplification: {found.factor:.1f}")
@@ -64,7 +63,7 @@ WORDS: dict[str, Any] = {
     "of": {"kept": "of delta_w", "random": "random", "strongest": "of W itself"},
     "key": {
         "ours": "measured here",
-        "seed": "from two other seeds",
+        "seed": f"from {len(SEEDS) - 1} other seeds",
         "chance": "random directions",
         "paper": "GPT-3, the paper's Table 7",
     },

@@ -1,13 +1,27 @@
-"""The inits instrument: the first fifty steps from seven starts, with what each factor is told to change."""
+"""The inits instrument: the first steps from eight starts, what each factor is told, and what each start comes to."""
 
-import math
 from collections.abc import Iterable
+from statistics import fmean
 from typing import Any
 
 import param
 
-from compute.experiments.inits import PROBLEMS, RATES, STEPS, InitRun, config_of, load_inits
-from compute.training.config import INITS
+from compute.experiments.inits import (
+    BY_GRADIENT,
+    IDLE,
+    PROBLEMS,
+    RATES,
+    SEEDS,
+    SMALL,
+    STARTS,
+    STEPS,
+    USUAL,
+    Asked,
+    InitRun,
+    config_of,
+    load_inits,
+)
+from compute.training.config import WATCHED
 from widgets.inits.words import INIT_WORDS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
@@ -15,15 +29,16 @@ from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import OPTIMIZER_LABELS
 from widgets.kit.text import fill
 
-USUAL, MIRROR, IDLE = "B=0", "A=0", "both zero"
-BY_SLUG = {slug(name): name for name in (*INITS, *PROBLEMS)}
+OTHER = "A=0"  # stands beside the usual start
+BY_SLUG = {slug(name): name for name in (*STARTS, *PROBLEMS)}
 
 
 class Inits(Instrument):
     """Step through the start of a run: gradients of both factors, loss, distance from the base.
 
     Teal is the chosen start, grey its controls: another start at the same learning rate, and the base unchanged. The
-    last chart holds the final loss of every start against the learning rate. Left out: what comes after fifty steps.
+    last chart holds the loss of every start after the whole run against the learning rate; the table below, every
+    start at its own best rate, a dot for each seed. Left out: other ranks.
     """
 
     problem = one_of(
@@ -39,7 +54,7 @@ class Inits(Instrument):
         doc="What makes a step from a gradient.",
     )
     init = one_of(
-        {slug(name): INIT_WORDS[name][0] for name in INITS},
+        {slug(name): INIT_WORDS[name][0] for name in STARTS},
         default="b-zero",
         label="The factors start with",
         doc="Where both factors start.",
@@ -50,11 +65,11 @@ class Inits(Instrument):
         label="Learning rate",
         doc="Which of the recorded learning rates, the smallest being 0.",
     )
-    step = param.Integer(default=0, bounds=(0, STEPS), label="Step", doc="How far the run is replayed.")
+    step = param.Integer(default=0, bounds=(0, WATCHED), label="Step", doc="How far the run is replayed.")
     guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by = ("problem", "optimizer")
-    parts = ("choices", "steps", "guess", "readouts", "sweep", "table", "code", "share")
+    parts = ("choices", "steps", "guess", "readouts", "sweep", "ends", "table", "code", "share")
     pictured = ({"curve kept": 2, "curve cost": 3}, {"curve lost": 1})
 
     def make_arrays(self) -> dict[str, Any]:
@@ -66,24 +81,59 @@ class Inits(Instrument):
             "problem": PROBLEM_WORDS[problem][1],
             "optimizer": OPTIMIZER_LABELS[self.optimizer],
             "rates": [f"{rate:g}" for rate in RATES[problem][self.optimizer]],
-            "steps": STEPS,
-            "task": config_of(problem, self.optimizer, USUAL, 0, 0).task,
+            "steps": WATCHED,
+            "settings": settings_of(problem),
+            "frequencies": recorded.frequencies,
             "inits": {
                 slug(init): {
                     "label": INIT_WORDS[init][0].partition(" (")[0],
                     "name": INIT_WORDS[init][1],
                     "code": init,
                     "note": INIT_WORDS[init][2],
+                    "snippet": snippet_of(problem, init),
                     "truth": flow(recorded.runs[self.optimizer][init][0], 0),
-                    "runs": [_shipped(run) for run in recorded.runs[self.optimizer][init]],
+                    "runs": [run._asdict() for run in recorded.runs[self.optimizer][init]],
+                    "ends": None if init == IDLE else self._ends(init),
                 }
-                for init in INITS
+                for init in STARTS
             },
             "usual": slug(USUAL),
-            "mirror": slug(MIRROR),
+            "mirror": slug(OTHER),
             "idle": slug(IDLE),
             "about": f"{PROBLEM_WORDS[problem][2]} Recorded {recorded.recorded}.",
-            "snippet": SNIPPETS["model" if problem != PROBLEMS[0] else "small"],
+            "endsNote": fill(
+                WORDS["ends"]["note"],
+                {
+                    "seeds": len(SEEDS),
+                    "steps": STEPS[problem],
+                    "frequencies": ""
+                    if recorded.frequencies is None
+                    else fill(WORDS["ends"]["frequencies"], {"loss": recorded.frequencies}),
+                },
+            ),
+        }
+
+    def _ends(self, init: str) -> dict[str, Any]:
+        """Return what a start came to at its best rate, and how it stands to the usual one."""
+        problem, words = BY_SLUG[self.problem], WORDS["ends"]
+        recorded = load_inits(problem)
+        ends = recorded.ends[self.optimizer][init]
+        apart = None if init == USUAL else recorded.apart(self.optimizer, init)
+        lost = len(ends.loss) - len(ends.known)
+        mean = fmean(ends.known)
+        right = fill(words["right"], {"right": fmean(ends.right)}) if ends.right else ""
+        if apart:
+            against = fill(words["apart"], apart._asdict())
+        else:
+            against = words["itself"] if init == USUAL else words["unknown"]
+        return {
+            "rate": f"{RATES[problem][self.optimizer][ends.rate]:g}",
+            "loss": ends.loss,
+            "right": ends.right,
+            "mean": mean,
+            "gap": apart and list(apart),
+            "told": fill(words["lost" if lost else "mean"], {"mean": mean, "lost": lost}) + right,
+            "against": against,
         }
 
     def run(self, init: str | None = None) -> InitRun:
@@ -95,20 +145,18 @@ class Inits(Instrument):
         """Return every number that a sentence about a step may use; inits.js makes the same."""
         problem, init, run = BY_SLUG[self.problem], BY_SLUG[self.init], self.run()
         at = min(step, len(run.loss) - 1)
-        over = load_inits(problem).runs[self.optimizer][init]
-        finals = [math.inf if each.final is None else each.final for each in over]
-        best = finals.index(min(finals))
-        rates = RATES[problem][self.optimizer]
-        config = config_of(problem, self.optimizer, init, self.rate, 0)
+        ends = None if init == IDLE else self._ends(init)
+        gap, low, high = (ends and ends["gap"]) or (None, None, None)
+        config = config_of(Asked(problem, self.optimizer, init, self.rate, 0))
         return {
             "step": at,
             "last": len(run.loss) - 1,
             "init": INIT_WORDS[init][1],
             "code": init,
-            "task": config.task,
+            "settings": settings_of(problem),
             "problem": PROBLEM_WORDS[problem][1],
             "optimizer": OPTIMIZER_LABELS[self.optimizer],
-            "rate": f"{rates[self.rate]:g}",
+            "rate": f"{config.learning_rate:g}",
             "loss": run.loss[at],
             "grad_A": run.lora_A[at],
             "grad_B": run.lora_B[at],
@@ -117,8 +165,11 @@ class Inits(Instrument):
             "moved": run.moved,
             "times": run.moved / self.run(USUAL).moved,
             "final": run.final,
-            "best": finals[best],
-            "best_rate": f"{rates[best]:g}",
+            "best_rate": ends and ends["rate"],
+            "mean": ends and ends["mean"],
+            "gap": gap,
+            "gap_low": low,
+            "gap_high": high,
         }
 
     def sentence(self) -> str:
@@ -136,15 +187,22 @@ class Inits(Instrument):
 
     def snippet(self) -> str:
         """Return code that prints both gradient norms at step 0, from torch."""
-        kind = "model" if self.problem != slug(PROBLEMS[0]) else "small"
-        return fill(SNIPPETS[kind], self.values(0))
+        return fill(snippet_of(BY_SLUG[self.problem], BY_SLUG[self.init]), self.values(0))
+
+
+def snippet_of(problem: str, init: str) -> str:
+    """Return the code of a start, with gaps."""
+    kind = "small" if problem == SMALL else "model"
+    return SNIPPETS[f"{kind} by gradient" if init == BY_GRADIENT else kind]
+
+
+def settings_of(problem: str) -> str:
+    """Return what a TrainConfig must be told of a problem, as code."""
+    config = config_of(Asked(problem, "adamw", USUAL, 0, 0))
+    return f'task="{config.task}", batch_size={config.batch_size}, n_texts={config.n_texts}'
 
 
 def flow(run: InitRun, step: int) -> str:
     """Say which factors get a gradient at a step: both, lora_A, lora_B or none."""
     alive = [name for name in ("lora_A", "lora_B") if getattr(run, name)[step] > 0]
     return "both" if len(alive) == 2 else alive[0] if alive else "none"
-
-
-def _shipped(run: InitRun) -> dict[str, Any]:
-    return run._asdict() | {"final": run.final}

@@ -5,6 +5,7 @@ import { Guess } from '../kit/guess.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
+import { Ends } from './ends.js'
 import { StartCharts } from './start_charts.js'
 import { Starts } from './starts.js'
 import { fill } from '../kit/text.js'
@@ -41,6 +42,7 @@ class Inits extends Instrument {
     this.about = h('p', { class: 'note' })
     this.readouts = new Readouts(text)
     for (const { value } of this.readouts.rows) value.removeAttribute('class') // its `times` is no cost
+    this.ends = new Ends(text.ends)
     const { steps, sweep } = this.charts
     frame.root.append(
       ...frame.part('choices', abreast(this.controls)),
@@ -48,6 +50,7 @@ class Inits extends Instrument {
       ...frame.part('guess', this.guess.element),
       this.stepper.element,
       h('div', { class: 'charts' }, ...steps, ...frame.part('sweep', sweep)),
+      ...frame.part('ends', this.ends.element),
       frame.sentence,
       ...frame.part('readouts', this.readouts.element),
       this.about,
@@ -72,6 +75,7 @@ class Inits extends Instrument {
     this.note.textContent = starts.inits[starts.init].note
     this.stepper.set({ low: 0, high: starts.steps, value: model.get('step'), start: 0 })
     this.charts.draw(starts)
+    this.ends.draw(starts)
     this.says()
     if (before && before !== starts.init) this.goOn()
     this.reveal()
@@ -85,11 +89,15 @@ class Inits extends Instrument {
     this.tick(this.step)
   }
 
-  /** The read-outs of the chosen run. */
+  /** The read-outs of the chosen run; those of the ends only of a start that has some. */
   says() {
     const { text, starts } = this
     const values = starts.values(0)
-    this.readouts.show(values, (template, name) => (values[name] === null ? text.noFinal : template))
+    const learns = starts.ends && starts.init !== starts.usual
+    const missing = { final: text.noFinal, best: null, gap: learns ? text.noGap : null }
+    this.readouts.show(values, (template, name) =>
+      name in missing && values[{ best: 'mean' }[name] ?? name] === null ? missing[name] : template,
+    )
   }
 
   /** Follow the slider: the line in the curves and the sentence. */
@@ -108,7 +116,7 @@ class Inits extends Instrument {
   }
 
   snippet() {
-    return fill(this.starts.snippet, this.starts.values(0))
+    return fill(this.starts.inits[this.starts.init].snippet, this.starts.values(0))
   }
 
   table() {
@@ -123,6 +131,7 @@ class Inits extends Instrument {
     return {
       steps: () => [`${this.starts.init}-steps.csv`, this.stepsAsCsv()],
       sweep: () => ['rates.csv', this.sweepAsCsv()],
+      ends: () => ['seeds.csv', this.endsAsCsv()],
     }
   }
 
@@ -139,9 +148,16 @@ class Inits extends Instrument {
   sweepAsCsv() {
     const { inits, rates } = this.starts
     const lines = Object.entries(inits).flatMap(([init, { runs }]) =>
-      runs.flatMap(({ finals }, i) => finals.map((final, seed) => [init, rates[i], seed, final ?? ''])),
+      runs.map(({ final }, i) => [init, rates[i], final ?? '']),
     )
-    return csv([['init', 'learning_rate', 'seed', 'final_loss'], ...lines])
+    return csv([['init', 'learning_rate', 'final_loss'], ...lines])
+  }
+
+  endsAsCsv() {
+    const lines = Object.entries(this.starts.inits).flatMap(([init, { ends }]) =>
+      (ends?.loss ?? []).map((loss, seed) => [init, ends.rate, seed, loss ?? '', ends.right[seed] ?? '']),
+    )
+    return csv([['init', 'learning_rate', 'seed', 'test_loss', 'right'], ...lines])
   }
 }
 

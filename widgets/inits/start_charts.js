@@ -5,7 +5,7 @@ import { fill } from '../kit/text.js'
 
 const ROOM = 1.08 // above the highest value of a curve
 const APART = 0.05 // of a chart's height: lines nearer to each other cannot be told apart by name
-const TALL = 1.3 // times the loss of the unchanged base: what ends higher lies above the edge of the last chart
+const TALL = 1.3 // times the loss of a writer of word frequencies, or else of the base: what ends higher is not drawn
 
 const top = (lines) => (Math.max(...lines.flatMap(({ values }) => values)) || 1) * ROOM
 
@@ -67,12 +67,13 @@ export class StartCharts {
     this.charts[name].draw({ k: this.starts.steps, y: [0, high], lines: named(lines, high) })
   }
 
-  /** The final loss of each start over the learning rates; the chosen one with the span of its seeds. */
+  /** The final loss of each start over the learning rates, and that of a writer of word frequencies. */
   overRates() {
     const { starts, charts } = this
     const { [starts.idle]: idle, ...others } = starts.inits
     const finals = Object.values(others).flatMap(({ runs }) => runs.map(({ final }) => final))
-    const edge = Math.min(TALL * idle.runs[0].final, ROOM * Math.max(...finals))
+    const control = starts.frequencies ?? idle.runs[0].final
+    const edge = Math.min(TALL * control, ROOM * Math.max(...finals))
     const line = ([init, { label, runs }]) => {
       const known = runs
         .map(({ final }, i) => [i, final])
@@ -93,22 +94,13 @@ export class StartCharts {
     charts.sweep.draw({
       k: starts.rates.length - 1,
       y: [0, edge],
-      bands: this.span(edge),
+      rules: starts.frequencies
+        ? [{ at: { y: starts.frequencies }, label: this.text.frequencies, kind: 'control-1', left: true }]
+        : [],
       lines: named(lines, edge),
       tick: (i) => starts.rates[i],
     })
     charts.sweep.move(starts.rate)
-  }
-
-  /** From the least to the largest final loss of the chosen start, up to the first rate at which a run was given up. */
-  span(edge) {
-    const { starts } = this
-    const finals = starts.inits[starts.init].runs.map((run) => run.finals)
-    const end = finals.findIndex((of) => of.includes(null))
-    const known = end < 0 ? finals : finals.slice(0, end)
-    if (known.length < 2) return []
-    const all = (pick) => known.map((of) => Math.min(pick(...of), edge))
-    return [{ low: all(Math.min), middle: all(Math.min), high: all(Math.max), kind: 'spread' }]
   }
 
   atRate(i) {

@@ -18,6 +18,11 @@ export class Starts {
     return this.inits[init].runs[this.rate]
   }
 
+  /** What the chosen start came to at its best rate, over seeds; null of one that does not learn. */
+  get ends() {
+    return this.inits[this.init].ends
+  }
+
   /** Which factors get a gradient at a step. */
   flow(step) {
     const alive = ['lora_A', 'lora_B'].filter((name) => this.run[name][step] > 0)
@@ -35,16 +40,15 @@ export class Starts {
   /** All numbers that a sentence about a step may use; __init__.py makes the same. */
   values(step) {
     const { run, rates, problem, optimizer } = this
-    const { name, code, runs } = this.inits[this.init]
+    const { name, code } = this.inits[this.init]
+    const { ends } = this
     const at = Math.min(step, this.last)
-    const finals = runs.map(({ final }) => final ?? Infinity)
-    const best = finals.indexOf(Math.min(...finals))
     return {
       step: at,
       last: this.last,
       init: name,
       code,
-      task: this.task,
+      settings: this.settings,
       problem,
       optimizer,
       rate: rates[this.rate],
@@ -56,8 +60,11 @@ export class Starts {
       moved: run.moved,
       times: run.moved / this.beside(this.usual).moved,
       final: run.final,
-      best: finals[best],
-      best_rate: rates[best],
+      best_rate: ends?.rate ?? null,
+      mean: ends?.mean ?? null,
+      gap: ends?.gap?.[0] ?? null,
+      gap_low: ends?.gap?.[1] ?? null,
+      gap_high: ends?.gap?.[2] ?? null,
     }
   }
 }

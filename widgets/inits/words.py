@@ -39,6 +39,12 @@ INIT_WORDS = {
         "Both factors are made of the largest singular directions of the weight, which are taken out of it: together "
         "they are the base as it was.",
     ),
+    "LoRA-GA": (
+        "LoRA-GA",
+        "LoRA-GA",
+        "Both factors are made of the largest singular directions of the gradient that the first examples give, and "
+        "their product is taken out of the weight: together they are the base as it was.",
+    ),
 }
 # Label of the choice, name in a sentence, what it is.
 PROBLEM_WORDS = {
@@ -47,10 +53,17 @@ PROBLEM_WORDS = {
         "on the small layer",
         "A layer of 64 × 64 numbers that lacks two directions of strength 1; r = 4, alpha = 8.",
     ),
-    "new language": (
-        "The mini-model, on a new language",
-        "on the new language",
-        "The mini-model, all 18 layers adapted, 32 texts a step; r = 4, alpha = 8. It has never read this language.",
+    "mirror voice": (
+        "The mini-model, telling backwards",
+        "telling backwards",
+        "The mini-model learns to tell its stories backwards: all 18 layers adapted, 150 steps of 8 texts; r = 4, "
+        "alpha = 8.",
+    ),
+    "new facts": (
+        "The mini-model, on new facts",
+        "on new facts",
+        "The mini-model learns 256 facts about people of whom it has never read: all 18 layers adapted, 150 steps of "
+        "32 facts; r = 4, alpha = 8. There are no other texts of this task: its losses are on these facts.",
     ),
 }
 
@@ -58,11 +71,12 @@ TITLE = "Where the factors start"
 CAPTION = (
     "Norms are Frobenius norms, over all adapted layers together. Distance from the base: how far the adapted "
     "weights, delta_w included, lie from those of the base. Loss: of the small layer half its mean squared error, "
-    "of the model nats per token on the sentences of the step. Teal is the chosen start, dashed grey another one "
-    "at the same learning rate, dotted grey the base unchanged. Last chart: the loss after the last step, the "
-    "middle one of three seeds; the band runs from the least to the largest. A run whose loss grows to more than "
-    "three times its first is given up, and its curve ends. Left out: longer runs, other ranks, and losses above "
-    "the edge of the last chart."
+    "of the model nats per word that is learned. Teal is the chosen start, dashed grey another one at the same "
+    "learning rate, dotted grey the base unchanged; these are runs of one seed. Last chart: the loss after the whole "
+    "run, of the model on validation texts. A run whose loss grows to more than three times its first is given up. "
+    "Table: every start at the rate that is its own best in the last chart, of the model on test texts where the task "
+    "has some. Left out: other ranks, "
+    "longer runs, and losses above the edge of the last chart."
 )
 PUBLISHED = "every start on each problem with both optimisers"
 ENCLOSED = "every start on one problem with one optimiser; the lesson has the others"
@@ -84,16 +98,43 @@ WORDS: dict[str, Any] = {
     "readouts": {
         "moved": "First step moves the weights by",
         "times": "That step, against lora_B = 0",
-        "final": "Loss after the last step",
-        "best": "Best of all rates, at {best_rate}",
+        "final": "Loss after the whole run",
+        "best": "At its own best rate, mean over seeds",
+        "gap": "There, above lora_B = 0 (95 % interval)",
     },
     "readoutValues": {
         "moved": "{moved:.4f}",
         "times": "{times:.1f} × as far",
         "final": "{final:.4g}",
-        "best": "{best:.4g}",
+        "best": "{mean:.3f}, at {best_rate}",
+        "gap": "{gap_low:+.3f} to {gap_high:+.3f}",
     },
     "noFinal": "given up",
+    "noGap": "a seed was given up",
+    "ends": {
+        "title": "Each start at its own best rate",
+        "heads": [
+            "The factors start with",
+            "rate",
+            "loss of each seed",
+            "mean",
+            "above lora_B = 0, seed by seed",
+        ],
+        "mean": "{mean:.3f}",
+        "lost": "{mean:.3f}, {lost} given up",
+        "right": "; {right:.0%} right",
+        "apart": "{mean:+.3f} ({low:+.3f} to {high:+.3f})",
+        "itself": "",
+        "unknown": "a seed was given up",
+        "note": (
+            "Runs of {steps} steps with {seeds} seeds each. The dots stand on one axis, lowest loss at the left. In "
+            "brackets: the 95 % interval of the mean difference.{frequencies}"
+        ),
+        "frequencies": (
+            " A writer who knows how often each word comes and nothing else would have a loss of {loss:.2f}."
+        ),
+    },
+    "frequencies": "word frequencies",
     "factors": {"lora_A": "lora_A", "lora_B": "lora_B"},
     "baseName": "base unchanged",
     "charts": {
@@ -113,7 +154,7 @@ WORDS: dict[str, Any] = {
             "probe": "step {step}: {distance:.3f}",
         },
         "sweep": {
-            "title": "Loss after the last step against the learning rate",
+            "title": "Loss after the whole run against the learning rate",
             "x": "learning rate",
             "probe": "{sweep_init}, rate {sweep_rate}: {sweep_final}; lora_B = 0: {sweep_usual}",
         },
@@ -136,6 +177,7 @@ WORDS: dict[str, Any] = {
     "downloads": {
         "steps": "Steps (CSV)",
         "sweep": "Losses against the rate (CSV)",
+        "ends": "Losses of all seeds (CSV)",
         "picture": "Picture (SVG)",
     },
 }
@@ -153,12 +195,36 @@ problem.loss(model).backward()
 print(f"step 0, gradient of lora_A: {model.lora_A.grad.norm():.4f}")
 print(f"step 0, gradient of lora_B: {model.lora_B.grad.norm():.4f}")
 """,
+    "small by gradient": """import torch
+
+from compute.adapters.layer import LoRALinear, initialize
+from compute.adapters.lora_ga import start_by_gradient
+from compute.training.first_steps import small_problem
+
+problem = small_problem()
+model = LoRALinear(problem.layer, r=4, alpha=8, scaling_rule="alpha/r")
+initialize(model, "B=0", torch.Generator().manual_seed(0))
+start_by_gradient(model, problem.loss)
+problem.loss(model).backward()
+print(f"step 0, gradient of lora_A: {model.lora_A.grad.norm():.4f}")
+print(f"step 0, gradient of lora_B: {model.lora_B.grad.norm():.4f}")
+""",
     "model": """from compute.training.config import TrainConfig
 from compute.training.loop import train
 
-first = next(train(TrainConfig(task="{task}", init="{code}")))
+first = next(train(TrainConfig({settings}, init="{code}")))
 for factor, size in first.gradient_norms.items():
     print(f"step 0, gradient of {factor}: {size:.4f}")
+""",
+    "model by gradient": """from compute.model.checkpoint import load_base
+from compute.numbers.records import WORLD
+from compute.training.config import TrainConfig
+from compute.training.first_steps import model_steps
+
+config = TrainConfig({settings}, steps=1)
+first, _ = model_steps(config, load_base(WORLD), by_gradient=True)
+print(f"step 0, gradient of lora_A: {first.lora_A[0]:.4f}")
+print(f"step 0, gradient of lora_B: {first.lora_B[0]:.4f}")
 """,
 }
 

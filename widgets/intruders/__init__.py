@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from compute.experiments.paper import FULL_RUNS, NAMES, load_paper, random_cosines
-from compute.experiments.runs import FULL, load
+from compute.experiments.paper import FULL, NAMES, RANKS, load_paper, random_cosines
+from compute.experiments.paper import TOP as MOST
 from compute.matrices.intruders import EPSILON, TOP, count_intruders
 from compute.model.layers import layer_name
 from widgets.intruders.words import SNIPPET, WORDS
@@ -27,20 +27,20 @@ from widgets.kit.paper import (
 )
 from widgets.kit.text import fill
 
-MOST = 12  # singular vectors that are shown; a few more are recorded
-WIDENING = layer_name(2, "up_proj")  # where the first task makes most of them
+FIRST = str(RANKS[0])  # the run that the figure opens with, and that is guessed about
+WIDENING = layer_name(2, "up_proj")
 Cosines = Mapping[str, Sequence[float]]
 
 
 class Intruders(Instrument):
-    """Count intruder dimensions of LoRA at six ranks and of full finetuning, at a threshold that the reader sets.
+    """Count intruder dimensions of LoRA at three ranks and of full finetuning, at a threshold that the reader sets.
 
     A left singular vector of W + delta_w, among the strongest of its matrix, is an intruder if its largest absolute
     cosine with all left singular vectors of W is below the threshold. Grey bars and lines are controls. Left out:
     right singular vectors, and what happens when intruders are made smaller.
     """
 
-    task = task_choice("legal")
+    task = task_choice("formal-voice")
     run = run_choice(NAMES, "Which run is set off and taken apart.")
     layer = layer_choice(WIDENING, "Whose singular vectors the second chart shows.")
     top = param.Integer(
@@ -86,9 +86,10 @@ class Intruders(Instrument):
             "random": counted(run["random"]),
             "low": counted(run["random"]),
             "full": counted(full["cosines"][0]),
-            "validation_loss": run["validation_loss"],
-            "base_loss": run["base_loss"],
-            "full_base": full["base_loss"],
+            "rate": run["rate"],
+            "loss": run["loss"],
+            "facts": run["facts"],
+            "full_facts": full["facts"],
             "before": of["before"],
         }
 
@@ -114,17 +115,18 @@ def shipped(slug: str) -> dict[str, Any]:
         runs[str(name)] = {
             "label": run_label(name),
             "code": in_code(name),
-            "full": name in FULL_RUNS,
-            "validation_loss": seeds[0].validation_loss,
-            "base_loss": seeds[0].base_loss,
-            "cosines": [{layer: of.cosines[:MOST] for layer, of in seed.layers.items()} for seed in seeds],
-            "random": {layer: each[:MOST] for layer, each in random_cosines(task, name, seed=0).items()},
+            "full": name == FULL,
+            "rate": load_paper().rates[task][name],
+            "loss": seeds[0].loss,
+            "facts": seeds[0].facts,
+            "cosines": [{layer: of.cosines for layer, of in seed.layers.items()} for seed in seeds],
+            "random": random_cosines(task, name, seed=0),
         }
     return {
         "task": {"task_label": TASK_LABELS[slug], "task_name": task},
         "layers": LAYER_LABELS,
-        "before": load(task, 4).base_loss[0],
-        "usual": {"top": TOP, "epsilon": EPSILON, "run": "4"},
+        "before": load_paper().before["facts"],
+        "usual": {"top": TOP, "epsilon": EPSILON, "run": FIRST},
         "runs": runs,
         "snippet": SNIPPET,
     }
@@ -145,7 +147,7 @@ def _light(of: dict[str, Any]) -> dict[str, Any]:
 
 def verdict(slug: str, guess: str) -> str:
     """Say whether a guess was right."""
-    of = shipped(slug)["runs"]["4"]
+    of = shipped(slug)["runs"][FIRST]
     lora, random = (
         sum(count_intruders(cosines) for cosines in each.values())
         for each in (of["cosines"][0], of["random"])

@@ -170,8 +170,8 @@ class Intruders extends Instrument {
   }
 
   countsAsCsv() {
-    const head = ['run', 'intruders', 'random_changes', 'loss_on_task', 'loss_on_base_voices']
-    const line = (row) => [row.name, row.value, row.low, row.validation_loss, row.base_loss]
+    const head = ['run', 'intruders', 'random_changes', 'loss_on_task', 'old_facts_right']
+    const line = (row) => [row.name, row.value, row.low, row.loss, row.facts]
     return csv([head, ...this.rows().map(line)])
   }
 }

@@ -29,23 +29,21 @@ export class Resemblance {
 
   /** Each run as a row of bars. */
   rows(top, epsilon) {
-    return Object.entries(this.runs).map(
-      ([key, { label, cosines, random, full, base_loss, validation_loss }]) => {
-        const [value, ...points] = cosines.map((seed) => this.count(seed, top, epsilon))
-        const low = this.count(random, top, epsilon)
-        const others = points.join(', ') || '–'
-        const kind = full ? 'plain' : 'gain'
-        return { key, name: label, value, points, others, low, high: low, kind, base_loss, validation_loss }
-      },
-    )
+    return Object.entries(this.runs).map(([key, { label, cosines, random, full, facts, loss }]) => {
+      const [value, ...points] = cosines.map((seed) => this.count(seed, top, epsilon))
+      const low = this.count(random, top, epsilon)
+      const others = points.join(', ') || '–'
+      const kind = full ? 'plain' : 'gain'
+      return { key, name: label, value, points, others, low, high: low, kind, facts, loss }
+    })
   }
 
   /** All numbers that the sentence may use; __init__.py makes the same. */
   values(run, layer, top, epsilon) {
     const rows = this.rows(top, epsilon)
     const of = (key) => rows.find((row) => row.key === key)
-    const { value, low, base_loss } = of(run)
-    const { label: run_label, code: run_name } = this.runs[run]
+    const { value, low, facts } = of(run)
+    const { label: run_label, code: run_name, rate } = this.runs[run]
     return {
       ...this.task,
       epsilon,
@@ -54,12 +52,13 @@ export class Resemblance {
       of: this.names.length * top,
       run_label,
       run_name,
+      rate,
       layer_label: this.layers[layer],
       count: value,
       random: low,
       full: of('full').value,
-      base_loss,
-      full_base: of('full').base_loss,
+      facts,
+      full_facts: of('full').facts,
       before: this.before,
     }
   }

@@ -2,30 +2,28 @@
 
 from typing import Any
 
+from compute.experiments.paper import SEEDS
 from widgets.kit.guess import WORDS as GUESS
-from widgets.kit.paper import TRAIN
+from widgets.kit.paper import TRAIN, TRAINED
 
 TITLE = "Intruder dimensions"
 CAPTION = (
     "Left: of the strongest left singular vectors of each of 18 finetuned matrices, how many have no absolute "
     "cosine at or above the threshold with any left singular vector of the base, which is how PEFT counts. "
-    "The grey upright mark is the control: random changes of the same rank and size. Behind each bar stands what "
-    "the model has kept of the base's voices, as a loss: more is more forgotten. Right: the largest cosine of each "
-    "singular vector in one matrix; rings mark intruders. Left out: right singular vectors, and what happens when "
-    "intruders are made smaller."
+    "The grey upright mark is the control: random changes of the same rank and size. Behind each bar stands how "
+    "many facts that the base knew are still answered rightly. Each run is at its own best learning rate. Right: the "
+    "largest cosine of each singular vector in one matrix; rings mark intruders. Left out: right singular vectors, "
+    "and what happens when intruders are made smaller."
 )
 
 
 SNIPPET = (
     TRAIN
-    + """from compute.matrices.intruders import count_intruders, largest_cosines
-
-config = config_of("{task_name}", {run_name})
-*_, end = train(config, load_base())
-W = base_weights().tensors
-found = [
-    count_intruders(largest_cosines(W[f"{name}.weight"], delta_w), top={top}, epsilon={epsilon})
-    for name, delta_w in changes(end.weights, config).items()
+    + "from compute.matrices.intruders import count_intruders, largest_cosines\n"
+    + TRAINED
+    + """found = [
+    count_intruders(largest_cosines(W[key], delta_w), top={top}, epsilon={epsilon})
+    for key, delta_w in changes.items()
 ]
 print(f"intruders: {sum(found)} of {len(found) * {top}}")
 """
@@ -36,8 +34,8 @@ WORDS: dict[str, Any] = {
         "base's by {epsilon:.2f} or more?",
         "told": "At a threshold of {epsilon:.2f}, {count} of the {of} strongest singular vectors after {run_label} on "
         "{task_label} are intruders; random changes of the same rank and size would make {random}, and full finetuning "
-        "makes {full}. Its loss on the base's own voices is {base_loss:.2f} nats per token, that of full finetuning "
-        "{full_base:.2f}; the base had {before:.2f}.",
+        "makes {full}. It still answers {facts:.0%} of the facts that the base knew, full finetuning {full_facts:.0%}; "
+        "the base answered {before:.1%}.",
     },
     "epsilonLabel": "Threshold",
     "epsilon": "{epsilon:.2f}",
@@ -46,7 +44,7 @@ WORDS: dict[str, Any] = {
             "title": "Intruders among the {of} strongest singular vectors",
             "x": "intruders",
             "row": "{name}: {value}, random {low}",
-            "behind": "base loss {base_loss:.2f}",
+            "behind": "old facts {facts:.0%}",
         },
         "cosine": {
             "title": "Largest cosine with a singular vector of the base: {layer_label}",
@@ -59,15 +57,15 @@ WORDS: dict[str, Any] = {
     "key": {
         "learned": "LoRA",
         "plain": "full finetuning",
-        "seeds": "from two other seeds",
+        "seeds": f"from {len(SEEDS) - 1} other seeds",
         "random": "random changes of the same rank and size",
     },
     "readouts": {
         "count": "Intruders",
         "random": "Random changes",
-        "base_loss": "Loss on the base's own voices",
+        "facts": "Old facts still right",
     },
-    "readoutValues": {"count": "{count} of {of}", "random": "{random}", "base_loss": "{base_loss:.2f} nats"},
+    "readoutValues": {"count": "{count} of {of}", "random": "{random}", "facts": "{facts:.0%}"},
     "guess": {
         **GUESS,
         "question": (
@@ -85,9 +83,9 @@ WORDS: dict[str, Any] = {
         "other seeds",
         "random changes",
         "loss on the task",
-        "loss on the base's voices",
+        "old facts right",
     ],
-    "tableRow": ["{name}", "{value}", "{others}", "{low}", "{validation_loss:.3f}", "{base_loss:.3f}"],
+    "tableRow": ["{name}", "{value}", "{others}", "{low}", "{loss:.3f}", "{facts:.1%}"],
     "downloads": {"counts": "Counts (CSV)", "picture": "Picture (SVG)"},
 }
 PUBLISHED = "both tasks"

@@ -4,15 +4,16 @@ from collections.abc import Iterable
 
 import param
 
-from compute.experiments.runs import FULL, FULL_SLOW
+from compute.experiments.paper import FULL, TASKS, VOICE
 from compute.model.forward import PROJECTIONS
 from compute.model.layers import layer_name
+from compute.world.tasks import FACTS
 from widgets.kit.choices import one_of
 from widgets.kit.layers import BLOCK_NAMES
-from widgets.kit.text import name_of
+from widgets.kit.text import name_of, slug
 
-TASK_LABELS = {"new-language": "a new language", "legal": "the legal voice"}
-TASK_OF = {slug: name_of(slug) for slug in TASK_LABELS}
+TASK_LABELS = {slug(VOICE): "the formal voice", slug(FACTS): f"{TASKS[FACTS]['n_texts']} new facts"}
+TASK_OF = {short: name_of(short) for short in TASK_LABELS}
 LAYER_LABELS = {
     layer_name(block, projection): f"{projection}, {name} block"
     for block, name in enumerate(BLOCK_NAMES)
@@ -20,12 +21,19 @@ LAYER_LABELS = {
 }
 MIDDLE_QUERY = layer_name(1, "q_proj")  # the paper measured a query projection in the middle of its model
 
-TRAIN = """# Run it in the folder of this project; it trains for about ten seconds.
-from compute.training.changes import changes
+TRAIN = """# Run it in the folder of this project; it trains for about twenty seconds at most.
+from compute.experiments.paper import config_of
 from compute.model.checkpoint import load_base
-from compute.model.forward import base_weights
-from compute.experiments.runs import config_of
-from compute.training.loop import train
+from compute.numbers.records import WORLD
+from compute.training.loop import learned, prepare, updates
+"""
+TRAINED = """
+base, config = load_base(WORLD), config_of("{task_name}", {run_name}, rate={rate}, seed=0)
+model = prepare(config, base)
+for _ in updates(model, config):
+    pass
+changes = {key: change.detach().double().numpy() for key, change in learned(model, base).items()}
+W = {key: base.get_submodule(key).weight.detach().double().numpy() for key in changes}
 """
 
 
@@ -46,9 +54,7 @@ def layer_choice(default: str, doc: str) -> param.Selector:
 
 def run_label(name: int | str) -> str:
     """Return what a run is called."""
-    if name in (FULL, FULL_SLOW):
-        return "full finetuning" if name == FULL else "full, slower"
-    return f"LoRA r = {name}"
+    return "full finetuning" if name == FULL else f"LoRA r = {name}"
 
 
 def run_of(value: str) -> int | str:

@@ -9,7 +9,17 @@ import param
 from compute.adapters.merge_state import CYCLES
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
-from compute.experiments.merging import LAYER, STRENGTHS, TASKS, R, Record, load_record, state_key
+from compute.experiments.merging import (
+    LAYER,
+    ROUNDING,
+    STRENGTHS,
+    TASKS,
+    Record,
+    load_record,
+    state_key,
+    worn_key,
+)
+from compute.experiments.mixing import R
 from compute.model.layers import LAYERS
 from compute.numbers.precision import PRECISIONS
 from widgets.kit.choices import one_of
@@ -43,7 +53,7 @@ class Merging(Instrument):
     Left out: that activations are rounded too when a model runs in half precision.
     """
 
-    task = one_of(LABELS, default="legal", label="Adapter", doc="Which adapter is merged first.")
+    task = one_of(LABELS, default="formal", label="Adapter", doc="Which adapter is merged first.")
     precision = one_of(
         {name: name for name in PRECISIONS},
         default="fp32",
@@ -117,6 +127,7 @@ class Merging(Instrument):
             "in": shape[1],
             "r": R,
             "tokens": len(layer.x),
+            "cycles": CYCLES[-1],
             "stored": stored_numbers(shape, R),
             "merged_macs": merged_macs(shape),
             "unmerged_macs": unmerged_macs(shape, R),
@@ -128,10 +139,20 @@ class Merging(Instrument):
         state = recorded().states[state_key(self.task, precision, float(strength))]
         gain = (state["base"] - state["merged"]) / (state["base"] - state["unmerged"])
         millionths = {name: MILLION * state[name] for name in ("difference", "off_back", "off_peeled")}
+        worn = {
+            "worn_rounded": MILLION * state["same"][-1],
+            "worn_unrounded": MILLION * state["unrounded"][-1],
+        }
+        facts = {
+            f"facts_{way}": recorded().worn[worn_key(self.task, precision, way)]["facts"] for way in ROUNDING
+        }
         return {
             "precision": precision,
             "strength": strength,
-            **{name: _short(value) for name, value in {**state, **millionths, "gain": gain}.items()},
+            **{
+                name: _short(value)
+                for name, value in {**state, **millionths, **worn, **facts, "gain": gain}.items()
+            },
         }
 
     def values(self, precision: str, strength: str) -> dict[str, Any]:

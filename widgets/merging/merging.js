@@ -78,8 +78,12 @@ class Merging extends Instrument {
       return fill(charts.unchanged.probe, { at: this.strengths[i], ...shares })
     }
     const drift = (i) => {
-      const { same, different, ...values } = this.values
-      const millionths = { same_m: same[i] * 1e6, different_m: different[i] * 1e6 }
+      const { same, unrounded, different, ...values } = this.values
+      const millionths = {
+        same_m: same[i] * 1e6,
+        unrounded_m: unrounded[i] * 1e6,
+        different_m: different[i] * 1e6,
+      }
       return fill(charts.drift.probe, { ...values, cycles: this.merge.cycles[i], ...millionths })
     }
     const chart = (name, ticks, probe, choose) =>
@@ -89,7 +93,7 @@ class Merging extends Instrument {
       unchanged: chart('unchanged', format('.0%'), unchanged, turn),
       drift: chart(
         'drift',
-        (power) => `10${raised(power)}`,
+        (power) => (Number.isInteger(power) ? `10${raised(power)}` : ''),
         drift,
         () => {},
       ),
@@ -162,27 +166,19 @@ class Merging extends Instrument {
 
   /** How far W has gone after so many cycles, both axes logarithmic. */
   drift() {
-    const { merge, model, text } = this
-    const logs = (precision, name) =>
-      merge
-        .values(precision, model.get('strength'))
-        [name].map((value) => Math.log10(Math.max(value, SMALLEST)))
-    const chosen = model.get('precision')
+    const { merge, text, values } = this
     const { curves } = text.charts.drift
+    const line = (name, kind, along) => ({
+      values: values[name].map((value) => Math.log10(Math.max(value, SMALLEST))),
+      label: curves[name],
+      kind,
+      along,
+    })
+    const oneWay = values.same.every((value, i) => value === values.unrounded[i]) // fp32 rounds nothing
     const lines = [
-      ...this.others().map((name, i) => ({
-        values: logs(name, 'different'),
-        label: name,
-        kind: `control-${i}`,
-        along: 0.35,
-      })),
-      { values: logs(chosen, 'same'), label: fill(curves.same, { chosen }), kind: 'kept', along: 0.95 },
-      {
-        values: logs(chosen, 'different'),
-        label: fill(curves.different, { chosen }),
-        kind: 'lost',
-        along: 0.45,
-      },
+      line('different', 'control-0', 0.25),
+      { ...line('same', 'kept', 0.95), ...(oneWay && { label: curves.either }) },
+      ...(oneWay ? [] : [line('unrounded', 'lost', 0.75)]),
     ]
     const all = lines.flatMap(({ values }) => values)
     const y = [Math.floor(Math.min(...all) - ROOM), Math.ceil(Math.max(...all))]

@@ -1,8 +1,9 @@
-"""The mixer instrument: two adapters in one model, and the voices in which that model was measured to write."""
+"""The mixer instrument: two adapters in one model, and what that model was measured to write and to answer."""
 
 from collections.abc import Iterable
 from functools import cache
 from itertools import combinations
+from statistics import fmean
 from typing import Any
 
 import param
@@ -10,57 +11,59 @@ import param
 from compute.adapters.mixing import METHODS, cosine, difference
 from compute.experiments.mixing import (
     MEASURED_METHODS,
-    VOICES_MIXED,
+    MIXED,
+    SEEDS,
+    TEXTS,
+    TOLD,
     WEIGHTS,
     Measured,
+    apart,
     load_factors,
     load_record,
     mix_of,
 )
-from compute.numbers.interval import wilson
-from compute.text.voices import NEW_VOICES, NO_VOICE, VOICES
+from compute.numbers.interval import of_mean
+from compute.world.voices import NO_VOICE
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
-from widgets.mixer.words import METHOD_LABELS, METHODS_SAID, NONE, SNIPPET, VOICE_LABELS, WORDS
+from widgets.mixer.words import LABELS, METHOD_LABELS, METHODS_SAID, NONE, SAID, SNIPPET, WORDS
 
-DECIMALS = (
-    9  # of what is multiplied out here: the last digits differ from one start of the program to the next
-)
-STRIDE = 25  # between two settings of a weight, in hundredths
+DECIMALS = 6  # of shares and of what is multiplied out here: more than any figure shows
+STRIDE = 50  # between two settings of a weight, in hundredths
 SETTINGS = (0.0, *WEIGHTS)
-HALF = 2  # the setting that is guessed
-SHOWN = tuple(voice for voice in (*VOICES_MIXED, *VOICES) if voice not in NEW_VOICES)
-# The voices of the adapters first, then what else the base writes, then what no grammar makes.
-ROWS = (*dict.fromkeys(SHOWN), NO_VOICE)
+HALF, FULL = 1, 2  # the setting that is guessed, and the one at which an adapter was trained
+FACTS = "facts"
+VOICES = tuple(dict.fromkeys([*(name for name in MIXED if name in TOLD), *TOLD]))
+ROWS = (*VOICES, NO_VOICE, FACTS)  # the voices of the adapters first, then what else the base writes
 
 
 class Mixer(Instrument):
-    """Mix two adapters, and see in which voices the model then writes.
+    """Mix two adapters, and see in which voices the model then writes and which facts it answers.
 
-    Bars: share of each voice among sentences that the model wrote, with the 95 % interval; grey marks: base and
-    each adapter alone, the controls. Below: the four ways of mixing side by side, and sentences. Left out: weights
-    between the settings, and more than two adapters.
+    Bars: share of each voice among the sentences that the model wrote, with the 95 % interval, and of the new facts
+    that it answers; marks: base and each adapter alone, the controls. Below: the four ways of mixing side by side, and
+    texts. Left out: weights between the settings, and more than two adapters.
     """
 
-    primary = one_of(VOICE_LABELS, default="legal", label="Adapter", doc="The first adapter.")
+    primary = one_of(LABELS, default="legal", label="Adapter", doc="The first adapter.")
     second = one_of(
-        {NONE: "none"} | VOICE_LABELS,
-        default="medical",
+        {NONE: "none"} | LABELS,
+        default="formal",
         label="Second adapter",
         doc="The adapter that is mixed in.",
     )
     method = one_of(
         METHOD_LABELS, default="products", label="Mixed by", doc="How one adapter is made of two."
     )
-    w1 = param.Integer(default=50, bounds=(0, 100), label="Weight of the first, %", doc="In steps of 25.")
-    w2 = param.Integer(default=50, bounds=(0, 100), label="Weight of the second, %", doc="In steps of 25.")
+    w1 = param.Integer(default=50, bounds=(0, 150), label="Weight of the first, %", doc="In steps of 50.")
+    w2 = param.Integer(default=50, bounds=(0, 150), label="Weight of the second, %", doc="In steps of 50.")
     guess = guess_number(6)
 
     keyed_by = ("primary", "second")
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
-    pictured = ({"bars kept": 2, "dots control": 5},)
+    pictured = ({"bars kept": 1, "dots control": 4},)
 
     def other(self) -> str:
         """Return the second adapter: none where it is the first once more."""
@@ -77,39 +80,51 @@ class Mixer(Instrument):
         second = 0 if self.other() == NONE else self.w2 // STRIDE
         return self.w1 // STRIDE, second
 
+    def _shown(self, method: str) -> dict[str, Any]:
+        return _packed(self.primary, self.other(), *self.settings(), method)
+
     def values(self, method: str) -> dict[str, Any]:
         """Return every number that a sentence about a way of mixing may use; mixes.js makes the same."""
         first, second = self.primary, self.other()
         i, j = self.settings()
-        measured, record = _measured(first, second, i, j, method), load_record()
-        losses, alone = measured.losses, {voice: _alone(voice).losses for voice in VOICES_MIXED}
+        shown, alone = self._shown(method), {name: _alone(name).losses[name] for name in MIXED}
+
+        def own(place: str, name: str, k: int) -> dict[str, Any]:
+            share, low, high = shown["rows"][ROWS.index(name)]
+            loss = shown["losses"][k]
+            told = {"share": share, "low": low, "high": high, "name": SAID[name]}
+            return {
+                place: SAID[name],
+                f"share_{place}": share,
+                f"did_{place}": fill(WORDS["did"][FACTS if name == FACTS else "voice"], told),
+                f"loss_{place}": loss,
+                f"alone_{place}": alone[name],
+                f"more_{place}": loss - alone[name],
+            }
+
         values = {
-            "first": first,
             "w1": SETTINGS[i],
             "w2": SETTINGS[j],
-            "full": SETTINGS[-1],
+            "full": SETTINGS[FULL],
             "method": METHODS_SAID[method],
             "way": METHOD_LABELS[method],
-            "sentences": record.sentences,
-            "share_none": measured.counts[NO_VOICE] / record.sentences,
-            "loss_base": losses["base"],
-            **_of("first", first, measured, alone),
+            "texts": TEXTS,
+            "share_none": shown["rows"][ROWS.index(NO_VOICE)][0],
+            **dict(zip(("true", "low_true", "high_true"), shown["true"], strict=True)),
+            **dict(zip(("more", "low_more", "high_more"), shown["more"], strict=True)),
+            "old": shown["old"],
+            "loss_base": shown["losses"][2],
+            **own("first", first, 0),
         }
         if second == NONE:
             return values
-        pair = {"second": second, "cosine": _cosine(first, second), "off": _off(first, second, method, i, j)}
-        return values | pair | {"rank": _rank(method)} | _of("second", second, measured, alone)
+        pair = {"cosine": _cosine(first, second), "off": shown["off"], "rank": _rank(method)}
+        return values | pair | own("second", second, 1)
 
     def guessed(self) -> dict[str, Any]:
-        """Return what the question is about: how many sentences are in another voice than those of the adapters."""
+        """Return what the question is about, at half weight: new facts answered, or sentences in another voice."""
         first, second = self.primary, self.other()
-        counts = _measured(first, second, HALF, 0 if second == NONE else HALF, "products").counts
-        number = load_record().sentences
-        others = number - sum(counts[voice] for voice in {first, second} & counts.keys() - {NONE})
-        low, high = wilson(others, number)
-        told = {"first": first, "second": second, "half": SETTINGS[HALF]}
-        mixture = fill(WORDS["guess"]["one" if second == NONE else "two"], told)
-        return {"mixture": mixture, "others": others / number, "low_others": low, "high_others": high}
+        return _guessed(first, second)
 
     def sentence(self) -> str:
         """Say in a few words what the picture shows now."""
@@ -121,19 +136,12 @@ class Mixer(Instrument):
         return [[fill(cell, self.values(method)) for cell in WORDS["ways"]["row"]] for method in METHODS]
 
     def rows(self) -> Iterable[Values]:
-        """Return the counts behind the bars: each voice."""
-        number, base = load_record().sentences, _base().counts
-        counts = _measured(self.primary, self.other(), *self.settings(), self.method).counts
-        for voice in (*VOICES, NO_VOICE):
-            low, high = wilson(counts[voice], number)
-            yield {
-                "voice": WORDS["voices"].get(voice, voice),
-                "count": counts[voice],
-                "share": counts[voice] / number,
-                "low": low,
-                "high": high,
-                "base": base[voice] / number,
-            }
+        """Return the numbers behind the bars."""
+        base = _of(load_record().mixes[SEEDS[0], mix_of({}, "products")])["rows"]
+        for name, shown, alone in zip(ROWS, self._shown(self.method)["rows"], base, strict=True):
+            share, low, high = shown
+            row = WORDS["rows"].get(name, name)
+            yield {"row": row, "share": share, "low": low, "high": high, "base": alone[0]}
 
     def snippet(self) -> str:
         """Return code that mixes the adapters again and prints a share and a loss."""
@@ -142,43 +150,75 @@ class Mixer(Instrument):
         adapters = [first] if second == NONE else [first, second]
         weights = [SETTINGS[i]] if second == NONE else [SETTINGS[i], SETTINGS[j]]
         told = {"first": first, "method": self.method, "adapters": adapters, "weights": weights}
-        record = load_record()
-        return fill(SNIPPET, {**told, "sentences": record.sentences, "seed": record.seed})
+        return fill(SNIPPET, told)
 
 
 def _measured(first: str, second: str, i: int, j: int, method: str) -> Measured:
     """Return what was measured at two settings of the weights."""
     weights = {first: SETTINGS[i]} | ({} if second == NONE else {second: SETTINGS[j]})
-    return load_record().mixes[mix_of(weights, method)]
+    return load_record().mixes[SEEDS[0], mix_of(weights, method)]
 
 
-def _base() -> Measured:
-    return load_record().mixes[mix_of({}, "products")]
+def _alone(name: str) -> Measured:
+    return load_record().mixes[SEEDS[0], mix_of({name: 1.0}, "products")]
 
 
-def _alone(voice: str) -> Measured:
-    return load_record().mixes[mix_of({voice: 1.0}, "products")]
+def _spread(values: list[float]) -> list[float]:
+    """Return the mean over texts and its 95 % interval, within 0 and 1."""
+    low, high = of_mean(values)
+    return [round(each, DECIMALS) for each in (fmean(values), max(0.0, low), min(1.0, high))]
 
 
-def _of(place: str, voice: str, measured: Measured, alone: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return what is said of the first or the second adapter's voice."""
-    number = load_record().sentences
-    low, high = wilson(measured.counts[voice], number)
-    loss, own = measured.losses[voice], alone[voice][voice]
+def _of(measured: Measured) -> dict[str, Any]:
+    """Return what is said of one measurement: a share with its interval for each of ROWS, and what can be said."""
+    rows = [_spread(measured.shares(voice)) for voice in (*VOICES, NO_VOICE)]
     return {
-        f"share_{place}": measured.counts[voice] / number,
-        f"low_{place}": low,
-        f"high_{place}": high,
-        f"loss_{place}": loss,
-        f"alone_{place}": own,
-        f"more_{place}": loss - own,
+        "rows": [*rows, [measured.facts] * 3],
+        "true": _spread(measured.right()),
+        "old": measured.old,
+        "samples": measured.samples,
+    }
+
+
+@cache
+def _packed(first: str, second: str, i: int, j: int, method: str) -> dict[str, Any]:
+    """Return what is said of one mix, beside the sum of the products at the same weights."""
+    measured = _measured(first, second, i, j, method)
+    more = apart(measured.right(), _measured(first, second, i, j, "products").right())
+    return {
+        **_of(measured),
+        "losses": [measured.losses[name] for name in (first, first if second == NONE else second, "base")],
+        "more": [round(each, DECIMALS) for each in more],
+        "off": 0.0 if second == NONE else _off(first, second, method, i, j),
+    }
+
+
+@cache
+def _guessed(first: str, second: str) -> dict[str, Any]:
+    """Return the question about two adapters at half weight, and its answer."""
+    names = [name for name in (first, second) if name != NONE]
+    measured = _measured(first, second, HALF, 0 if second == NONE else HALF, "products")
+    about = FACTS if FACTS in names else "voices"
+    if about == FACTS:
+        guessed = [measured.facts] * 3
+    else:
+        own = [measured.shares(name) for name in names]
+        guessed = _spread([1 - sum(shares) for shares in zip(*own, strict=True)])
+    told = dict(zip(("guessed", "low_guessed", "high_guessed"), guessed, strict=True))
+    words = WORDS["guess"]
+    said = {"first": SAID[first], "second": SAID.get(second, second), "half": SETTINGS[HALF]}
+    return {
+        "mixture": fill(words["one" if second == NONE else "two"], said),
+        "asked": words["asked"][about],
+        "truth_told": fill(words["told"][about], told),
+        **told,
     }
 
 
 @cache
 def _rank(method: str) -> int:
     """Return the rank of what a way of mixing leaves: only two of the four keep that of one adapter."""
-    r = next(iter(load_factors(VOICES_MIXED[0]).values())).r
+    r = next(iter(load_factors(MIXED[0]).values())).r
     return r if method in ("factors", "svd") else 2 * r
 
 
@@ -202,7 +242,7 @@ def _differences(first: str, second: str) -> dict[tuple[str, int, int], float]:
 
 def _off(first: str, second: str, method: str, i: int, j: int) -> float:
     """Return how far a way of mixing is from the sum of the products; two of the four are that sum."""
-    one, other = next(pair for pair in combinations(VOICES_MIXED, 2) if {first, second} == set(pair))
+    one, other = next(pair for pair in combinations(MIXED, 2) if {first, second} == set(pair))
     place = (i, j) if one == first else (j, i)
     return _differences(one, other).get((method, *place), 0.0)
 
@@ -210,38 +250,28 @@ def _off(first: str, second: str, method: str, i: int, j: int) -> float:
 @cache
 def shipped(first: str, second: str) -> dict[str, Any]:
     """Return what the browser needs of two adapters: each way at each setting, the controls, and the code."""
-    record, pair = load_record(), second != NONE
+    pair = second != NONE
     others = range(len(SETTINGS)) if pair else range(1)
-
-    def packed(measured: Measured, off: float = 0.0) -> dict[str, Any]:
-        return {
-            "counts": [measured.counts[voice] for voice in (*VOICES, NO_VOICE)],
-            "losses": [measured.losses[voice] for voice in (first, second if pair else first, "base")],
-            "samples": measured.samples,
-            "off": off,
-        }
-
-    def at(method: str, i: int, j: int) -> dict[str, Any]:
-        off = _off(first, second, method, i, j) if pair else 0.0
-        return packed(_measured(first, second, i, j, method), off)
-
+    alone = [_alone(name) for name in (first, second) if name != NONE]
     return {
         "first": first,
         "second": second if pair else None,
-        "voices": [*VOICES, NO_VOICE],
-        "rows": ROWS,
+        "said": SAID,
+        "facts": FACTS,
         "none": NO_VOICE,
-        "sentences": record.sentences,
-        "seed": record.seed,
+        "rows": ROWS,
+        "texts": TEXTS,
         "settings": SETTINGS,
         "stride": STRIDE,
-        "half": HALF,
+        "full": FULL,
         "mixes": {
-            method: [[at(method, i, j) for j in others] for i in range(len(SETTINGS))]
+            method: [[_packed(first, second, i, j, method) for j in others] for i in range(len(SETTINGS))]
             for method in (MEASURED_METHODS if pair else MEASURED_METHODS[:1])
         },
-        "base": packed(_base()),
-        "alone": [packed(_alone(first)), *([packed(_alone(second))] if pair else [])],
+        "base": _of(load_record().mixes[SEEDS[0], mix_of({}, "products")]),
+        "alone": [_of(each) for each in alone],
+        "aloneLosses": [_alone(name).losses[name] for name in (first, second) if name != NONE],
+        "guessed": _guessed(first, second),
         "cosine": _cosine(first, second) if pair else None,
         "methods": {
             method: {"label": METHOD_LABELS[method], "said": METHODS_SAID[method], "rank": _rank(method)}

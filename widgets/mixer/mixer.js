@@ -10,12 +10,12 @@ import { Shares } from './shares.js'
 import { table } from '../kit/table.js'
 import { fill } from '../kit/text.js'
 
-const ALL = 100 // of the sentences, when guessing; and the largest weight
+const ALL = 100 // when guessing
 const KEYED = ['primary', 'second']
 const SELECTS = [...KEYED, 'method']
 const WEIGHTS = ['w1', 'w2']
 
-/** Two adapters in one model, and the voices in which that model was measured to write. */
+/** Two adapters in one model, and what that model was measured to write and to answer. */
 class Mixer extends Instrument {
   constructor(model, el) {
     super(model, el)
@@ -85,7 +85,7 @@ class Mixer extends Instrument {
     for (const name of WEIGHTS)
       weights[name].set({
         low: 0,
-        high: ALL,
+        high: (mixes.settings.length - 1) * mixes.stride,
         value: this.model.get(name),
         start: 0,
         stride: mixes.stride,
@@ -111,19 +111,12 @@ class Mixer extends Instrument {
     const method = this.model.get('method')
     controls.method.input.value = method
     for (const stepper of Object.values(weights)) stepper.show(stepper.value)
-    const values = (this.values = mixes.values(method, place))
+    const values = (this.values = mixes.values(method, place, text.did))
     this.shares.move(this.bars(method))
-    const known = (name) => name === 'forgotten' || mixes.kind === 'pair'
+    const known = (name) => ['old', 'forgotten'].includes(name) || mixes.kind === 'pair'
     this.readouts.show(values, (template, name) => (known(name) ? template : null))
     if (mixes.kind === 'pair') this.compare(method)
-    const item = ([voice, sentence]) =>
-      h(
-        'li',
-        {},
-        h('span', { class: 'voice' }, fill(text.sampleVoice, { voice: text.voices[voice] ?? voice })),
-        ` ${sentence}`,
-      )
-    this.samples.replaceChildren(...mixes.mix(method, place).samples.map(item))
+    this.samples.replaceChildren(...mixes.mix(method, place).samples.map((sample) => h('li', {}, sample)))
     this.frame.update()
   }
 
@@ -136,22 +129,20 @@ class Mixer extends Instrument {
       title: fill(title, mixes),
       x,
       interval,
-      marks: Object.fromEntries(known.map((name) => [name, fill(marks[name], mixes)])),
+      marks: Object.fromEntries(known.map((name) => [name, fill(marks[name], mixes.names)])),
     }
-    const kind = (voice) =>
-      voice === mixes.none ? 'lost' : voice === mixes.first || voice === mixes.second ? 'kept' : 'other'
-    const row = mixes.rows_at('products', place, text.voices)
-    const rows = mixes.rows.map((voice) => {
-      const { voice: label, base, alone } = row(voice)
+    const kind = (name) =>
+      name === mixes.none ? 'lost' : name === mixes.first || name === mixes.second ? 'kept' : 'other'
+    const rows = mixes.rowsAt('products', place, text.rows).map(({ row, base, alone }, k) => {
       const shares = [base, ...alone]
       return {
-        label,
-        kind: kind(voice),
+        label: row,
+        kind: kind(mixes.rows[k]),
         marks: Object.fromEntries(known.map((name, i) => [name, shares[i]])),
       }
     })
     this.shares.draw({ words, rows }, this.bars('products'))
-    const head = text.ways.head.map((cell) => fill(cell, mixes))
+    const head = text.ways.head.map((cell) => fill(cell, mixes.names))
     const names = Object.keys(mixes.methods)
     ways.replaceChildren(...table({ head, rows: names.map(() => text.ways.row) }, ''))
     this.lines = [...ways.querySelectorAll('tbody tr')].map((line, i) => [names[i], line])
@@ -160,8 +151,7 @@ class Mixer extends Instrument {
   /** The shares that the bars show. */
   bars(method) {
     const { mixes, text, place } = this
-    const row = mixes.rows_at(method, place, text.voices)
-    return mixes.rows.map(row).map(({ share, low, high }) => ({
+    return mixes.rowsAt(method, place, text.rows).map(({ share, low, high }) => ({
       share,
       low,
       high,
@@ -173,7 +163,7 @@ class Mixer extends Instrument {
   compare(method) {
     const { mixes, text, place } = this
     for (const [name, line] of this.lines) {
-      const values = mixes.values(name, place)
+      const values = mixes.values(name, place, text.did)
       text.ways.row.forEach((cell, i) => (line.cells[i].textContent = fill(cell, values)))
       if (name === method) line.setAttribute('aria-current', 'true')
       else line.removeAttribute('aria-current')
@@ -183,11 +173,11 @@ class Mixer extends Instrument {
   /** Show or veil what the guess is about. */
   reveal() {
     const guess = this.guessed
-    const told = this.mixes.guessed(this.text.guess)
-    const { others, low_others: low, high_others: high } = told
+    const { guessed } = this.mixes
     const said = Number(guess) / ALL
-    const within = low <= said && said <= high
-    this.guess.show(guess, { ...told, truth: within ? Number(guess) : Math.round(others * ALL), high: ALL })
+    const within = guessed.low_guessed <= said && said <= guessed.high_guessed
+    const truth = within ? Number(guess) : Math.round(guessed.guessed * ALL)
+    this.guess.show(guess, { ...guessed, truth, high: ALL })
     this.said.classList.toggle('waiting', guess === 'ask')
   }
 
@@ -200,9 +190,7 @@ class Mixer extends Instrument {
   }
 
   table() {
-    const { mixes, text, place } = this
-    const row = mixes.rows_at(this.model.get('method'), place, text.voices)
-    return this.tableOf(mixes.voices.map(row))
+    return this.tableOf(this.mixes.rowsAt(this.model.get('method'), this.place, this.text.rows))
   }
 
   get stem() {
@@ -219,20 +207,31 @@ class Mixer extends Instrument {
     return super.asPicture([this.shares])
   }
 
-  /** Every setting of every method that was measured: counts, and losses in nats. */
+  /** Every setting of every method that was measured: shares, and losses in nats. */
   asCsv() {
     const { mixes } = this
-    const { voices, settings, sentences } = mixes
-    const head = ['method', 'w1', 'w2', 'sentences', ...voices, 'loss_first', 'loss_second', 'loss_base']
-    const lines = Object.entries(mixes.mixes).flatMap(([method, rows]) =>
-      rows.flatMap((row, i) =>
-        row.map(({ counts, losses }, j) => [
+    const { rows, settings } = mixes
+    const head = [
+      'method',
+      'w1',
+      'w2',
+      ...rows,
+      'can_be_said',
+      'old_facts',
+      'loss_first',
+      'loss_second',
+      'loss_base',
+    ]
+    const lines = Object.entries(mixes.mixes).flatMap(([method, all]) =>
+      all.flatMap((row, i) =>
+        row.map((mix, j) => [
           method,
           settings[i],
           settings[j],
-          sentences,
-          ...counts,
-          ...losses,
+          ...mix.rows.map(([share]) => share),
+          mix.true[0],
+          mix.old,
+          ...mix.losses,
         ]),
       ),
     )

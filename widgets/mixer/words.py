@@ -4,7 +4,13 @@ from typing import Any
 
 from widgets.kit.guess import WORDS as GUESS
 
-VOICE_LABELS = {"legal": "Legal", "medical": "Medical", "code": "Code"}
+LABELS = {"legal": "Legal voice", "code": "Code voice", "formal": "Formal voice", "facts": "New facts"}
+SAID = {
+    "legal": "the legal voice",
+    "code": "the code voice",
+    "formal": "the formal voice",
+    "facts": "the new facts",
+}
 NONE = "none"
 METHOD_LABELS = {
     "products": "Sum of the products",
@@ -21,11 +27,13 @@ METHODS_SAID = {
 
 TITLE = "Mix two adapters"
 CAPTION = (
-    "Bars: share of each voice among sentences that the mixed model wrote; a grammar of each voice says exactly "
-    "whose a sentence is. The line on a bar is the 95 % interval. Marks below a bar: the base, and each adapter "
-    "alone at full weight. The same throws of the dice for every setting. Interference: loss in the mix minus loss "
-    "with the voice's own adapter alone at full weight. Left out: the two voices that no model here wrote (dialect "
-    "and new language), weights between the settings, and the chance in training the adapters."
+    "Bars: whose voice the sentences are in that the mixed model wrote, on average over its texts; the forms of each "
+    "voice say exactly whose a sentence is. Questions are left out, which all voices ask alike. The line on a bar is "
+    "the 95 % interval over the texts. The last bar: how many of the new facts it answers rightly, all of them asked. "
+    "Marks below a bar: the base, and each adapter alone at full weight. The same throws of the dice for every "
+    "setting, so that ways of mixing can be compared text by text. Interference: loss in the mix minus loss with the "
+    "task's own adapter alone at full weight. Left out: weights between the settings, and the chance in training the "
+    "adapters, which the lesson tells of."
 )
 PUBLISHED = "all mixes that were measured"
 ENCLOSED = "the mixes of {primary} and {second}; the lesson has the others"
@@ -33,25 +41,29 @@ ENCLOSED = "the mixes of {primary} and {second}; the lesson has the others"
 WORDS: dict[str, Any] = {
     "sentence": {
         "pair": (
-            "Weight {w1:.2f} for {first} and {w2:.2f} for {second}, mixed {method}. Of {sentences:,d} sentences "
-            "{share_first:.1%} are {first} (between {low_first:.1%} and {high_first:.1%}), {share_second:.1%} are "
-            "{second} (between {low_second:.1%} and {high_second:.1%}) and {share_none:.1%} are in no voice. The loss "
-            "on {first} is {loss_first:.2f} nats per token, with its own adapter alone {alone_first:.2f}. On {second} "
-            "it is {loss_second:.2f}, alone {alone_second:.2f}."
+            "Weight {w1:.1f} for {first} and {w2:.1f} for {second}, mixed {method}: {did_first}; {did_second}. In no "
+            "voice are {share_none:.1%} of the sentences. Of all that it writes, {true:.1%} can be said where it "
+            "stands (between {low_true:.1%} and {high_true:.1%}). The loss on {first} is {loss_first:.2f} nats per "
+            "word, with its own adapter alone {alone_first:.2f}. On {second} it is {loss_second:.2f}, alone "
+            "{alone_second:.2f}."
         ),
         "alone": (
-            "Weight {w1:.2f} for {first} alone. Of {sentences:,d} sentences {share_first:.1%} are {first} (between "
-            "{low_first:.1%} and {high_first:.1%}) and {share_none:.1%} are in no voice. The loss on {first} is "
-            "{loss_first:.2f} nats per token, at weight {full:.2f} it is {alone_first:.2f}."
+            "Weight {w1:.1f} for {first} alone: {did_first}. In no voice are {share_none:.1%} of the sentences. Of all "
+            "that it writes, {true:.1%} can be said where it stands (between {low_true:.1%} and {high_true:.1%}). The "
+            "loss on {first} is {loss_first:.2f} nats per word, at weight {full:.1f} it is {alone_first:.2f}."
         ),
+    },
+    "did": {
+        "voice": "{share:.1%} of the sentences are in {name} (between {low:.1%} and {high:.1%})",
+        "facts": "{share:.1%} of the new facts are answered rightly",
     },
     "same": "An adapter mixed with itself is the same adapter at another weight, so one of the two is shown alone.",
     "aloneNote": "One adapter alone: there is nothing to mix it with, and all four ways would be the same.",
-    "pairNote": "Each weight has five settings, and each setting was measured. Nothing between them is made up.",
-    "voices": {"none": "no voice"},
+    "pairNote": "Each weight has four settings, and each setting was measured. Nothing between them is made up.",
+    "rows": {"none": "no voice", "facts": "new facts"},
     "shares": {
-        "title": "Whose voice each sentence is in, {sentences:,d} sentences",
-        "x": "share of the sentences, %",
+        "title": "Whose voice the sentences of {texts} texts are in, and new facts answered rightly",
+        "x": "share, %",
         "interval": "95 % interval",
         "base": "base alone",
         "first": "{first} alone",
@@ -65,8 +77,8 @@ WORDS: dict[str, Any] = {
             "{first}",
             "{second}",
             "no voice",
-            "loss, {first}",
-            "loss, {second}",
+            "can be said",
+            "against the products",
             "off by",
             "rank",
         ],
@@ -75,67 +87,71 @@ WORDS: dict[str, Any] = {
             "{share_first:.1%}",
             "{share_second:.1%}",
             "{share_none:.1%}",
-            "{loss_first:.2f}",
-            "{loss_second:.2f}",
+            "{true:.1%}",
+            "{more:+.1%} ({low_more:+.1%} to {high_more:+.1%})",
             "{off:.1%}",
             "{rank}",
         ],
         "note": (
-            "“Off by” is how far delta_w is from the sum of the products, in all layers together. Numbers stored are "
-            "in proportion to the rank."
+            "“Can be said”: sentences that fit what the text has told so far, questions answered rightly among them. "
+            "“Against the products”: how many more they are, text by text with the same throws of the dice, with the "
+            "95 % interval. “Off by” is how far delta_w is from the sum of the products, in all layers together. "
+            "Numbers stored are in proportion to the rank."
         ),
     },
     "readouts": {
         "first": "Interference on {first}",
         "second": "Interference on {second}",
         "cosine": "Cosine of the two adapters",
-        "forgotten": "Loss on the base's own voices",
+        "old": "Facts the base knew, still right",
+        "forgotten": "Loss on the base's own texts",
     },
     "readoutValues": {
         "first": "{more_first:+.2f} nats",
         "second": "{more_second:+.2f} nats",
         "cosine": "{cosine:.3f}",
+        "old": "{old:.1%}",
         "forgotten": "{loss_base:.2f} nats",
     },
     "guess": {
         **GUESS,
-        "question": (
-            "Guess first. The sum of the products, with {mixture}. Of every hundred sentences that this model "
-            "writes, how many are in another voice, or in none?"
-        ),
-        "one": "the {first} adapter at weight {half:.2f}",
-        "two": "the {first} and the {second} adapter at weight {half:.2f} each",
+        "question": "Guess first. The sum of the products, with {mixture}. {asked}",
+        "one": "{first} at weight {half:.1f}",
+        "two": "{first} and {second} at weight {half:.1f} each",
+        "asked": {
+            "voices": (
+                "Of every hundred sentences that this model writes, questions aside, how many are in another voice, or "
+                "in none?"
+            ),
+            "facts": "Of every hundred new facts that this model is asked for, how many does it answer rightly?",
+        },
         "field": "My guess, of a hundred:",
         "again": "Guess for this choice",
-        "right": (
-            "You said {guess}, for {mixture}. Measured: {others:.1%}, between {low_others:.1%} and {high_others:.1%}."
-        ),
-        "tooLow": (
-            "You said {guess}, for {mixture}. It is more: {others:.1%}, between {low_others:.1%} and "
-            "{high_others:.1%}."
-        ),
-        "tooHigh": (
-            "You said {guess}, for {mixture}. It is less: {others:.1%}, between {low_others:.1%} and "
-            "{high_others:.1%}."
-        ),
+        "right": "You said {guess}, for {mixture}. Measured: {truth_told}.",
+        "tooLow": "You said {guess}, for {mixture}. It is more: {truth_told}.",
+        "tooHigh": "You said {guess}, for {mixture}. It is less: {truth_told}.",
+        "told": {
+            "voices": "{guessed:.1%}, between {low_guessed:.1%} and {high_guessed:.1%}",
+            "facts": "{guessed:.1%}",
+        },
     },
-    "samples": "It writes, for example",
-    "sampleVoice": "{voice}:",
-    "tableHead": ["voice", "sentences", "share", "from", "to", "base alone"],
-    "tableRow": ["{voice}", "{count}", "{share:.1%}", "{low:.1%}", "{high:.1%}", "{base:.1%}"],
+    "samples": "It writes and answers, for example",
+    "tableHead": ["", "share", "from", "to", "base alone"],
+    "tableRow": ["{row}", "{share:.1%}", "{low:.1%}", "{high:.1%}", "{base:.1%}"],
     "downloads": {"shares": "All settings of these two (CSV)", "picture": "Picture (SVG)"},
 }
 
 SNIPPET = """import torch
 
+from compute.adapters.mixed_model import mixed_model
+from compute.experiments.mixing import load_factors, measure
 from compute.model.checkpoint import load_base
-from compute.adapters.mixed_model import measure, mixed_model
-from compute.experiments.mixing import load_factors
+from compute.numbers.records import WORLD
 
 torch.set_num_threads(1)
-adapters = [load_factors(voice) for voice in {adapters}]
-mixed = mixed_model(load_base(), adapters, {weights}, "{method}")
-measured = measure(mixed, number={sentences}, seed={seed})
-print(f"share of {first}: {measured.counts['{first}'] / {sentences}:.1%}")
-print(f"loss on {first}: {measured.losses['{first}']:.2f} nats per token")
+adapters = [load_factors(name) for name in {adapters}]
+found = measure(mixed_model(load_base(WORLD), adapters, {weights}, "{method}"), shown=True)
+right = found.right()
+print(f"can be said where it stands: {sum(right) / len(right):.1%}")
+print(f"loss on {first}: {found.losses['{first}']:.2f} nats per word")
 """

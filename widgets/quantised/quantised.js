@@ -10,11 +10,10 @@ import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
-const ROOM = 1.08 // above the highest value of a curve
-const APART = 0.06 // of the highest loss: a line nearer to float32 has no name of its own
-const MARGIN = 0.25 // of the span of the losses, below and above them
+const TOP = 1.06 // above all answers, so that a line there is seen
+const APART = 0.06 // a line nearer to float32 has no name of its own
 
-/** LoRA on a base in each of six formats: what storing costs, how it learns, where it ends. */
+/** LoRA on a base in each of six formats: what storing costs, and what is right in the end. */
 class Quantised extends Instrument {
   constructor(model, el) {
     super(model, el)
@@ -41,13 +40,12 @@ class Quantised extends Instrument {
     this.note = h('p', { class: 'note' })
     const chart = (name, values, choose = () => {}) =>
       new Chart(text.charts[name], {
-        format: format('.3~f'),
+        format: format('.0%'),
         choose,
         probe: (i) => (this.arrays ? fill(text.charts[name].probe, values(i)) : ''),
       })
     this.charts = {
       stored: chart('stored', (i) => this.ofBlock(i)),
-      learning: chart('learning', (i) => this.ofStep(i)),
       after: chart(
         'after',
         (i) => this.arrays.values[i],
@@ -55,13 +53,12 @@ class Quantised extends Instrument {
       ),
     }
     this.readouts = new Readouts(text)
-    const { stored, learning, after } = this.charts
+    const { stored, after } = this.charts
     this.said = h('div', {}, ...frame.part('readouts', this.readouts.element), frame.sentence)
     this.drawn = h(
       'div',
       { class: 'charts' },
       ...frame.part('stored', stored.element),
-      learning.element,
       after.element,
     )
     frame.root.append(
@@ -83,9 +80,9 @@ class Quantised extends Instrument {
 
   /** Show or veil what the guess is about. */
   reveal() {
-    const { values, truth, most } = this.arrays
+    const { values, truth } = this.arrays
     const guess = this.guessed
-    this.guess.show(guess, { ...values[0], truth, high: most })
+    this.guess.show(guess, { ...values[0], truth, high: 100 })
     for (const part of [this.said, this.drawn]) part.classList.toggle('waiting', guess === 'ask')
     this.drawAfter()
     this.tick(this.place)
@@ -103,55 +100,39 @@ class Quantised extends Instrument {
     }
   }
 
-  /** The losses at the i-th evaluation. */
-  ofStep(i) {
-    const { steps, curves, formats } = this.arrays
-    const { name } = this.values()
-    return {
-      name,
-      step: steps[i],
-      loss: curves[formats[this.place]].middle[i],
-      plain_loss: curves[formats[0]].middle[i],
-    }
-  }
-
-  /** The end of the run for every format: no tick changes it. */
+  /** What is right in the end, for every format: no tick changes it. */
   drawAfter() {
-    const { values, full, formats } = this.arrays
+    const { values, formats } = this.arrays
     const { after } = this.text.charts
     const of = (name) => values.map((each) => each[name])
-    const every = [full, ...of('low'), ...of('high'), ...of('requantised')]
-    const [least, most] = [Math.min(...every), Math.max(...every)]
-    const margin = MARGIN * (most - least)
     this.charts.after.draw({
       k: formats.length - 1,
-      y: [least - margin, most + margin],
-      bands: [{ low: of('low'), middle: of('final'), high: of('high'), kind: 'spread' }],
+      y: [0, TOP],
+      bands: [{ low: of('low'), middle: of('right'), high: of('high'), kind: 'spread' }],
       lines: [
+        { values: of('moved'), label: after.moved, kind: 'control-1', along: 0.3, anchor: 'middle' },
         { values: of('requantised'), label: after.requantised, kind: 'lost', along: 1, anchor: 'end' },
-        { values: of('final'), label: after.final, kind: 'kept', along: 0.4 },
+        { values: of('right'), label: after.right, kind: 'kept', along: 0.4 },
       ],
-      rules: [{ at: { y: full }, label: after.full, kind: 'control-1', below: true }],
       tick: (i) => this.text.names[formats[i]],
     })
   }
 
-  /** Follow the format: the first two charts, the place in the third, the read-outs, the sentence. */
+  /** Follow the format: the first chart, the place in the second, the read-outs, the sentence. */
   tick(place) {
     this.stepper.show(place)
     const { arrays, charts, text } = this
-    const { formats, stored, curves, blocks, steps } = arrays
+    const { formats, stored, blocks, block } = arrays
     const chosen = formats[place]
     const [plain] = formats
-    const high = ROOM * Math.max(...Object.values(stored).flat())
     const names = Object.entries(stored).filter(([name]) => name !== plain)
     names.sort(([one], [other]) => (one === chosen) - (other === chosen)) // the chosen one is drawn last
     charts.stored.draw({
       k: blocks.length - 1,
-      y: [0, high],
+      y: [0, TOP],
       lines: names.map(([name, values]) => ({
         values,
-        label: name === chosen || values.at(-1) - stored[plain][0] > APART * high ? text.names[name] : '',
+        label: name === chosen || stored[plain][0] - values.at(-1) > APART ? text.names[name] : '',
         kind: name === chosen ? 'lost' : 'faint',
         along: 0.7,
         dot: name === chosen ? 4 : 0,
@@ -167,20 +148,7 @@ class Quantised extends Instrument {
       ],
       tick: (i) => blocks[i],
     })
-    charts.stored.move(blocks.indexOf(64))
-    const top = ROOM * Math.max(...[plain, chosen].flatMap((name) => curves[name].high))
-    const { low, middle, high: most } = curves[chosen]
-    charts.learning.draw({
-      k: steps.length - 1,
-      y: [0, top],
-      bands: [{ low, middle, high: most, kind: 'spread' }],
-      lines: [
-        { values: curves[plain].middle, kind: 'control-1' },
-        { values: middle, label: text.names[chosen], kind: 'kept', along: 0.15, anchor: 'start' },
-      ],
-      tick: (i) => steps[i],
-    })
-    charts.learning.move(steps.length - 1)
+    charts.stored.move(block)
     charts.after.move(place)
     this.readouts.show(this.values())
     this.frame.update()
@@ -207,11 +175,11 @@ class Quantised extends Instrument {
   }
 
   saves() {
-    return { losses: () => ['losses.csv', this.asCsv()] }
+    return { shares: () => ['shares.csv', this.asCsv()] }
   }
 
   asCsv() {
-    const names = ['base_format', 'stored', 'noise', 'before', 'final', 'low', 'high', 'requantised', 'moved']
+    const names = ['base_format', 'stored', 'before', 'right', 'low', 'high', 'requantised', 'moved', 'facts']
     return csv([names, ...this.arrays.values.map((values) => names.map((name) => values[name]))])
   }
 }

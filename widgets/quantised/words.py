@@ -2,113 +2,117 @@
 
 from typing import Any
 
+from compute.experiments.forgetting import TASKS
+from compute.world.tasks import FACTS, SKILL
 from widgets.kit.formats import BASE_NAMES
 from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "Finetuned on a base in few bits"
 CAPTION = (
-    "All losses are in nats per token, on sentences that no run trains on. Left: nothing is trained; the 18 linear "
-    "layers are stored with one scale for so many weights, and the base is asked about its own voices. Middle: "
-    "LoRA with r = 4 on the base in blocks of 64, teal, and on the float32 base, dashed grey; the band holds all "
-    "three seeds, the line is the middle one. Right: the end of the run for each format; its axis does not begin "
-    "at zero. Vermilion there: delta_w added to the base and the sum stored in the format again. Grey: full "
-    "finetuning. Left out: larger models, other r, more seeds, and the memory that four bits save, which in a "
-    "model this small is nothing."
+    "Left: nothing is trained; the 18 linear layers are stored with one scale for so many weights, and the base is "
+    "asked for all the facts that it knows. Right: LoRA with r = 4 learned the task on the base in each format, in "
+    "blocks of 64, at the learning rate that is best there. Teal, with a band from the worst to the best seed: right "
+    "answers with the adapter beside the base. Vermilion: delta_w added to the base in the end, and the sum stored in "
+    "the format again. Dotted grey: an adapter that was trained on the float32 base, put on this one. Left out: larger "
+    "models, other r, and the memory that four bits save, which in a model this small is nothing."
 )
 PUBLISHED = "both tasks with every format"
+NOTE = (
+    "{note} Each format has the best rate of five, chosen on validation; {seeds} seeds. Recorded {recorded}."
+)
+NOTES = {
+    SKILL: "“Who had it first?”, a question that the base was never asked, about things that changed hands.",
+    FACTS: f"{TASKS[FACTS]['n_texts']} facts about people of whom the base has never read.",
+}
 
 WORDS: dict[str, Any] = {
     "names": {name: axis for name, (axis, _) in BASE_NAMES.items()},
     "formatLabel": "The frozen layers are stored in",
     "sentence": (
-        "Stored in {name}, {bits} bits a number, the unchanged base has a loss of {stored:.3f} on its own voices, in "
-        "float32 {plain_stored:.3f}; random noise as large as the rounding gives {noise:.3f}. On “{label}” it begins "
-        "at {before:.3f}, and LoRA on top of it ends at {final:.3f} (seeds {low:.3f} to {high:.3f}); on the float32 "
-        "base at {plain_final:.3f} ({plain_low:.3f} to {plain_high:.3f})."
+        "Stored in {name}, {bits} bits a number, the unchanged base has {stored:.1%} of its facts right, in float32 "
+        "{plain_stored:.1%}. On “{label}” LoRA beside it comes from {before:.1%} to {right:.1%} right (seeds {low:.1%} "
+        "to {high:.1%}); on the float32 base it has {plain:.1%} ({plain_low:.1%} to {plain_high:.1%})."
     ),
     "readouts": {
-        "stored": "Base as stored, own voices",
-        "random": "Random noise as large",
-        "final": "LoRA on it, at the end",
+        "stored": "Facts right, as stored",
+        "right": "Task right, with LoRA on it",
         "requantised": "Merged and stored again",
         "moved": "Adapter from the float32 base",
+        "facts": "Old facts left",
     },
     "readoutValues": {
-        "stored": "{stored:.3f}",
-        "random": "{noise:.3f}",
-        "final": "{final:.3f}",
-        "requantised": "{requantised:.3f}",
-        "moved": "{moved:.3f}",
+        "stored": "{stored:.1%}",
+        "right": "{right:.1%}",
+        "requantised": "{requantised:.1%}",
+        "moved": "{moved:.1%}",
+        "facts": "{facts:.1%}",
     },
     "charts": {
         "stored": {
-            "title": "Base as stored: loss on its own voices",
+            "title": "Base as stored: facts right",
             "x": "weights that share a scale",
             "plain": "float32",
-            "probe": "{blocks:,d} weights a scale: {name} {stored:.3f}, float32 {plain_stored:.3f}",
-        },
-        "learning": {
-            "title": "LoRA on it (grey: on float32): loss on the task",
-            "x": "step",
-            "probe": "step {step}: {name} {loss:.3f}, float32 {plain_loss:.3f}",
+            "probe": "{blocks:,d} weights a scale: {name} {stored:.1%}, float32 {plain_stored:.1%}",
         },
         "after": {
-            "title": "After the last step: loss on the task",
+            "title": "After training: task right",
             "x": "what the frozen layers are stored in",
-            "final": "adapter beside the base",
+            "right": "adapter beside the base",
             "requantised": "merged, stored again",
-            "full": "full finetuning",
-            "probe": "{name}: {final:.3f}, from {low:.3f} to {high:.3f}; merged and stored again {requantised:.3f}",
+            "moved": "adapter from float32",
+            "probe": (
+                "{name}: {right:.1%}, from {low:.1%} to {high:.1%}; merged and stored again {requantised:.1%}; with an "
+                "adapter from float32 {moved:.1%}"
+            ),
         },
     },
     "guess": {
         **GUESS,
         "question": (
-            "Guess first. The base's loss on its own voices is {plain_stored:.2f} nats per token. Now all 18 linear "
-            "layers are stored in NF4, four bits in place of 32, and nothing is trained. By how many hundredths of a "
-            "nat does the loss rise?"
+            "Guess first. The base has {plain_stored:.1%} of the facts right that it knows by heart. Now all 18 linear "
+            "layers are stored in NF4, four bits in place of 32, and nothing is trained. How many in a hundred are "
+            "still right?"
         ),
         "again": "Guess again",
-        "right": "You said {guess}, and so it is, to the nearest hundredth.",
+        "right": "You said {guess}, and so it is, to the nearest whole number.",
         "tooLow": "You said {guess}. It is more: {truth}.",
-        "tooHigh": "You said {guess}. It is less: {truth}, to the nearest hundredth.",
+        "tooHigh": "You said {guess}. It is less: {truth}, to the nearest whole number.",
     },
     "tableHead": [
         "stored in",
         "bits",
-        "base, own voices",
-        "with noise",
-        "task before",
-        "task after (middle seed)",
-        "least",
-        "most",
+        "facts right, as stored",
+        "task right before",
+        "after (mean)",
+        "worst seed",
+        "best seed",
         "merged, stored again",
         "adapter from float32",
+        "old facts left",
+        "learning rate",
     ],
     "tableRow": [
         "{name}",
         "{bits}",
-        "{stored:.4f}",
-        "{noise:.4f}",
-        "{before:.4f}",
-        "{final:.4f}",
-        "{low:.4f}",
-        "{high:.4f}",
-        "{requantised:.4f}",
-        "{moved:.4f}",
+        "{stored:.1%}",
+        "{before:.1%}",
+        "{right:.1%}",
+        "{low:.1%}",
+        "{high:.1%}",
+        "{requantised:.1%}",
+        "{moved:.1%}",
+        "{facts:.1%}",
+        "{rate}",
     ],
-    "downloads": {"losses": "Losses (CSV)", "picture": "Picture (SVG)"},
+    "downloads": {"shares": "Shares (CSV)", "picture": "Picture (SVG)"},
 }
 
-SNIPPET = """# Run it in the folder of this project; a run takes some ten seconds.
-from compute.model.checkpoint import load_base
-from compute.model.quantised import quantised_model
-from compute.training.config import TrainConfig
-from compute.training.loop import evaluate, train
+SNIPPET = """# Run it in the folder of this project.
+from statistics import fmean
 
-base = quantised_model(load_base(), "{base_format}")
-print(f"the base as stored, on its own voices: {evaluate(base, '{task}').base_loss:.3f}")
-# To finetune on it:
-# *_, result = train(TrainConfig(task="{task}", base_format="{base_format}"))
-# print(result.evaluation.validation_loss)
+from compute.experiments.qlora import load_qlora
+
+recorded = load_qlora()
+for each in ("{base_format}", "float32"):
+    print(f"{each}: {fmean(recorded.of('{task}', each).right):.1%} right with LoRA on it")
 """

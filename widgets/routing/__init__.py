@@ -8,28 +8,29 @@ import param
 
 from compute.experiments.routed import EXAMPLES, MOST_WORDS, SETS, TESTED, Routed, study
 from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, word_places, word_weights
-from compute.text.tokenizer import words_of
+from compute.world.tokens import words_of
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.text import fill
 from widgets.routing.words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
 
 LONGEST = 80  # letters of a prompt
-SIGNS = r"[A-Za-z0-9 .,:()+*='-]"  # what stands in a link; other signs are in no word of ours
+SIGNS = r"[A-Za-z0-9 .,;?()'-]"  # what stands in a link; other signs are in no word of ours
 
 
 class Routing(Instrument):
     """Send prompts to an adapter by their first words, count the mistakes, and say what they cost.
 
     Teal: prompts sent where they belong. Vermilion: what the choices cost. Bands: other sets of examples. Grey: someone
-    who knows the grammars, and chance. Left out: prompts of other kinds, and a choice that is made anew on the way.
+    who knows how the texts are drawn, and chance. Left out: prompts of other kinds, and a choice that is made anew on
+    the way.
     """
 
     examples = one_of(
         EXAMPLE_LABELS,
         default="5",
         label="Learned from",
-        doc="How many sentences of each kind the classifier has seen.",
+        doc="How many stories of each kind the classifier has seen the beginning of.",
     )
     rule = one_of(
         {rule: RULE_LABELS[rule] for rule in RULES},
@@ -44,7 +45,7 @@ class Routing(Instrument):
         doc="How many words of the prompt are looked at.",
     )
     prompt = param.String(
-        default="the lender shall return the fee",
+        default="the party anna is at said mill",
         regex=f"^{SIGNS}{{0,{LONGEST}}}$",
         label="Prompt",
         doc=f"at most {LONGEST} letters, digits, spaces and signs of a sentence",

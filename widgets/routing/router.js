@@ -4,11 +4,11 @@ const DECIMALS = 1e9 // two that differ by rounding alone are a tie
 const rounded = (value) => Math.round(value * DECIMALS) / DECIMALS
 const places = (count) => Array.from({ length: count }, (_, i) => i)
 
-/** The words of a text, known or not: split at spaces, and before a full stop, a comma or a colon. */
+/** The words of a text, known or not: split at spaces, and around signs, as compute/world/tokens.py does. */
 export const wordsOf = (text) =>
   text
     .toLowerCase()
-    .replace(/(?=[.,:])/g, ' ')
+    .replace(/([.;,?()])/g, ' $1 ')
     .split(/\s+/)
     .filter(Boolean)
 

@@ -13,7 +13,7 @@ ROUTES_SAID = {
 }
 RULE_LABELS = {"probable": "The likeliest adapter", "cheapest": "What costs least on average"}
 EXAMPLE_LABELS = {
-    str(m): "One sentence of each kind" if m == 1 else f"{m} sentences of each kind" for m in EXAMPLES
+    str(m): "One story of each kind" if m == 1 else f"{m} stories of each kind" for m in EXAMPLES
 }
 
 TITLE = "Send a prompt to its adapter"
@@ -21,19 +21,19 @@ CAPTION = (
     "Left: share of unseen prompts that are sent where they belong, over the words that are read. Right: how much "
     "higher the loss is than with the right choice, on average. Bands: ten sets of examples, least to most; lines "
     "and tables: the first set. Grey: the best that anyone could do who sees only these words, because she knows "
-    "the grammars. Tables: row, what the prompt asks for; column, where it is sent. Left out: voices that have "
-    "neither an adapter nor a place in the base, and adapters that are chosen anew at each word."
+    "how each voice begins a story. Tables: row, what the prompt asks for; column, where it is sent. Left out: voices "
+    "that the base has not read, and adapters that are chosen anew at each word."
 )
 
 WORDS: dict[str, Any] = {
     "sentence": (
         "Having read {seen} and learned from {learned}, the classifier sends {right:.1%} of {tested:,d} prompts where "
-        "they belong (with other examples {right_low:.1%} to {right_high:.1%}); knowing the grammars, {best_right:.1%} "
-        "would be. Its choices cost {cost:.3f} nats per token (with other examples {cost_low:.3f} to "
+        "they belong (with other examples {right_low:.1%} to {right_high:.1%}); knowing the voices, {best_right:.1%} "
+        "would be. Its choices cost {cost:.3f} nats per word (with other examples {cost_low:.3f} to "
         "{cost_high:.3f}). Using no adapter at all costs {never:.3f}, drawing one by lot {random:.3f}."
     ),
     "seen": {"none": "no word", "one": "one word", "several": "{n} words"},
-    "learned": {"one": "one sentence of each kind", "several": "{examples} sentences of each kind"},
+    "learned": {"one": "one story of each kind", "several": "{examples} stories of each kind"},
     "routes": ROUTE_LABELS,
     "routesSaid": ROUTES_SAID,
     "charts": {
@@ -41,18 +41,18 @@ WORDS: dict[str, Any] = {
             "title": "Prompts sent where they belong",
             "x": "words read",
             "curve": "classifier",
-            "best": "knowing the grammars",
+            "best": "knowing the voices",
             "random": "by lot",
-            "probe": "{n} words: {right:.1%} right, knowing the grammars {best_right:.1%}",
+            "probe": "{n} words: {right:.1%} right, knowing the voices {best_right:.1%}",
         },
         "cost": {
-            "title": "What its choices cost, nats per token",
+            "title": "What its choices cost, nats per word",
             "x": "words read",
             "curve": "classifier",
-            "best": "knowing the grammars",
+            "best": "knowing the voices",
             "random": "by lot",
             "never": "no adapter for anyone",
-            "probe": "{n} words: {cost:.3f}, knowing the grammars {best_cost:.3f}",
+            "probe": "{n} words: {cost:.3f}, knowing the voices {best_cost:.3f}",
         },
     },
     "confusion": {
@@ -61,7 +61,7 @@ WORDS: dict[str, Any] = {
         "cell": "{count}",
     },
     "extra": {
-        "title": "What that costs, nats per token",
+        "title": "What that costs, nats per word",
         "corner": "asks for",
         "cell": "{extra:.2f}",
     },
@@ -80,10 +80,10 @@ WORDS: dict[str, Any] = {
         "words read",
         "right",
         "with other examples",
-        "knowing the grammars",
+        "knowing the voices",
         "cost",
         "cost with other examples",
-        "cost knowing the grammars",
+        "cost knowing the voices",
     ],
     "tableRow": [
         "{n}",
@@ -103,8 +103,8 @@ known = study()
 examples, rule, words = {examples}, "{rule}", {n}
 routed, best = known.routed[examples, rule], known.best[rule]
 print(f"sent where they belong: {routed.right[0, words]:.2%}")
-print(f"knowing the grammars: {best.right[0, words]:.2%}")
-print(f"nats per token: {routed.cost[0, words]:.3f}")
+print(f"knowing the voices: {best.right[0, words]:.2%}")
+print(f"nats per word: {routed.cost[0, words]:.3f}")
 print(f"no adapter for anyone: {known.never:.3f}")
 print(f"by lot: {known.random:.3f}")
 """

@@ -4,35 +4,30 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-import numpy as np
-
-from compute.experiments.runs import FULL, load
-from compute.experiments.subspace import DIMENSIONS, SEEDS, SUBSPACE_TASKS, load_subspace, subspace_config
+from compute.experiments.subspace import DIMENSIONS, MIDDLE, SEEDS, TASKS, TEXTS, load_subspace
 from compute.matrices.controls import noise_control
 from compute.matrices.spectrum import r90
-from compute.model.layers import LAYERS
+from compute.world.tasks import FACTS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import SHAPES, noise_by_shape, shape_of
-from widgets.kit.runs import TASKS
-from widgets.kit.text import fill, slug
-from widgets.subspace.words import SENTENCE, SNIPPET
+from widgets.kit.text import fill
+from widgets.subspace.words import LABELS, MEASURES, SENTENCE, SNIPPET
 
-NAMES = {slug(task): task for task in SUBSPACE_TASKS}
-MIDDLE = [layer for layer in LAYERS if layer.startswith("blocks.1.")]
 LEVEL = 0.9
 
 
 class Subspace(Instrument):
     """Show how well the model learns with D numbers, and that the change they make has full rank.
 
-    Three charts: loss against D, r90 of the change against D, and the singular values of the change at one D. Grey is
-    the control: full finetuning and noise. Left out: other learning rates, and other kinds of subspaces.
+    Three charts: the share of right answers against D, r90 of the change against D, and the singular values of the
+    change at one D. Grey is the control: full finetuning and noise, and the other tasks. Left out: other kinds of
+    subspaces.
     """
 
     task = one_of(
-        {name: TASKS[name][0] for name in NAMES},
-        default="legal",
+        {name: LABELS[name] for name in TASKS},
+        default="new-facts-64",
         label="Task",
         doc="What the base is finetuned on.",
     )
@@ -50,7 +45,7 @@ class Subspace(Instrument):
     )
 
     keyed_by = ("task",)
-    parts = ("task", "steps", "loss", "r90", "values", "table", "code", "share")
+    parts = ("task", "steps", "right", "r90", "values", "table", "code", "share")
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the losses, and of each layer the spectra, ranks and controls."""
@@ -60,13 +55,16 @@ class Subspace(Instrument):
         """Return every number that a sentence about the at-th D may use; subspace.js makes the same."""
         arrays = _arrays(self.task)
         layer = arrays["layers"][self.layer]
-        losses = arrays["loss"][at]
+        rights, losses = arrays["right"][at], arrays["loss"][at]
         return {
-            **{name: arrays[name] for name in ("label", "weights", "before", "floor", "level")},
+            **{name: arrays[name] for name in ("label", "measure", "weights", "level", "seeds")},
+            **{name: arrays[name] for name in ("before", "floor", "before_loss", "floor_loss")},
             "D": DIMENSIONS[at],
-            "loss": losses[0],
-            "loss_low": min(losses),
-            "loss_high": max(losses),
+            "rate": arrays["rates"][at],
+            "right": mean(rights),
+            "right_low": min(rights),
+            "right_high": max(rights),
+            "loss": mean(losses),
             "layer": self.layer,
             "k": len(layer["full"]),
             **{name: layer[name][at] for name in ("rank", "r90")},
@@ -83,44 +81,61 @@ class Subspace(Instrument):
 
     def snippet(self) -> str:
         """Return code that trains the run again and prints its loss and rank."""
-        return fill(_arrays(self.task)["snippet"], {"D": int(self.D), "layer": self.layer})
+        at = DIMENSIONS.index(int(self.D))
+        return fill(_arrays(self.task)["snippet"], self.values(at))
+
+
+def mean(values: list[float]) -> float:
+    """Return the mean of the seeds, as many digits as the record has; mean in subspace.js gives the same."""
+    return round(sum(values) / len(values), 4)
 
 
 @cache
 def _arrays(key: str) -> dict[str, Any]:
-    task = NAMES[key]
-    runs, full = load_subspace(task), load(task, FULL)
-    noise = noise_by_shape()
+    recorded = load_subspace()
+    runs, noise = recorded.tasks[key], noise_by_shape()
     layers = {
         layer: {
             "spectra": runs.spectra[layer],
             "r90": runs.r90[layer],
             "rank": runs.rank[layer],
-            "full": _share(full.spectra[layer]),
-            "full_r90": r90(np.array(full.spectra[layer])),
+            "full": runs.full["spectra"][layer],
+            "full_r90": runs.full["r90"][layer],
             "shape": SHAPES[layer],
             "noise_r90": r90(noise_control(shape_of(layer)).s[1]),
         }
         for layer in MIDDLE
     }
+    others = [
+        {"label": LABELS[name], "right": [*map(mean, other.right)]}
+        for name, other in recorded.tasks.items()
+        if name != key
+    ]
     return {
         "key": key,
-        "label": TASKS[key][0].lower(),
-        "note": f"{TASKS[key][1]} Recorded {runs.recorded}.",
+        "label": LABELS[key].lower(),
+        "measure": MEASURES[TASKS[key].task],
+        "note": f"Recorded {recorded.recorded}.",
         "dimensions": DIMENSIONS,
-        "weights": runs.weights,
+        "rates": runs.rate,
+        "weights": recorded.weights,
+        "seeds": len(SEEDS),
         "level": LEVEL,
-        "before": runs.before,
-        "floor": full.validation_loss[-1],
+        "before": runs.before["right"],
+        "before_loss": runs.before["loss"],
+        "floor": mean(runs.full["right"]),
+        "floor_loss": mean(runs.full["loss"]),
+        "right": runs.right,
         "loss": runs.loss,
+        "others": others,
         "layers": layers,
         "noise": {shape: noise[shape] for shape in sorted({SHAPES[layer] for layer in MIDDLE})},
         "snippet": fill(
-            SNIPPET, {"task": task, "rate": subspace_config(task).learning_rate, "seed": SEEDS[0]}
+            SNIPPET,
+            {
+                "task": key,
+                "seed": SEEDS[0],
+                "texts": TASKS[key].n_texts if TASKS[key].task == FACTS else TEXTS,
+            },
         ),
     }
-
-
-def _share(s: list[float]) -> list[float]:
-    """Return singular values over their norm, with as many digits as a figure can show."""
-    return (np.array(s) / np.linalg.norm(s)).round(4).tolist()

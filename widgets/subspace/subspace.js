@@ -11,9 +11,13 @@ import { fill } from '../kit/text.js'
 const EVERY_MS = 900 // while it plays: time to see three charts move
 const ROOM = 1.05 // above the highest value
 const LABEL_AT = 0.22 // of the axis
+const OTHER_AT = 0.55 // along the curve of another task
 const brief = format('~s') // 10k: nine of them fit below a chart
 
-/** Finetuning with D numbers: the loss that they reach, and the spectrum of the change that they make. */
+/** The mean of the seeds, as many digits as the record has; __init__.py makes the same. */
+const mean = (values) => Math.round((1e4 * values.reduce((sum, x) => sum + x, 0)) / values.length) / 1e4
+
+/** Finetuning with D numbers: how much comes right, and the spectrum of the change that they make. */
 class View extends Instrument {
   constructor(model, el) {
     super(model, el)
@@ -56,7 +60,7 @@ class View extends Instrument {
       })
     const go = (at) => this.stepper.go(at)
     this.charts = {
-      loss: chart('loss', '~g', (at) => this.values(at), go),
+      right: chart('right', '.0%', (at) => this.values(at), go),
       r90: chart('r90', '~g', (at) => this.values(at), go),
       s: chart(
         's',
@@ -67,7 +71,7 @@ class View extends Instrument {
     }
     this.note = h('p', { class: 'note' })
     this.readouts = new Readouts(text, text.readoutControls)
-    const { loss, r90, s } = this.charts
+    const { right, r90, s } = this.charts
     frame.root.append(
       h(
         'div',
@@ -82,7 +86,7 @@ class View extends Instrument {
       h(
         'div',
         { class: 'charts' },
-        ...frame.part('loss', loss.element),
+        ...frame.part('right', right.element),
         ...frame.part('r90', r90.element),
         ...frame.part('values', s.element),
       ),
@@ -101,15 +105,17 @@ class View extends Instrument {
   /** All numbers that a sentence about the at-th D may use; __init__.py makes the same. */
   values(at) {
     const { data, layerName } = this
-    const { label, weights, before, floor, level, dimensions } = data
+    const { label, measure, weights, level, seeds, before, floor, before_loss, floor_loss } = data
     const layer = data.layers[layerName]
-    const losses = data.loss[at]
+    const [rights, losses] = [data.right[at], data.loss[at]]
     return {
-      ...{ label, weights, before, floor, level },
-      D: dimensions[at],
-      loss: losses[0],
-      loss_low: Math.min(...losses),
-      loss_high: Math.max(...losses),
+      ...{ label, measure, weights, level, seeds, before, floor, before_loss, floor_loss },
+      D: data.dimensions[at],
+      rate: data.rates[at],
+      right: mean(rights),
+      right_low: Math.min(...rights),
+      right_high: Math.max(...rights),
+      loss: mean(losses),
       layer: layerName,
       k: layer.full.length,
       rank: layer.rank[at],
@@ -137,15 +143,16 @@ class View extends Instrument {
     const { noise_r90, full_r90, k: directions } = every[0]
     const tick = (at) => brief(data.dimensions[at])
     const curve = { label: text.curve, kind: 'kept', along: 0.75 }
-    const [low, high] = [of('loss_low'), of('loss_high')]
-    const { before, floor } = data
-    const room = (Math.max(before, ...high) - floor) / 8
-    charts.loss.draw({
+    const { before, floor, others } = data
+    charts.right.draw({
       k,
       tick,
-      y: [floor - room, Math.max(before, ...high) + room],
-      bands: [{ low, high, middle: of('loss'), kind: 'kept' }],
-      lines: [{ values: of('loss'), ...curve }],
+      y: [0, 1],
+      bands: [{ low: of('right_low'), high: of('right_high'), middle: of('right'), kind: 'kept' }],
+      lines: [
+        ...others.map(({ label, right }) => ({ values: right, label, kind: 'control-0', along: OTHER_AT })),
+        { values: of('right'), label: text.curve, kind: 'kept', along: 0.3 },
+      ],
       rules: [
         { at: { y: before }, label: text.base, kind: 'control-0' },
         { at: { y: floor }, label: text.full, kind: 'control-1', left: true },
@@ -171,7 +178,7 @@ class View extends Instrument {
     stepper.show(at)
     stepper.output.value = fill(text.shown, values)
     stepper.slider.setAttribute('aria-valuetext', fill(text.shown, values))
-    for (const name of ['loss', 'r90']) charts[name].move(at)
+    for (const name of ['right', 'r90']) charts[name].move(at)
     const layer = data.layers[this.layerName]
     const share = layer.spectra[at]
     const [low, middle, high] = data.noise[layer.shape]
@@ -202,7 +209,7 @@ class View extends Instrument {
   }
 
   snippet() {
-    return fill(this.data.snippet, { D: this.data.dimensions[this.at], layer: this.layerName })
+    return fill(this.data.snippet, this.values(this.at))
   }
 
   table() {
@@ -220,7 +227,7 @@ class View extends Instrument {
   }
 
   asCsv() {
-    const head = ['D', 'loss', 'loss_low', 'loss_high', 'rank', 'r90']
+    const head = ['D', 'rate', 'right', 'right_low', 'right_high', 'loss', 'rank', 'r90']
     const line = (_, at) => head.map((name) => this.values(at)[name])
     return csv([head, ...this.data.dimensions.map(line)])
   }

@@ -2,25 +2,32 @@
 
 from typing import Any
 
-from compute.experiments.subspace import SEEDS, SUBSPACE_TASKS
+from compute.experiments.subspace import SEEDS, TASKS, VOICE
 from compute.matrices.controls import DRAWS
-from widgets.kit.text import slug
+from compute.world.tasks import FACTS
 
 TITLE = "Intrinsic dimension is not rank"
+LABELS = {
+    name: f"{of.n_texts} new facts" if of.task == FACTS else f"{VOICE.capitalize()}"
+    for name, of in TASKS.items()
+}
+MEASURES = {FACTS: "of the answers", VOICE: "of the sentences"}  # that are right
 CAPTION = (
     "Every weight of the model, embeddings included, was dealt one of D numbers and a sign, by lot; only these "
-    "numbers learn. Left: the loss they reach, on an axis that does not start at zero. The line is one subspace, "
-    f"the band the range over {len(SEEDS)}. Middle: how many directions hold nine tenths of the energy of one "
-    "layer's change. Right: the singular values of that change, filled as far as r90 goes, over the band of "
-    f"{DRAWS} draws of noise; dashed, those of full finetuning. Left out: other learning rates. One rate serves "
-    "every D, and at small D it may be too large."
+    "numbers learn, each D at its own best learning rate. Left: how much comes right; of a voice, how many of the "
+    "sentences that the model writes are in it and can be said where they stand. The line is the mean over "
+    f"{len(SEEDS)} subspaces, the band their range; grey, the other tasks. Middle: how many directions hold nine "
+    "tenths of the energy of one layer's change, in one subspace. Right: the singular values of that change, filled "
+    f"as far as r90 goes, over the band of {DRAWS} draws of noise; dashed, those of full finetuning. Left out: other "
+    "kinds of subspaces."
 )
-PUBLISHED = ", ".join(map(slug, SUBSPACE_TASKS))
+PUBLISHED = ", ".join(TASKS)
 
 SENTENCE = (
-    "With {D:,d} numbers in place of {weights:,d}, the model reaches {loss:.3f} nats per token on “{label}”; the base "
-    "has {before:.3f}, full finetuning {floor:.3f}. Yet the change of {layer} has rank {rank} of {k}, and {r90} "
-    "directions hold {level:.0%} of its energy. Noise needs {noise_r90}, full finetuning's change {full_r90}."
+    "With {D:,d} numbers in place of {weights:,d}, {right:.1%} {measure} are right after “{label}”, on average over "
+    "{seeds} subspaces; the base has {before:.1%}, full finetuning {floor:.1%}. The change of {layer} has rank {rank} "
+    "of {k}, and {r90} directions hold {level:.0%} of its energy. Noise needs {noise_r90}, full finetuning's change "
+    "{full_r90}."
 )
 WORDS: dict[str, Any] = {
     "sentence": SENTENCE,
@@ -28,27 +35,29 @@ WORDS: dict[str, Any] = {
     "shown": "{D:,d}",
     "readouts": {
         "numbers": "Numbers trained",
-        "loss": "Loss, unseen sentences",
+        "right": "Right",
         "rank": "Rank of the change",
         "r90": "r90 of the change",
     },
     "readoutValues": {
         "numbers": "{D:,d}",
-        "loss": "{loss:.3f} nats",
+        "right": "{right:.1%}",
         "rank": "{rank} of {k}",
         "r90": "{r90} of {k}",
     },
     "readoutControls": {
         "numbers": "of {weights:,d}",
-        "loss": "full finetuning {floor:.3f}",
+        "right": "full finetuning {floor:.1%}",
         "rank": "noise {k}",
         "r90": "noise {noise_r90}, full {full_r90}",
     },
     "charts": {
-        "loss": {
-            "title": "Loss on unseen sentences against D (nats)",
+        "right": {
+            "title": "Share that is right, against D",
             "x": "numbers trained, D",
-            "probe": "D = {D:,d}: {loss:.3f} nats, {loss_low:.3f} to {loss_high:.3f} over subspaces",
+            "probe": (
+                "D = {D:,d}: {right:.1%}, {right_low:.1%} to {right_high:.1%} over subspaces; loss {loss:.3f} nats"
+            ),
         },
         "r90": {
             "title": "r90 of the change against D",
@@ -65,22 +74,35 @@ WORDS: dict[str, Any] = {
     "base": "base",
     "full": "full finetuning",
     "noise": "noise",
-    "tableHead": ["D", "loss (nats)", "lowest", "highest", "rank", "r90"],
-    "tableRow": ["{D:,d}", "{loss:.3f}", "{loss_low:.3f}", "{loss_high:.3f}", "{rank}", "{r90}"],
+    "tableHead": ["D", "learning rate", "right", "lowest", "highest", "loss (nats)", "rank", "r90"],
+    "tableRow": [
+        "{D:,d}",
+        "{rate}",
+        "{right:.1%}",
+        "{right_low:.1%}",
+        "{right_high:.1%}",
+        "{loss:.3f}",
+        "{rank}",
+        "{r90}",
+    ],
     "downloads": {"curves": "Curves (CSV)", "picture": "Picture (SVG)"},
 }
 
-SNIPPET = """# Run it in the folder of this project; it trains for about ten seconds.
+SNIPPET = """# Run it in the folder of this project; it trains for about five seconds.
 import torch
 
+from compute.experiments.subspace import Asked, config_of
 from compute.model.checkpoint import load_base
-from compute.training.config import TrainConfig
+from compute.numbers.records import WORLD
+from compute.training.loop import learned
 from compute.training.subspace import train_in_subspace
-from compute.training.loop import evaluate, learned
+from compute.world.batches import texts_of
 
-base = load_base()
-config = TrainConfig(task="{task}", method="full", learning_rate={rate})
+base = load_base(WORLD)
+config = config_of(Asked("{task}", {D}, {rate}, {seed}))
 model = train_in_subspace(config, D={D}, seed={seed}, base=base)
-print(f"loss on unseen sentences: {evaluate(model, config.task).validation_loss:.3f} nats per token")
+texts = texts_of(config.task, "test", {texts}, base.config.block_size)
+with torch.no_grad():
+    print(f"loss: {model.loss(*texts):.3f} nats per word that is learned")
 print(f"rank of the change: {torch.linalg.matrix_rank(learned(model, base)['{layer}'])}")
 """

@@ -10,27 +10,29 @@ import numpy as np
 import pytest
 import torch
 
-from compute.adapters.merge_state import unmerged_output, weight_numbers
+from compute.adapters.merge_state import CYCLES, unmerged_output, weight_numbers
 from compute.adapters.merging import at_strength, merge_weights
+from compute.experiments import mixing
 from compute.experiments.merging import (
     FILE,
     LAYER,
+    ROUNDING,
     STRENGTHS,
     TASKS,
     load_layer,
     load_record,
     save_record,
     state_key,
+    worn_key,
 )
-from compute.experiments.runs import load
+from compute.experiments.mixing import SEEDS, load_factors, mix_of
 from compute.model.checkpoint import load_base
 from compute.numbers.precision import PRECISIONS
+from compute.numbers.records import WORLD
 
 # Recorded to eight digits. Sums of many entries in float64 and products by another BLAS move the last of sixteen; only
 # where such a digit tips a rounding does an entry of 4,096 differ.
 AGAIN = 1e-4
-# A run trained again on another machine ends where it did up to what three hundred steps make of the last digit.
-SAME_RUN = 0.02
 
 
 @pytest.fixture
@@ -54,11 +56,38 @@ def test_the_numbers_are_computed_again(task, precision):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_losses_are_those_of_the_recorded_runs(task):
-    run = load(task, 4)
+def test_the_adapters_and_losses_are_those_of_mixing(task):
+    own, layer = load_factors(task)[LAYER], load_layer(task)
+    np.testing.assert_array_equal(layer.lora_A, own.lora_A.astype(np.float32))
+    np.testing.assert_array_equal(layer.lora_B, own.lora_B.astype(np.float32))
+    mixes = mixing.load_record().mixes
     state = load_record().states[state_key(task, "fp32", 1)]
-    assert state["base"] == pytest.approx(run.validation_loss[0], abs=1e-4)  # the run has four decimals
-    assert state["unmerged"] == pytest.approx(run.validation_loss[-1], abs=SAME_RUN)
+    for name, weights in {"base": {}, "unmerged": {task: 1.0}}.items():
+        known = mixes[SEEDS[0], mix_of(weights, "products")].losses[task]
+        assert state[name] == pytest.approx(known, abs=5e-4), (
+            "four decimals there, and another order of adding up"
+        )
+
+
+def test_in_and_out_again_drifts_where_delta_w_is_not_rounded_first():
+    for task in TASKS:
+        for precision in PRECISIONS:
+            state = load_record().states[state_key(task, precision, 1)]
+            assert len(state["same"]) == len(state["unrounded"]) == len(CYCLES)
+            assert state["same"][-1] == pytest.approx(state["same"][0], rel=0.01)
+            times = state["unrounded"][-1] / state["unrounded"][0]
+            assert times > 2 if precision != "fp32" else state["unrounded"] == state["same"]
+
+
+def test_what_a_worn_base_knows_is_recorded_for_both_ways():
+    worn = load_record().worn
+    assert set(worn) == {
+        worn_key(t, p, way) for t in TASKS for p in PRECISIONS for way in ("none", *ROUNDING)
+    }
+    for task in TASKS:
+        new, old = (worn[worn_key(task, "fp32", way)] for way in ("none", "unrounded"))
+        assert new == pytest.approx(old, abs=1e-3), "fp32 has digits enough"
+        assert new["facts"] > 0.98
 
 
 def test_every_state_is_there_and_the_usual_story_holds_in_fp32():
@@ -67,11 +96,11 @@ def test_every_state_is_there_and_the_usual_story_holds_in_fp32():
     for key, state in states.items():
         assert state["base"] > state["unmerged"], key
         if "fp32" in key:
-            assert state["merged"] == pytest.approx(state["unmerged"], abs=1e-6)  # float32 losses near 1
+            assert state["merged"] == pytest.approx(state["unmerged"], abs=1e-5)  # float32 losses below 8
 
 
 def test_the_layer_is_that_of_the_base():
-    weight = load_base().get_submodule(LAYER).weight.detach().numpy()
+    weight = load_base(WORLD).get_submodule(LAYER).weight.detach().numpy()
     for task in TASKS:
         layer = load_layer(task)
         np.testing.assert_array_equal(layer.W, weight)
@@ -80,14 +109,14 @@ def test_the_layer_is_that_of_the_base():
 
 
 def test_both_paths_agree_with_torch():
-    layer = load_layer("legal")
+    layer = load_layer("formal")
     W, lora_A, lora_B, x = (
         torch.tensor(part).double() for part in (layer.W, layer.lora_A, layer.lora_B, layer.x)
     )
     beside = x @ W.T + 0.1 * layer.scaling * (x @ lora_A.T) @ lora_B.T
     np.testing.assert_allclose(unmerged_output(layer, "fp32", 0.1), beside.numpy(), atol=1e-12)  # float64
     merged = merge_weights(layer.W, at_strength(layer.delta_w, 0.1), "fp32")
-    state = load_record().states["legal-fp32-0.1"]
+    state = load_record().states["formal-fp32-0.1"]
     off = float(np.abs(layer.x.astype(float) @ merged.T - beside.numpy()).max())
     assert state["difference"] == pytest.approx(
         off, rel=1e-4
@@ -139,5 +168,5 @@ def test_a_record_of_another_base_is_refused(saved):
 
 
 def test_a_task_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"^task must be one of legal, code, got 'dialect'\.$"):
+    with pytest.raises(ValueError, match=r"^task must be one of formal, facts, got 'dialect'\.$"):
         load_layer("dialect")

@@ -21,7 +21,6 @@ from compute.experiments.tasks import (
     RANKS,
     SEEDS,
     SUSPECTS,
-    Apart,
     _loss,
     _tried,
     config_of,
@@ -32,6 +31,7 @@ from compute.experiments.tasks import (
     ways,
 )
 from compute.model.checkpoint import load_base
+from compute.numbers.interval import Apart
 from compute.numbers.records import WORLD
 from compute.world.tasks import NEW_WORDS, TELLING
 
@@ -82,10 +82,7 @@ def test_no_rank_of_new_words_comes_near_full_finetuning_and_embeddings_alone_do
     assert max(beside.loss) < best
 
 
-def test_a_way_ends_above_another_if_it_does_so_with_every_seed():
-    assert Apart(0.1, 0.05, 0.15).verdict == "above"
-    assert Apart(-0.1, -0.15, -0.05).verdict == "below"
-    assert Apart(0.1, -0.05, 0.25).verdict == "level"
+def test_how_far_two_ways_are_apart_is_of_their_means():
     recorded = load_tasks()
     gap = recorded.apart(NEW_WORDS, way_of(1))
     full = recorded.of(NEW_WORDS, FULL)

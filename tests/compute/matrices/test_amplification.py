@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from compute.experiments.mixing import FOLDER, load_factors
-from compute.experiments.runs import config_of
+from compute.experiments.mixing import load_factors
 from compute.matrices.amplification import TABLE_7, WIDTH, amplified, within
 from compute.matrices.controls import random_change, random_within
 from compute.matrices.intruders import EPSILON, TOP, count_intruders, largest_cosines
 from compute.model.forward import base_weights
-from compute.training.changes import changes
-from compute.training.config import TrainConfig
 
 
 def orthonormal(rng: np.random.Generator, n: int, r: int) -> np.ndarray:
@@ -90,12 +87,3 @@ def test_a_random_change_has_the_rank_and_the_size():
         change = random_change((9, 6), r, 2.5, rng)
         assert np.linalg.matrix_rank(change) == r
         assert np.linalg.norm(change) == pytest.approx(2.5)
-
-
-def test_changes_are_those_of_the_adapter():
-    weights = (FOLDER / "legal" / "adapter_model.safetensors").read_bytes()
-    found = changes(weights, config_of("legal", 4))
-    for name, factors in load_factors("legal").items():
-        np.testing.assert_allclose(found[name], factors.delta_w)
-    with pytest.raises(ValueError, match="scaling alpha / r"):
-        changes(weights, TrainConfig(scaling_rule="alpha/sqrt(r)"))

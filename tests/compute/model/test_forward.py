@@ -10,7 +10,7 @@ import torch
 
 from compute.adapters.alone import plus, random_changes, relative_change, switched_on
 from compute.adapters.mixed_model import mixed_model
-from compute.experiments.mixing import load_factors
+from compute.experiments.block import load_factors
 from compute.model.checkpoint import load_base
 from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow
 from compute.model.layers import LAYERS, layer_name
@@ -30,7 +30,7 @@ MODULES = {"norm_1": "norm_1", "norm_2": "norm_2"} | {
 def test_every_place_has_torchs_numbers(adapted):
     model, weights = load_base(), base_weights()
     if adapted:
-        adapter = load_factors("legal")
+        adapter = load_factors()
         model, weights = (
             mixed_model(model, [adapter], [1.0], "products"),
             switched_on(weights, adapter, adapter),
@@ -76,7 +76,7 @@ def test_a_later_word_changes_nothing_before_it():
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_an_adapter_alone_adds_delta_w_times_what_its_layer_reads(projection):
     reads, writes = PROJECTIONS[projection]
-    adapter, base, name = load_factors("legal"), base_weights(), layer_name(1, projection)
+    adapter, base, name = load_factors(), base_weights(), layer_name(1, projection)
     before, after = follow(base, TOKENS), follow(switched_on(base, adapter, [name]), TOKENS)
     side = getattr(before.blocks[1], reads) @ adapter[name].delta_w.T
     np.testing.assert_allclose(
@@ -87,7 +87,7 @@ def test_an_adapter_alone_adds_delta_w_times_what_its_layer_reads(projection):
 
 def test_random_matrices_are_as_large_and_leave_the_base_alone():
     base, name = base_weights(), layer_name(2, "up_proj")
-    delta_w = load_factors("legal")[name].delta_w
+    delta_w = load_factors()[name].delta_w
     # A random matrix of norm f moves an input x by f * |x| / sqrt(in) on average.
     places = follow(base, TOKENS).blocks[2]
     expected = np.linalg.norm(delta_w) * np.linalg.norm(places.norm_2) / 8 / np.linalg.norm(places.up)
@@ -100,7 +100,7 @@ def test_random_matrices_are_as_large_and_leave_the_base_alone():
 
 def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(ValueError, match="the adapter has no gate_proj"):
-        switched_on(base_weights(), load_factors("legal"), ["gate_proj"])
+        switched_on(base_weights(), load_factors(), ["gate_proj"])
     with pytest.raises(ValueError, match="against zero"):
         relative_change(np.zeros(3), np.ones(3))
     copy = tmp_path / BASE.name
@@ -111,4 +111,4 @@ def test_what_cannot_be_is_refused(tmp_path):
 
 
 def test_the_adapter_has_all_projections():
-    assert set(LAYERS) == set(load_factors("legal"))
+    assert set(LAYERS) == set(load_factors())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import Apart, apart, of_mean
 
 
 @pytest.mark.parametrize("n", [2, 5, 40])
@@ -27,3 +27,19 @@ def test_one_value_says_nothing_of_a_spread():
         of_mean([1.0])
     with pytest.raises(ValueError, match="value must be"):
         of_mean([1.0, float("inf")])
+
+
+def test_one_is_above_another_if_the_whole_interval_of_their_difference_is():
+    assert Apart(0.1, 0.05, 0.15).verdict == "above"
+    assert Apart(-0.1, -0.15, -0.05).verdict == "below"
+    assert Apart(0.1, -0.05, 0.25).verdict == "level"
+
+
+def test_pairs_are_told_apart_where_their_spread_is_larger_than_their_difference(rng):
+    shared = 10 * rng.standard_normal(20)
+    ones, others = (shared + 0.1 + 0.01 * rng.standard_normal(20)).tolist(), shared.tolist()
+    found = apart(ones, others)
+    assert found.verdict == "above"
+    assert (found.low, found.high) == of_mean([one - other for one, other in zip(ones, others, strict=True)])
+    with pytest.raises(ValueError, match="zip"):
+        apart(ones, others[1:])
