@@ -90,7 +90,8 @@ def test_there_is_one_training_loop():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ("backward", "autograd")
     }
-    assert found == {"training/loop.py"}
+    # LoRA-GA's start is made of the gradient of some texts: one look, no loop.
+    assert found == {"training/loop.py", "adapters/lora_ga.py"}
 
 
 def test_the_norms_are_those_of_the_gradients(base):
