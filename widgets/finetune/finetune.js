@@ -275,14 +275,18 @@ class Finetune extends Instrument {
     this.slider.value = this.place
     this.output.value = `${this.place} / ${history.steps}`
     const values = this.values()
-    this.pictures.draw({
-      history,
-      place: this.place,
-      arrays,
-      values,
-      scale: this.scale,
-      config: this.config(),
-    })
+    // Before the first step there is nothing to see but axes.
+    const begun = Boolean(history.looked)
+    this.stepper.hidden = this.pictures.element.hidden = !begun
+    if (begun)
+      this.pictures.draw({
+        history,
+        place: this.place,
+        arrays,
+        values,
+        scale: this.scale,
+        config: this.config(),
+      })
     this.said.show(history.evaluation(0), history.evaluation(this.place))
     this.frame.update()
   }

@@ -143,8 +143,6 @@ export class Pictures {
     const { history, scale } = this.shown
     const { looked } = history
     const { maps, text } = this
-    this.matrices.classList.toggle('empty', !looked)
-    if (!looked) return
     const [out, into] = looked.shape
     const r = looked.lora_A ? looked.lora_A.length / into : 0
     const delta_w = looked.delta_w ?? new Float32Array(out * into)
