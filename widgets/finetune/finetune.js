@@ -192,13 +192,13 @@ class Finetune extends Instrument {
   }
 
   /** News of the run. */
-  hear({ run, news, looked, seconds, steps, numbers }) {
+  hear({ run, news, looked, seconds, numbers }) {
     if (run !== this.run) return
     this.history.add(news)
     if (this.at === null) this.history.looked = looked
     const { root } = this.frame
     root.dataset.step = this.history.step
-    const speed = seconds ? (steps / seconds).toFixed(1) : '0'
+    const speed = seconds ? (this.history.losses.length / seconds).toFixed(1) : '0'
     root.dataset.stepsPerSecond = speed
     this.measured.textContent = fill(this.text.measured, { speed, numbers })
     this.draw()

@@ -39,7 +39,16 @@ function together(one, other) {
 export class Run {
   /** Of what `config` asks for, its fields named as in TrainConfig; `every` steps it is evaluated. */
   constructor(native, config, every, helpers = []) {
-    Object.assign(this, { native, config, every, helpers, step: 0, kept: new Map(), worst: Infinity })
+    Object.assign(this, {
+      native,
+      config,
+      every,
+      helpers,
+      step: 0,
+      kept: new Map(),
+      worst: Infinity,
+      seconds: 0,
+    })
     const { task, n_texts, seed, batch_size, base_share } = config
     const { length } = native
     native.prepare(config, Math.max(batch_size, VALIDATION))
@@ -98,6 +107,7 @@ export class Run {
   async advance() {
     const { native, config, step } = this
     const evaluation = step % this.every ? null : this.evaluate()
+    const begun = performance.now()
     const loss = await this.gradients()
     if (step === 0) this.worst = Math.max(loss * (this.answers ? 2 : 1), Math.log(VOCAB_SIZE)) + RUINED
     const norms = native.norms()
@@ -107,6 +117,7 @@ export class Run {
       native.update(config)
       this.step += 1
     }
+    this.seconds += (performance.now() - begun) / 1000 // of training, without the looks at the answers
     return { step, loss, norms, evaluation }
   }
 

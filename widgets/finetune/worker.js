@@ -42,7 +42,7 @@ class Bench {
     this.layer = layer
     this.run = new Run(this.native, start, every, this.helpers)
     this.helpers.forEach((helper, i) => helper.start(start, run, i + 1, 1 + this.helpers.length))
-    Object.assign(this, { news: [], seconds: 0, steps: 0 })
+    this.news = []
     this.frame()
   }
 
@@ -66,10 +66,7 @@ class Bench {
   }
 
   async advance() {
-    const begun = performance.now()
     this.news.push(await this.run.advance())
-    this.seconds += (performance.now() - begun) / 1000
-    this.steps += 1
   }
 
   async work() {
@@ -89,7 +86,7 @@ class Bench {
 
   /** Tell what happened since the last time. */
   frame() {
-    const { id, run, news, layer, seconds, steps } = this
+    const { id, run, news, layer } = this
     if (!run) return
     this.told = performance.now()
     if (run.over && !run.diverged && !run.ended) {
@@ -97,7 +94,7 @@ class Bench {
       news.push({ step: run.step, evaluation: run.evaluate() })
     }
     const numbers = this.native.values.length
-    this.tell({ frame: { run: id, news, looked: run.look(layer), seconds, steps, numbers } })
+    this.tell({ frame: { run: id, news, looked: run.look(layer), seconds: run.seconds, numbers } })
     this.news = []
     if (run.over) this.tell({ over: { run: id, diverged: Boolean(run.diverged) } })
   }
