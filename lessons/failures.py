@@ -14,7 +14,7 @@ from compute.experiments.forgetting import load_forgetting
 from compute.experiments.refusal import ADAPTER, COUNTS, WRONG, Opened, load_refusal
 from compute.experiments.tasks import EMBEDDED, SUSPECTS, load_tasks, way_of
 from compute.experiments.tasks import RANKS as TASK_RANKS
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import apart
 from compute.world.people import VALUES
 from compute.world.tasks import NEW_WORDS, SKILL
 from lessons.press.blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
@@ -77,11 +77,7 @@ def _few() -> Mapping[str, Any]:
     """Return what comes of the fewest and of the most examples."""
     recorded, (few, most) = load_failures(), (EXAMPLES[0], EXAMPLES[-1])
     small, large, full = (recorded.of(few, r) for r in (SMALL, LARGE, WHOLE))
-    better = [one - other for one, other in zip(small.unseen, large.unseen, strict=True)]
-    stopped = [one - other for one, other in zip(large.stopped, large.unseen, strict=True)]
-    low, high = of_mean(better)
-    stopped_low, stopped_high = of_mean(stopped)
-    more = [one - other for one, other in zip(recorded.of(most, LARGE).unseen, large.unseen, strict=True)]
+    better, stopped = apart(small.unseen, large.unseen), apart(large.stopped, large.unseen)
     return {
         "few": few,
         "most": most,
@@ -92,13 +88,13 @@ def _few() -> Mapping[str, Any]:
         "unseen": fmean(large.unseen),
         "small": fmean(small.unseen),
         "full": fmean(full.unseen),
-        "low": low,
-        "high": high,
+        "low": better.low,
+        "high": better.high,
         "stopped": fmean(large.stopped),
-        "stopped_low": stopped_low,
-        "stopped_high": stopped_high,
+        "stopped_low": stopped.low,
+        "stopped_high": stopped.high,
         "all": fmean(recorded.of(most, LARGE).unseen),
-        "more": of_mean(more)[0],
+        "more": apart(recorded.of(most, LARGE).unseen, large.unseen).low,
     }
 
 

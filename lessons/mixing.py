@@ -16,13 +16,13 @@ from compute.experiments.mixing import (
     SEEDS,
     Measured,
     Mix,
-    apart,
     load_factors,
     load_record,
     mix_of,
 )
 from compute.experiments.mixing import R as RANK
-from compute.experiments.tasks import FULL, Apart, load_tasks
+from compute.experiments.tasks import FULL, load_tasks
+from compute.numbers.interval import Apart, apart
 from compute.world.voices import NO_VOICE
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.mixer import Mixer

@@ -14,7 +14,7 @@ from compute.experiments.grid import (
     Found,
     load_grid,
 )
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import apart
 from compute.training.config import TrainConfig
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.grid import Grid
@@ -35,9 +35,8 @@ def _by(rule: str, optimizer: str, r: int) -> Found:
 
 def _apart(one: Found, other: Found) -> dict[str, float]:
     """Return by how much one ends above the other, seed by seed, with the 95 % interval of the mean."""
-    differences = [a - b for a, b in zip(one.loss, other.loss, strict=True)]
-    low, high = of_mean(differences)
-    return {"more": fmean(differences), "low": low, "high": high}
+    gap = apart(one.loss, other.loss)
+    return {"more": gap.mean, "low": gap.low, "high": gap.high}
 
 
 def _gains() -> Mapping[str, Any]:

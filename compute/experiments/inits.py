@@ -9,12 +9,10 @@ layer. All cores are used, and a recording that is stopped goes on where it was 
 
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
-from compute.experiments.tasks import Apart
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import Apart, apart
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import INITS, OPTIMIZERS, WATCHED, TrainConfig
 from compute.world.tasks import FACTS
@@ -125,10 +123,9 @@ class Recorded(NamedTuple):
 
     def apart(self, optimizer: str, init: str, other: str = USUAL) -> Apart | None:
         """Return how much higher one start ends than another, each at its own best rate; None if a seed has no end."""
-        ends = self.ends[optimizer]
-        pairs = [*zip(ends[init].loss, ends[other].loss, strict=True)]
-        gaps = [one - beside for one, beside in pairs if one is not None and beside is not None]
-        return Apart(fmean(gaps), *of_mean(gaps)) if len(gaps) == len(pairs) else None
+        one, beside = self.ends[optimizer][init], self.ends[optimizer][other]
+        whole = len(one.known) == len(one.loss) and len(beside.known) == len(beside.loss)
+        return apart(one.known, beside.known) if whole else None
 
 
 class Asked(NamedTuple):

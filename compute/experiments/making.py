@@ -290,6 +290,32 @@ def at_best_rate(
     }
 
 
+def widened(ladder: Sequence[float], tried: Sequence[float], best: float) -> tuple[float, ...]:
+    """Return the learning rates to try next, so that the best of them lies inside.
+
+    Parameters
+    ----------
+    ladder : sequence of float
+        All that may be tried, ascending.
+    tried : sequence of float
+        Those that were, ascending, side by side in the ladder.
+    best : float
+        The one of them that was best.
+
+    Returns
+    -------
+    tuple of float
+        These, and the one beside them where the best is at an end and the ladder goes on.
+
+    Examples
+    --------
+    >>> widened((0.1, 0.2, 0.4, 0.8), (0.2, 0.4), 0.4), widened((0.1, 0.2, 0.4, 0.8), (0.1, 0.2), 0.1)
+    ((0.2, 0.4, 0.8), (0.1, 0.2))
+    """
+    first, last = ladder.index(tried[0]), ladder.index(tried[-1])
+    return tuple(ladder[max(0, first - (best == tried[0])) : last + 1 + (best == tried[-1])])
+
+
 def learner(base: "GPT", r: int, generator: "torch.Generator") -> "GPT":
     """Return a copy of a model that can learn, by an adapter on every linear layer or whole.
 

@@ -14,14 +14,12 @@ import math
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
-from compute.experiments.tasks import Apart
-from compute.numbers.interval import of_mean
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes, widened
+from compute.numbers.interval import Apart, apart
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
@@ -204,8 +202,7 @@ class Recorded(NamedTuple):
 
     def apart(self, one: Learned, other: Learned, what: str = "loss") -> Apart:
         """Return how much higher one way ends than another, seed by seed, in one of the lists of `Learned`."""
-        gaps = [a - b for a, b in zip(getattr(one, what), getattr(other, what), strict=True)]
-        return Apart(fmean(gaps), *of_mean(gaps))
+        return apart(getattr(one, what), getattr(other, what))
 
     def timing(self, method: str, size: int | None, what: str, merged: bool = False) -> Timing:
         """Return how long something takes; only those of MERGE have a pass when merged."""
@@ -379,16 +376,6 @@ def _told(asked: _Asked, found: dict[str, Any] | None) -> str:
     return f"{config.task}, {config.method}, {config.r}, {config.learning_rate:g}, {split}: {end}"
 
 
-def _wider(rates: tuple[float, ...], best: float) -> tuple[float, ...]:
-    """Return one rate more at an end of some of the LADDER, if the best is there and the ladder goes on."""
-    first, last = LADDER.index(rates[0]), LADDER.index(rates[-1])
-    if best == rates[0]:
-        first = max(0, first - 1)
-    if best == rates[-1]:
-        last = min(len(LADDER) - 1, last + 1)
-    return LADDER[first : last + 1]
-
-
 def _learned() -> list[dict[str, Any]]:
     """Return the runs of all methods, each at its best rate."""
 
@@ -400,7 +387,7 @@ def _learned() -> list[dict[str, Any]]:
     with processes() as pool:
         while True:
             found = at_best_rate(KEPT, rates, SEEDS[:1], _tried, _run, _loss, min, pool, _told)
-            wider = {way: _wider(some, found[way].rate) for way, some in rates.items()}
+            wider = {way: widened(LADDER, some, found[way].rate) for way, some in rates.items()}
             if wider == rates:
                 break
             rates = wider

@@ -9,7 +9,7 @@ same throws of the dice. A recording that is stopped goes on where it was when t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.adapters.mixing import METHODS, Layers, read_factors
 from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
-from compute.experiments.tasks import Apart
 from compute.numbers.bounds import one_of
-from compute.numbers.interval import of_mean
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
@@ -219,28 +217,6 @@ def mix_of(weights: Mapping[str, float], method: str) -> Mix:
     if not weights.keys() <= set(MIXED) or mix not in every_mix():
         raise ValueError(f"no such mix is measured: {weights}.")
     return mix
-
-
-def apart(one: Sequence[float], other: Sequence[float]) -> Apart:
-    """Return how much higher one list is than another, pair by pair.
-
-    Parameters
-    ----------
-    one, other : sequence of float
-        Of two models that share what each entry stands for: a text's throws of the dice, or a seed.
-
-    Returns
-    -------
-    Apart
-        The mean of the differences, and its 95 % interval.
-
-    Examples
-    --------
-    >>> apart([0.5, 1.0, 0.9], [0.0, 0.5, 0.4]).verdict
-    'above'
-    """
-    differences = [a - b for a, b in zip(one, other, strict=True)]
-    return Apart(fmean(differences), *of_mean(differences))
 
 
 def load_factors(name: str, folder: Path = FOLDER) -> Layers:

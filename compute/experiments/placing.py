@@ -17,10 +17,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.adapters.placing import as_config, code_of, rank_within
-from compute.experiments.making import Bar, Recipe, kept_runs, processes
-from compute.experiments.tasks import Apart
+from compute.experiments.making import Bar, Recipe, kept_runs, processes, widened
 from compute.model.layers import TARGET_MODULES
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import Apart, apart
 from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS, SKILL, TELLING
@@ -110,9 +109,7 @@ class Recorded(NamedTuple):
 
     def apart(self, task: str, way: str, other: str = ALL, what: str = "loss") -> Apart:
         """Return how much higher one of WAYS ends than another, in one of PER_SEED."""
-        ends = (getattr(self.runs[task][each], what) for each in (way, other))
-        gaps = [one - beside for one, beside in zip(*ends, strict=True)]
-        return Apart(fmean(gaps), *of_mean(gaps))
+        return apart(*(getattr(self.runs[task][each], what) for each in (way, other)))
 
 
 def config_of(task: str, way: str, rate: float, seed: int) -> TrainConfig:
@@ -283,28 +280,6 @@ def best_of(tried: Mapping[float, float | None]) -> float:
     return min(losses, key=losses.__getitem__)
 
 
-def widened(tried: Mapping[float, float | None]) -> tuple[float, ...]:
-    """Return the learning rates to try, given what some came to.
-
-    Parameters
-    ----------
-    tried : dict of float to (float or None)
-        Loss by rate, rates that stand side by side in RATES; None where the run diverged.
-
-    Returns
-    -------
-    tuple of float
-        Ascending: these, and the one beside them if the best of them lies at an end.
-
-    Examples
-    --------
-    >>> widened({1e-3: 0.5, 3e-3: 0.4}), widened({1e-3: 0.5, 3e-3: 0.4, 1e-2: None})
-    ((0.001, 0.003, 0.01), (0.001, 0.003, 0.01))
-    """
-    low, high, best = (RATES.index(one(tried)) for one in (min, max, best_of))
-    return RATES[max(0, low - (best == low)) : high + 1 + (best == high)]
-
-
 def _tried(pool: Executor) -> dict[tuple[str, str], dict[float, float | None]]:
     """Return the validation loss of the first seed by learning rate, for each way to learn each task."""
     first = {way: FIRST[FULL if way == FULL else "lora"] for way in WAYS}
@@ -320,7 +295,7 @@ def _tried(pool: Executor) -> dict[tuple[str, str], dict[float, float | None]]:
             each: {rate: found[_Asked(*each, rate, SEEDS[0], "validation")] for rate in some}
             for each, some in rates.items()
         }
-        wider = {each: widened(losses) for each, losses in tried.items()}
+        wider = {each: widened(RATES, [*losses], best_of(losses)) for each, losses in tried.items()}
         if wider == rates:
             return tried
         rates = wider

@@ -33,11 +33,12 @@ class Site:
     def __init__(self, live: bool):
         self.live = live
         self.lessons = load_all()
-        self.instruments = {
-            type(figure).script: type(figure)
+        self.kinds = {
+            (lesson.slug, block.id): type(block.make())
             for lesson in self.lessons
-            for figure in (block.make() for block in lesson.figures().values())
+            for block in lesson.figures().values()
         }
+        self.instruments = {kind.script: kind for kind in self.kinds.values()}
         self.training: set[str] = set()  # paths of the pages on which a figure trains
         self.paths = self._paths()
         self._made = cache(lambda path: self.paths[path]().encode("utf-8"))
@@ -64,12 +65,10 @@ class Site:
                 embed, file = f"embed/{lesson.slug}/{figure.id}.html", f"file/{lesson.slug}-{figure.id}.html"
                 paths[embed] = partial(self._embed, lesson, figure)
                 paths[file] = partial(self._file, figure)
-                if figure.make().engine():
+                if self.kinds[lesson.slug, figure.id].engine():
                     self.training |= {page, embed, file}
-                if (lesson.slug, figure.id) in {
-                    each[:2] for each in START_FIGURES
-                } and figure.make().engine():
-                    self.training.add("index.html")
+        if any(self.kinds[slug, figure].engine() for slug, figure, *_ in START_FIGURES):
+            self.training.add("index.html")
         return paths
 
     def _style(self) -> str:

@@ -12,21 +12,6 @@ from widgets.kit.choices import one_of
 from widgets.kit.text import name_of, slug
 
 OPTIMIZER_LABELS = {"sgd": "SGD", "adamw": "AdamW"}
-KNOWN_VOICE = "The base has read a little of this voice."
-# Of the old base, by the names of compute.text.voices, with a hyphen where an address can have no space.
-TASKS = {
-    "legal": ("Legal voice", KNOWN_VOICE),
-    "medical": ("Medical voice", KNOWN_VOICE),
-    "code": ("Code voice", KNOWN_VOICE),
-    "dialect": (
-        "Dialect",
-        "Plain sentences with a third of all words exchanged. The base has never read it.",
-    ),
-    "new-language": (
-        "New language",
-        "Plain sentences with every word exchanged. The base has never read it.",
-    ),
-}
 # Of the lab: what the model is to learn, and what counts as right.
 LAB = {
     FACTS: (

@@ -17,12 +17,11 @@ from compute.experiments.mixing import (
     TOLD,
     WEIGHTS,
     Measured,
-    apart,
     load_factors,
     load_record,
     mix_of,
 )
-from compute.numbers.interval import of_mean
+from compute.numbers.interval import apart, of_mean
 from compute.world.voices import NO_VOICE
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number

@@ -12,6 +12,7 @@ import torch
 
 from compute.adapters.rank_budget import start_rank
 from compute.experiments import menu
+from compute.experiments.making import widened
 from compute.experiments.menu import (
     BATCHES,
     BEGIN,
@@ -25,7 +26,6 @@ from compute.experiments.menu import (
     TIMED,
     _Asked,
     _run,
-    _wider,
     config_of,
     load_menu,
     plan,
@@ -66,10 +66,10 @@ def test_the_best_rate_is_the_lowest_of_all_that_were_tried_and_lies_inside(task
 
 
 def test_the_ladder_is_climbed_one_rate_at_a_time_and_no_further_than_its_ends():
-    assert _wider(LADDER[2:5], LADDER[3]) == LADDER[2:5]
-    assert _wider(LADDER[2:5], LADDER[2]) == LADDER[1:5]
-    assert _wider(LADDER[2:5], LADDER[4]) == LADDER[2:6]
-    assert _wider(LADDER, LADDER[0]) == _wider(LADDER, LADDER[-1]) == LADDER
+    assert widened(LADDER, LADDER[2:5], LADDER[3]) == LADDER[2:5]
+    assert widened(LADDER, LADDER[2:5], LADDER[2]) == LADDER[1:5]
+    assert widened(LADDER, LADDER[2:5], LADDER[4]) == LADDER[2:6]
+    assert widened(LADDER, LADDER, LADDER[0]) == widened(LADDER, LADDER, LADDER[-1]) == LADDER
 
 
 @pytest.mark.parametrize(("task", "method", "size"), plan())

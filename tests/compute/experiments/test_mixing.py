@@ -29,7 +29,6 @@ from compute.experiments.mixing import (
     Measured,
     Mix,
     adapter_sums,
-    apart,
     every_mix,
     load_factors,
     load_record,
@@ -38,7 +37,7 @@ from compute.experiments.mixing import (
     repeated,
 )
 from compute.model.checkpoint import load_base
-from compute.numbers.interval import wilson
+from compute.numbers.interval import apart
 from compute.numbers.records import WORLD
 from compute.world.voices import NO_VOICE, voice_of
 
@@ -222,22 +221,3 @@ def test_an_adapter_that_cannot_be_read_is_refused(copied, name):
         load_factors("legal", copied)
     with pytest.raises(ValueError, match="name must be one of legal, .*, facts, got 'plain'"):
         load_factors("plain")
-
-
-@pytest.mark.parametrize("number", [1, 20, 400])
-def test_the_ends_of_the_interval_solve_its_equation(number):
-    for count in {0, 1, number // 3, number // 2, number}:
-        low, high = wilson(count, number)
-        p = count / number
-        assert 0 <= low <= p + 1e-12
-        assert p - 1e-12 <= high <= 1
-        for q in (low, high):
-            assert (p - q) ** 2 == pytest.approx(1.96**2 * q * (1 - q) / number, abs=1e-12)
-
-
-def test_the_interval_holds_the_true_share_about_as_often_as_it_says(rng):
-    for share in (0.02, 0.3, 0.5):
-        drawn = rng.binomial(400, share, size=4000)
-        held = np.mean([low <= share <= high for low, high in (wilson(int(n), 400) for n in drawn)])
-        # Wilson's interval holds within two hundredths of 95 % here (Brown et al. 2001); 4,000 draws add 0.01.
-        assert held == pytest.approx(0.95, abs=0.03)

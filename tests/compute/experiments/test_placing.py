@@ -17,6 +17,7 @@ from scipy import stats
 from compute.adapters.layer import lora_layers
 from compute.adapters.placing import BUDGET, MOST, as_config, cells, code_of, numbers_at, rank_within
 from compute.experiments import placing
+from compute.experiments.making import widened
 from compute.experiments.placing import (
     ALL,
     CODES,
@@ -27,9 +28,9 @@ from compute.experiments.placing import (
     SEEDS,
     TASKS,
     WAYS,
+    best_of,
     config_of,
     load_placing,
-    widened,
 )
 from compute.model.checkpoint import load_base
 from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
@@ -140,10 +141,13 @@ def test_every_rate_is_the_best_of_those_tried_and_lies_inside_them(task):
 
 
 def test_rates_are_added_until_the_best_has_worse_ones_on_both_sides():
-    assert widened({3e-3: 1.0, 1e-2: 0.9}) == (3e-3, 1e-2, 3e-2)
-    assert widened({3e-3: 0.9, 1e-2: 1.0}) == (1e-3, 3e-3, 1e-2)
-    assert widened({3e-3: 1.0, 1e-2: 0.9, 3e-2: None}) == (3e-3, 1e-2, 3e-2)
-    assert widened({RATES[-2]: 1.0, RATES[-1]: 0.9}) == RATES[-2:]  # there is no other
+    def wider(tried: dict[float, float | None]) -> tuple[float, ...]:
+        return widened(RATES, [*tried], best_of(tried))
+
+    assert wider({3e-3: 1.0, 1e-2: 0.9}) == (3e-3, 1e-2, 3e-2)
+    assert wider({3e-3: 0.9, 1e-2: 1.0}) == (1e-3, 3e-3, 1e-2)
+    assert wider({3e-3: 1.0, 1e-2: 0.9, 3e-2: None}) == (3e-3, 1e-2, 3e-2)
+    assert wider({RATES[-2]: 1.0, RATES[-1]: 0.9}) == RATES[-2:]  # there is no other
 
 
 def test_the_search_for_a_rate_ends_inside_the_grid(monkeypatch, tmp_path):
