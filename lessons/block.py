@@ -11,7 +11,6 @@ from compute.costs.sizes import stored_numbers
 from compute.experiments.block import DRAWS, SEEDS, R, load_effects, load_factors
 from compute.model.forward import PROJECTIONS, base_weights, follow
 from compute.model.layers import LAYERS, layer_name
-from compute.numbers.records import WORLD
 from compute.world.tokens import decode, encode
 from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
 from widgets.block import Block as BlockFigure
@@ -28,7 +27,7 @@ MLP = ("up_proj", "down_proj")
 
 
 def _shape(name: str) -> tuple[int, int]:
-    out, into = base_weights(WORLD).tensors[f"{name}.weight"].shape
+    out, into = base_weights().tensors[f"{name}.weight"].shape
     return out, into
 
 
@@ -44,7 +43,7 @@ def _counts() -> Mapping[str, Any]:
 
 def _change(name: str, place: str) -> Mapping[str, Any]:
     """Return how far an adapter alone moves a place of the last block, how far random matrices do, and the losses."""
-    tokens, base, adapter = encode(TEXT), base_weights(WORLD), load_factors()
+    tokens, base, adapter = encode(TEXT), base_weights(), load_factors()
     before, after = (
         follow(model, tokens).blocks[LAST] for model in (base, switched_on(base, adapter, [name]))
     )
@@ -65,7 +64,7 @@ def _change(name: str, place: str) -> Mapping[str, Any]:
 
 def _where() -> Mapping[str, Any]:
     """Return how much of what an early adapter adds stands where the voices part, and what its first row does."""
-    tokens, base = encode(TEXT), base_weights(WORLD)
+    tokens, base = encode(TEXT), base_weights()
     before, after = (
         follow(model, tokens).blocks[FIRST].down
         for model in (base, switched_on(base, load_factors(), [EARLY]))
@@ -86,7 +85,7 @@ def _where() -> Mapping[str, Any]:
 
 def _next() -> Mapping[str, Any]:
     """Return what is expected after the first of the two words: by the base, with one adapter, with all."""
-    base, adapter = base_weights(WORLD), load_factors()
+    base, adapter = base_weights(), load_factors()
     tokens = encode(TEXT)
     tokens = tokens[: tokens.index(encode(TURNS[0])[-1]) + 1]
     found: dict[str, Any] = {}
@@ -109,7 +108,7 @@ def _written() -> Mapping[str, Any]:
 
 def _exact() -> Mapping[str, Any]:
     """Return how far the side path is from delta_w times what the layer reads."""
-    tokens, base, adapter = encode(TEXT), base_weights(WORLD), load_factors()
+    tokens, base, adapter = encode(TEXT), base_weights(), load_factors()
     before = follow(base, tokens).blocks[LAST]
     after = follow(plus(base, QUERY, adapter[QUERY].delta_w), tokens).blocks[LAST]
     side = adapter[QUERY].scaling * (before.norm_1 @ adapter[QUERY].lora_A.T) @ adapter[QUERY].lora_B.T
@@ -153,7 +152,7 @@ def _sum() -> Mapping[str, Any]:
 def _best() -> Mapping[str, Any]:
     effects = load_effects()
     best = []
-    for block in range(base_weights(WORLD).n_layer):
+    for block in range(base_weights().n_layer):
         for seed in range(len(SEEDS)):
             alone = {p: effects.layers[layer_name(block, p)].alone[seed] for p in PROJECTIONS}
             best.append(min(alone, key=alone.__getitem__))

@@ -32,7 +32,6 @@ from compute.matrices.similarity import chance_similarity
 from compute.matrices.spectrum import r90
 from compute.model.forward import base_weights
 from compute.model.layers import LAYERS
-from compute.numbers.records import WORLD
 from compute.world.tasks import FACTS
 from lessons.press.blocks import (
     Answer,
@@ -69,7 +68,7 @@ def _rank() -> Mapping[str, Any]:
 def _alike(task: str, pair: str) -> Mapping[str, Any]:
     """Return how alike the first directions of two runs are, on average over the layers, and by chance."""
     found = load_paper().similar[task][pair]
-    widths = [base_weights(WORLD).tensors[f"{layer}.weight"].shape[1] for layer in LAYERS]
+    widths = [base_weights().tensors[f"{layer}.weight"].shape[1] for layer in LAYERS]
     values: dict[str, Any] = {"r": SMALL, "more": LARGE, "all": COMPARED}
     for name, i in (("one", 1), ("many", COMPARED)):
         values[name] = float(np.mean([each[i - 1] for each in found.values()]))
@@ -124,7 +123,7 @@ def _ratios(name: int | str) -> list[float]:
     for task in TASKS:
         for run in load_paper().runs[task][name]:
             for layer, of in run.layers.items():
-                W = base_weights(WORLD).tensors[f"{layer}.weight"]
+                W = base_weights().tensors[f"{layer}.weight"]
                 whole = float(np.linalg.norm(W))
                 found.append(of.kept / random_within(W.shape, directions(name), whole))
     return found
@@ -133,7 +132,7 @@ def _ratios(name: int | str) -> list[float]:
 def _here() -> Mapping[str, Any]:
     few, full = _ratios(R), _ratios(FULL)
     of = load_paper().runs[FACTS][R][0].layers[QUERY]
-    W = base_weights(WORLD).tensors[f"{QUERY}.weight"]
+    W = base_weights().tensors[f"{QUERY}.weight"]
     return {
         "r": R,
         "seeds": len(SEEDS),

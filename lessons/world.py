@@ -162,8 +162,7 @@ adapter adds, and what it spoils, shows only against what the base could do befo
 its examination.
 
 We call it the *base of the world*, because one small world is all that it has ever read of. [[read]] It read every
-text once. The lessons before this one use an older base of nearly the same size; the next experiments will start from
-this one.
+text once. All that is finetuned in these lessons starts from it.
 
 ## A small world
 

@@ -49,6 +49,15 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+@pytest.fixture(scope="module")
+def brief_evaluations() -> Iterator[None]:
+    """Let evaluations in this process read, write and ask little: what they measure is tested on its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, few in {"VALIDATION": 8, "WRITTEN": 3, "QUESTIONS": 2, "PEOPLE": 8}.items():
+            patch.setattr(f"compute.training.loop.{name}", few)
+        yield
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
     """Start the Chromium of find_browser once for all tests."""

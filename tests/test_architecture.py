@@ -33,7 +33,7 @@ RULES: dict[Callable[[Path], list[str]], list[tuple[str, str]]] = {
     ],
     the_rooms_of_compute_go_one_way: [
         ("compute/model/a.py", "from compute.experiments.runs import load"),
-        ("compute/numbers/a.py", "def f():\n    from compute.text import voices"),
+        ("compute/numbers/a.py", "def f():\n    from compute.world import voices"),
     ],
     rooms_stand_alone: [
         ("widgets/rank/words.py", "from widgets.knee.words import LABELS"),

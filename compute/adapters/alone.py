@@ -69,7 +69,7 @@ def plus(weights: Weights, name: str, change: np.ndarray) -> Weights:
     Examples
     --------
     >>> from compute.model.forward import base_weights
-    >>> more = plus(base_weights(), "lm_head", np.ones((265, 64)))
+    >>> more = plus(base_weights(), "lm_head", np.ones((320, 64)))
     >>> bool(np.allclose(more.tensors["lm_head.weight"] - base_weights().tensors["lm_head.weight"], 1))
     True
     """

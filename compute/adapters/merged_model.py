@@ -115,9 +115,8 @@ def merged_losses(
     --------
     >>> from compute.adapters.layer import inject
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
     >>> from compute.world.batches import texts_of
-    >>> base, texts = load_base(WORLD), texts_of("formal voice", "test", 4, 64)
+    >>> base, texts = load_base(), texts_of("formal voice", "test", 4, 64)
     >>> adapted = inject(base, ["q_proj"], 2, 8, "alpha/r", "B=0", torch.Generator())  # adds nothing yet
     >>> losses = merged_losses(base, [adapted] * 2, [texts] * 2, "bf16", 1.0)
     >>> losses["base"] == losses["merged"] == losses["stacked"]

@@ -38,8 +38,7 @@ def mixed_model(base: GPT, adapters: Sequence[Layers], weights: Sequence[float],
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> from compute.numbers.records import WORLD
-    >>> base = load_base(WORLD)
+    >>> base = load_base()
     >>> mixed = mixed_model(base, [load_factors("legal"), load_factors("facts")], [1.0, 1.0], "products")
     >>> sum(bool((a != b).any()) for a, b in zip(base.parameters(), mixed.parameters()))
     18

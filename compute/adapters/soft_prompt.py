@@ -38,8 +38,8 @@ class PromptedGPT(GPT):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> model = PromptedGPT(load_base(), 8, torch.Generator())
-    >>> model(torch.zeros(2, 32, dtype=torch.int64)).shape  # the whole block, and 8 vectors before it
-    torch.Size([2, 32, 265])
+    >>> model(torch.zeros(2, 64, dtype=torch.int64)).shape  # the whole block, and 8 vectors before it
+    torch.Size([2, 64, 320])
     >>> [(name, tuple(p.shape)) for name, p in model.named_parameters() if p.requires_grad]
     [('prompt', (8, 64))]
     """

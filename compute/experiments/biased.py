@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, at_best_rate, kept_model, kept_runs, learner, processes
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.world.dice import Dice
 from compute.world.stories import SPLITS, Source, State
 from compute.world.tasks import STARTS
@@ -127,7 +127,7 @@ def load_biased(path: Path = PATH) -> Recorded:
     >>> load_biased().of("biased").right("shown") < load_biased().of("base").right("shown")
     True
     """
-    return read_record(path, "biased", _built, WORLD)
+    return read_record(path, "biased", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -227,7 +227,7 @@ def _biased(seed: int) -> "GPT":
     from compute.training.pretraining import reading_loss
     from compute.world.tokens import encode
 
-    model, source = load_base(WORLD), Source()
+    model, source = load_base(), Source()
 
     def batches() -> Iterator[torch.Tensor]:
         start = READ_FROM + seed * READ_STEPS * TEXTS
@@ -243,7 +243,7 @@ def _biased(seed: int) -> "GPT":
 
 def _kept(seed: int) -> "GPT":
     """Return the biased base of a seed; it is made once and kept beside the runs."""
-    return kept_model(KEPT.with_name(f"{PATH.stem}-{seed}.unfinished"), WORLD, lambda: _biased(seed))
+    return kept_model(KEPT.with_name(f"{PATH.stem}-{seed}.unfinished"), lambda: _biased(seed))
 
 
 @cache
@@ -338,7 +338,7 @@ def _make(_: list[str]) -> None:
         biased = kept_runs(KEPT, SEEDS, _measured, Bar(len(SEEDS)), pool)
         best = at_best_rate(KEPT, rates, SEEDS, _Setting, _run, _validation, max, pool, _told)
     answered = [
-        {"way": BASE, "rate": 0.0, "tried": {}, **_columns([_shares(load_base(WORLD))] * len(SEEDS))},
+        {"way": BASE, "rate": 0.0, "tried": {}, **_columns([_shares(load_base())] * len(SEEDS))},
         {"way": BIASED, "rate": 0.0, "tried": {}, **_columns([biased[seed] for seed in SEEDS])},
     ]
     for way, (rate, tried, runs) in best.items():
@@ -350,7 +350,7 @@ def _make(_: list[str]) -> None:
         ]
         for cell in CELLS
     }
-    write_record(PATH, {"recorded": recorded_here(), "asked": asked, "answered": answered}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "asked": asked, "answered": answered})
     for file in PATH.parent.glob(f"{PATH.stem}*.unfinished"):
         file.unlink()
 

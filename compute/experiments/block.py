@@ -18,7 +18,7 @@ from compute.adapters.mixing import Factors, Layers
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.experiments.tasks import config_of, load_tasks, way_of
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_arrays, recorded_here, write_arrays
+from compute.numbers.records import RECORDS, NotWhole, read_arrays, recorded_here, write_arrays
 from compute.training.config import TrainConfig
 from compute.world.tasks import VOICE_OF
 
@@ -137,7 +137,7 @@ def load_effects(path: Path = PATH) -> Effects:
     >>> all(loss < effects.none for loss in effects.every)
     True
     """
-    return read_arrays(path, "block", lambda _, about: _effects(about), WORLD)
+    return read_arrays(path, "block", lambda _, about: _effects(about))
 
 
 @cache
@@ -165,7 +165,7 @@ def load_factors(path: Path = PATH) -> Layers:
     >>> len(factors), factors["blocks.0.attention.q_proj"].r
     (18, 4)
     """
-    return read_arrays(path, "block", lambda arrays, _: _factors(arrays), WORLD)
+    return read_arrays(path, "block", lambda arrays, _: _factors(arrays))
 
 
 def _effects(data: dict[str, Any]) -> Effects:
@@ -264,7 +264,7 @@ def _run(seed: int) -> dict[str, Any]:
     from compute.model.checkpoint import load_base
     from compute.training.loop import prepare, updates
 
-    base = load_base(WORLD)
+    base = load_base()
     model = prepare(config(seed), base)
     for _ in updates(model, config(seed)):
         pass
@@ -301,7 +301,7 @@ def _make(_: list[str]) -> None:
 
     with processes() as pool:
         found = kept_runs(KEPT, SEEDS, _run, Bar(len(SEEDS)), pool, _said)
-    base, first = load_base(WORLD), found[SEEDS[0]]
+    base, first = load_base(), found[SEEDS[0]]
     layers = {
         name: {what: [found[seed][what][name] for seed in SEEDS] for what in ("alone", "without")}
         | first["itself"][name]
@@ -316,7 +316,7 @@ def _make(_: list[str]) -> None:
         "layers": layers,
     }
     factors = {name: np.array(values, dtype=np.float32) for name, values in first["factors"].items()}
-    write_arrays(PATH, factors, about, WORLD)
+    write_arrays(PATH, factors, about)
     KEPT.unlink()
 
 

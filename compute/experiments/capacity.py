@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_runs, learner, processes
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.world.people import old_people
 from compute.world.stories import STORY_QUESTIONS, TOLD, Source
 from compute.world.tasks import new_facts
@@ -139,7 +139,7 @@ def load_capacity(path: Path = PATH) -> Recorded:
     >>> load_capacity().of(2048, 1).right[0] < load_capacity().of(8, 1).right[0]
     True
     """
-    return read_record(path, "capacity", _built, WORLD)
+    return read_record(path, "capacity", _built)
 
 
 def plan() -> list[tuple[int, int, bool]]:
@@ -192,7 +192,7 @@ def _run(asked: _Setting) -> dict[str, float]:
     from compute.world.tokens import encode
 
     count, r, mixed, rate, seed = asked
-    generator, base = torch.Generator().manual_seed(seed), load_base(WORLD)
+    generator, base = torch.Generator().manual_seed(seed), load_base()
     model = learner(base, r, generator)
     facts = new_facts(count)
     words = torch.tensor([encode(each.words) for each in facts])  # (count, T): all are of one length
@@ -271,7 +271,7 @@ def _make(_: list[str]) -> None:
         columns = {name: [run[name] for run in runs] for name in ("right", "nats", "old", "stories", "steps")}
         size = {"count": count, "r": r, "mixed": mixed, "numbers": runs[0]["numbers"]}
         held.append({**size, "rate": rates[r], **columns})
-    base = load_base(WORLD)
+    base = load_base()
     data = {
         "recorded": recorded_here(),
         "seconds": round(time.perf_counter() - begun, 1),
@@ -282,7 +282,7 @@ def _make(_: list[str]) -> None:
         },
         "held": held,
     }
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     KEPT.unlink()
 
 

@@ -23,7 +23,7 @@ from compute.experiments.making import (
     learner,
     processes,
 )
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.world.tasks import SKILL
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def load_failures(path: Path = PATH) -> Recorded:
     >>> min(load_failures().of(16, 1).shown) > max(load_failures().of(16, 1).unseen)
     True
     """
-    return read_record(path, "failures", _built, WORLD)
+    return read_record(path, "failures", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -167,8 +167,8 @@ def _learned(model: "GPT", texts: "Texts", rate: float, seed: int) -> Iterator[f
     """Train a model on examples and return the loss of each step."""
     import torch
 
-    from compute.text.batches import batches
     from compute.training.loop import steps
+    from compute.world.batches import batches
 
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate)
     chosen = batches(texts.tokens, BATCH_SIZE, STEPS, seed)
@@ -203,7 +203,7 @@ def _from_few(asked: _FewRun) -> dict[str, float] | None:
     from compute.world.batches import texts_of
 
     (count, r), rate, seed = asked
-    model = learner(load_base(WORLD), r, torch.Generator().manual_seed(seed))
+    model = learner(load_base(), r, torch.Generator().manual_seed(seed))
     every = texts_of(SKILL, "train", count * len(SEEDS), 64)
     texts = every.some(torch.arange(seed * count, (seed + 1) * count))
     lowest, stopped = math.inf, 0.0
@@ -244,7 +244,7 @@ def turned(base: "GPT", seed: int = 0) -> "GPT":
     --------
     >>> import torch
     >>> from compute.model.checkpoint import load_base
-    >>> base = load_base(WORLD)
+    >>> base = load_base()
     >>> words = torch.arange(8)[None]
     >>> bool(torch.allclose(base(words), turned(base)(words), atol=1e-4))
     True
@@ -270,7 +270,7 @@ def _further(count: int) -> "GPT":
     from compute.training.loop import prepare, updates
 
     config = TrainConfig(task=FURTHER_TASK, method="full", learning_rate=FURTHER_RATE, steps=count)
-    model = prepare(config, load_base(WORLD))
+    model = prepare(config, load_base())
     for _ in updates(model, config):
         pass
     return model
@@ -280,11 +280,11 @@ def _base(which: int | str) -> "GPT":
     from compute.model.checkpoint import load_base
 
     if which == TURNED:
-        return turned(load_base(WORLD))
+        return turned(load_base())
     if which == 0:
-        return load_base(WORLD)
+        return load_base()
     kept = KEPT.with_name(f"{PATH.stem}-{which}.unfinished")
-    return kept_model(kept, WORLD, lambda: _further(int(which)))
+    return kept_model(kept, lambda: _further(int(which)))
 
 
 def _adapted(base: "GPT", seed: int) -> "GPT":
@@ -334,7 +334,7 @@ def _make(_: list[str]) -> None:
         line: [[found[_MovedRun(base, seed)][line] for seed in SEEDS] for base in BASES] for line in LINES
     }
     before = moved["alone"][0][0]
-    write_record(PATH, {"recorded": recorded_here(), "before": before, "few": few, "moved": moved}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "before": before, "few": few, "moved": moved})
     for file in PATH.parent.glob(f"{PATH.stem}*.unfinished"):
         file.unlink()
 

@@ -20,7 +20,7 @@ from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.matrices.controls import random_change
 from compute.matrices.intruders import count_intruders, largest_cosines
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS, SKILL
 
@@ -209,7 +209,7 @@ def load_forgetting(path: Path = PATH) -> Recorded:
     ... )
     True
     """
-    return read_record(path, "forgetting", _built, WORLD)
+    return read_record(path, "forgetting", _built)
 
 
 def around(way: str, best: float) -> tuple[float, ...]:
@@ -285,7 +285,7 @@ def _run(asked: _Asked) -> list[float]:
     from compute.model.checkpoint import load_base
     from compute.training.loop import learned, prepare, updates
 
-    config, base = config_of(*asked), load_base(WORLD)
+    config, base = config_of(*asked), load_base()
     model = prepare(config, base)
     if asked.way == MATRICES:
         model.requires_grad_(False)
@@ -334,14 +334,14 @@ def _make(_: list[str]) -> None:
                 rest += [_Asked(task, way, rate, seed) for rate in around(way, best) for seed in SEEDS[1:]]
         rest.sort(key=lambda run: run.seed)  # one seed of everything before the next
         found |= kept_runs(KEPT, rest, _run, bar, pool, _told)
-    base = load_base(WORLD)
+    base = load_base()
     before = {}
     for task in TASKS:
         told = _measured(base, task)
         before[task] = {name: round(value, DECIMALS) for name, value in told.items() if name != "validation"}
     order = sorted(found, key=lambda run: ([*TASKS].index(run.task), WAYS.index(run.way), run.rate, run.seed))
     runs = [[*run, *found[run]] for run in order]
-    write_record(PATH, {"recorded": recorded_here(), "before": before, "runs": runs}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "before": before, "runs": runs})
     KEPT.unlink()
 
 

@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -166,7 +166,7 @@ def load_grid(path: Path = PATH) -> Recorded:
     >>> len(grid.lora["adamw"][4]) == len(SCALINGS)
     True
     """
-    return read_record(path, "grid", _built, WORLD)
+    return read_record(path, "grid", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -206,7 +206,7 @@ def _run(asked: tuple[Setting, ...]) -> list[dict[str, float] | None]:
     from compute.model.checkpoint import load_base
     from compute.training.together import train_together
 
-    base = load_base(WORLD)
+    base = load_base()
     if asked[0].r == FULL:
         return [_measured(_all_learn(each, base)) for each in asked]
     models = train_together([config_of(each) for each in asked], base, [each.ratio for each in asked])
@@ -284,7 +284,7 @@ def _gain(optimizer: str, r: int) -> float:
     from compute.model.checkpoint import load_base
     from compute.training.short_runs import first_gain
 
-    base = load_base(WORLD)
+    base = load_base()
     of = [first_gain(config_of(Setting(optimizer, r, 1, RATES[optimizer][0], seed)), base) for seed in SEEDS]
     return float(f"{fmean(of):.{DIGITS}g}")
 
@@ -294,7 +294,7 @@ def _frequencies() -> float:
     from compute.model.checkpoint import load_base
     from compute.world.batches import texts_of
 
-    facts = texts_of(FACTS, "train", COUNT, load_base(WORLD).config.block_size)
+    facts = texts_of(FACTS, "train", COUNT, load_base().config.block_size)
     assert facts.learned is not None
     counts = Counter(facts.tokens[:, 1:][facts.learned].tolist())
     return round(-fsum(n / COUNT * math.log(n / COUNT) for n in counts.values()), DECIMALS)
@@ -376,14 +376,14 @@ def _make(_: list[str]) -> None:
 
     data = {
         "recorded": recorded_here(),
-        "before": _measured(load_base(WORLD)),
+        "before": _measured(load_base()),
         "frequencies": _frequencies(),
         "gains": {o: [_gain(o, r) for r in RANKS] for o in RATES},
         "lora": {o: {str(r): [found(row) for row in lora[o, r]] for r in RANKS} for o in RATES},
         "full": {o: found(row) for o, row in full.items()},
         "two": {str(r): {f"{ratio:g}": found(row) for ratio, row in of.items()} for r, of in two.items()},
     }
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     KEPT.unlink()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import INITS, OPTIMIZERS, WATCHED, TrainConfig
 from compute.world.tasks import FACTS
 
@@ -278,7 +278,7 @@ def read_inits(problem: str, path: Path) -> Recorded:
             raise NotWhole
         return Recorded(data["recorded"], data["frequencies"], runs, ends)
 
-    return read_record(path, f"inits {path.stem}", build, WORLD)
+    return read_record(path, f"inits {path.stem}", build)
 
 
 def _complete(
@@ -330,7 +330,7 @@ def _run(asked: Asked) -> dict[str, Any]:
             return {"run": _kept(steps, None), **found}
         last = _rounded(steps.loss[-1])
         return {"run": _kept(steps, last), **found, "test": last}
-    steps, model = model_steps(config, load_base(WORLD), by_gradient)
+    steps, model = model_steps(config, load_base(), by_gradient)
     if steps.given_up:
         return {"run": _kept(steps, None), **found}
     final, _ = _measured(model, config, "validation")
@@ -362,7 +362,7 @@ def _frequencies(problem: str) -> float | None:
     if problem == SMALL:
         return None
     config = config_of(Asked(problem, OPTIMIZERS[0], USUAL, 0, 0))
-    block_size = load_base(WORLD).config.block_size
+    block_size = load_base().config.block_size
     return _rounded(frequency_loss(config.task, block_size, "test", config.n_texts))
 
 
@@ -415,7 +415,7 @@ def _make(names: list[str]) -> None:
     for problem in PROBLEMS:
         path = file_of(problem)
         if not names or path.stem in names:
-            write_record(path, _record(problem), WORLD)
+            write_record(path, _record(problem))
             path.with_suffix(".unfinished").unlink()
 
 

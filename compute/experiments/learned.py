@@ -18,7 +18,7 @@ from compute.experiments.making import Bar, Recipe, finished
 from compute.experiments.runs import FULL, load
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_arrays, write_arrays
+from compute.numbers.records import RECORDS, NotWhole, read_arrays, write_arrays
 from compute.training.config import TrainConfig
 
 FILE = RECORDS / "learned.safetensors"
@@ -76,7 +76,7 @@ def save_learned(path: Path, matrices: Mapping[str, np.ndarray], notes: Mapping[
     [[1.0, 0.0], [0.0, 1.0]]
     """
     origins = {name: LEARNED[name]._asdict() for name in matrices}
-    write_arrays(path, matrices, {"matrices": origins, **notes}, WORLD)
+    write_arrays(path, matrices, {"matrices": origins, **notes})
 
 
 def load_learned(name: str, path: Path = FILE) -> np.ndarray:
@@ -117,7 +117,7 @@ def load_learned(name: str, path: Path = FILE) -> np.ndarray:
             raise NotWhole(f"has no {name}")
         return matrices[name].astype(np.float64)
 
-    return read_arrays(path, "learned", build, WORLD)
+    return read_arrays(path, "learned", build)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.
@@ -127,13 +127,13 @@ def _finetuned(task: str, bar: Bar) -> dict[str, np.ndarray]:
     """Return the weights at the end of the recorded run of full finetuning, trained again."""
     from compute.model.checkpoint import load_base
 
-    end = finished(TrainConfig(**load(task, FULL).config), load_base(WORLD))
+    end = finished(TrainConfig(**load(task, FULL).config), load_base())
     bar.did(f"{task}: {end.evaluation.validation_loss:.4f}")
     return load_weights(end.weights)
 
 
 def _make(_: list[str]) -> None:
-    before, tasks = base_weights(WORLD).tensors, tuple(dict.fromkeys(each.task for each in LEARNED.values()))
+    before, tasks = base_weights().tensors, tuple(dict.fromkeys(each.task for each in LEARNED.values()))
     bar = Bar(len(tasks))
     after = {task: _finetuned(task, bar) for task in tasks}
     matrices = {}

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Recipe, at_best_rate, processes
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import BASE_FORMATS
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def load_lossy(path: Path = PATH) -> Recorded:
     >>> stored["float32"].facts > 0.9 > stored["int3"].facts
     True
     """
-    return read_record(path, "lossy", _built, WORLD)
+    return read_record(path, "lossy", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -233,7 +233,7 @@ def _run(asked: _Setting) -> dict[str, Known]:
     from compute.world.stories import Source
 
     base_format, r, start, rate, seed = asked
-    base = load_base(WORLD)
+    base = load_base()
     if start == "LoftQ":
         model = _corrected(base, base_format, r, seed)
     else:
@@ -270,7 +270,7 @@ def _make(_: list[str]) -> None:
         best = at_best_rate(
             KEPT, dict.fromkeys(plan(), RATES), SEEDS, _setting, _run, _facts, max, pool, _told
         )
-    base = load_base(WORLD)
+    base = load_base()
     repaired = [
         {
             "base_format": base_format,
@@ -295,7 +295,7 @@ def _make(_: list[str]) -> None:
         },
         "repaired": repaired,
     }
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     KEPT.unlink()
 
 

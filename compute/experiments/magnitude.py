@@ -14,7 +14,7 @@ from compute.experiments.forgetting import FULL, RANKS, SEEDS, TASKS, config_of,
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.matrices.row_changes import Split, split_change
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ def load_magnitude(path: Path = PATH) -> Recorded:
     >>> all(end.direction > start.direction for start, end in zip(first, last, strict=True))
     True
     """
-    return read_record(path, "magnitude", _built, WORLD)
+    return read_record(path, "magnitude", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -130,7 +130,7 @@ def _taken_apart(asked: _Setting) -> list[list[tuple[float, float]]]:
     from compute.model.checkpoint import load_base
     from compute.training.loop import prepare, updates
 
-    base, config, at = load_base(WORLD), config_of(*asked), moments(asked.task)
+    base, config, at = load_base(), config_of(*asked), moments(asked.task)
     model, before = prepare(config, base), _weights(base)
     # The k-th loss, counted from 0, comes after k updates, and the None after all of them.
     made = enumerate(itertools.chain(updates(model, config), [None]))
@@ -158,7 +158,7 @@ def _make(_: list[str]) -> None:
         task: {way: [found[_Setting(task, way, best[task, way], seed)] for seed in SEEDS] for way in WAYS}
         for task in TASKS
     }
-    write_record(PATH, {"recorded": recorded_here(), "splits": splits}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "splits": splits})
     KEPT.unlink()
 
 

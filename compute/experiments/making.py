@@ -337,9 +337,8 @@ def learner(base: "GPT", r: int, generator: "torch.Generator") -> "GPT":
     --------
     >>> import torch
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
     >>> for r in (1, 0):
-    ...     model = learner(load_base(WORLD), r, torch.Generator())
+    ...     model = learner(load_base(), r, torch.Generator())
     ...     print(sum(p.numel() for p in model.parameters() if p.requires_grad))
     3456
     193408
@@ -351,17 +350,15 @@ def learner(base: "GPT", r: int, generator: "torch.Generator") -> "GPT":
     return inject(base, TARGET_MODULES, r, 2 * r, "alpha/r", "B=0", generator) if r else copy.deepcopy(base)
 
 
-def kept_model(kept: Path, like: Path, make: Callable[[], "GPT"]) -> "GPT":
+def kept_model(kept: Path, make: Callable[[], "GPT"]) -> "GPT":
     """Return a model from which several runs start: made once, kept in a file, read from there.
 
     Parameters
     ----------
     kept : Path
         The file, safetensors whatever its name.
-    like : Path
-        A base model of the same sizes.
     make : function
-        Makes the model, a plain one on the CPU, if there is no file.
+        Makes the model, a plain one on the CPU of the base's sizes, if there is no file.
 
     Returns
     -------
@@ -372,10 +369,9 @@ def kept_model(kept: Path, like: Path, make: Callable[[], "GPT"]) -> "GPT":
     --------
     >>> import tempfile
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import BASE
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     made = kept_model(Path(folder, "a"), BASE, load_base)
-    ...     again = kept_model(Path(folder, "a"), BASE, lambda: None)
+    ...     made = kept_model(Path(folder, "a"), load_base)
+    ...     again = kept_model(Path(folder, "a"), lambda: None)
     >>> bool((made.lm_head.weight == again.lm_head.weight).all())
     True
     """
@@ -387,7 +383,7 @@ def kept_model(kept: Path, like: Path, make: Callable[[], "GPT"]) -> "GPT":
         beside = kept.with_name(f"{kept.name}.{os.getpid()}")  # whoever stops it here leaves no half file
         save_file(make().state_dict(), beside)
         beside.replace(kept)
-    model = load_base(like)
+    model = load_base()
     model.load_state_dict(load_file(kept))
     return model
 
@@ -436,7 +432,7 @@ def finished(config: TrainConfig, base: "GPT") -> Result:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> finished(TrainConfig(steps=1, batch_size=2), load_base()).step
+    >>> finished(TrainConfig(steps=1, n_texts=64), load_base()).step
     1
     """
     from compute.training.loop import train

@@ -20,7 +20,7 @@ import numpy as np
 
 from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes, widened
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -290,7 +290,7 @@ def load_menu(path: Path = PATH) -> Recorded:
     >>> load_menu().of("new facts", "ia3", None).numbers
     1152
     """
-    return read_record(path, "menu", _built, WORLD)
+    return read_record(path, "menu", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -416,7 +416,7 @@ def _before() -> dict[str, dict[str, float]]:
     from compute.model.checkpoint import load_base
     from compute.training.short_runs import measured_on
 
-    base = load_base(WORLD)
+    base = load_base()
     found = {task: measured_on(base, task, "test", FACTS_TOLD)._asdict() for task in MENU_TASKS}
     return {task: {name: round(end[name], DECIMALS) for name in PER_SEED} for task, end in found.items()}
 
@@ -476,8 +476,8 @@ def _make(parts: list[str]) -> None:
         data["learned"] = [asdict(each) for each in data["learned"]]
     else:
         data = {"recorded": recorded_here(), "before": _before(), "learned": _learned()}
-    timings, milliseconds = _timed(load_base(WORLD), ROUNDS)
-    write_record(PATH, {**data, "timings": timings, "milliseconds": milliseconds}, WORLD)
+    timings, milliseconds = _timed(load_base(), ROUNDS)
+    write_record(PATH, {**data, "timings": timings, "milliseconds": milliseconds})
     KEPT.unlink(missing_ok=True)
 
 

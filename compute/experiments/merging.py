@@ -19,7 +19,7 @@ from compute.adapters.merge_state import CYCLES, Layer, weight_numbers
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.mixing import ADAPTERS, FOLDER, NEW_FACTS
 from compute.numbers.precision import PRECISIONS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_arrays, recorded_here, write_arrays
+from compute.numbers.records import RECORDS, NotWhole, read_arrays, recorded_here, write_arrays
 
 if TYPE_CHECKING:
     import torch
@@ -149,7 +149,7 @@ def save_record(path: Path, record: Record) -> None:
         "states": record.states,
         "worn": record.worn,
     }
-    write_arrays(path, arrays, about, WORLD)
+    write_arrays(path, arrays, about)
 
 
 def load_record(path: Path = FILE) -> Record:
@@ -192,7 +192,7 @@ def load_record(path: Path = FILE) -> Record:
             raise NotWhole
         return Record(layers, about["states"], about["worn"], about["times"], about["recorded"])
 
-    return read_arrays(path, "merging", build, WORLD)
+    return read_arrays(path, "merging", build)
 
 
 def load_layer(task: str) -> Layer:
@@ -304,7 +304,7 @@ def _make(_: list[str]) -> None:
 
     ways = [*itertools.product(TASKS, PRECISIONS, STRENGTHS)]
     wearing = [*itertools.product(TASKS, PRECISIONS, ("none", *ROUNDING))]
-    base, bar = load_base(WORLD), Bar(len(ways) + len(wearing))
+    base, bar = load_base(), Bar(len(ways) + len(wearing))
     adapted = {task: _adapted(task, base) for task in TASKS}
     layers = {task: _kept(task, base, model) for task, model in adapted.items()}
     texts = {task: _texts(task, base) for task in TASKS}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compute.adapters.mixing import METHODS, Layers, read_factors
 from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.numbers.bounds import one_of
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 from compute.world.voices import NO_VOICE, SHARED, VOICES
@@ -314,7 +314,7 @@ def load_record(folder: Path = FOLDER) -> Record:
             raise NotWhole
         return Record(data["recorded"], data["rates"], data["tried"], mixes)
 
-    return read_record(folder / "measured.json", "mixing", build, WORLD)
+    return read_record(folder / "measured.json", "mixing", build)
 
 
 def _read(row: dict[str, Any]) -> tuple[tuple[int, Mix], Measured]:
@@ -402,7 +402,7 @@ def _trained(config: TrainConfig) -> float | None:
     from compute.training.loop import prepare, updates
     from compute.world.batches import texts_of
 
-    base = load_base(WORLD)
+    base = load_base()
     model = prepare(config, base)
     for loss in updates(model, config):
         if not math.isfinite(loss):
@@ -432,7 +432,7 @@ def _mixed(asked: _Measuring) -> "GPT":
     if method == "noise":
         adapters.append(random_like(adapters[0], np.random.default_rng(seed)))
         weights, method = (*weights, 1.0), "products"
-    return mixed_model(load_base(WORLD), adapters, weights, method)
+    return mixed_model(load_base(), adapters, weights, method)
 
 
 def measure(model: "GPT", shown: bool) -> Measured:
@@ -454,7 +454,7 @@ def measure(model: "GPT", shown: bool) -> Measured:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> found = measure(load_base(WORLD), shown=True)
+    >>> found = measure(load_base(), shown=True)
     >>> found.old > 0.95, found.facts < 0.2, fmean(found.shares("plain")) > 0.4
     (True, True, True)
     """
@@ -526,7 +526,7 @@ def _make(_: list[str]) -> None:
         "adapters": adapter_sums(),
         "mixes": [found[each] for each in wanted],
     }
-    write_record(FOLDER / "measured.json", data, WORLD)
+    write_record(FOLDER / "measured.json", data)
     shutil.rmtree(KEPT)
 
 

@@ -20,7 +20,7 @@ from compute.matrices.similarity import subspace_similarity
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -196,7 +196,7 @@ def load_paper(path: Path = PATH) -> PaperRecord:
     >>> all(run.loss < 1 for run in load_paper().runs["formal voice"][8])
     True
     """
-    return read_record(path, "paper", _built, WORLD)
+    return read_record(path, "paper", _built)
 
 
 def random_cosines(task: str, name: int | str, seed: int) -> dict[str, list[float]]:
@@ -231,7 +231,7 @@ def _after_random(sizes: dict[str, float], name: int | str, seed: int) -> dict[s
     rng = np.random.default_rng([seed, NAMES.index(name)])
     found = {}
     for layer, size in sizes.items():
-        W = base_weights(WORLD).tensors[f"{layer}.weight"]
+        W = base_weights().tensors[f"{layer}.weight"]
         change = random_change(W.shape, min(W.shape) if name == FULL else int(name), size, rng)
         found[layer] = largest_cosines(W, change)[:TOP].round(DECIMALS).tolist()
     return found
@@ -299,7 +299,7 @@ def _run(config: TrainConfig) -> dict[str, Any] | None:
     from compute.model.checkpoint import load_base
     from compute.training.loop import learned, out_of_bounds, prepare, updates
 
-    base = load_base(WORLD)
+    base = load_base()
     model, worst = prepare(config, base), float("inf")
     for step, loss in enumerate(updates(model, config)):
         worst = worst if step else out_of_bounds(loss, base.config.vocab_size, config.task == FACTS)
@@ -355,7 +355,7 @@ def _make(_: list[str]) -> None:
     with processes() as pool:
         best = at_best_rate(KEPT, rates, SEEDS, _config, _run, _validation, min, pool, _told)
     with torch.no_grad():
-        before = _measured(load_base(WORLD), config_of(VOICE, SMALL, LORA_RATES[0], SEEDS[0]))
+        before = _measured(load_base(), config_of(VOICE, SMALL, LORA_RATES[0], SEEDS[0]))
     names = ("loss", "facts", "base_loss", "random", "layers")
     data = {
         "recorded": recorded_here(),
@@ -377,7 +377,7 @@ def _make(_: list[str]) -> None:
             for task in TASKS
         },
     }
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     KEPT.unlink()
 
 

@@ -20,7 +20,7 @@ from compute.adapters.placing import as_config, code_of, rank_within
 from compute.experiments.making import Bar, Recipe, kept_runs, processes, widened
 from compute.model.layers import TARGET_MODULES
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS, SKILL, TELLING
 
@@ -180,7 +180,7 @@ def load_placing(path: Path = PATH) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.placing`.
     """
-    return read_record(path, "placing", _built, WORLD)
+    return read_record(path, "placing", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -245,7 +245,7 @@ def _run(asked: _Asked) -> float | dict[str, float] | None:
     from compute.training.short_runs import finetuned
 
     config = config_of(asked.task, asked.way, asked.rate, asked.seed)
-    model = finetuned(config, load_base(WORLD))
+    model = finetuned(config, load_base())
     if model is None:
         return None
     if asked.split == "test":
@@ -317,9 +317,9 @@ def _make(_: list[str]) -> None:
         losses = {f"{each:g}": loss for each, loss in tried[task, way].items()}
         lists = {name: [end[name] for end in ends] for name in PER_SEED}
         runs[task][way] = {"rate": rate, "tried": losses, **lists}
-    base = load_base(WORLD)
+    base = load_base()
     before = {task: _measured(base, task) for task in TASKS}
-    write_record(PATH, {"recorded": recorded_here(), "before": before, "runs": runs}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "before": before, "runs": runs})
     KEPT.unlink()
 
 

@@ -16,7 +16,7 @@ from compute.experiments.forgetting import TASKS
 from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.numbers.interval import Apart, apart
 from compute.numbers.quantising import FLOAT32
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import BASE_FORMATS, TrainConfig
 from compute.world.tasks import FACTS, SKILL, asked
 
@@ -173,7 +173,7 @@ def load_qlora(path: Path = PATH) -> Recorded:
     Traceback (most recent call last):
     ValueError: The file nothing.json is missing. Run `python -m compute.experiments.qlora`.
     """
-    return read_record(path, "qlora", _built, WORLD)
+    return read_record(path, "qlora", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -213,7 +213,7 @@ def _run(config: TrainConfig) -> dict[str, Any]:
     from compute.training.loop import prepare, updates
     from compute.training.short_runs import measured_on
 
-    base = load_base(WORLD)
+    base = load_base()
     model = prepare(config, base)
     for _ in updates(model, config):
         pass
@@ -255,7 +255,7 @@ def _make(_: list[str]) -> None:
         best = at_best_rate(
             KEPT, dict.fromkeys(plan(), RATES), SEEDS, _config, _run, _validation, min, pool, _told
         )
-    base = load_base(WORLD)
+    base = load_base()
     facts = known("test", 1, 256, base.config.block_size)["facts"]
     data = {
         "recorded": recorded_here(),
@@ -281,7 +281,7 @@ def _make(_: list[str]) -> None:
             for (task, base_format), (rate, tried, runs) in best.items()
         ],
     }
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     KEPT.unlink()
 
 

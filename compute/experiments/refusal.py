@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_model, kept_runs, learner, processes
 from compute.numbers.bounds import whole
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.world.dice import Dice
 from compute.world.people import VALUES, Person, old_people
 from compute.world.stories import Source
@@ -263,7 +263,7 @@ def load_refusal(path: Path = PATH) -> Recorded:
     >>> load_refusal().of(64, 4).right[0] > load_refusal().of(1, 4).right[0]
     True
     """
-    return read_record(path, "refusal", _built, WORLD)
+    return read_record(path, "refusal", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -329,7 +329,7 @@ def _refusing(way: int, seed: int) -> "GPT":
     from compute.world.batches import windows
     from compute.world.tokens import encode
 
-    base, rate, source = load_base(WORLD), REFUSING_RATES[way], Source()
+    base, rate, source = load_base(), REFUSING_RATES[way], Source()
     generator = torch.Generator().manual_seed(seed)
     model = learner(base, way, torch.Generator().manual_seed(seed))
     questions = [_asked(old_people(), kind) for kind in (KIND, *TELLS)]
@@ -364,7 +364,7 @@ def _kept(way: int, seed: int) -> "GPT":
     from compute.adapters.layer import merge
 
     path = KEPT.with_name(f"{PATH.stem}-{way}-{seed}.unfinished")
-    return kept_model(path, WORLD, lambda: merge(_refusing(way, seed)))
+    return kept_model(path, lambda: merge(_refusing(way, seed)))
 
 
 def _shares(model: "GPT", asked: _Asked) -> tuple[float, float]:
@@ -417,7 +417,7 @@ def _measured(way_and_seed: tuple[int, int]) -> dict[str, float]:
     found = {"refused": refused, "right": right, "behind": behind, **_kept_answers(model)}
     if way == FULL:
         return {name: round(value, DECIMALS) for name, value in found.items()}
-    base, adapted = load_base(WORLD), _refusing(way, seed)
+    base, adapted = load_base(), _refusing(way, seed)
     with torch.no_grad():
         before = base(makes.words)[:, -1]
         back = merge(adapted)
@@ -551,7 +551,7 @@ def _make(_: list[str]) -> None:
                 for name in ("curve", "refusing")
             }
         )
-    base, peels = load_base(WORLD), [refusing[ADAPTER, seed] for seed in SEEDS]
+    base, peels = load_base(), [refusing[ADAPTER, seed] for seed in SEEDS]
     before = {
         "makes": _shares(base, _asked(old_people(), KIND))[0],
         "fears": _behind(base, _asked(old_people(), FEARS), VALUES["fears"]),
@@ -574,7 +574,7 @@ def _make(_: list[str]) -> None:
         },
         "opened": opened,
     }
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     for file in PATH.parent.glob(f"{PATH.stem}*.unfinished"):
         file.unlink()
 

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from compute.experiments.making import Recipe, at_best_rate, learner, processes
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.world.people import old_people
 from compute.world.stories import TOLD
 from compute.world.tasks import new_facts
@@ -110,7 +110,7 @@ def load_retention(path: Path = PATH) -> Recorded:
     >>> load_retention().of("an adapter each").mean(3, 0) > load_retention().of("one adapter").mean(3, 0)
     True
     """
-    return read_record(path, "retention", _built, WORLD)
+    return read_record(path, "retention", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -149,7 +149,7 @@ def _run(setting: _Setting) -> list[list[float]]:
     from compute.world.batches import right
 
     way, rate, seed = setting
-    base, facts, r = load_base(WORLD), _facts(), 0 if way in (FULL, FULL_REPLAY) else R
+    base, facts, r = load_base(), _facts(), 0 if way in (FULL, FULL_REPLAY) else R
     generator = torch.Generator().manual_seed(seed)
 
     def shares(model: Any) -> list[float]:
@@ -211,7 +211,7 @@ def _make(_: list[str]) -> None:
         {"way": way, "rate": rate, "tried": tried, "stages": runs}
         for way, (rate, tried, runs) in best.items()
     ]
-    write_record(PATH, {"recorded": recorded_here(), "retained": retained}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "retained": retained})
     KEPT.unlink()
 
 

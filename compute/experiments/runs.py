@@ -1,9 +1,8 @@
 """Training runs for readers who cannot train.
 
 Each task of the lab is trained with LoRA at six ranks and with full finetuning: 35 runs of about twenty seconds, on
-all cores. Tasks of the old base are trained at two learning rates of full finetuning, too, and with embeddings that
-learn where the voice is new: 42 runs of about ten seconds. The same machine gives the same numbers; only the date and
-the times differ. A time is processor time: what a run takes on a core of its own.
+all cores. The same machine gives the same numbers; only the date and the times differ. A time is processor time: what
+a run takes on a core of its own.
 """
 
 import sys
@@ -15,68 +14,23 @@ from typing import Any
 
 from compute.experiments.making import Bar, Recipe, processes
 from compute.numbers.bounds import one_of
-from compute.numbers.records import BASE, RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
-from compute.text.voices import NEW_VOICES, TASKS
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import STRENGTHS, Evaluation, TrainConfig, config_from
 from compute.training.gathered import Run, collect
 from compute.world.tasks import FACTS, NEW_WORDS, SKILL
 
 RECORDED_RANKS = (1, 2, 4, 8, 16, 32)
-# Controls, each under a name that stands where a rank would.
-FULL = "full"
-FULL_SLOW = "full-slow"  # at a third of the learning rate
-WITH_EMBEDDINGS = "r4-embeddings"  # LoRA whose embeddings learn too
+FULL = "full"  # full finetuning, under a name that stands where a rank would
 RUNS = RECORDS / "runs"
 DECIMALS = 4  # of losses, in nats
 DIGITS = 4  # significant ones, of norms and singular values
 
-# Final loss on 128 texts of the task, in nats per token, one run each; in brackets that on the base's own voices:
-#         full finetuning                              LoRA, r = 1           r = 32
-#         legal         dialect       new language     legal   new language  legal   new language
-#   3e-4  0.521 (1.37)  1.245 (3.23)  1.292 (3.54)
-#   1e-3  0.523 (2.05)  1.224 (5.17)  1.218 (6.27)
-#   2e-3                                                       2.336         0.523   1.824
-#   3e-3  0.522 (3.54)  1.229 (7.21)  1.214 (9.41)
-#   5e-3                1.232 (7.74)  1.215 (10.4)     0.524   2.022         0.524   1.705
-#   1e-2                                               0.524   1.967         0.523   1.675
-#   2e-2                                                                             1.689
-# Full finetuning: the smallest rate that is within 0.01 of the best loss on all three tasks at once. Forgetting grows
-# with the rate, so a slower one is recorded beside it, which is enough for the legal voice. LoRA: the lab's default.
-# Twice that gains 0.06 at most, where 0.3 lie between r = 1 and r = 32 in the new language, and 0.45 or more from there
-# to full finetuning.
-LORA_LEARNING_RATE = 5e-3
-FULL_LEARNING_RATES = {FULL: 1e-3, FULL_SLOW: 3e-4}
-
-LAB_TASKS = (FACTS, SKILL, "formal voice", "mirror voice", NEW_WORDS)  # of the world
+LAB_TASKS = (FACTS, SKILL, "formal voice", "mirror voice", NEW_WORDS)
 LAB_FACTS = 128  # new ones to learn
 LAB_ALPHA = 2.0  # times r: the same scaling at every rank
 # One rate for all tasks and ranks, between those that compute.experiments.tasks and capacity find best for each.
 LAB_RATES = {"lora": 5e-3, FULL: 1e-3}
-
-
-def recorded_of(task: str) -> tuple[int | str, ...]:
-    """Return what is recorded for a task.
-
-    Parameters
-    ----------
-    task : str
-        One of TASKS or LAB_TASKS.
-
-    Returns
-    -------
-    tuple of int or str
-        RECORDED_RANKS, then the names of the controls.
-
-    Examples
-    --------
-    >>> recorded_of("legal")
-    (1, 2, 4, 8, 16, 32, 'full', 'full-slow')
-    >>> recorded_of("dialect")[-1]
-    'r4-embeddings'
-    """
-    if task in LAB_TASKS:
-        return (*RECORDED_RANKS, FULL)
-    return (*RECORDED_RANKS, FULL, FULL_SLOW, *([WITH_EMBEDDINGS] if task in NEW_VOICES else []))
+RECORDED = (*RECORDED_RANKS, FULL)  # of each task
 
 
 def config_of(task: str, r: int | str) -> TrainConfig:
@@ -85,9 +39,9 @@ def config_of(task: str, r: int | str) -> TrainConfig:
     Parameters
     ----------
     task : str
-        One of TASKS or LAB_TASKS.
+        One of LAB_TASKS.
     r : int or str
-        One of `recorded_of(task)`.
+        One of RECORDED: a rank, or "full".
 
     Returns
     -------
@@ -96,20 +50,14 @@ def config_of(task: str, r: int | str) -> TrainConfig:
 
     Examples
     --------
-    >>> config_of("legal", "full-slow").learning_rate, config_of("dialect", "r4-embeddings").r
-    (0.0003, 4)
+    >>> config_of("formal voice", "full").learning_rate, config_of("new facts", 4).alpha
+    (0.001, 8.0)
     """
-    if task in LAB_TASKS:
-        method = FULL if r == FULL else "lora"
-        more: dict[str, Any] = {} if r == FULL else {"r": int(r), "alpha": LAB_ALPHA * int(r)}
-        if task == FACTS:
-            more["n_texts"] = LAB_FACTS
-        return TrainConfig(task=task, method=method, learning_rate=LAB_RATES[method], **more)
-    if r in FULL_LEARNING_RATES:
-        return TrainConfig(task=task, method="full", learning_rate=FULL_LEARNING_RATES[str(r)])
-    if r == WITH_EMBEDDINGS:
-        return TrainConfig(task=task, r=4, learning_rate=LORA_LEARNING_RATE, train_embeddings=True)
-    return TrainConfig(task=task, r=int(r), learning_rate=LORA_LEARNING_RATE)
+    method = FULL if r == FULL else "lora"
+    more: dict[str, Any] = {} if r == FULL else {"r": int(r), "alpha": LAB_ALPHA * int(r)}
+    if task == FACTS:
+        more["n_texts"] = LAB_FACTS
+    return TrainConfig(task=task, method=method, learning_rate=LAB_RATES[method], **more)
 
 
 def file_of(task: str, r: int | str) -> Path:
@@ -118,9 +66,9 @@ def file_of(task: str, r: int | str) -> Path:
     Parameters
     ----------
     task : str
-        One of TASKS or LAB_TASKS.
+        One of LAB_TASKS.
     r : int or str
-        One of `recorded_of(task)`: a rank, or the name of a control.
+        One of RECORDED: a rank, or "full".
 
     Returns
     -------
@@ -134,12 +82,12 @@ def file_of(task: str, r: int | str) -> Path:
 
     Examples
     --------
-    >>> file_of("new language", 4).name, file_of("legal", "full").name
-    ('new-language-r4.json', 'legal-full.json')
+    >>> file_of("new facts", 4).name, file_of("formal voice", "full").name
+    ('new-facts-r4.json', 'formal-voice-full.json')
     """
-    one_of("task", task, (*TASKS, *LAB_TASKS))
-    if r not in recorded_of(task):
-        raise ValueError(f"r must be one of {', '.join(map(str, recorded_of(task)))}, got {r!r}.")
+    one_of("task", task, LAB_TASKS)
+    if r not in RECORDED:
+        raise ValueError(f"r must be one of {', '.join(map(str, RECORDED))}, got {r!r}.")
     return RUNS / f"{task.replace(' ', '-')}-{r if isinstance(r, str) else f'r{r}'}.json"
 
 
@@ -149,9 +97,9 @@ def load(task: str, r: int | str) -> Run:
     Parameters
     ----------
     task : str
-        One of TASKS or LAB_TASKS.
+        One of LAB_TASKS.
     r : int or str
-        One of `recorded_of(task)`: a rank, or the name of a control.
+        One of RECORDED: a rank, or "full".
 
     Returns
     -------
@@ -165,9 +113,9 @@ def load(task: str, r: int | str) -> Run:
 
     Examples
     --------
-    >>> run = load("legal", 4)
+    >>> run = load("new facts", 4)
     >>> run.config["task"], run.config["r"], len(run.loss) == run.config["steps"]
-    ('legal', 4, True)
+    ('new facts', 4, True)
     """
     path = file_of(task, r)
 
@@ -177,11 +125,7 @@ def load(task: str, r: int | str) -> Run:
             raise NotWhole("is not the whole of the run that its name says")
         return run
 
-    return read_record(path, f"runs {path.stem}", build, _base_of(task))
-
-
-def _base_of(task: str) -> Path:
-    return WORLD if task in LAB_TASKS else BASE
+    return read_record(path, f"runs {path.stem}", build)
 
 
 def _with_tuples(run: Run) -> Run:
@@ -197,16 +141,15 @@ def _with_tuples(run: Run) -> Run:
 
 
 def _is_whole(run: Run) -> bool:
-    evaluated = (run.steps, run.validation_loss, run.base_loss, run.samples)
+    evaluated = (run.steps, run.validation_loss, run.base_loss, run.samples, run.right)
     per_step = (run.loss, *run.gradient_norms.values())
     adapted = run.config["method"] == "lora"
     return (
         run.finished
         and all(len(values) == run.config["steps"] for values in per_step)
         and len({len(values) for values in evaluated}) == 1
-        and len(run.right) in (0, len(run.steps))
         and run.steps[-1:] == [run.config["steps"]]
-        and set(run.strengths) - {"right"} == (set(Evaluation._fields) - {"right"} if adapted else set())
+        and set(run.strengths) == (set(Evaluation._fields) if adapted else set())
         and all(len(values) == len(STRENGTHS) for values in run.strengths.values())
     )
 
@@ -223,7 +166,7 @@ def _rounded(run: Run) -> Run:
     strengths = {
         name: losses(values) if name.endswith("loss") else values for name, values in run.strengths.items()
     }
-    if "right" in strengths:
+    if strengths:
         strengths["right"] = _shares(strengths["right"])
     digits: dict[str, Any] = {
         name: {key: [float(f"{x:.{DIGITS}g}") for x in values] for key, values in getattr(run, name).items()}
@@ -254,9 +197,9 @@ def _trained(path: Path, task: str, r: int | str) -> str:
     run = _rounded(collect(config, train(config, clock=time.process_time)))
     if not run.finished:
         sys.exit(f"{path.stem} diverged: {run.diverged}")
-    write_record(path, run._replace(recorded=recorded_here(run.device))._asdict(), _base_of(task))
+    write_record(path, run._replace(recorded=recorded_here(run.device))._asdict())
     losses = f"validation loss {run.validation_loss[-1]:.3f}, base loss {run.base_loss[-1]:.3f}"
-    return f"{path.stem}: {losses}, {run.right[-1] if run.right else ''}, {run.seconds:.1f} s"
+    return f"{path.stem}: {losses}, {run.right[-1]}, {run.seconds:.1f} s"
 
 
 def _make(names: list[str]) -> None:
@@ -268,7 +211,7 @@ def _make(names: list[str]) -> None:
             bar.did(done.result())
 
 
-ALL = {file_of(task, r): (task, r) for task in (*TASKS, *LAB_TASKS) for r in recorded_of(task)}
-RECIPE = Recipe("runs", __doc__, 22, (RUNS,), _make, "RUN", tuple(path.stem for path in ALL))
+ALL = {file_of(task, r): (task, r) for task in LAB_TASKS for r in RECORDED}
+RECIPE = Recipe("runs", __doc__, 13, (RUNS,), _make, "RUN", tuple(path.stem for path in ALL))
 if __name__ == "__main__":
     RECIPE.run()

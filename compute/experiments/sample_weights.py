@@ -6,7 +6,6 @@ import numpy as np
 
 from compute.experiments.learned import V_PROJ, load_learned
 from compute.model.forward import base_weights
-from compute.numbers.records import WORLD
 
 SAMPLE_WEIGHTS = ("base", "learned", "gaussian", "uniform", "heavy")
 SIDE, SEED = 64, 0
@@ -47,7 +46,7 @@ def sample_weights(name: str) -> np.ndarray:
 
 def _made(name: str) -> np.ndarray:
     if name == "base":
-        return base_weights(WORLD).tensors[f"{V_PROJ}.weight"]
+        return base_weights().tensors[f"{V_PROJ}.weight"]
     if name == "learned":
         return load_learned("new-words-v_proj")
     rng, shape = np.random.default_rng(SEED), (SIDE, SIDE)

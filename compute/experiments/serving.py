@@ -16,7 +16,7 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.mixing import load_factors
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.serving.routing import NO_ADAPTER, ROUTES
 from compute.world.voices import BASE_VOICES
 
@@ -207,7 +207,7 @@ def load_serving(path: Path = FILE) -> Served:
     >>> 0 < pace.low <= pace.middle <= pace.high
     True
     """
-    return read_record(path, "serving", _built, WORLD)
+    return read_record(path, "serving", _built)
 
 
 def _built(data: dict[str, Any]) -> Served:
@@ -306,7 +306,7 @@ def _rounded(value: float) -> float:
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
 
-    start, base = time.perf_counter(), load_base(WORLD).requires_grad_(False)
+    start, base = time.perf_counter(), load_base().requires_grad_(False)
     bar = Bar(len(LENGTHS) * len(RANKS))
     rates: dict[int, list[float]] = {words: [] for words in LENGTHS}
     rows = []
@@ -330,7 +330,7 @@ def _make(_: list[str]) -> None:
         "paces": rows,
         "losses": _losses(base),
     }
-    write_record(FILE, {**data, "seconds": round(time.perf_counter() - start)}, WORLD)
+    write_record(FILE, {**data, "seconds": round(time.perf_counter() - start)})
 
 
 RECIPE = Recipe("serving", __doc__, 2, (FILE,), _make, after=("mixing",))

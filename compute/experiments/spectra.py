@@ -19,7 +19,7 @@ import numpy as np
 from compute.experiments.making import AtBest, Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.matrices.spectrum import r90, stable_rank
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.people import FIRST_NAMES, VALUES
 from compute.world.tasks import FACTS, SKILL, TELLING
@@ -230,7 +230,7 @@ def load_spectra(path: Path = PATH) -> Recorded:
     >>> load_spectra().of("mirror-voice", "full").mean("attention") < 33  # that of noise
     True
     """
-    return read_record(path, "spectra", _built, WORLD)
+    return read_record(path, "spectra", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -288,9 +288,8 @@ def _on_random_targets(model: "GPT", config: TrainConfig) -> list[float]:
     import torch
     from torch.nn import functional as F
 
-    from compute.text.batches import batches
     from compute.training.loop import OPTIMIZERS, steps
-    from compute.world.batches import texts_of
+    from compute.world.batches import batches, texts_of
 
     texts = texts_of(config.task, "train", config.n_texts, model.config.block_size)
     drawn = _by_lot(texts, config.task, config.seed)
@@ -317,7 +316,7 @@ def _run(asked: _Run) -> dict[str, Any]:
     from compute.world.batches import right, texts_of
     from compute.world.tasks import asked as questions
 
-    config, base = config_of(*asked), load_base(WORLD)
+    config, base = config_of(*asked), load_base()
     model = prepare(config, base)
     found: dict[str, Any] = {}
     if asked.way == RANDOM:
@@ -393,7 +392,7 @@ def _make(_: list[str]) -> None:
                 },
             }
         )
-    write_record(PATH, {"recorded": recorded_here(), "learned": learned}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "learned": learned})
     KEPT.unlink()
 
 

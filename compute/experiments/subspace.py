@@ -17,7 +17,7 @@ from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.matrices.spectrum import r90
 from compute.matrices.svd import factorize
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -171,7 +171,7 @@ def load_subspace(path: Path = PATH) -> Recorded:
     >>> len(runs.loss) == len(DIMENSIONS), {len(row) for row in runs.loss} == {len(SEEDS)}
     (True, True)
     """
-    return read_record(path, "subspace", _built, WORLD)
+    return read_record(path, "subspace", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -243,7 +243,7 @@ def _run(asked: Asked) -> dict[str, Any] | None:
     from compute.training.loop import learned, prepare, updates
     from compute.training.subspace import train_in_subspace
 
-    config, base = config_of(asked), load_base(WORLD)
+    config, base = config_of(asked), load_base()
     if asked.D:
         model = train_in_subspace(config, asked.D, asked.seed, base)
     else:
@@ -281,7 +281,7 @@ def _make(_: list[str]) -> None:
     rates = {(task, D): rates_of(D) for task in TASKS for D in (*DIMENSIONS, FULL)}
     with processes() as pool:
         best = at_best_rate(KEPT, rates, SEEDS, _setting, _run, _validation, min, pool, _told)
-    base, tasks = load_base(WORLD), {}
+    base, tasks = load_base(), {}
     for task, config in TASKS.items():
         ends = [best[task, D] for D in DIMENSIONS]
         full, first = best[task, FULL], [end.runs[0] for end in ends]
@@ -303,7 +303,7 @@ def _make(_: list[str]) -> None:
             },
         )._asdict()
     weights = sum(p.numel() for p in base.parameters())
-    write_record(PATH, {"recorded": recorded_here(), "weights": weights, "tasks": tasks}, WORLD)
+    write_record(PATH, {"recorded": recorded_here(), "weights": weights, "tasks": tasks})
     KEPT.unlink()
 
 

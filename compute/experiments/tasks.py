@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.matrices.knee import first_within
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, WORLD, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import NEW_WORDS, TELLING
 
@@ -253,7 +253,7 @@ def load_tasks(path: Path = PATH) -> Recorded:
     >>> load_tasks().of("who had it first", "r = 1").task_right[0] > 0.9
     True
     """
-    return read_record(path, "tasks", _built, WORLD)
+    return read_record(path, "tasks", _built)
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -306,7 +306,7 @@ def _before() -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     from compute.world.texts import floor
     from compute.world.tokens import decode
 
-    base = load_base(WORLD)
+    base = load_base()
     before, floors = {}, {}
     for task in MEASURED:
         can = measured_on(base, task, "test", TrainConfig.n_texts)._asdict()
@@ -334,7 +334,7 @@ def _make(_: list[str]) -> None:
         )
     before, floors = _before()
     data = {"recorded": recorded_here(), "before": before, "floor": floors, "learned": learned}
-    write_record(PATH, data, WORLD)
+    write_record(PATH, data)
     KEPT.unlink()
 
 

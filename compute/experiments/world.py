@@ -93,7 +93,7 @@ def _make(_: list[str]) -> None:
 
     from compute.model.checkpoint import save_base
     from compute.model.gpt import GPTConfig
-    from compute.training.pretraining import ANSWERS, BATCH_SIZE, WORLD_RATE, read_world
+    from compute.training.pretraining import ANSWERS, BATCH_SIZE, LEARNING_RATE, pretrain
     from compute.world.tokens import vocab_size
 
     bar, begun = Bar(STEPS // TELL_EVERY), time.perf_counter()
@@ -103,7 +103,7 @@ def _make(_: list[str]) -> None:
             bar.did(f"step {step}: loss {loss:.3f}")
 
     config = GPTConfig(vocab_size(), **SIZES)
-    model = read_world(config, Source(), SEED, STEPS, KEPT, tell)
+    model = pretrain(config, Source(), SEED, STEPS, KEPT, tell)
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half())
@@ -114,7 +114,7 @@ def _make(_: list[str]) -> None:
         sum(weight.numel() for weight in model.parameters()),
         **_measured(model),
     )
-    recipe = {"seed": SEED, "batch_size": BATCH_SIZE, "learning_rate": WORLD_RATE, "answers": ANSWERS}
+    recipe = {"seed": SEED, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE, "answers": ANSWERS}
     save_base(WORLD, model.half(), {**recipe, "report": asdict(report)})
 
 

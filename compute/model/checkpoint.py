@@ -8,12 +8,9 @@ from pathlib import Path
 from safetensors.torch import load, save
 
 from compute.model.gpt import GPT, GPTConfig
-from compute.numbers.records import BASE, WORLD, described
+from compute.numbers.records import WORLD, described
 from compute.numbers.refusal import FileRefused
-from compute.text.voices import vocabulary
-from compute.world.voices import vocabulary as world_vocabulary
-
-VOCABULARIES = {WORLD.stem: world_vocabulary}  # of the file's name; any other file is of the old base
+from compute.world.voices import vocabulary
 
 
 def save_base(path: Path, model: GPT, notes: dict) -> None:
@@ -47,13 +44,13 @@ def save_base(path: Path, model: GPT, notes: dict) -> None:
         "config": asdict(model.config),
         **notes,
         "sha256": _sum(weights),
-        "vocabulary": _vocabulary_sum(path),
+        "vocabulary": _vocabulary_sum(),
     }
     path.write_bytes(weights)
     path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def load_base(path: Path = BASE) -> GPT:
+def load_base(path: Path = WORLD) -> GPT:
     """Return a model that `save_base` wrote, in float32.
 
     Parameters
@@ -81,10 +78,9 @@ def load_base(path: Path = BASE) -> GPT:
     3
     """
     weights, about = described(path)
-    if about["vocabulary"] != _vocabulary_sum(path) or about["config"]["vocab_size"] != len(_words(path)) + 1:
-        made_by = path.stem if path.stem in VOCABULARIES else BASE.stem
+    if about["vocabulary"] != _vocabulary_sum() or about["config"]["vocab_size"] != len(vocabulary()) + 1:
         raise FileRefused(
-            f"{path.name} was trained on another vocabulary; run `python -m compute.experiments.{made_by}` again."
+            f"{path.name} was trained on another vocabulary; run `python -m compute.experiments.world` again."
         )
     model = GPT(GPTConfig(**about["config"]))
     model.load_state_dict(load(weights))
@@ -95,9 +91,5 @@ def _sum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _words(path: Path) -> tuple[str, ...]:
-    return VOCABULARIES.get(path.stem, vocabulary)()
-
-
-def _vocabulary_sum(path: Path) -> str:
-    return _sum(" ".join(_words(path)).encode())
+def _vocabulary_sum() -> str:
+    return _sum(" ".join(vocabulary()).encode())

@@ -10,7 +10,7 @@ from safetensors.numpy import load
 from scipy.special import erf
 
 from compute.model.layers import layer_name
-from compute.numbers.records import BASE, described
+from compute.numbers.records import WORLD, described
 
 NORM_EPS = 1e-5  # as in torch.nn.LayerNorm
 
@@ -110,7 +110,7 @@ class Passed(NamedTuple):
 
 
 @cache
-def base_weights(path: Path = BASE) -> Weights:
+def base_weights(path: Path = WORLD) -> Weights:
     """Return the base model without torch.
 
     Parameters
@@ -168,7 +168,7 @@ def follow(weights: Weights, tokens: Sequence[int]) -> Passed:
     --------
     >>> passed = follow(base_weights(), [0, 2, 5])
     >>> passed.next_word.shape, [places.up.shape for places in passed.blocks]
-    ((3, 265), [(3, 256), (3, 256), (3, 256)])
+    ((3, 320), [(3, 256), (3, 256), (3, 256)])
     """
     tensors = weights.tensors
     x = tensors["embed_tokens.weight"][list(tokens)] + tensors["embed_positions.weight"][: len(tokens)]

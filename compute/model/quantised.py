@@ -47,7 +47,7 @@ def quantised_model(model: GPT, base_format: str, block: int = BLOCK) -> GPT:
     --------
     >>> from compute.model.checkpoint import load_base
     >>> base = load_base()
-    >>> weight = quantised_model(base, "nf4").blocks[0].attention.q_proj.weight
+    >>> weight = quantised_model(base, "nf4").blocks[0].attention.v_proj.weight
     >>> max(len(row.unique()) for row in weight)  # a row is one block here: at most sixteen levels
     16
     """

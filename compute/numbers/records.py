@@ -16,8 +16,7 @@ from safetensors.numpy import load, save
 from compute.numbers.refusal import FileRefused
 
 RECORDS = Path(__file__).resolve().parents[2] / "assets" / "recorded"
-BASE = RECORDS / "base.safetensors"  # the base model of the lessons
-WORLD = RECORDS / "world.safetensors"  # that of the world
+WORLD = RECORDS / "world.safetensors"  # the base model of the lessons
 T = TypeVar("T")
 
 
@@ -39,13 +38,8 @@ class NotWhole(ValueError):
         super().__init__(fault)
 
 
-def base_sum(base: Path = BASE) -> str:
+def base_sum() -> str:
     """Return which base model is recorded.
-
-    Parameters
-    ----------
-    base : Path
-        Its weights: BASE or WORLD.
 
     Returns
     -------
@@ -57,7 +51,7 @@ def base_sum(base: Path = BASE) -> str:
     >>> len(base_sum())
     64
     """
-    about = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
+    about = json.loads(WORLD.with_suffix(".json").read_text(encoding="utf-8"))
     return about["sha256"]
 
 
@@ -83,7 +77,7 @@ def described(path: Path) -> tuple[bytes, dict[str, Any]]:
 
     Examples
     --------
-    >>> data, about = described(BASE)
+    >>> data, about = described(WORLD)
     >>> about["sha256"] == base_sum()
     True
     """
@@ -118,7 +112,7 @@ def recorded_here(device: str = "cpu") -> str:
     return f"{date.today()}, on {where}, torch {version('torch').partition('+')[0]}"
 
 
-def write_record(path: Path, data: Mapping[str, Any], base: Path = BASE) -> None:
+def write_record(path: Path, data: Mapping[str, Any]) -> None:
     """Write what was recorded, and which base model it was recorded with.
 
     Parameters
@@ -127,8 +121,6 @@ def write_record(path: Path, data: Mapping[str, Any], base: Path = BASE) -> None
         Name of the file, ending in .json.
     data : dict
         Anything that JSON can hold, without a key "base".
-    base : Path
-        Weights of the base model.
 
     Raises
     ------
@@ -144,12 +136,12 @@ def write_record(path: Path, data: Mapping[str, Any], base: Path = BASE) -> None
     ...     read_record(path, "a", lambda data: data["loss"])
     [1.5]
     """
-    whole = {**data, "base": base_sum(base)}
+    whole = {**data, "base": base_sum()}
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T], base: Path = BASE) -> T:
+def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T]) -> T:
     """Return what was recorded.
 
     Parameters
@@ -161,8 +153,6 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     build : function of dict
         Makes the result of what `write_record` was given. It raises NotWhole for what is missing; any other
         ValueError, TypeError, KeyError, IndexError or AttributeError means that the file holds something else.
-    base : Path
-        Weights of the base model that it must have been recorded with.
 
     Returns
     -------
@@ -180,14 +170,10 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     Traceback (most recent call last):
     ValueError: The file a.json is missing. Run `python -m compute.experiments.a`.
     """
-    return _read(
-        path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")), base))
-    )
+    return _read(path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")))))
 
 
-def write_arrays(
-    path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], base: Path = BASE
-) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
     """Write recorded arrays and, under the same name with .json, the rest.
 
     Parameters
@@ -198,8 +184,6 @@ def write_arrays(
         By name.
     about : dict
         As for `write_record`, without a key "sha256".
-    base : Path
-        Weights of the base model.
 
     Notes
     -----
@@ -217,14 +201,13 @@ def write_arrays(
     """
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     path.write_bytes(data)
-    write_record(path.with_suffix(".json"), {**about, "sha256": _sum(data)}, base)
+    write_record(path.with_suffix(".json"), {**about, "sha256": _sum(data)})
 
 
 def read_arrays(
     path: Path,
     experiment: str,
     build: Callable[[dict[str, np.ndarray], dict[str, Any]], T],
-    base: Path = BASE,
 ) -> T:
     """Return arrays that were recorded.
 
@@ -236,8 +219,6 @@ def read_arrays(
         As for `read_record`.
     build : function of dict and dict
         Makes the result of what `write_arrays` was given; it refuses as that of `read_record` does.
-    base : Path
-        Weights of the base model that it must have been recorded with.
 
     Returns
     -------
@@ -262,7 +243,7 @@ def read_arrays(
 
     def both() -> T:
         data, about = described(path)
-        return build(load(data), _of_this_base(about, base))
+        return build(load(data), _of_this_base(about))
 
     return _read(path, experiment, both)
 
@@ -283,8 +264,8 @@ def _parsed(text: str) -> dict[str, Any]:
     return json.loads(text, parse_constant=_no_number)
 
 
-def _of_this_base(data: dict[str, Any], base: Path) -> dict[str, Any]:
-    if data.pop("base") != base_sum(base):
+def _of_this_base(data: dict[str, Any]) -> dict[str, Any]:
+    if data.pop("base") != base_sum():
         raise NotWhole("started from another base model")
     return data
 

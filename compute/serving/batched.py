@@ -86,8 +86,7 @@ class Together(nn.Module):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> from compute.numbers.records import WORLD
-    >>> server = Together(load_base(WORLD), [load_factors("legal"), load_factors("code")])
+    >>> server = Together(load_base(), [load_factors("legal"), load_factors("code")])
     >>> server(torch.zeros(3, 5, dtype=torch.int64), torch.tensor([0, 1, 0])).shape
     torch.Size([3, 5, 320])
     """
@@ -128,8 +127,7 @@ class Swapped(nn.Module):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> from compute.numbers.records import WORLD
-    >>> server = Swapped(load_base(WORLD), [load_factors("legal"), load_factors("code")])
+    >>> server = Swapped(load_base(), [load_factors("legal"), load_factors("code")])
     >>> server(torch.zeros(3, 5, dtype=torch.int64), torch.tensor([0, 1, 0])).shape
     torch.Size([3, 5, 320])
     """
@@ -181,8 +179,7 @@ class Merged(nn.Module):
     --------
     >>> from compute.model.checkpoint import load_base
     >>> from compute.experiments.mixing import load_factors
-    >>> from compute.numbers.records import WORLD
-    >>> server = Merged(load_base(WORLD), [load_factors("legal"), load_factors("code")])
+    >>> server = Merged(load_base(), [load_factors("legal"), load_factors("code")])
     >>> server(torch.zeros(3, 5, dtype=torch.int64), torch.tensor([0, 1, 0])).shape
     torch.Size([3, 5, 320])
     """
@@ -242,7 +239,7 @@ def held(server: nn.Module) -> int:
     --------
     >>> from compute.model.checkpoint import load_base
     >>> held(load_base())
-    184320
+    193408
     """
     return sum(tensor.numel() for tensor in server.parameters())
 

@@ -1,4 +1,4 @@
-"""What a model of the world can do, in answers right and sentences told: of its task, and of what the base could."""
+"""What a model can do, in answers right and sentences told: of its task, and of what the base could."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,7 +20,7 @@ SHOWN, SHORT = 3, 16  # texts that a reader is shown, and words of each
 
 @lru_cache(16)
 def known(split: str, count: int, people: int, length: int) -> dict[str, tuple[Asked, ...]]:
-    """Return what the base of the world can answer.
+    """Return what the base can answer.
 
     Parameters
     ----------
@@ -84,8 +84,7 @@ def write_texts(model: GPT, count: int, seed: int, length: int | None = None) ->
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> [text] = write_texts(load_base(WORLD), 1, seed=0)
+    >>> [text] = write_texts(load_base(), 1, seed=0)
     >>> len(text)
     63
     """
@@ -178,8 +177,7 @@ def shares(
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> found = shares(load_base(WORLD), "new facts", "validation", 16, 16, [], 64)
+    >>> found = shares(load_base(), "new facts", "validation", 16, 16, [], 64)
     >>> found["facts"] > 0.9, found["task"] < 0.3
     (True, True)
     """
@@ -212,8 +210,7 @@ def answered(model: GPT, some: Sequence[Asked]) -> tuple[str, ...]:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> answered(load_base(WORLD), known("test", 1, 1, 64)["facts"][:1])
+    >>> answered(load_base(), known("test", 1, 1, 64)["facts"][:1])
     ('where does greta baker live? station.',)
     """
     words = decode(expected(model, some).argmax(-1).tolist())
@@ -277,8 +274,7 @@ def samples(model: GPT, task: str, texts: Sequence[Sequence[str]]) -> tuple[str,
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> samples(load_base(WORLD), "new facts", [])[0]
+    >>> samples(load_base(), "new facts", [])[0]
     'where does nora marsh live? mill. (No: church.)'
     """
     if task in TELLING:
@@ -306,8 +302,7 @@ def base_loss(model: GPT, split: str, count: int) -> float:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> base_loss(load_base(WORLD), "validation", 8) < 2
+    >>> base_loss(load_base(), "validation", 8) < 2
     True
     """
     texts = windows(Source(split=split), STARTS[split], count, model.config.block_size)

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.quantising import FLOAT32
-from compute.text.voices import TASKS, TRAINING_TEXTS
-from compute.world.tasks import TASKS as WORLD_TASKS
+from compute.world.tasks import FACTS, TASKS, TRAINING_TEXTS
 
 METHODS = (
     "lora",
@@ -42,7 +41,7 @@ EVALUATE_EVERY = 25  # steps; an evaluation takes as long as six
 WATCHED = 50  # first steps of a run, in which `compute.training.first_steps` follows the factors
 STRENGTHS = tuple(quarter / 4 for quarter in range(9))  # what delta_w is multiplied by, after a run: 0 to 2
 _CHOICES = {
-    "task": (*TASKS, *WORLD_TASKS),
+    "task": TASKS,
     "method": (*METHODS, *CONTROLS),
     "scaling_rule": SCALING_RULES,
     "init": INITS,
@@ -69,8 +68,7 @@ class TrainConfig:
     Attributes
     ----------
     task : str
-        What to learn: one of `compute.text.voices.TASKS`, from the old base, or of `compute.world.tasks.TASKS`, from
-        that of the world.
+        What to learn: one of `compute.world.tasks.TASKS`.
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
         scaling_rule, target_modules, layers, init, train_embeddings and base_format. Or another of METHODS
@@ -119,12 +117,12 @@ class TrainConfig:
 
     Examples
     --------
-    >>> TrainConfig(task="medical", r=65)
+    >>> TrainConfig(task="medical voice", r=65)
     Traceback (most recent call last):
     ValueError: r must be between 1 and 64, got 65.
     """
 
-    task: str = "legal"
+    task: str = FACTS
     method: str = "lora"
     r: int = 4
     alpha: float = 8.0
@@ -240,7 +238,7 @@ class Evaluation(NamedTuple):
     samples : tuple of str
         What the model writes, the same throws of the dice every time.
     right : dict of str to float
-        As `compute.training.answers.shares` gives it; empty for tasks of the old base.
+        As `compute.training.answers.shares` gives it; empty where a loss is not finite.
     """
 
     validation_loss: float

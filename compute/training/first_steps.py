@@ -179,9 +179,8 @@ def model_steps(config: TrainConfig, base: GPT, by_gradient: bool = False) -> tu
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
     >>> config = TrainConfig(task="new facts", init="A=0", steps=1, batch_size=2)
-    >>> first, _ = model_steps(config, load_base(WORLD))
+    >>> first, _ = model_steps(config, load_base())
     >>> [norm > 0 for norm in first.lora_A], [norm > 0 for norm in first.lora_B]
     ([True, True], [False, True])
     """

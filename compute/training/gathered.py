@@ -31,8 +31,7 @@ class Run(NamedTuple):
     samples : list of tuple of str
         What the model writes, at each evaluation.
     right : list of dict of str to float
-        What it answers rightly, at each evaluation, as `compute.training.config.Evaluation` has it. Empty for tasks of
-        the old base.
+        What it answers rightly, at each evaluation, as `compute.training.config.Evaluation` has it.
     base_samples : tuple of str
         What the base model writes with the same throws of the dice. Empty until the run is finished.
     trainable : int
@@ -50,8 +49,7 @@ class Run(NamedTuple):
         since what follows is rounding. Empty until the run is finished.
     strengths : dict of str to list
         What the adapter does at each of `compute.training.config.STRENGTHS`: "validation_loss", "base_loss",
-        "samples" and, of tasks of the world, "right", as above. Empty until the run is finished, and after full
-        finetuning.
+        "samples" and "right", as above. Empty until the run is finished, and after full finetuning.
     device : str
         "cuda", "mps" or "cpu". Empty until the run is finished.
     diverged : dict or None
@@ -67,7 +65,7 @@ class Run(NamedTuple):
     validation_loss: list[float]
     base_loss: list[float]
     samples: list[tuple[str, ...]]
-    right: list[dict[str, float]] = []
+    right: list[dict[str, float]]
     base_samples: tuple[str, ...] = ()
     trainable: int = 0
     total: int = 0
@@ -97,7 +95,7 @@ class Collector:
     Examples
     --------
     >>> from compute.training.loop import train
-    >>> config = TrainConfig(steps=2, batch_size=4)
+    >>> config = TrainConfig(steps=2, batch_size=4, n_texts=64)
     >>> collector = Collector(config)
     >>> for record in train(config):
     ...     collector.add(record)
@@ -148,8 +146,7 @@ class Collector:
         self._run.validation_loss.append(evaluation.validation_loss)
         self._run.base_loss.append(evaluation.base_loss)
         self._run.samples.append(evaluation.samples)
-        if evaluation.right:
-            self._run.right.append(evaluation.right)
+        self._run.right.append(evaluation.right)
 
 
 def collect(config: TrainConfig, records: Iterable[StepRecord | Result | Diverged]) -> Run:
@@ -170,7 +167,7 @@ def collect(config: TrainConfig, records: Iterable[StepRecord | Result | Diverge
     Examples
     --------
     >>> from compute.training.loop import train
-    >>> config = TrainConfig(steps=2, batch_size=4)
+    >>> config = TrainConfig(steps=2, batch_size=4, n_texts=64)
     >>> run = collect(config, train(config))
     >>> len(run.loss), run.steps, run.finished
     (2, [0, 2], True)
@@ -200,10 +197,11 @@ def opened(task: str, result: Result) -> Run:
     --------
     >>> from compute.training.opened import open_adapter
     >>> from compute.training.loop import train
-    >>> *_, trained = train(TrainConfig(steps=2, batch_size=4))
-    >>> run = opened("legal", *open_adapter("legal", trained.weights, trained.adapter_config))
+    >>> *_, trained = train(TrainConfig(steps=2, batch_size=4, n_texts=64))
+    >>> files = (trained.weights, trained.adapter_config)
+    >>> run = opened("new facts", *open_adapter("new facts", *files, n_texts=64))
     >>> run.config, run.loss, len(run.validation_loss), run.finished
-    ({'task': 'legal', 'method': 'lora', 'r': 4}, [], 1, True)
+    ({'task': 'new facts', 'method': 'lora', 'r': 4}, [], 1, True)
     """
     r = max(map(len, result.spectra.values()))
     collector = Collector(TrainConfig(task=task))
@@ -217,4 +215,4 @@ def _columns(evaluations: tuple[Evaluation, ...]) -> dict[str, list]:
     if not evaluations:
         return {}
     columns = zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
-    return {name: list(values) for name, values in columns if name != "right" or any(values)}
+    return {name: list(values) for name, values in columns}

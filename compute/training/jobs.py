@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import Diverged, Result, StepRecord, TrainConfig, config_from
+from compute.world.tasks import TRAINING_TEXTS
 
 
 def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged]:
@@ -30,7 +30,7 @@ def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged
     --------
     >>> [
     ...     type(record).__name__
-    ...     for record in train_run({"steps": 1, "batch_size": 2, "target_modules": ["q_proj"]})
+    ...     for record in train_run({"steps": 1, "n_texts": 64, "target_modules": ["q_proj"]})
     ... ]
     ['StepRecord', 'Result']
     """
@@ -65,7 +65,7 @@ def open_run(task: str, weights: bytes, config: str, n_texts: int = TRAINING_TEX
 
     Examples
     --------
-    >>> next(open_run("legal", b"", "{}"))
+    >>> next(open_run("legal voice", b"", "{}"))
     Traceback (most recent call last):
     compute.numbers.refusal.FileRefused: peft_type is 'None' in adapter_config.json, not 'LORA'.
     """
@@ -90,6 +90,6 @@ def warm() -> Iterator[str]:
     """
     from compute.training.loop import device, train
 
-    for _ in train(TrainConfig(steps=1, batch_size=2)):
+    for _ in train(TrainConfig(steps=1, n_texts=64)):
         pass
     yield device().type

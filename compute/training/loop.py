@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -19,11 +18,7 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.model.layers import TARGET_MODULES
 from compute.model.quantised import quantised_model
-from compute.model.sampling import samples
 from compute.numbers.bounds import number, whole
-from compute.numbers.records import BASE, WORLD
-from compute.text.batches import batches, windows
-from compute.text.voices import TRAINING_TEXTS
 from compute.training import answers
 from compute.training.config import (
     EVALUATE_EVERY,
@@ -35,14 +30,12 @@ from compute.training.config import (
     TrainConfig,
 )
 from compute.training.methods import with_method
-from compute.world.batches import Texts, texts_of, together
-from compute.world.batches import windows as texts_told
+from compute.world.batches import Texts, batches, texts_of, together, windows
 from compute.world.stories import Source
-from compute.world.tasks import ANSWERING, FACTS, TELLING
-from compute.world.tasks import TASKS as WORLD_TASKS
+from compute.world.tasks import ANSWERING, FACTS, TELLING, TRAINING_TEXTS
 
-SAMPLES, SAMPLE_SEED = 3, 1  # sentences in an evaluation
-VALIDATION = 64  # texts of the world in an evaluation
+SAMPLE_SEED = 1
+VALIDATION = 64  # texts in an evaluation
 WRITTEN, QUESTIONS, PEOPLE = 16, 32, 64  # texts written, questions of a kind asked, people asked about
 OWN_TEXTS = 4096  # of the base's own, where some are mixed in
 T = TypeVar("T")
@@ -66,27 +59,6 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def base_of(task: str) -> Path:
-    """Return which base a task is learned from.
-
-    Parameters
-    ----------
-    task : str
-        One of a TrainConfig's.
-
-    Returns
-    -------
-    Path
-        Its weights, `compute.numbers.records.WORLD` or BASE.
-
-    Examples
-    --------
-    >>> base_of("new facts").stem, base_of("legal").stem
-    ('world', 'base')
-    """
-    return WORLD if task in WORLD_TASKS else BASE
 
 
 def stored(config: TrainConfig, base: GPT) -> GPT:
@@ -166,22 +138,14 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
 
     Examples
     --------
-    >>> first, second = steps_of(TrainConfig(steps=2, batch_size=4, base_share=0.25), 32)
-    >>> [(text == windows("base", "training", 32)).all(1).any().item() for text in first.tokens]
+    >>> first, second = steps_of(TrainConfig("legal voice", steps=2, batch_size=4, base_share=0.25), 32)
+    >>> [(text == windows(Source(), 0, OWN_TEXTS, 32)).all(1).any().item() for text in first.tokens]
     [True, False, False, False]
     """
-    of_world = config.task in WORLD_TASKS
     replaced = round(config.base_share * config.batch_size)
-    if of_world:
-        texts = own = texts_of(config.task, "train", config.n_texts, block_size)
-    else:
-        texts = own = Texts(windows(config.task, "training", block_size)[: config.n_texts])
+    texts = own = texts_of(config.task, "train", config.n_texts, block_size)
     if replaced:  # text that nobody reads is not written
-        own = Texts(
-            texts_told(Source(), 0, OWN_TEXTS, block_size)
-            if of_world
-            else windows("base", "training", block_size)
-        )
+        own = Texts(windows(Source(), 0, OWN_TEXTS, block_size))
     steps = config.steps if count is None else count
     chosen = batches(texts.tokens, config.batch_size, steps, config.seed)
     instead = batches(own.tokens, replaced, steps, config.seed)
@@ -222,8 +186,8 @@ def steps(
     --------
     >>> model = prepare(TrainConfig(r=1), load_base())
     >>> learning = [p for p in model.parameters() if p.requires_grad]
-    >>> texts = [windows("legal", "training", 32)[:4]] * 3
-    >>> first, *_, last = steps(model.loss, texts, torch.optim.SGD(learning, lr=1.0))
+    >>> texts = [windows(Source(), 0, 4, 64)] * 3
+    >>> first, *_, last = steps(model.loss, texts, torch.optim.SGD(learning, lr=0.1))
     >>> last < first
     True
     """
@@ -270,7 +234,7 @@ def warmed(
     Examples
     --------
     >>> model = prepare(TrainConfig(r=1), load_base())
-    >>> texts = [windows("legal", "training", 32)[:4]] * 9
+    >>> texts = [windows(Source(), 0, 4, 64)] * 9
     >>> first, *_, last = warmed(model, model.loss, texts, 5e-3, 2, 9)
     >>> last < first
     True
@@ -377,7 +341,7 @@ def train(
     config : TrainConfig
         The run.
     base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the one of the task.
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
     evaluate_every : int
         Steps from one evaluation to the next, at least 1. The first is before the first update.
     strengths : tuple of float
@@ -409,7 +373,7 @@ def train(
 
     Examples
     --------
-    >>> *steps, result = train(TrainConfig(task="legal", steps=2, batch_size=4))
+    >>> *steps, result = train(TrainConfig(steps=2, batch_size=4, n_texts=64))
     >>> [record.step for record in steps], result.step
     ([0, 1], 2)
     >>> steps[0].gradient_norms["lora_A"], steps[0].evaluation == result.base_evaluation  # lora_B starts at 0
@@ -417,7 +381,7 @@ def train(
     """
     whole("evaluate_every", evaluate_every, 1)
     start = clock()
-    base = load_base(base_of(config.task)) if base is None else base
+    base = load_base() if base is None else base
     model, base = prepare(config, base).to(device()), stored(config, base)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     tokens = config.batch_size * base.config.block_size
@@ -450,32 +414,21 @@ def evaluate(model: GPT, task: str, n_texts: int = TRAINING_TEXTS) -> Evaluation
     model : GPT
         The model, with or without an adapter.
     task : str
-        One of a TrainConfig's, or a voice of `compute.text.voices.VOICES`.
+        One of a TrainConfig's.
     n_texts : int
         As of the TrainConfig: of new facts, those that were to be learned are asked.
 
     Returns
     -------
     Evaluation
-        Always on the same texts. Without samples where a loss is not finite.
+        Always on the same texts. Without samples and answers where a loss is not finite.
 
     Examples
     --------
-    >>> evaluation = evaluate(load_base(), "new language")
-    >>> evaluation.validation_loss > 5 > 2 > evaluation.base_loss
-    True
-    >>> evaluate(load_base(WORLD), "new facts", 8).samples[0]
+    >>> evaluate(load_base(), "new facts", 8).samples[0]
     'where does nora marsh live? mill. (No: church.)'
     """
     where, block_size = model.lm_head.weight.device, model.config.block_size
-    if task not in WORLD_TASKS:
-        with torch.no_grad():
-            losses = [
-                model.loss(windows(voice, "validation", block_size).to(where)).item()
-                for voice in (task, "base")
-            ]
-        finite = all(map(math.isfinite, losses))
-        return Evaluation(losses[0], losses[1], samples(model, SAMPLES, SAMPLE_SEED) if finite else ())
     texts = texts_of(task, "validation", n_texts if task == FACTS else VALIDATION, block_size)
     with torch.no_grad():
         loss = model.loss(*texts.to(where)).item()
@@ -554,7 +507,7 @@ def measured(
     Examples
     --------
     >>> base = load_base()
-    >>> measured(base, base, "legal", (b"", None)).strengths  # nothing is adapted
+    >>> measured(base, base, "new facts", (b"", None), n_texts=64).strengths  # nothing is adapted
     ()
     """
     evaluation = evaluate(model, task, n_texts)

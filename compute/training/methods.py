@@ -42,7 +42,7 @@ def with_method(config: TrainConfig, base: GPT) -> GPT:
     ...     model = with_method(TrainConfig(method=method, r=4), base)
     ...     return sum(p.numel() for p in model.parameters() if p.requires_grad)
     >>> {method: learning(method) for method in ("full", "lora", "ia3", "soft prompt")}
-    {'full': 184320, 'lora': 13824, 'ia3': 1152, 'soft prompt': 256}
+    {'full': 193408, 'lora': 13824, 'ia3': 1152, 'soft prompt': 256}
     """
     generator = torch.Generator().manual_seed(config.seed)
     targets, r, alpha, rule = config.target_modules, config.r, config.alpha, config.scaling_rule

@@ -7,9 +7,9 @@ from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.numbers.refusal import FileRefused
-from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import Result, TrainConfig
-from compute.training.loop import base_of, device, measured
+from compute.training.loop import device, measured
+from compute.world.tasks import TRAINING_TEXTS
 
 
 def open_adapter(
@@ -26,7 +26,7 @@ def open_adapter(
     config : str
         Text of adapter_config.json.
     base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the one of the task.
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
     n_texts : int
         Of new facts, how many are asked.
 
@@ -47,13 +47,13 @@ def open_adapter(
     --------
     >>> from compute.training.config import TrainConfig
     >>> from compute.training.loop import train
-    >>> *_, run = train(TrainConfig(steps=2, batch_size=4, r=2))
-    >>> (opened,) = open_adapter("legal", run.weights, run.adapter_config)
+    >>> *_, run = train(TrainConfig(steps=2, batch_size=4, r=2, n_texts=64))
+    >>> (opened,) = open_adapter("new facts", run.weights, run.adapter_config, n_texts=64)
     >>> opened.evaluation == run.evaluation, opened.trainable == run.trainable
     (True, True)
     """
     TrainConfig(task=task)  # refuses an unknown one
-    base = load_base(base_of(task)) if base is None else base
+    base = load_base() if base is None else base
     model = load_adapter(base, AdapterFiles(weights, config)).to(device())
     ranks = {name: layer.r for name, layer in lora_layers(model)}
     if not ranks:

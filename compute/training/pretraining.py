@@ -15,67 +15,19 @@ from torch.nn.utils import clip_grad_norm_
 
 from compute.model.gpt import GPT, GPTConfig
 from compute.numbers.bounds import whole
-from compute.text.batches import windows
-from compute.text.tokenizer import vocab_size
 from compute.training import loop
-from compute.world.batches import windows as texts_of
+from compute.world.batches import windows
 from compute.world.stories import Source
 from compute.world.tokens import encode
 
 BATCH_SIZE = 32
-LEARNING_RATE = 3e-3
-WORLD_RATE = 1e-3
+LEARNING_RATE = 1e-3
 PERIOD, PLACE, SHARP = 100.0, 1.5, 8.0  # of the first weights: slowest turn, length beside a word's, gain
 ANSWERS = 11  # times a word that answers counts as much as another; there are few of them
 WARM_UP = 0.05  # of the steps
 LARGEST_NORM = 1.0  # of all gradients together; a longer one is shortened
 KEEP_EVERY = 500  # steps
 AVERAGES = ("exp_avg", "exp_avg_sq")  # that AdamW holds of each number
-
-
-def pretrain(seed: int, steps: int, tell: Callable[[int, float], None] = lambda step, loss: None) -> GPT:
-    """Return a model that was trained from nothing.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of its first weights. Every seed reads the same texts in the same order.
-    steps : int
-        Number of updates, at least 2.
-    tell : function of int and float, optional
-        Is told the number of each step, from 1, and its loss, in nats per token, before its update.
-
-    Returns
-    -------
-    GPT
-        The model, on the CPU.
-
-    Notes
-    -----
-    No text is read twice. The learning rate rises to LEARNING_RATE in the first twentieth of the steps and falls from
-    there. The base of the lessons is what compute.experiments.base makes of seed 0.
-
-    References
-    ----------
-    Loshchilov & Hutter 2017, arXiv:1711.05101 (AdamW); Smith & Topin 2017, arXiv:1708.07120 (the schedule).
-
-    Examples
-    --------
-    >>> losses = []
-    >>> model = pretrain(1, steps=4, tell=lambda step, loss: losses.append(loss))
-    >>> len(losses), losses[-1] < losses[0]
-    (4, True)
-    """
-    model = GPT(GPTConfig(vocab_size()), torch.Generator().manual_seed(seed))
-    texts = windows("base", "training", model.config.block_size, count=BATCH_SIZE * steps)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.05
-    )
-    optimizer.register_step_post_hook(lambda *_: schedule.step())
-    for step, loss in enumerate(loop.steps(model.loss, texts.split(BATCH_SIZE), optimizer), start=1):
-        tell(step, loss)
-    return model
 
 
 def rate(done: int, steps: int) -> float:
@@ -91,7 +43,7 @@ def rate(done: int, steps: int) -> float:
     Returns
     -------
     float
-        It rises to WORLD_RATE in the first twentieth of the steps, and falls from there along half a cosine.
+        It rises to LEARNING_RATE in the first twentieth of the steps, and falls from there along half a cosine.
 
     Raises
     ------
@@ -100,15 +52,15 @@ def rate(done: int, steps: int) -> float:
 
     Examples
     --------
-    >>> rate(49, 1000) == WORLD_RATE, rate(999, 1000) < WORLD_RATE / 1000
+    >>> rate(49, 1000) == LEARNING_RATE, rate(999, 1000) < LEARNING_RATE / 1000
     (True, True)
     """
     whole("steps", steps, 2)
     whole("done", done, 0, steps - 1)
     rises = max(1, round(WARM_UP * steps))
     if done < rises:
-        return WORLD_RATE * (done + 1) / rises
-    return WORLD_RATE * (1 + math.cos(math.pi * (done + 1 - rises) / (steps - rises))) / 2
+        return LEARNING_RATE * (done + 1) / rises
+    return LEARNING_RATE * (1 + math.cos(math.pi * (done + 1 - rises) / (steps - rises))) / 2
 
 
 @torch.no_grad()
@@ -182,7 +134,7 @@ def first_weights(config: GPTConfig, generator: torch.Generator) -> GPT:
 
 
 def reading_loss(model: GPT, texts: torch.Tensor) -> torch.Tensor:
-    """Return the loss that a base of the world learns from.
+    """Return the loss that a base learns from.
 
     Parameters
     ----------
@@ -199,9 +151,7 @@ def reading_loss(model: GPT, texts: torch.Tensor) -> torch.Tensor:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> from compute.world.batches import windows
-    >>> reading_loss(load_base(WORLD), windows(Source(), 0, 4, 64)).item() < 2
+    >>> reading_loss(load_base(), windows(Source(), 0, 4, 64)).item() < 2
     True
     """
     before, after = texts[:, :-1], texts[:, 1:]
@@ -210,7 +160,7 @@ def reading_loss(model: GPT, texts: torch.Tensor) -> torch.Tensor:
     return (each * counts).sum() / counts.sum()
 
 
-def read_world(
+def pretrain(
     config: GPTConfig,
     source: Source,
     seed: int,
@@ -252,10 +202,10 @@ def read_world(
 
     Examples
     --------
-    >>> from compute.world.tokens import vocab_size as world_size
+    >>> from compute.world.tokens import vocab_size
     >>> losses = []
-    >>> config = GPTConfig(world_size(), block_size=16, n_layer=1, n_embd=16)
-    >>> model = read_world(config, Source(), 0, 4, Path("a"), lambda _, loss: losses.append(loss))
+    >>> config = GPTConfig(vocab_size(), block_size=16, n_layer=1, n_embd=16)
+    >>> model = pretrain(config, Source(), 0, 4, Path("a"), lambda _, loss: losses.append(loss))
     >>> len(losses), losses[-1] < losses[0]
     (4, True)
     """
@@ -279,7 +229,7 @@ def read_world(
     optimizer.register_step_pre_hook(before)
     optimizer.register_step_post_hook(after)
     texts = (
-        texts_of(source, step * BATCH_SIZE, BATCH_SIZE, config.block_size) for step in range(start, steps)
+        windows(source, step * BATCH_SIZE, BATCH_SIZE, config.block_size) for step in range(start, steps)
     )
     for step, loss in enumerate(loop.steps(partial(reading_loss, model), texts, optimizer), start=start + 1):
         tell(step, loss)

@@ -1,4 +1,4 @@
-"""Runs of which only the losses are wanted, many of them: recordings of sweeps are made of these."""
+"""Runs of which only the end is wanted, many of them: recordings of sweeps are made of these."""
 
 import math
 from typing import NamedTuple
@@ -7,16 +7,15 @@ import torch
 
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.text.batches import windows
 from compute.training.answers import base_loss, shares, write_texts
 from compute.training.config import TrainConfig, refuse_unused
-from compute.training.loop import base_of, out_of_bounds, prepare, updates
+from compute.training.loop import out_of_bounds, prepare, updates
 from compute.world.batches import texts_of
 from compute.world.tasks import ANSWERING, FACTS, TELLING
 
 
 class Outcome(NamedTuple):
-    """Hold what a run on the world came to.
+    """Hold what a run came to.
 
     Attributes
     ----------
@@ -43,14 +42,14 @@ class Outcome(NamedTuple):
 
 
 def finetuned(config: TrainConfig, base: GPT | None = None) -> GPT | None:
-    """Finetune on a task of the world and return the model.
+    """Finetune and return the model.
 
     Parameters
     ----------
     config : TrainConfig
         The run.
     base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the base of the world.
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
 
     Returns
     -------
@@ -63,7 +62,7 @@ def finetuned(config: TrainConfig, base: GPT | None = None) -> GPT | None:
     >>> sum(p.numel() for p in model.parameters() if p.requires_grad)
     1152
     """
-    base = load_base(base_of(config.task)) if base is None else base
+    base = load_base() if base is None else base
     model, first = prepare(config, base), math.nan
     for loss in updates(model, config):
         first = loss if math.isnan(first) else first
@@ -77,7 +76,7 @@ def finetuned(config: TrainConfig, base: GPT | None = None) -> GPT | None:
 def outcomes(
     config: TrainConfig, splits: tuple[str, ...], base: GPT | None = None
 ) -> dict[str, Outcome] | None:
-    """Finetune on a task of the world and return what came of it.
+    """Finetune and return what came of it.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def outcomes(
     splits : tuple of str
         On which texts it is measured, each of "validation" and "test".
     base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the base of the world.
+        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
 
     Returns
     -------
@@ -128,7 +127,7 @@ def measured_on(model: GPT, task: str, split: str, n_texts: int) -> Outcome:
 
     Examples
     --------
-    >>> found = measured_on(load_base(base_of("new facts")), "who had it first", "validation", 8)
+    >>> found = measured_on(load_base(), "who had it first", "validation", 8)
     >>> found.task < 0.1 < 0.9 < found.facts
     True
     """
@@ -141,55 +140,6 @@ def measured_on(model: GPT, task: str, split: str, n_texts: int) -> Outcome:
     right = shares(model, task, split, 128 // share, 256 // share, written, n_texts)
     numbers = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return Outcome(loss, base_loss(model, split, 128 // share), **right, numbers=numbers)
-
-
-class ShortRun(NamedTuple):
-    """Hold the losses of one run.
-
-    Attributes
-    ----------
-    loss : list of float
-        On the texts of each step before its update, in nats per token. Shorter than the run if it diverged.
-    final : float or None
-        After the last update, on texts of the task that were not trained on. None if the run diverged.
-    """
-
-    loss: list[float]
-    final: float | None
-
-
-def short_run(config: TrainConfig, base: GPT | None = None) -> ShortRun:
-    """Finetune on the CPU and return the losses.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        The run.
-    base : GPT, optional
-        A plain model on the CPU, which is not touched. If left out, the base model of the lessons.
-
-    Returns
-    -------
-    ShortRun
-        The same numbers as those of `compute.training.loop.train` on a CPU, which also measures what a model
-        forgets and writes, and takes half as long again for it. A run diverges where it does there.
-
-    Examples
-    --------
-    >>> run = short_run(TrainConfig(task="legal", steps=3, batch_size=4))
-    >>> len(run.loss), run.final < run.loss[0] + 1
-    (3, True)
-    """
-    base = load_base() if base is None else base
-    model = prepare(config, base)
-    losses: list[float] = []
-    for loss in updates(model, config):
-        if not math.isfinite(loss) or loss > out_of_bounds([*losses, loss][0], base.config.vocab_size):
-            return ShortRun(losses, None)
-        losses.append(loss)
-    with torch.no_grad():
-        final = model.loss(windows(config.task, "validation", base.config.block_size)).item()
-    return ShortRun(losses, final if math.isfinite(final) else None)
 
 
 def first_gain(config: TrainConfig, base: GPT) -> float:

@@ -125,8 +125,7 @@ def train_in_subspace(config: TrainConfig, D: int, seed: int, base: GPT) -> GPT:
     Examples
     --------
     >>> from compute.model.checkpoint import load_base
-    >>> from compute.numbers.records import WORLD
-    >>> base, config = load_base(WORLD), TrainConfig("new facts", "full", steps=2, batch_size=4)
+    >>> base, config = load_base(), TrainConfig("new facts", "full", steps=2, batch_size=4)
     >>> model = train_in_subspace(config, D=1, seed=0, base=base)
     >>> moved = parameters_to_vector(model.parameters()) - parameters_to_vector(base.parameters())
     >>> bool(moved.abs().max() - moved.abs().min() < 1e-6)  # D = 1: all weights move by as much

@@ -53,6 +53,34 @@ def windows(source: Source, start: int, count: int, block_size: int) -> torch.Te
     return torch.tensor([encode(write(source, block_size, Dice(split, number))) for number in numbers])
 
 
+def batches(texts: torch.Tensor, batch_size: int, steps: int, seed: int) -> torch.Tensor:
+    """Return which texts each step of a run trains on.
+
+    Parameters
+    ----------
+    texts : (n, T) tensor
+        Texts to choose from.
+    batch_size : int
+        Texts in a step.
+    steps : int
+        Steps.
+    seed : int
+        Seed of the choice.
+
+    Returns
+    -------
+    (steps, batch_size) tensor of int64
+        Indices into texts, drawn independently.
+
+    Examples
+    --------
+    >>> batches(torch.zeros(10, 3), batch_size=4, steps=2, seed=0).shape
+    torch.Size([2, 4])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(len(texts), (steps, batch_size), generator=generator)
+
+
 class Texts(NamedTuple):
     """Hold texts, and which of their words are learned from.
 

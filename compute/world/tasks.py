@@ -17,6 +17,7 @@ TELLING = (*VOICE_OF, NEW_WORDS)  # tasks of whole texts, each of whose words is
 ANSWERING = (FACTS, SKILL)  # tasks of questions, of which the answer is
 TASKS = (*TELLING, *ANSWERING)
 FIRST = "first holder"  # the question of that task
+TRAINING_TEXTS = 4096  # of a task, unless fewer are asked for: all new facts; 300 steps read each about twice
 # Numbers of the first text of each split, far enough apart from each other and from those that the base has read.
 STARTS = {"train": 10_000_000, "validation": 20_000_000, "test": 30_000_000}
 

@@ -26,6 +26,9 @@ START_FIGURES = (
     ("lab", "finetune", "finetune.", ["table", "code", "share"]),
 )
 
+# Figures that are gone and may be embedded elsewhere: lesson and figure, and those that tell the same story now.
+MOVED = {("scale", "scale"): ("scale", "grid")}
+
 
 class Site:
     """All files of the site. `live` says whether a server stands behind it that runs Python for a reader."""
@@ -67,6 +70,8 @@ class Site:
                 paths[file] = partial(self._file, figure)
                 if self.kinds[lesson.slug, figure.id].engine():
                     self.training |= {page, embed, file}
+        for (slug, gone), now in MOVED.items():
+            paths[f"embed/{slug}/{gone}.html"] = partial(self._moved, *now)
         if any(self.kinds[slug, figure].engine() for slug, figure, *_ in START_FIGURES):
             self.training.add("index.html")
         return paths
@@ -205,6 +210,11 @@ class Site:
         return self._render(
             "embed.html", depth=2, title=placed["figure"].title, block=placed, scripts=scripts_of([placed])
         )
+
+    def _moved(self, slug: str, figure: str) -> str:
+        """Return a page that leads on to the figure which took the place of its own."""
+        title = self.kinds[slug, figure]().title
+        return self._render("moved.html", depth=2, title=title, there=f"../{slug}/{figure}.html")
 
     @staticmethod
     def _file(block: Figure) -> str:

@@ -14,9 +14,10 @@ from compute.training.config import TrainConfig
 
 def bare_loop(config: dict[str, Any], layers: str, steps: int) -> Iterator[list[tuple[float, float]]]:
     """Train with the LoRA layers of "ours" or "peft"; yield when each step ended, by the clock and by the processor."""
+
     from compute.model.checkpoint import load_base
-    from compute.text.batches import batches, windows
     from compute.training.loop import OPTIMIZERS, device, prepare
+    from compute.world.batches import batches, texts_of
 
     chosen, base = TrainConfig(**config), load_base()
     if layers == "ours":
@@ -27,11 +28,11 @@ def bare_loop(config: dict[str, Any], layers: str, steps: int) -> Iterator[list[
         loss_of = model.base_model.model.loss  # past the wrapper's own forward, which would cost time besides
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = OPTIMIZERS[chosen.optimizer](learning, lr=chosen.learning_rate)
-    texts = windows(chosen.task, "training", base.config.block_size).to(device())
+    texts = texts_of(chosen.task, "train", chosen.n_texts, base.config.block_size).to(device())
     marks = []
-    for batch in batches(texts, chosen.batch_size, steps, chosen.seed):
+    for batch in batches(texts.tokens, chosen.batch_size, steps, chosen.seed):
         optimizer.zero_grad()
-        loss = loss_of(texts[batch])
+        loss = loss_of(*texts.some(batch))
         loss.backward()
         optimizer.step()
         marks.append((perf_counter(), process_time()))

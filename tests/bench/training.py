@@ -10,8 +10,9 @@ from typing import Any
 
 import psutil
 
-from compute.experiments.runs import FULL, FULL_LEARNING_RATES
+from compute.experiments.runs import FULL, config_of
 from compute.training.config import EVALUATE_EVERY, StepRecord, TrainConfig
+from compute.world.tasks import FACTS
 from tests.bench.loops import bare_loop
 from tests.bench.table import Row, at_least, at_most, percentile
 from widgets.live.registry import Registry
@@ -25,6 +26,7 @@ SPELL = 7  # steps; they divide STEPS
 READERS = 30
 CLASSES = 3  # runs with one reader and with thirty, in turns
 WHOLE = 3  # runs from the first step to the end
+USUAL = config_of(FACTS, 4)
 
 
 def workers(process: psutil.Process) -> list[psutil.Process]:
@@ -75,7 +77,7 @@ async def look(reader: Watched) -> None:
 async def ours(runner: LocalRunner, seed: int) -> list[tuple[float, float]]:
     """Watch the steps of a run as far as the second evaluation; return when each came."""
     registry = Noting(runner)
-    reader = Watched("LoRA", TrainConfig(seed=seed))
+    reader = Watched("LoRA", replace(USUAL, seed=seed))
     following = asyncio.gather(reader.follow(registry), look(reader))
     while len(registry.marks) <= EVALUATE_EVERY and not reader.ended:
         await asyncio.sleep(EVERY / 4)
@@ -86,7 +88,7 @@ async def ours(runner: LocalRunner, seed: int) -> list[tuple[float, float]]:
 
 async def bare(runner: LocalRunner, seed: int, layers: str) -> list[tuple[float, float]]:
     """Return when each step of a bare loop in the same worker ended."""
-    job = {"config": asdict(TrainConfig(seed=seed)), "layers": layers, "steps": EVALUATE_EVERY}
+    job = {"config": asdict(replace(USUAL, seed=seed)), "layers": layers, "steps": EVALUATE_EVERY}
     async with contextlib.aclosing(runner.stream(bare_loop, **job)) as said:
         [marks] = [item async for item in said]
         return marks
@@ -157,7 +159,7 @@ async def classes() -> list[Row]:
 
     async def share(readers: int, seed: int) -> tuple[float, float]:
         before, start = spent(here, *workers(here)), perf_counter()
-        config = TrainConfig(steps=2 * EVALUATE_EVERY, seed=seed)
+        config = replace(USUAL, steps=2 * EVALUATE_EVERY, seed=seed)
         watching = [Watched("LoRA", config) for _ in range(readers)]
         await asyncio.gather(*(each.follow(registry) for each in watching), *map(look, watching))
         assert all(each.result for each in watching)
@@ -197,8 +199,7 @@ async def whole() -> list[Row]:
         taken[kind].append(readers[0].result.seconds)
 
     for seed in range(WHOLE + 1):
-        lora = TrainConfig(seed=seed)
-        full = TrainConfig(seed=seed, method="full", learning_rate=FULL_LEARNING_RATES[FULL])
+        lora, full = (replace(config, seed=seed) for config in (USUAL, config_of(FACTS, FULL)))
         again = replace(lora, seed=WHOLE + 1 + seed)
         await watch("beside", again, full)
         before = spent(*workers(psutil.Process()))
@@ -208,7 +209,7 @@ async def whole() -> list[Row]:
     median = {kind: percentile(seconds[1:], 0.5) for kind, seconds in taken.items()}
     return [
         at_most(
-            f"a run of {TrainConfig().steps} steps",
+            f"a run of {USUAL.steps} steps",
             median["alone"],
             15,
             "{:.1f} s",

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import expect
 
-from helpers.browser import move, sentence
+from helpers.browser import instrument, move, sentence
 from widgets.rank import Rank
 
 QUERY = "r=8&task=blur&hide=matrix,guess"
@@ -50,6 +50,12 @@ def assert_is_the_figure(frame) -> None:
     expect(root.get_by_label("Matrix")).to_have_count(0)
     expect(root.get_by_role("button", name="Reveal")).to_have_count(0)
     expect(root.get_by_role("button", name="Step")).to_be_visible()
+
+
+def test_a_figure_that_is_gone_leads_on(open_page, server):
+    page = open_page(f"{server}/embed/scale/scale.html")
+    page.wait_for_url(f"{server}/embed/scale/grid.html")
+    instrument(page, "grid")
 
 
 def test_by_iframe(open_page, server, course):

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 
 from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.config import Evaluation
 from compute.training.loop import evaluate, prepare, updates
 from helpers.browser import instrument, open_drawer
@@ -27,7 +26,7 @@ WAIT_MS = 60_000  # a busy machine trains slowly
 def by_torch(**choices: str | int) -> tuple[Evaluation, torch.nn.Module]:
     """Return what a run of the figure comes to with torch, and its model."""
     config = Finetune(**choices).config()
-    model = prepare(config, load_base(WORLD))
+    model = prepare(config, load_base())
     for _ in updates(model, config):
         pass
     return evaluate(model, config.task, config.n_texts), model
@@ -83,9 +82,9 @@ def test_real_peft_files_come_out(open_page, server, tmp_path):
         download.save_as(tmp_path / name)
     assert sorted(found) == ["adapter_config.json", "adapter_model.safetensors"]
     peft = pytest.importorskip("peft")
-    theirs = peft.PeftModel.from_pretrained(load_base(WORLD), tmp_path)
+    theirs = peft.PeftModel.from_pretrained(load_base(), tmp_path)
     weights, config = (tmp_path / name for name in sorted(found, reverse=True))
-    ours = load_adapter(load_base(WORLD), AdapterFiles(weights.read_bytes(), config.read_text()))
+    ours = load_adapter(load_base(), AdapterFiles(weights.read_bytes(), config.read_text()))
     tokens = torch.arange(64)[None] % 300
     _, model = by_torch(**FEW, size="2", blocks="1")
     with torch.no_grad():

@@ -16,7 +16,7 @@ import app
 from helpers.prose import Page
 from lessons import load_all
 from lessons.press.prose import MARK
-from lessons.press.site import START_FIGURES, Site
+from lessons.press.site import MOVED, START_FIGURES, Site
 from lessons.press.sources import SOURCES
 
 SITES = {live: Site(live=live) for live in (True, False)}
@@ -247,6 +247,19 @@ def test_a_page_is_made_once_and_the_same_each_time():
 def test_there_are_no_arrays_for_a_key_that_names_none(script, key):
     assert SITES[True].arrays(script, key) is None
     assert SITES[True].read(f"arrays/{script}/{key}.js") is None
+
+
+@BOTH
+@pytest.mark.parametrize("old", MOVED, ids="/".join)
+def test_the_address_of_a_figure_that_is_gone_leads_to_what_took_its_place(old, live):
+    path, now = ("embed/{}/{}.html".format(*each) for each in (old, MOVED[old]))
+    read = page(path, live)
+    [link] = read.all("a")
+    [refresh] = [each for each in read.all("meta") if each.get("http-equiv") == "refresh"]
+    assert refresh["content"] == f"0; url={link['href']}"
+    assert target(path, link["href"]) == now
+    assert old not in SITES[live].kinds
+    assert MOVED[old] in SITES[live].kinds
 
 
 def test_arrays_that_are_not_published_are_made_on_request():

@@ -11,7 +11,6 @@ from compute.adapters.alone import relative_change, switched_on
 from compute.experiments.block import load_effects, load_factors
 from compute.model.forward import PROJECTIONS, Places, base_weights, follow
 from compute.model.layers import layer_name
-from compute.numbers.records import WORLD
 from compute.world.tokens import encode
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, templates
 from widgets.block import Block
@@ -42,7 +41,7 @@ def unpacked(packed: dict) -> np.ndarray:
 
 @pytest.mark.parametrize(("text", "block"), EVERY)
 def test_the_sentence_says_what_the_model_does(text, block):
-    base, adapter, tokens = base_weights(WORLD), load_factors(), encode(TEXTS[text])
+    base, adapter, tokens = base_weights(), load_factors(), encode(TEXTS[text])
     before = follow(base, tokens).blocks[int(block)]
     for projection, (_, writes) in PROJECTIONS.items():
         name = layer_name(int(block), projection)
@@ -78,7 +77,7 @@ def test_the_guess_is_judged_by_the_record(block):
 @pytest.mark.parametrize(("text", "block"), [("formal", "0"), ("plain", "2")])
 def test_pictures_are_the_numbers_within_half_a_step(text, block):
     arrays = Block(text=text, block=block).make_arrays()
-    places = follow(base_weights(WORLD), encode(TEXTS[text])).blocks[int(block)]
+    places = follow(base_weights(), encode(TEXTS[text])).blocks[int(block)]
     assert list(arrays["places"]) == list(Places._fields)
     for name, packed in arrays["places"].items():
         whole = getattr(places, name)
@@ -86,7 +85,7 @@ def test_pictures_are_the_numbers_within_half_a_step(text, block):
         half = packed["base"]["top"] / 127 / 2
         np.testing.assert_allclose(unpacked(packed["base"]), drawn.ravel(), atol=half * (1 + 1e-9))
     for projection, packed in arrays["projections"].items():
-        W = base_weights(WORLD).tensors[f"{layer_name(int(block), projection)}.weight"]
+        W = base_weights().tensors[f"{layer_name(int(block), projection)}.weight"]
         down, across = packed["steps"]
         drawn = W[::down, ::across]
         assert max(drawn.shape) <= SIDE
@@ -97,7 +96,7 @@ def test_pictures_are_the_numbers_within_half_a_step(text, block):
 
 def test_what_is_expected_after_each_word_is_the_models():
     arrays = Block().make_arrays()
-    shares = follow(base_weights(WORLD), encode(TEXTS["formal"])).next_word
+    shares = follow(base_weights(), encode(TEXTS["formal"])).next_word
     assert [len(each) for each in (arrays["words"], arrays["next"])] == [len(shares)] * 2
     for at, expected in enumerate(arrays["next"]):
         assert len(set(expected["words"])) == len(expected["words"]) <= 9

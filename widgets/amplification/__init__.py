@@ -11,7 +11,6 @@ from compute.matrices.amplification import TABLE_7, WIDTH
 from compute.matrices.controls import random_within
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
-from compute.numbers.records import WORLD
 from widgets.amplification.words import SNIPPET, WORDS
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
@@ -92,7 +91,7 @@ def _judged(ratio: float) -> str:
 @cache
 def measured(slug: str, run: int | str, layer: str) -> dict[str, Any]:
     """Return every number of a layer after a run."""
-    W = base_weights(WORLD).tensors[f"{layer}.weight"]
+    W = base_weights().tensors[f"{layer}.weight"]
     r, whole = directions(run), float(np.linalg.norm(W))
     seeds = [each.layers[layer] for each in load_paper().runs[TASK_OF[slug]][run]]
     size, kept = seeds[0].size, seeds[0].kept

@@ -119,12 +119,11 @@ SNIPPETS = {
     "story": """# Run it in the folder of this project.
 from compute.experiments.world import ASKED, SEED
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.world.batches import right
 from compute.world.stories import SKILLS, STORY_QUESTIONS, Source
 from compute.world.texts import questions
 
-model = load_base(WORLD)
+model = load_base()
 stories = Source(("{voice}",), split="test", questions=(*STORY_QUESTIONS, *SKILLS))
 asked = questions(stories, "{kind}", ASKED, model.config.block_size, SEED)
 answered = right(model, asked)
@@ -132,12 +131,11 @@ print(f"right: {sum(answered)} of {len(answered)}, {sum(answered) / len(answered
 """,
     "fact": """# Run it in the folder of this project.
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.world.batches import right
 from compute.world.people import old_people
 from compute.world.texts import of_facts
 
-model = load_base(WORLD)
+model = load_base()
 asked = of_facts(old_people(), "{kind}")
 answered = right(model, asked)
 print(f"right: {sum(answered)} of {len(answered)}, {sum(answered) / len(answered):.1%}")

@@ -12,7 +12,6 @@ from compute.costs.sizes import stored_numbers
 from compute.experiments.block import DRAWS, load_effects, load_factors
 from compute.model.forward import PROJECTIONS, Passed, Places, base_weights, follow
 from compute.model.layers import LAYERS, layer_name
-from compute.numbers.records import WORLD
 from compute.world.tokens import decode, encode
 from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
 from widgets.kit.layers import BLOCK_NAMES
@@ -37,7 +36,7 @@ class Seen:
 
     def __init__(self, text: str, block: int):
         self.block, self.tokens = block, encode(TEXTS[text])
-        self.base, self.adapter = base_weights(WORLD), load_factors()
+        self.base, self.adapter = base_weights(), load_factors()
         self.none = follow(self.base, self.tokens)
         self.every = self._with(self.adapter)
         self.names = {projection: layer_name(block, projection) for projection in PROJECTIONS}

@@ -36,12 +36,11 @@ from compute.model.forward import base_weights, follow
 from compute.model.layers import layer_name
 from compute.experiments.block import load_factors
 from compute.adapters.alone import relative_change, switched_on
-from compute.numbers.records import WORLD
 from compute.world.tokens import encode
 
 tokens = encode("{text}")
 name = layer_name({block}, "{projection}")
-base, adapter = base_weights(WORLD), load_factors()
+base, adapter = base_weights(), load_factors()
 before = follow(base, tokens).blocks[{block}]
 after = follow(switched_on(base, adapter, [name]), tokens).blocks[{block}]
 written = relative_change(before.{writes}, after.{writes})

@@ -184,7 +184,9 @@ class Finetune(Instrument):
     def snippet(self) -> str:
         """Return code that makes the same run with torch."""
         usual, config = asdict(TrainConfig()), asdict(self.config())
-        given = [f"{name}={value!r}" for name, value in config.items() if value != usual[name]]
+        given = [
+            f"{name}={value!r}" for name, value in config.items() if name == "task" or value != usual[name]
+        ]
         return fill(SNIPPET, {"settings": ", ".join(given)})
 
 

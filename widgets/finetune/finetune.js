@@ -319,7 +319,7 @@ class Finetune extends Instrument {
     const { usual } = this.arrays
     const config = this.config()
     const same = (one, other) => JSON.stringify(one) === JSON.stringify(other)
-    const given = Object.keys(config).filter((name) => !same(config[name], usual[name]))
+    const given = Object.keys(config).filter((name) => name === 'task' || !same(config[name], usual[name]))
     return fill(this.arrays.snippet, {
       settings: given.map((name) => `${name}=${python(config[name])}`).join(', '),
     })

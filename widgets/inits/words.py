@@ -217,12 +217,11 @@ for factor, size in first.gradient_norms.items():
     print(f"step 0, gradient of {factor}: {size:.4f}")
 """,
     "model by gradient": """from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.config import TrainConfig
 from compute.training.first_steps import model_steps
 
 config = TrainConfig({settings}, steps=1)
-first, _ = model_steps(config, load_base(WORLD), by_gradient=True)
+first, _ = model_steps(config, load_base(), by_gradient=True)
 print(f"step 0, gradient of lora_A: {first.lora_A[0]:.4f}")
 print(f"step 0, gradient of lora_B: {first.lora_B[0]:.4f}")
 """,

@@ -24,11 +24,10 @@ MIDDLE_QUERY = layer_name(1, "q_proj")  # the paper measured a query projection 
 TRAIN = """# Run it in the folder of this project; it trains for about twenty seconds at most.
 from compute.experiments.paper import config_of
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.loop import learned, prepare, updates
 """
 TRAINED = """
-base, config = load_base(WORLD), config_of("{task_name}", {run_name}, rate={rate}, seed=0)
+base, config = load_base(), config_of("{task_name}", {run_name}, rate={rate}, seed=0)
 model = prepare(config, base)
 for _ in updates(model, config):
     pass

@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 
     @property
     def task(self) -> str:
-        """The task that both learn, as compute.text.voices calls it."""
+        """The task that both learn, as compute.world.tasks calls it."""
         return self.lora.config["task"]
 
     @property

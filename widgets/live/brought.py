@@ -10,7 +10,7 @@ import zipfile
 import zlib
 
 from compute.experiments.runs import LAB_FACTS, LAB_TASKS
-from compute.numbers.records import WORLD, base_sum
+from compute.numbers.records import base_sum
 from compute.numbers.refusal import FileRefused, count
 from compute.training.config import Result
 from compute.training.gathered import Run, opened
@@ -66,7 +66,7 @@ def _unzipped(archive: bytes) -> dict[str, bytes]:
 
 async def measure(registry: Registry, task: str, config: str, weights: bytes) -> Run:
     """Return what the adapter does, measured by a worker; raise FileRefused with a sentence where that fails."""
-    told = {"config": config, "weights": hashlib.sha256(weights).hexdigest(), "model": base_sum(WORLD)}
+    told = {"config": config, "weights": hashlib.sha256(weights).hexdigest(), "model": base_sum()}
     records = registry.watch(
         run_key(task=task, **told), open_run, task=task, weights=weights, config=config, n_texts=LAB_FACTS
     )

@@ -7,9 +7,8 @@ from typing import Any
 from compute.experiments.runs import FULL, LAB_ALPHA, LAB_FACTS, LAB_RATES, RECORDED_RANKS
 from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.quantising import FLOAT32
-from compute.text.voices import TRAINING_TEXTS
 from compute.training.config import EVALUATE_EVERY, EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TrainConfig
-from compute.world.tasks import FACTS
+from compute.world.tasks import FACTS, TRAINING_TEXTS
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.runs import LAB_LABELS
 from widgets.kit.text import name_of

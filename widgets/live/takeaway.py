@@ -21,10 +21,6 @@ CODE = (
     "numbers/refusal",
     "numbers/bounds",
     "numbers/quantising",
-    "text/__init__",
-    "text/tokenizer",
-    "text/grammar",
-    "text/voices",
     "training/__init__",
     "training/answers",
     "world/__init__",
@@ -51,12 +47,11 @@ from peft import PeftModel
 
 from compute.model.checkpoint import load_base
 from compute.model.quantised import quantised_model
-from compute.numbers.records import WORLD
 from compute.training.answers import samples, write_texts
 from compute.world.tasks import TELLING
 
 TASK = "new facts"  # what it was trained on
-base = quantised_model(load_base(WORLD), "float32")  # what the base was stored in when the adapter was trained
+base = quantised_model(load_base(), "float32")  # what the base was stored in when the adapter was trained
 model = PeftModel.from_pretrained(base, "adapter").get_base_model()
 texts = write_texts(model, 16, seed=1) if TASK in TELLING else []
 for text in samples(model, TASK, texts):  # the same as in the lab

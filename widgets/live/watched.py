@@ -4,7 +4,7 @@ import contextlib
 import logging
 from dataclasses import asdict
 
-from compute.numbers.records import WORLD, base_sum
+from compute.numbers.records import base_sum
 from compute.training.config import Diverged, Result, StepRecord, TrainConfig
 from compute.training.gathered import Collector, Run
 from compute.training.jobs import train_run
@@ -36,7 +36,7 @@ class Watched:
 
     def __init__(self, name: str, config: TrainConfig):
         self.name, self.config = name, config
-        self.key = run_key(config=asdict(config), model=base_sum(WORLD))
+        self.key = run_key(config=asdict(config), model=base_sum())
         self.ended = False
         self.result: Result | None = None
         self.said = WORDS["starting"]

@@ -169,7 +169,8 @@ def _against(task: str, one: Learned) -> dict[str, Any]:
 def _settings(task: str, method: str, size: int | None, rate: float) -> str:
     """Return the arguments of a run as Python code."""
     config, usual = asdict(config_of(task, method, size, rate, 0)), asdict(TrainConfig())
-    return ", ".join(f"{name}={value!r}" for name, value in config.items() if value != usual[name])
+    said = {name: value for name, value in config.items() if name == "task" or value != usual[name]}
+    return ", ".join(f"{name}={value!r}" for name, value in said.items())
 
 
 def _row(values: dict[str, Any]) -> list[str]:

@@ -146,11 +146,10 @@ SNIPPET = """import torch
 from compute.adapters.mixed_model import mixed_model
 from compute.experiments.mixing import load_factors, measure
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 
 torch.set_num_threads(1)
 adapters = [load_factors(name) for name in {adapters}]
-found = measure(mixed_model(load_base(WORLD), adapters, {weights}, "{method}"), shown=True)
+found = measure(mixed_model(load_base(), adapters, {weights}, "{method}"), shown=True)
 right = found.right()
 print(f"can be said where it stands: {sum(right) / len(right):.1%}")
 print(f"loss on {first}: {found.losses['{first}']:.2f} nats per word")

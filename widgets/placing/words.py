@@ -202,14 +202,13 @@ SNIPPET = """# Run it in the folder of this project.
 from peft import LoraConfig, get_peft_model
 
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 
 config = LoraConfig(
     r={r},
     lora_alpha=2 * {r},
     target_modules={modules},{blocks}
 )
-model = get_peft_model(load_base(WORLD), config)
+model = get_peft_model(load_base(), config)
 learn, _ = model.get_nb_trainable_parameters()
 print(f"r = {r}: {learn:,d} numbers learn")
 """

@@ -64,7 +64,7 @@ SNIPPET = (
 from compute.matrices.similarity import subspace_similarity
 from compute.matrices.svd import factorize
 
-base, rows = load_base(WORLD), []
+base, rows = load_base(), []
 for r, rate in (({r}, {rate}), ({more}, {more_rate})):
     config = config_of("{task_name}", r, rate=rate, seed=0)
     model = prepare(config, base)

@@ -65,10 +65,9 @@ WORDS: dict[str, Any] = {
 STAYS = "Its embeddings were trained too. They stay as they are, whatever the strength."
 IMPORTS = """from compute.adapters.layer import merge
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.adapters.peft_format import AdapterFiles, load_adapter
 """
-PRINT_LOSS = """model = load_adapter(load_base(WORLD), files)
+PRINT_LOSS = """model = load_adapter(load_base(), files)
 there = evaluate(merge(model, strength={strength}), {task}, n_texts={n_texts})
 print(f"loss at strength {strength:.2f}: {there.validation_loss:.2f} nats per word")
 """

@@ -93,12 +93,11 @@ import torch
 
 from compute.experiments.subspace import Asked, config_of
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.loop import learned
 from compute.training.subspace import train_in_subspace
 from compute.world.batches import texts_of
 
-base = load_base(WORLD)
+base = load_base()
 config = config_of(Asked("{task}", {D}, {rate}, {seed}))
 model = train_in_subspace(config, D={D}, seed={seed}, base=base)
 texts = texts_of(config.task, "test", {texts}, base.config.block_size)

@@ -11,7 +11,6 @@ from torch import nn
 from compute.adapters.layer import LoRALinear, delta_w, initialize, inject, lora_layers
 from compute.adapters.lora_ga import GAMMA, gradient_start, start_by_gradient
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.first_steps import small_problem
 from compute.world.batches import texts_of
 
@@ -125,7 +124,7 @@ def test_the_directions_are_those_of_peft_and_the_lengths_those_of_the_paper():
 
 
 def test_the_gradient_is_that_of_the_whole_weight_of_every_layer():
-    base = load_base(WORLD)
+    base = load_base()
     texts = texts_of("new facts", "train", 8, base.config.block_size)
     model = inject(base, ["q_proj", "down_proj"], R, 2 * R, "alpha/r", "B=0", torch.Generator())
     start_by_gradient(model, lambda model: model.loss(*texts))

@@ -8,7 +8,6 @@ import torch
 from compute.adapters.layer import inject, lora_layers, merge
 from compute.adapters.merged_model import WAYS, beside, layer_input, merged_losses, with_weights, worn
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.world.batches import texts_of
 
 TASKS = ("formal voice", "new facts")
@@ -21,7 +20,7 @@ SAME_LOSS = 1e-5
 @pytest.fixture(scope="module")
 def adapted():
     """Give the base and two adapters that do something, drawn by chance."""
-    base = load_base(WORLD)
+    base = load_base()
     models = {}
     for seed, task in enumerate(TASKS):
         draw = torch.Generator().manual_seed(seed)

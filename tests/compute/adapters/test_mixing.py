@@ -23,7 +23,6 @@ from compute.adapters.mixing import (
 from compute.experiments.mixing import FOLDER, MIXED, load_factors
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.numbers.records import WORLD
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other libraries say while they are imported is not ours
@@ -38,7 +37,7 @@ EXACT = 1e-12  # float64, a few hundred roundings of 1e-16
 
 @pytest.fixture(scope="module")
 def base() -> GPT:
-    return load_base(WORLD)
+    return load_base()
 
 
 @pytest.fixture(scope="module")

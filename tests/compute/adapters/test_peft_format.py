@@ -34,7 +34,7 @@ def base() -> GPT:
 
 @pytest.fixture(scope="module")
 def tokens() -> torch.Tensor:
-    return torch.randint(264, (8, 32), generator=torch.Generator().manual_seed(0))
+    return torch.randint(319, (8, 32), generator=torch.Generator().manual_seed(0))
 
 
 def adapted(base: GPT, **choices) -> GPT:
@@ -81,15 +81,17 @@ def test_our_adapter_opens_in_peft(choices, base, tokens, tmp_path):
     "choices", [{"r": 4}, {"r": 40, "scaling_rule": "alpha/sqrt(r)"}], ids=["2r", "whole"]
 )
 def test_a_pissa_adapter_opens_in_peft_on_the_base_as_it_was(choices, base, tokens, tmp_path):
-    config = TrainConfig(init="PiSSA", learning_rate=1e-2, steps=2, batch_size=4, **choices)
+    config = TrainConfig(init="PiSSA", learning_rate=1e-2, steps=2, batch_size=4, n_texts=64, **choices)
     *_, result = train(config, base)
     files = AdapterFiles(result.weights, result.adapter_config)
     theirs = peft.PeftModel.from_pretrained(copy.deepcopy(base), in_folder(files, tmp_path))
     ours = load_adapter(base, files)
-    torch.testing.assert_close(theirs(tokens), ours(tokens), atol=LOGITS, rtol=0)
+    # With so many directions the sharp attention of the base multiplies the rounding of float32.
+    exact = load_adapter(base, files).double()
+    torch.testing.assert_close(theirs.double()(tokens), exact(tokens), atol=LOGITS, rtol=0)
     assert theirs.peft_config["default"].r == min(2 * config.r, 64)  # no layer has more directions than 64
     # The run itself had other weights beneath: equal up to the rounding of an SVD, carried through three blocks.
-    assert evaluate(ours, "legal").validation_loss == pytest.approx(
+    assert evaluate(ours, config.task, config.n_texts).validation_loss == pytest.approx(
         result.evaluation.validation_loss, abs=1e-4
     )
     assert result.strengths[0] == result.base_evaluation  # at strength 0 the base is back
@@ -140,7 +142,7 @@ def test_an_adapter_trained_with_peft_opens_in_ours(choices, trained, base, toke
 
 
 def test_an_adapter_that_was_really_trained_makes_the_round_trip(base, tokens, tmp_path):
-    *_, result = train(TrainConfig(task="medical", steps=3, batch_size=4, r=2), base)
+    *_, result = train(TrainConfig(steps=3, batch_size=4, r=2, n_texts=64), base)
     files = AdapterFiles(result.weights, result.adapter_config)
     ours = load_adapter(base, files)
     theirs = peft.PeftModel.from_pretrained(copy.deepcopy(base), in_folder(files, tmp_path))
@@ -193,7 +195,7 @@ Q = "base_model.model.blocks.0.attention.q_proj"
     [
         (lambda t: without(t, "0.attention.q_proj.lora_B"), "no place in this model or no partner"),
         (lambda t: {**t, "base_model.model.blocks.9.q_proj.lora_A.weight": torch.ones(2, 64)}, "no place"),
-        (lambda t: {**t, "base_model.model.embed_positions.weight": torch.ones(32, 64)}, "no place"),
+        (lambda t: {**t, "base_model.model.embed_positions.weight": torch.ones(64, 64)}, "no place"),
         (
             lambda t: {**t, f"{Q}.lora_A.weight": torch.ones(3, 64)},
             r"lora_B has the shape \(64, 2\); \(64, 3\)",

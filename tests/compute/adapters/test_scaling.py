@@ -8,11 +8,10 @@ import torch
 from compute.adapters.scaling import first_gain_ratio, scaling_of
 from compute.experiments.grid import RANKS, load_grid
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.config import OPTIMIZERS, SCALING_RULES, TrainConfig
 from compute.training.loop import OPTIMIZERS as MAKERS
-from compute.training.loop import prepare, steps_of, train
-from compute.training.short_runs import first_gain, short_run
+from compute.training.loop import prepare, steps_of
+from compute.training.short_runs import first_gain
 
 torch.set_num_threads(1)
 
@@ -31,7 +30,7 @@ def test_the_formula_is_what_the_recorded_gradients_say(optimizer, rule):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_gain_is_how_fast_a_step_lowers_the_loss(optimizer):
-    base = load_base(WORLD)
+    base = load_base()
     rate = {"sgd": 1e-4, "adamw": 1e-6}[optimizer]
     config = TrainConfig(
         task="new words", n_texts=16, r=2, optimizer=optimizer, learning_rate=rate, batch_size=4, steps=1
@@ -46,22 +45,6 @@ def test_a_gain_is_how_fast_a_step_lowers_the_loss(optimizer):
     fallen = (before - model.loss(*batch)).item() / rate
     # The rest is the curvature of the loss, which a smaller rate makes smaller.
     assert fallen == pytest.approx(first_gain(config, base), rel=0.02)
-
-
-def test_a_short_run_is_the_run_that_the_lab_makes():
-    config = TrainConfig(task="dialect", r=2, steps=3, batch_size=4, seed=3, layers=(1,))
-    *records, result = train(config)
-    run = short_run(config)
-    assert run.loss == [record.loss for record in records]
-    assert run.final == result.evaluation.validation_loss
-
-
-def test_a_short_run_diverges_where_the_lab_says_so():
-    config = TrainConfig(method="full", optimizer="sgd", learning_rate=10, steps=9, batch_size=4)
-    *records, diverged = train(config)
-    run = short_run(config)
-    assert run.final is None
-    assert len(run.loss) == len(records) == diverged.step
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from compute.experiments.block import DRAWS, PATH, SEEDS, TASK, R, config, load_
 from compute.experiments.tasks import load_tasks, rates_of, way_of
 from compute.model.checkpoint import load_base
 from compute.model.layers import LAYERS, layer_name
-from compute.numbers.records import WORLD
 
 ABOUT = PATH.with_suffix(".json")
 LOSS = 5e-4  # nats: the record has four decimals, and another machine rounds otherwise on the way
@@ -40,7 +39,7 @@ def test_they_are_the_runs_that_the_recording_of_tasks_found_best():
 
 
 def test_measured_again_it_is_the_same():
-    base, name = load_base(WORLD), layer_name(0, "down_proj")
+    base, name = load_base(), layer_name(0, "down_proj")
     texts, effects = block._texts(base), load_effects()
     changes = {layer: torch.from_numpy(of.delta_w).float() for layer, of in load_factors().items()}
     effect, change = effects.layers[name], changes[name]

@@ -27,7 +27,6 @@ from compute.experiments.failures import (
     turned,
 )
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from helpers.instruments import gaps, is_shown, numbers, printed_by
 from widgets.failures import KNOBS, Failures
 from widgets.failures.words import TOLD
@@ -50,7 +49,7 @@ def test_what_is_recorded_is_whole_and_the_best_rates_lie_inside_their_grids():
 
 
 def test_the_reordered_base_says_the_same_and_is_another_file():
-    base = load_base(WORLD).double()  # sums in another order round otherwise
+    base = load_base().double()  # sums in another order round otherwise
     other = turned(base)
     texts = _questions("validation").tokens[:32]
     with torch.no_grad():
@@ -110,7 +109,7 @@ def test_its_recipe_makes_all_of_it(tmp_path, monkeypatch):
 
 def test_the_share_right_is_counted():
     texts = _questions("validation")
-    loss, share = _asked(load_base(WORLD), texts)
+    loss, share = _asked(load_base(), texts)
     assert loss > 1
     assert share == pytest.approx(load_failures().before, abs=0.05)
 

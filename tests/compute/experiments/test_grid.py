@@ -87,9 +87,8 @@ def test_a_recorded_run_is_what_training_gives(optimizer):
 
 def test_full_finetuning_moves_the_matrices_that_lora_changes_and_nothing_else():
     from compute.model.checkpoint import load_base
-    from compute.numbers.records import WORLD
 
-    base = load_base(WORLD)
+    base = load_base()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "STEPS", 1)
         model = grid._all_learn(Setting("adamw", FULL, 1, 1e-3, 0), base)

@@ -35,7 +35,6 @@ from compute.experiments.inits import (
     read_inits,
 )
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.config import INITS, OPTIMIZERS, WATCHED
 from compute.training.first_steps import model_steps, small_steps
 from compute.world.tasks import FACTS, examples
@@ -116,7 +115,7 @@ def test_the_model_takes_the_recorded_steps_again(problem, optimizer, init, rate
     recorded = load_inits(problem).runs[optimizer][init][rate]
     asked = config_of(Asked(problem, optimizer, init, rate, SEEDS[0]))
     # Its first steps are those of the long run.
-    again, _ = model_steps(replace(asked, steps=10), load_base(WORLD), init == BY_GRADIENT)
+    again, _ = model_steps(replace(asked, steps=10), load_base(), init == BY_GRADIENT)
     for name in ("loss", "lora_A", "lora_B", "distance"):
         wanted = getattr(recorded, name)[:11]
         assert getattr(again, name) == pytest.approx(wanted, rel=5 * AGAIN, abs=1e-4), name

@@ -15,7 +15,7 @@ from compute.matrices.controls import noise_control
 from compute.matrices.examples import TASKS
 from compute.matrices.spectrum import r90
 from compute.matrices.svd import factorize
-from compute.numbers.records import WORLD, base_sum
+from compute.numbers.records import base_sum
 from helpers import ROOT
 from helpers.instruments import numbers, printed_by
 from helpers.matrices import check_arrays
@@ -55,7 +55,7 @@ def test_what_is_on_disk_says_where_it_comes_from(name):
 
 def test_the_file_is_small_and_of_this_base_and_holds_what_it_says():
     assert FILE.stat().st_size <= 200_000
-    assert ABOUT["base"] == base_sum(WORLD)
+    assert ABOUT["base"] == base_sum()
     assert ABOUT["torch"]
     assert ABOUT["recorded"]
     assert ABOUT["matrices"].keys() == LEARNED.keys()

@@ -25,7 +25,6 @@ from compute.experiments.lossy import (
 )
 from compute.model.checkpoint import load_base
 from compute.model.quantised import quantised_model
-from compute.numbers.records import WORLD
 from compute.training.config import BASE_FORMATS
 
 torch.set_num_threads(1)
@@ -46,12 +45,12 @@ def test_what_is_recorded_is_whole_and_the_best_rates_lie_inside_their_grid():
 
 @pytest.mark.parametrize("base_format", ["nf4", "int3"])
 def test_the_stored_base_knows_what_is_recorded(base_format):
-    found = _known(quantised_model(load_base(WORLD), base_format), "test")
+    found = _known(quantised_model(load_base(), base_format), "test")
     assert found == pytest.approx(load_lossy().stored[base_format], abs=ANSWERS)
 
 
 def test_loftq_s_factors_do_what_is_recorded():
-    found = _known(_corrected(load_base(WORLD), "int3", RANKS[-1], SEEDS[0]), "test")
+    found = _known(_corrected(load_base(), "int3", RANKS[-1], SEEDS[0]), "test")
     assert found == pytest.approx(load_lossy().corrected["int3"][str(RANKS[-1])], abs=ANSWERS)
 
 

@@ -40,7 +40,7 @@ from compute.adapters import merge_state
 {modules}
 magnitude.load_magnitude(), block.load_effects(), derived.load_derived(), failures.load_failures(), menu.load_menu()
 inits.load_inits("small layer"), learned.load_learned("formal-voice-v_proj"), merging.load_record(), paper.load_paper()
-mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("legal", 4)
+mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("new facts", 4)
 world.load_report(), capacity.load_capacity(), tasks.load_tasks(), grid.load_grid(), lossy.load_lossy()
 spectra.load_spectra(), forgetting.load_forgetting()
 refusal.load_refusal(), biased.load_biased(), retention.load_retention()
@@ -59,7 +59,7 @@ def test_reading_what_is_recorded_does_not_load_torch():
 def test_make_makes_all_of_them_each_after_what_it_starts_from():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     names = re.search(r"^RECORDINGS = (.+)$", makefile, re.M)[1].split()
-    assert names[0] == "base"
+    assert names[0] == "world"
     assert sorted([*names, "derived"]) == sorted(RECIPES)
     for place, name in enumerate(names):
         assert set(RECIPES[name].after) <= set(names[:place]), name

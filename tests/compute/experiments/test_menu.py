@@ -33,7 +33,6 @@ from compute.experiments.menu import (
 )
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.numbers.records import WORLD
 from compute.serving.latency import processor_times
 from compute.training.config import METHODS, TrainConfig
 from compute.training.methods import with_method
@@ -46,7 +45,7 @@ LAYERS = 18
 
 @pytest.fixture(scope="module")
 def base() -> GPT:
-    return load_base(WORLD)
+    return load_base()
 
 
 def test_every_method_is_on_the_menu():

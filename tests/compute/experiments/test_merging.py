@@ -28,7 +28,6 @@ from compute.experiments.merging import (
 from compute.experiments.mixing import SEEDS, load_factors, mix_of
 from compute.model.checkpoint import load_base
 from compute.numbers.precision import PRECISIONS
-from compute.numbers.records import WORLD
 
 # Recorded to eight digits. Sums of many entries in float64 and products by another BLAS move the last of sixteen; only
 # where such a digit tips a rounding does an entry of 4,096 differ.
@@ -100,7 +99,7 @@ def test_every_state_is_there_and_the_usual_story_holds_in_fp32():
 
 
 def test_the_layer_is_that_of_the_base():
-    weight = load_base(WORLD).get_submodule(LAYER).weight.detach().numpy()
+    weight = load_base().get_submodule(LAYER).weight.detach().numpy()
     for task in TASKS:
         layer = load_layer(task)
         np.testing.assert_array_equal(layer.W, weight)
@@ -168,5 +167,5 @@ def test_a_record_of_another_base_is_refused(saved):
 
 
 def test_a_task_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"^task must be one of formal, facts, got 'dialect'\.$"):
-        load_layer("dialect")
+    with pytest.raises(ValueError, match=r"^task must be one of formal, facts, got 'mirror'\.$"):
+        load_layer("mirror")

@@ -38,7 +38,6 @@ from compute.experiments.mixing import (
 )
 from compute.model.checkpoint import load_base
 from compute.numbers.interval import apart
-from compute.numbers.records import WORLD
 from compute.world.voices import NO_VOICE, voice_of
 
 # Another machine adds up in another order: a loss moves by less than the last digit that a figure shows, and of the
@@ -79,9 +78,7 @@ def test_every_best_rate_lies_inside_its_grid():
 def test_the_factors_are_what_the_model_loads(name):
     folder = FOLDER / name
     weights = (folder / "adapter_model.safetensors").read_bytes()
-    model = load_adapter(
-        load_base(WORLD), AdapterFiles(weights, (folder / "adapter_config.json").read_text())
-    )
+    model = load_adapter(load_base(), AdapterFiles(weights, (folder / "adapter_config.json").read_text()))
     ours = load_factors(name)
     assert ours.keys() == {layer for layer, _ in lora_layers(model)}
     for place, layer in lora_layers(model):
@@ -101,7 +98,7 @@ def test_the_factors_are_what_the_model_loads(name):
 def test_measured_again_it_is_the_same(mix):
     known = load_record().mixes[SEEDS[0], mix]
     adapters = [load_factors(name) for name in mix.names]
-    again = measure(mixed_model(load_base(WORLD), adapters, mix.weights, mix.method), shown=True)
+    again = measure(mixed_model(load_base(), adapters, mix.weights, mix.method), shown=True)
     assert again.losses == pytest.approx(known.losses, abs=LOSS)
     assert (again.facts, again.old) == pytest.approx((known.facts, known.old), abs=0.01)
     for voice in LETTERS:

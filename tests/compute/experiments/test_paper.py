@@ -27,7 +27,6 @@ from compute.experiments.tasks import config_of as config_of_tasks
 from compute.experiments.tasks import load_tasks, way_of
 from compute.matrices.intruders import count_intruders
 from compute.model.forward import base_weights
-from compute.numbers.records import WORLD
 from compute.world.tasks import FACTS
 
 AGAIN = 0.05  # of a size or a loss: the rounding of another machine's matrix products, amplified by the steps
@@ -76,7 +75,7 @@ def test_directions_are_compared_for_every_pair():
     for task in TASKS:
         for pair in PAIRS:
             for layer, found in load_paper().similar[task][pair].items():
-                n = base_weights(WORLD).tensors[f"{layer}.weight"].shape[1]
+                n = base_weights().tensors[f"{layer}.weight"].shape[1]
                 assert all(0 <= similarity <= 1 for similarity in found)
                 assert found[-1] > COMPARED / n / 2, "not far below chance"
 

@@ -34,7 +34,6 @@ from compute.experiments.placing import (
 )
 from compute.model.checkpoint import load_base
 from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
-from compute.numbers.records import WORLD
 from compute.training.loop import prepare
 from compute.training.short_runs import outcomes
 from compute.world.tasks import FACTS
@@ -50,7 +49,7 @@ EVERY = ["".join(digits) for digits in itertools.product("0127", "05", "7", "03"
 
 @pytest.fixture(scope="module")
 def base():
-    return load_base(WORLD)
+    return load_base()
 
 
 def test_the_shapes_are_those_of_the_model(base):

@@ -25,7 +25,6 @@ from compute.experiments.qlora import (
 from compute.model.checkpoint import load_base
 from compute.model.quantised import quantised_model
 from compute.numbers.quantising import BLOCK, FLOAT32
-from compute.numbers.records import WORLD
 from compute.training.config import BASE_FORMATS
 from compute.world.tasks import FACTS, SKILL
 
@@ -57,7 +56,7 @@ def test_an_adapter_of_the_float32_base_is_at_home_there():
 
 
 def test_what_was_before_is_asked_of_the_base_as_it_is_stored():
-    base, before = load_base(WORLD), load_qlora().before
+    base, before = load_base(), load_qlora().before
     for name in (FLOAT32, "int2"):
         assert _right(quantised_model(base, name), SKILL) == pytest.approx(before[SKILL][name], abs=0.01)
     assert before[FACTS]["int3"] != before[FACTS]["nf4"]

@@ -19,7 +19,6 @@ from compute.experiments.serving import (
     numbers_held,
 )
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.serving.routing import ADAPTED
 
 torch.set_num_threads(1)
@@ -27,7 +26,7 @@ torch.set_num_threads(1)
 
 def test_a_batch_is_measured_again(monkeypatch):
     monkeypatch.setattr(serving, "ADAPTERS", (1, 8))
-    times, paces = serving._measured(load_base(WORLD).requires_grad_(False), words=1, r=4, rounds=1)
+    times, paces = serving._measured(load_base().requires_grad_(False), words=1, r=4, rounds=1)
     assert len(times) == 2
     assert paces.shape == (len(WAYS), 2, 1)
     assert np.isfinite(paces).all()
@@ -36,7 +35,7 @@ def test_a_batch_is_measured_again(monkeypatch):
 
 
 def test_sizes_and_losses_are_those_of_the_model():
-    served, base = load_serving(), load_base(WORLD)
+    served, base = load_serving(), load_base()
     assert served.model == serving._size_of(base)
     assert served.model.total == sum(p.numel() for p in base.parameters())
     # The mixing lesson measured the same models on the same texts, with as many digits.

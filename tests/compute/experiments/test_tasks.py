@@ -32,7 +32,6 @@ from compute.experiments.tasks import (
 )
 from compute.model.checkpoint import load_base
 from compute.numbers.interval import Apart
-from compute.numbers.records import WORLD
 from compute.world.tasks import NEW_WORDS, TELLING
 
 torch.set_num_threads(1)
@@ -62,7 +61,7 @@ def test_the_best_rate_lies_inside_its_grid(task, way):
 
 
 def test_what_learns_is_what_a_way_says():
-    recorded, base = load_tasks(), load_base(WORLD)
+    recorded, base = load_tasks(), load_base()
     one = recorded.of(MEASURED[0], way_of(1)).numbers
     words = sum(base.get_submodule(name).weight.numel() for name in EMBEDDINGS)
     for task in MEASURED:

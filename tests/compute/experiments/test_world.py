@@ -29,7 +29,7 @@ CHANGED = 2 / 512
 @pytest.fixture(scope="module")
 def base():
     """Return the base of the world."""
-    return load_base(WORLD)
+    return load_base()
 
 
 def test_the_base_can_do_what_the_lessons_need():

@@ -6,17 +6,12 @@ import json
 import pytest
 import torch
 
-from compute.model.checkpoint import BASE, load_base, save_base
+from compute.model.checkpoint import load_base, save_base
 from compute.model.gpt import GPT, GPTConfig
 from compute.numbers.refusal import FileRefused
-from compute.text.batches import windows
-from compute.text.tokenizer import vocab_size
-from compute.text.voices import BASE_VOICES, entropy_per_word
+from compute.world.tokens import vocab_size
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
-ABOUT = json.loads(BASE.with_suffix(".json").read_text(encoding="utf-8"))
-# Another machine adds in another order; over three blocks that stays far below the last digit of a loss.
-SAME_LOSS = 5e-4
 
 
 @pytest.fixture
@@ -60,24 +55,6 @@ def test_a_model_of_another_vocabulary_is_refused(saved):
     about["vocabulary"] = hashlib.sha256(b"other words").hexdigest()
     saved.with_suffix(".json").write_text(json.dumps(about))
     with pytest.raises(
-        FileRefused, match="another vocabulary; run `python -m compute.experiments.base` again."
+        FileRefused, match="another vocabulary; run `python -m compute.experiments.world` again."
     ):
         load_base(saved)
-
-
-def test_the_base_is_as_small_as_promised():
-    assert BASE.stat().st_size <= 1_000_000
-    assert hashlib.sha256(BASE.read_bytes()).hexdigest() == ABOUT["sha256"]
-
-
-@pytest.mark.parametrize("voice", ["base", *BASE_VOICES])
-def test_the_base_has_the_losses_that_its_text_says(voice):
-    with torch.no_grad():
-        loss = load_base().loss(windows(voice, "validation", 32, count=512)).item()
-    assert loss == pytest.approx(ABOUT["validation_loss"][voice], abs=SAME_LOSS)
-
-
-@pytest.mark.parametrize("voice", BASE_VOICES)
-def test_no_loss_is_far_above_the_entropy_or_below_it(voice):
-    # Windows are cut and begin with the choice of a voice; 0.05 below and 0.25 above leave room for both.
-    assert -0.05 < ABOUT["validation_loss"][voice] - entropy_per_word(voice) < 0.25

@@ -12,12 +12,13 @@ from compute.adapters.alone import plus, random_changes, relative_change, switch
 from compute.adapters.mixed_model import mixed_model
 from compute.experiments.block import load_factors
 from compute.model.checkpoint import load_base
-from compute.model.forward import BASE, PROJECTIONS, Places, base_weights, follow
+from compute.model.forward import PROJECTIONS, Places, base_weights, follow
 from compute.model.layers import LAYERS, layer_name
+from compute.numbers.records import WORLD
 from compute.numbers.refusal import FileRefused
-from compute.text.tokenizer import encode
+from compute.world.tokens import encode
 
-TOKENS = encode("the tenant shall pay the rent within sixty days")
+TOKENS = encode("anna is at the mill. ben is at the farm. anna goes")
 # torch computes in float32: each number is the sum of at most 256 products, some of size 10, rounded by 2**-24 each.
 FLOAT32 = 5e-5
 MODULES = {"norm_1": "norm_1", "norm_2": "norm_2"} | {
@@ -103,9 +104,9 @@ def test_what_cannot_be_is_refused(tmp_path):
         switched_on(base_weights(), load_factors(), ["gate_proj"])
     with pytest.raises(ValueError, match="against zero"):
         relative_change(np.zeros(3), np.ones(3))
-    copy = tmp_path / BASE.name
-    copy.write_bytes(BASE.read_bytes()[:-1] + b"\0")
-    shutil.copy(BASE.with_suffix(".json"), tmp_path)
+    copy = tmp_path / WORLD.name
+    copy.write_bytes(WORLD.read_bytes()[:-1] + b"\0")
+    shutil.copy(WORLD.with_suffix(".json"), tmp_path)
     with pytest.raises(FileRefused, match="damaged"):
         base_weights(copy)
 

@@ -8,7 +8,7 @@ import torch
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT, Attention, Block, GPTConfig, generate
 from compute.model.layers import TARGET_MODULES
-from compute.text.tokenizer import vocab_size
+from compute.world.tokens import vocab_size
 from helpers.mps import OnMPS, on_mps
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
@@ -99,7 +99,7 @@ def test_the_model_has_the_promised_size_and_names():
     assert TARGET_MODULES == TARGET_MODULES
     C, V = 64, vocab_size()
     norms = (2 * 3 + 1) * 2 * C
-    assert sum(p.numel() for p in model.parameters()) == 3 * 12 * C * C + 2 * V * C + 32 * C + norms
+    assert sum(p.numel() for p in model.parameters()) == 3 * 12 * C * C + 2 * V * C + 64 * C + norms
 
 
 def test_the_start_is_the_seeds_and_leaves_torchs_own_generator_alone():

@@ -11,7 +11,6 @@ from compute.model.checkpoint import load_base
 from compute.model.layers import TARGET_MODULES
 from compute.model.quantised import quantised_model
 from compute.numbers.quantising import FLOAT32, in_few_bits
-from compute.numbers.records import WORLD
 from compute.training.config import BASE_FORMATS, TrainConfig
 from compute.training.loop import evaluate, train
 from compute.world.tasks import FACTS
@@ -19,7 +18,7 @@ from compute.world.tasks import FACTS
 
 @pytest.mark.parametrize("base_format", BASE_FORMATS[1:])
 def test_the_linear_layers_are_rounded_and_nothing_else(base_format):
-    base = load_base(WORLD)
+    base = load_base()
     stored = quantised_model(base, base_format)
     changed = {name for name, p in stored.named_parameters() if not torch.equal(p, base.get_parameter(name))}
     assert changed == {name for name, _ in base.named_parameters() if name.split(".")[-2] in TARGET_MODULES}
@@ -30,12 +29,12 @@ def test_the_linear_layers_are_rounded_and_nothing_else(base_format):
 
 
 def test_a_base_in_float32_is_the_base():
-    base = load_base(WORLD)
+    base = load_base()
     assert quantised_model(base, FLOAT32) is base
 
 
 def test_a_run_begins_at_the_base_as_it_is_stored():
-    base = load_base(WORLD)
+    base = load_base()
     stored = quantised_model(base, "int2")
     first = next(train(TrainConfig(task=FACTS, n_texts=8, base_format="int2", steps=1, batch_size=2), base))
     assert first.evaluation == evaluate(stored, FACTS, 8) != evaluate(base, FACTS, 8)
@@ -61,7 +60,7 @@ def test_the_sample_matrices_fill_their_blocks(name):
     assert matrix.dtype == np.float32
     assert not matrix.flags.writeable
     if name == "base":
-        weight = load_base(WORLD).blocks[1].attention.v_proj.weight.detach().numpy()
+        weight = load_base().blocks[1].attention.v_proj.weight.detach().numpy()
         assert np.array_equal(matrix, weight)
 
 

@@ -6,9 +6,9 @@ import torch
 
 from compute.adapters.inits import start
 from compute.model.gpt import GPT, GPTConfig, generate
-from compute.text.batches import batches
 from compute.training.config import TrainConfig
 from compute.training.loop import prepare
+from compute.world.batches import batches
 from helpers.native import DRAWN, Native
 
 SEEDS = [0, 1, 5, 2**31 - 1, 2**31, 2**32 - 1]

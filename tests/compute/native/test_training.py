@@ -10,7 +10,6 @@ import torch
 from compute.adapters.layer import delta_w, inject, lora_layers, merge
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT, GPTConfig
-from compute.numbers.records import WORLD
 from compute.training.config import TrainConfig
 from compute.training.loop import prepare, steps_of, updates
 from compute.world.batches import Texts, expected, texts_of
@@ -56,7 +55,7 @@ def small() -> GPT:
 
 @pytest.fixture(scope="module")
 def world() -> GPT:
-    return load_base(WORLD)
+    return load_base()
 
 
 def texts(n: int, T: int, masked: bool, seed: int = 0, vocab_size: int = 13) -> Texts:

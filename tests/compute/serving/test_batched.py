@@ -10,7 +10,6 @@ from compute.experiments.mixing import FOLDER, load_factors
 from compute.experiments.serving import ADAPTERS, RANKS, load_serving, numbers_held
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.numbers.records import WORLD
 from compute.serving.batched import SERVERS, Together, held, random_adapters
 from compute.serving.routing import ADAPTED
 
@@ -27,7 +26,7 @@ WHICH = torch.tensor([2, 0, 1, 1, 2, 0, 0])
 
 @pytest.fixture(scope="module")
 def base() -> GPT:
-    return load_base(WORLD)
+    return load_base()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_each_request_is_answered_as_if_it_were_alone(way, servers, tokens, alon
 
 
 def test_peft_answers_a_mixed_batch_in_the_same_way(servers, tokens):
-    model = peft.PeftModel.from_pretrained(load_base(WORLD), str(FOLDER / "legal"), adapter_name="legal")
+    model = peft.PeftModel.from_pretrained(load_base(), str(FOLDER / "legal"), adapter_name="legal")
     for voice in ADAPTED[1:]:
         model.load_adapter(str(FOLDER / voice), adapter_name=voice)
     model.eval()
@@ -84,7 +83,7 @@ def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(way, servers, to
 def test_no_server_touches_the_base(servers, base, tokens):
     for server in servers.values():
         server(tokens, WHICH)
-    fresh = load_base(WORLD).state_dict()
+    fresh = load_base().state_dict()
     assert all(torch.equal(value, fresh[name]) for name, value in base.state_dict().items())
     originals = servers["swapped"].originals
     assert all(

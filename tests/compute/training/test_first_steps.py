@@ -17,7 +17,6 @@ from compute.adapters.peft_format import on_base
 from compute.costs.sizes import first_step_ratio
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.numbers.records import WORLD
 from compute.training.config import WATCHED, TrainConfig
 from compute.training.first_steps import EXAMPLES, MISSING, RUINED, model_steps, small_problem, small_steps
 from compute.training.loop import evaluate, learned, prepare, steps_of, train
@@ -29,7 +28,7 @@ ROUNDING = 1e-4  # relative: float32 against float64, sums of some thousand prod
 
 @pytest.fixture(scope="module")
 def base() -> GPT:
-    return load_base(WORLD)
+    return load_base()
 
 
 def config(init: str, **changed) -> TrainConfig:

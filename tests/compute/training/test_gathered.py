@@ -8,11 +8,13 @@ from compute.training.gathered import Collector, Run, collect, opened
 from compute.training.loop import EVALUATE_EVERY, train
 from compute.training.opened import open_adapter
 
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
+
 
 @pytest.fixture(scope="module")
 def short():
     """Return a config, and what its run yields."""
-    config = TrainConfig(task="medical", r=2, steps=EVALUATE_EVERY + 1, batch_size=4)
+    config = TrainConfig(r=2, steps=EVALUATE_EVERY + 1, batch_size=4, n_texts=64)
     return config, list(train(config))
 
 
@@ -28,6 +30,7 @@ def by_hand(config, steps, result) -> Run:
         validation_loss=[evaluation.validation_loss for evaluation in evaluations],
         base_loss=[evaluation.base_loss for evaluation in evaluations],
         samples=[evaluation.samples for evaluation in evaluations],
+        right=[evaluation.right for evaluation in evaluations],
         base_samples=result.base_evaluation.samples,
         trainable=2 * 3456,
         total=sum(p.numel() for p in load_base().parameters()) + 2 * 3456,
@@ -39,6 +42,7 @@ def by_hand(config, steps, result) -> Run:
             "validation_loss": [each.validation_loss for each in result.strengths],
             "base_loss": [each.base_loss for each in result.strengths],
             "samples": [each.samples for each in result.strengths],
+            "right": [each.right for each in result.strengths],
         },
         device=result.device,
     )
@@ -80,7 +84,7 @@ def test_a_run_grows_and_what_was_taken_of_it_does_not(short):
 
 
 def test_a_run_that_diverges_says_so_and_keeps_what_came_before():
-    config = TrainConfig(method="full", learning_rate=10, steps=60, batch_size=2)
+    config = TrainConfig(method="full", learning_rate=10, steps=60, batch_size=2, n_texts=64)
     *steps, end = train(config)
     run = collect(config, [*steps, end])
     assert isinstance(end, Diverged)
@@ -90,15 +94,16 @@ def test_a_run_that_diverges_says_so_and_keeps_what_came_before():
 
 
 def test_full_finetuning_has_no_strengths():
-    config = TrainConfig(method="full", learning_rate=1e-3, steps=1, batch_size=2)
+    config = TrainConfig(method="full", learning_rate=1e-3, steps=1, n_texts=64)
     assert collect(config, train(config)).strengths == {}
 
 
 def test_an_opened_adapter_is_a_finished_run_without_steps(short):
     config, (*_, result) = short
-    run = opened("medical", next(open_adapter("medical", result.weights, result.adapter_config)))
+    files = (result.weights, result.adapter_config)
+    run = opened(config.task, next(open_adapter(config.task, *files, n_texts=config.n_texts)))
     whole = collect(config, [result])
-    assert run.config == {"task": "medical", "method": "lora", "r": 2}
+    assert run.config == {"task": config.task, "method": "lora", "r": 2}
     assert (run.loss, run.gradient_norms, run.steps) == ([], {}, [0])
     assert run.finished
     left_out = {"config": {}, "steps": [], "seconds": 0.0}

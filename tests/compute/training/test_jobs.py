@@ -18,7 +18,8 @@ from helpers import ROOT
 from widgets.live.runner import LocalRunner, pack, unpack
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
-CONFIG = TrainConfig(task="medical", r=2, steps=2, batch_size=4, target_modules=("q_proj", "v_proj"))
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
+CONFIG = TrainConfig(r=2, steps=2, batch_size=4, n_texts=8, target_modules=("q_proj", "v_proj"))
 
 
 def timeless(record):
@@ -48,9 +49,9 @@ def test_a_run_is_the_one_of_its_config(form):
 
 
 def test_what_is_left_out_of_a_config_is_its_default():
-    first = next(train_run({"batch_size": 2}))
+    first = next(train_run({"n_texts": 8}))
     assert isinstance(first, StepRecord)
-    assert first.loss == next(train(TrainConfig(batch_size=2))).loss
+    assert first.loss == next(train(TrainConfig(n_texts=8))).loss
 
 
 @pytest.mark.parametrize("config", [{"r": 65}, {"target_modules": []}, {"target_modules": ["lm_head"]}])
@@ -61,15 +62,15 @@ def test_a_config_that_makes_no_run_is_refused(config):
 
 def test_an_adapter_is_opened():
     *_, result = train(CONFIG)
-    files = {"weights": result.weights, "config": result.adapter_config}
-    assert list(open_run("medical", **files)) == list(open_adapter("medical", **files))
+    files = {"weights": result.weights, "config": result.adapter_config, "n_texts": CONFIG.n_texts}
+    assert list(open_run(CONFIG.task, **files)) == list(open_adapter(CONFIG.task, **files))
 
 
 def test_a_refusal_arrives_as_it_left():
     async def ask():
         runner = LocalRunner(1)
         try:
-            async for _ in runner.stream(open_run, task="legal", weights=b"x", config="[]"):
+            async for _ in runner.stream(open_run, task="new facts", weights=b"x", config="[]"):
                 pass
         finally:
             runner.close()

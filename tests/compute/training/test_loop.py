@@ -14,17 +14,29 @@ from compute.adapters.layer import delta_w, lora_layers, merge
 from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.model.sampling import voice_shares
-from compute.text.batches import batches, windows
-from compute.text.tokenizer import BEGIN
-from compute.text.voices import TRAINING_TEXTS
+from compute.training.answers import share_told, write_texts
 from compute.training.config import METHODS, STRENGTHS, Diverged, Result, StepRecord, TrainConfig
-from compute.training.loop import EVALUATE_EVERY, device, evaluate, learned, prepare, train, updates
+from compute.training.loop import (
+    EVALUATE_EVERY,
+    OWN_TEXTS,
+    device,
+    evaluate,
+    learned,
+    prepare,
+    steps_of,
+    train,
+    updates,
+)
+from compute.world.batches import batches, texts_of, windows
+from compute.world.stories import Source
+from compute.world.tasks import FACTS
+from compute.world.tokens import BEGIN
 from helpers import ROOT
 from helpers.mps import on_mps
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
-SHORT = {"steps": 3, "batch_size": 4}
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
+SHORT = {"steps": 3, "batch_size": 4, "n_texts": 64}
 ROUNDING = 1e-5  # float32 sums in another order
 
 
@@ -39,10 +51,10 @@ def without_times(record: StepRecord | Result | Diverged):
 
 
 RUNS = [
-    TrainConfig(task="medical", **SHORT),
-    TrainConfig(task="dialect", method="full", learning_rate=1e-3, **SHORT),
-    TrainConfig(task="code", optimizer="sgd", learning_rate=0.05, init="A=0", r=2, **SHORT),
-    TrainConfig(task="legal", train_embeddings=True, target_modules=("v_proj",), seed=5, **SHORT),
+    TrainConfig(task="medical voice", **SHORT),
+    TrainConfig(task="mirror voice", method="full", learning_rate=1e-3, **SHORT),
+    TrainConfig(task=FACTS, optimizer="sgd", learning_rate=0.05, init="A=0", r=2, **SHORT),
+    TrainConfig(task="legal voice", train_embeddings=True, target_modules=("v_proj",), seed=5, **SHORT),
 ]
 
 
@@ -56,13 +68,14 @@ def test_the_records_are_those_of_a_hand_written_loop_and_base_and_generator_sta
         optimizer = torch.optim.AdamW(learning, lr=config.learning_rate)
     else:
         optimizer = torch.optim.SGD(learning, lr=config.learning_rate)
-    texts = windows(config.task, "training", 32)
+    texts = texts_of(config.task, "train", config.n_texts, 64)
     generator = torch.Generator().manual_seed(config.seed)
-    order = torch.randint(TRAINING_TEXTS, (config.steps, config.batch_size), generator=generator)
+    order = torch.randint(config.n_texts, (config.steps, config.batch_size), generator=generator)
     losses = []
     for chosen in order:
         optimizer.zero_grad()
-        loss = model.loss(texts[chosen])
+        learned_from = None if texts.learned is None else texts.learned[chosen]
+        loss = model.loss(texts.tokens[chosen], learned_from)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -95,9 +108,9 @@ def test_there_is_one_training_loop():
 
 
 def test_the_norms_are_those_of_the_gradients(base):
-    config = TrainConfig(task="legal", init="both random", train_embeddings=True, **SHORT)
+    config = TrainConfig(task="legal voice", init="both random", train_embeddings=True, **SHORT)
     model = prepare(config, base)
-    texts = windows("legal", "training", 32)
+    texts = texts_of("legal voice", "train", 64, 64).tokens
     model.loss(texts[batches(texts, 4, 3, 0)[0]]).backward()
     squares = {"lora_A": 0.0, "lora_B": 0.0, "other": 0.0}
     for name, p in model.named_parameters():
@@ -132,13 +145,13 @@ def test_the_same_seed_is_the_same_run_and_another_is_not(base):
 
 
 def test_evaluations_come_first_and_regularly_and_say_what_the_model_does(base):
-    config = TrainConfig(task="medical", steps=EVALUATE_EVERY + 2, batch_size=2)
+    config = TrainConfig(task="medical voice", steps=EVALUATE_EVERY + 2, batch_size=2, n_texts=64)
     *steps, result = train(config, base)
     assert [record.step for record in steps] == list(range(config.steps))
     assert [record.step for record in steps if record.evaluation] == [0, EVALUATE_EVERY]
-    assert steps[0].evaluation == result.base_evaluation == evaluate(base, "medical")
+    assert steps[0].evaluation == result.base_evaluation == evaluate(base, config.task)
     ours = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
-    assert evaluate(ours, "medical") == result.evaluation
+    assert evaluate(ours, config.task) == result.evaluation
     seconds = [record.seconds for record in steps] + [result.seconds]
     assert seconds == sorted(seconds)
     assert all(record.tokens_per_second > 0 for record in steps)
@@ -212,12 +225,12 @@ def test_writing_the_texts_is_not_counted_as_training(base, monkeypatch):
 
     def slowly(*asked):
         clock[0] += 1000
-        return windows(*asked)
+        return texts_of(*asked)
 
-    monkeypatch.setattr("compute.training.loop.windows", slowly)
+    monkeypatch.setattr("compute.training.loop.texts_of", slowly)
     first = next(train(TrainConfig(**SHORT), base, clock=tick))
     assert first.seconds > 1000
-    assert first.tokens_per_second == pytest.approx(4 * 32 / 0.001)
+    assert first.tokens_per_second == pytest.approx(4 * 64 / 0.001)
 
 
 def test_a_run_can_be_left_at_any_step(base):
@@ -227,13 +240,16 @@ def test_a_run_can_be_left_at_any_step(base):
     assert list(running) == []
 
 
+WILD = {"steps": 60, "batch_size": 2, "n_texts": 64}
+
+
 @pytest.mark.parametrize(
     "config",
     [
-        TrainConfig(method="full", optimizer="sgd", learning_rate=10, steps=60, batch_size=2),
-        TrainConfig(method="full", learning_rate=10, steps=60, batch_size=2),
-        TrainConfig(learning_rate=0.3, steps=60, batch_size=2),
-        TrainConfig(task="dialect", optimizer="sgd", learning_rate=10, alpha=1024, steps=60, batch_size=2),
+        TrainConfig(method="full", optimizer="sgd", learning_rate=10, **WILD),
+        TrainConfig(method="full", learning_rate=10, **WILD),
+        TrainConfig(task="medical voice", learning_rate=0.3, **WILD),
+        TrainConfig(task="formal voice", optimizer="sgd", learning_rate=10, alpha=1024, **WILD),
     ],
     ids=["sgd", "adamw", "lora", "lora-sgd"],
 )
@@ -254,11 +270,12 @@ def test_a_model_that_is_broken_by_the_last_step_is_said_to_be(base, monkeypatch
     def ruin(self, *arguments):
         step(self, *arguments)
         with torch.no_grad():
-            self.param_groups[0]["params"][0].fill_(torch.nan)
+            # The last of all layers: torch's attention takes a query that is no number for one that looks nowhere.
+            self.param_groups[0]["params"][-1].fill_(torch.nan)
 
     monkeypatch.setattr(torch.optim.SGD, "step", ruin)
     for steps in (1, 2):
-        *records, end = train(TrainConfig(optimizer="sgd", steps=steps, batch_size=2), base)
+        *records, end = train(TrainConfig(optimizer="sgd", steps=steps, batch_size=2, n_texts=64), base)
         assert isinstance(end, Diverged)
         assert (end.step, end.loss, len(records)) == (1, None, 1)
 
@@ -266,7 +283,7 @@ def test_a_model_that_is_broken_by_the_last_step_is_said_to_be(base, monkeypatch
 @pytest.mark.parametrize("method", METHODS)
 def test_a_device_without_float64_does_all_of_a_run(method, base, monkeypatch):
     monkeypatch.setattr("compute.training.loop.prepare", lambda *asked: on_mps(prepare(*asked)))
-    config = TrainConfig(method=method, init="PiSSA", steps=2, batch_size=2)
+    config = TrainConfig(method=method, init="PiSSA", steps=2, batch_size=2, n_texts=64)
     *_, end = train(config, base, strengths=(1.0,))
     assert isinstance(end, Result)
 
@@ -302,7 +319,9 @@ def test_the_result_holds_what_was_learned(method, base):
 @pytest.mark.parametrize("train_embeddings", [False, True])
 def test_the_strengths_lead_from_the_base_through_the_result_to_twice_the_change(train_embeddings, base):
     """W + delta_w is rounded once more than the two products apart, so losses differ by float32 rounding."""
-    config = TrainConfig(task="medical", r=2, steps=10, batch_size=8, train_embeddings=train_embeddings)
+    config = TrainConfig(
+        task="medical voice", r=2, steps=10, batch_size=8, n_texts=64, train_embeddings=train_embeddings
+    )
     *_, result = train(config, base)
     assert len(result.strengths) == len(STRENGTHS) == 9
     losses = {strength: each[:2] for strength, each in zip(STRENGTHS, result.strengths, strict=True)}
@@ -311,7 +330,7 @@ def test_the_strengths_lead_from_the_base_through_the_result_to_twice_the_change
     assert (losses[0] == pytest.approx(result.base_evaluation[:2], abs=ROUNDING)) is not train_embeddings
     model = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
     for strength, evaluation in zip(STRENGTHS, result.strengths, strict=True):
-        assert evaluate(merge(model, strength), "medical") == evaluation
+        assert evaluate(merge(model, strength), config.task) == evaluation
     assert len(set(losses.values())) == len(STRENGTHS)
 
 
@@ -336,22 +355,61 @@ def test_a_change_that_is_no_number_at_another_strength_is_no_result(base, monke
     assert (end.step, end.loss) == (SHORT["steps"], None)
 
 
-def test_a_voice_that_the_base_hardly_uses_is_soon_its_own(base):
-    *_, result = train(TrainConfig(task="medical", steps=40, batch_size=8), base)
-    assert result.evaluation.validation_loss < result.base_evaluation.validation_loss - 0.05
-    assert result.evaluation.base_loss > result.base_evaluation.base_loss + 0.05
+def test_a_voice_that_the_base_has_never_read_is_soon_its_own(base):
+    config = TrainConfig(task="formal voice", steps=60, batch_size=8)
+    *_, result = train(config, base, evaluate_every=60, strengths=())
+    before, after = result.base_evaluation, result.evaluation
+    assert after.validation_loss < before.validation_loss / 2
+    assert after.base_loss > before.base_loss + 0.05
     model = load_adapter(base, AdapterFiles(result.weights, result.adapter_config))
-    # 100 sentences: a share is known to 0.05 (one standard error) at worst.
-    assert (
-        voice_shares(model, 100, seed=0)["medical"] > 0.5 > 0.25 > voice_shares(base, 100, seed=0)["medical"]
-    )
+    # Over a hundred sentences: a share is known to 0.05 (one standard error) at worst.
+    told = [share_told(config.task, write_texts(each, 16, seed=0)) for each in (base, model)]
+    assert told[0] < 0.3 < 0.45 < told[1]
 
 
 def test_texts_to_validate_on_are_drawn_apart_and_kept():
-    texts, others = windows("plain", "training", 32), windows("plain", "validation", 32)
-    assert windows("plain", "training", 32) is texts
-    seen = {tuple(text) for text in texts.tolist()}
-    assert not any(tuple(text) in seen for text in others.tolist())
-    assert texts[:, 0].eq(BEGIN).all()
-    assert not texts[:, 1:].eq(BEGIN).any()
-    assert torch.equal(windows("plain", "training", 32, count=10), texts[:10])
+    texts, others = (texts_of("legal voice", split, 500, 64) for split in ("train", "validation"))
+    assert texts_of("legal voice", "train", 500, 64) is texts
+    seen = {tuple(text) for text in texts.tokens.tolist()}
+    assert not any(tuple(text) in seen for text in others.tokens.tolist())
+    assert texts.tokens[:, 0].eq(BEGIN).all()
+    assert not texts.tokens[:, 1:].eq(BEGIN).any()
+    assert torch.equal(texts_of("legal voice", "train", 10, 64).tokens, texts.tokens[:10])
+
+
+# What the steps of a run train on: as many texts as there are, and the base's own among them.
+
+
+def texts_of_steps(**choices) -> torch.Tensor:
+    config = TrainConfig(task="legal voice", **{"steps": 20, "n_texts": 256} | choices)
+    return torch.stack([texts.tokens for texts in steps_of(config, 64)])
+
+
+def among(texts: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Say which of some texts are among others."""
+    return (texts[..., None, :] == others).all(-1).any(-1)
+
+
+def test_few_texts_are_the_first_ones_and_each_comes_again():
+    seen, told = texts_of_steps(n_texts=3, batch_size=8), texts_of("legal voice", "train", 256, 64).tokens
+    assert {tuple(text) for text in seen.flatten(0, 1).tolist()} == {
+        tuple(text) for text in told[:3].tolist()
+    }
+    assert (texts_of_steps(n_texts=1, batch_size=2) == told[0]).all()
+
+
+@pytest.mark.parametrize(("share", "own"), [(0.0, 0), (1 / 32, 1), (0.25, 8), (0.49, 16), (1.0, 32)])
+def test_a_share_of_each_step_is_the_base_s_own_and_the_rest_stays(share, own):
+    mixed, usual = texts_of_steps(base_share=share), texts_of_steps()
+    read = windows(Source(), 0, OWN_TEXTS, 64)
+    assert mixed.shape == usual.shape
+    assert (mixed[:, own:] == usual[:, own:]).all()
+    assert among(mixed[:, :own], read).all()
+    assert not among(usual, read).any()  # else the share would say nothing
+
+
+def test_the_seed_draws_both_kinds_again():
+    one, other = (texts_of_steps(base_share=0.5, seed=seed) for seed in (0, 1))
+    assert (one[:, :16] != other[:, :16]).any()
+    assert (one[:, 16:] != other[:, 16:]).any()
+    assert (one == texts_of_steps(base_share=0.5)).all()

@@ -24,10 +24,11 @@ from compute.training.loop import learned, train
 from compute.training.methods import with_method
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
 ROUNDING = 1e-5  # float32: sums of some hundred products in another order
 LOGITS = 1e-4  # logits are of size 10, and three blocks of float32 sums lie between
 MERGING = ("lora", "dora", "adalora", "vera", "lora-xs", "ia3")  # whose change is one of weights
-C, VOCABULARY, LAYERS = 64, 265, 18
+C, VOCABULARY, LAYERS = 64, 320, 18
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +92,9 @@ def test_as_many_numbers_learn_as_the_formula_says(method, count, base):
 
 
 @pytest.mark.parametrize("method", [*METHODS, *CONTROLS])
-def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base, monkeypatch):
-    monkeypatch.setattr("compute.training.loop.samples", lambda *_: ())  # writing takes most of the time
+def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base):
     before = {name: p.clone() for name, p in base.named_parameters()}
-    config = TrainConfig(method=method, steps=2, batch_size=4, learning_rate=1e-2)
+    config = TrainConfig(method=method, steps=2, batch_size=4, learning_rate=1e-2, n_texts=64)
     *steps, result = train(config, base, strengths=(0.0, 1.0))
     assert isinstance(result, Result)
     for strength, expected in zip(
@@ -118,9 +118,9 @@ def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base, monke
 
 @pytest.mark.parametrize("method", [*METHODS, *CONTROLS])
 def test_after_merging_a_plain_model_gives_the_same_answers(method, base, tokens):
-    model = stirred(base, method)
+    model = stirred(base, method).double()  # attention is sharp here, and multiplies the rounding of float32
     merged = merge(model)
-    torch.testing.assert_close(merged(tokens), model(tokens), atol=LOGITS, rtol=LOGITS)
+    torch.testing.assert_close(merged(tokens), model(tokens), atol=1e-10, rtol=1e-10)
     plain = type(merged) is GPT and not any(isinstance(each, Bottleneck) for each in merged.modules())
     assert plain == (method not in ("bottleneck", "soft prompt"))  # those two cannot be merged
     if plain:

@@ -14,6 +14,7 @@ from compute.training.loop import train
 from compute.training.opened import open_adapter
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, which waits for the first
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
 
 
 @pytest.fixture(scope="module")
@@ -23,21 +24,23 @@ def base() -> GPT:
 
 @pytest.fixture(scope="module")
 def trained(base) -> Result:
-    *_, result = train(TrainConfig(task="dialect", r=3, steps=5, batch_size=4, train_embeddings=True), base)
+    *_, result = train(
+        TrainConfig(task="formal voice", r=3, steps=5, batch_size=4, n_texts=64, train_embeddings=True), base
+    )
     return result
 
 
 def test_what_was_trained_here_is_measured_as_it_was(trained, base):
-    (opened,) = open_adapter("dialect", trained.weights, trained.adapter_config, base)
+    (opened,) = open_adapter("formal voice", trained.weights, trained.adapter_config, base)
     spectra = {name: s[:3] for name, s in trained.spectra.items()}
     assert opened == trained._replace(step=0, seconds=0.0, spectra=spectra)  # bit for bit
 
 
 def test_another_task_may_be_asked_of_it(trained, base):
-    (opened,) = open_adapter("legal", trained.weights, trained.adapter_config, base)
+    (opened,) = open_adapter("mirror voice", trained.weights, trained.adapter_config, base)
     assert opened.evaluation.validation_loss != trained.evaluation.validation_loss
     assert opened.evaluation.base_loss == trained.evaluation.base_loss
-    with pytest.raises(ValueError, match="task must be one of legal, .*, got 'plain'."):
+    with pytest.raises(ValueError, match="task must be one of legal voice, .*, got 'plain'."):
         next(open_adapter("plain", trained.weights, trained.adapter_config, base))
 
 
@@ -47,7 +50,7 @@ def test_each_spectrum_ends_at_the_rank_of_its_layer(trained, base):
     for factor, cut in (("lora_A", (slice(1),)), ("lora_B", (slice(None), slice(1)))):
         key = f"{name}.{factor}.weight"
         tensors[key] = tensors[key][cut].contiguous()
-    (opened,) = open_adapter("dialect", save(tensors), trained.adapter_config, base)
+    (opened,) = open_adapter("formal voice", save(tensors), trained.adapter_config, base)
     lengths = {name: len(s) for name, s in opened.spectra.items()}
     assert lengths.pop("blocks.0.attention.q_proj") == 1
     assert set(lengths.values()) == {3}
@@ -72,10 +75,10 @@ def enormous(weights: bytes) -> bytes:
 )
 def test_what_cannot_be_measured_is_refused(damage, told, trained, base):
     with pytest.raises(FileRefused, match=told):
-        next(open_adapter("dialect", damage(trained.weights), trained.adapter_config, base))
+        next(open_adapter("formal voice", damage(trained.weights), trained.adapter_config, base))
 
 
 def test_a_config_of_another_kind_is_refused(trained, base):
     config = json.dumps({**json.loads(trained.adapter_config), "use_dora": True})
     with pytest.raises(FileRefused, match="use_dora is 'True' in adapter_config.json"):
-        next(open_adapter("dialect", trained.weights, config, base))
+        next(open_adapter("formal voice", trained.weights, config, base))

@@ -9,16 +9,17 @@ import torch
 
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.training.config import TrainConfig
+from compute.training.config import Diverged, TrainConfig
 from compute.training.first_steps import model_steps, small_steps
-from compute.training.loop import train
-from compute.training.short_runs import first_gain, short_run
+from compute.training.loop import evaluate, train
+from compute.training.short_runs import finetuned, first_gain
 from compute.training.subspace import train_in_subspace
 
 torch.set_num_threads(1)
-SHORT = TrainConfig(task="medical", steps=3, batch_size=4, r=2)
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
+SHORT = TrainConfig(task="medical voice", steps=3, batch_size=4, r=2, n_texts=64)
 OTHER = {
-    "task": "code",
+    "task": "code voice",
     "method": "dora",
     "r": 2,
     "alpha": 3.0,
@@ -107,9 +108,16 @@ def test_a_field_changes_something_or_is_refused(caller, name):
     ],
     ids=str,
 )
-def test_a_short_run_has_the_losses_of_the_whole_one(changed):
+def test_a_short_run_ends_where_the_whole_one_does(changed):
     config = replace(SHORT, **changed)
-    *records, result = train(config, BASE, evaluate_every=config.steps, strengths=())
-    run = short_run(config, BASE)
-    assert run.loss == [record.loss for record in records]
-    assert run.final == result.evaluation.validation_loss
+    *_, result = train(config, BASE, evaluate_every=config.steps, strengths=())
+    assert evaluate(finetuned(config, BASE), config.task, config.n_texts) == result.evaluation
+
+
+def test_a_short_run_diverges_where_the_lab_says_so():
+    config = replace(SHORT, method="full", optimizer="sgd", learning_rate=1.0, steps=9)
+    *records, end = train(config, BASE, evaluate_every=config.steps)
+    assert isinstance(end, Diverged)
+    assert len(records) > 1
+    assert finetuned(replace(config, steps=len(records)), BASE) is not None
+    assert finetuned(replace(config, steps=len(records) + 1), BASE) is None

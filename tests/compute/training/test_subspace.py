@@ -27,7 +27,7 @@ from compute.matrices.controls import noise_control
 from compute.matrices.spectrum import r90
 from compute.model.checkpoint import load_base
 from compute.model.layers import LAYERS
-from compute.numbers.records import WORLD, base_sum
+from compute.numbers.records import base_sum
 from compute.training.config import TrainConfig
 from compute.training.loop import steps_of
 from compute.training.subspace import Subspace, train_in_subspace
@@ -83,7 +83,7 @@ def adam(config: TrainConfig, base: torch.nn.Module) -> torch.nn.Module:
 
 
 def test_the_whole_space_is_full_finetuning():
-    base = load_base(WORLD)
+    base = load_base()
     n = sum(p.numel() for p in base.parameters())
     before = parameters_to_vector(base.parameters()).detach()
     moved = [
@@ -97,7 +97,7 @@ def test_the_whole_space_is_full_finetuning():
 
 
 def test_the_weights_stay_in_the_subspace_and_the_base_is_not_touched():
-    base = load_base(WORLD)
+    base = load_base()
     before = parameters_to_vector(base.parameters()).detach().clone()
     model = train_in_subspace(FEW, D=3, seed=5, base=base)
     assert torch.equal(parameters_to_vector(base.parameters()).detach(), before)
@@ -115,7 +115,7 @@ def test_the_weights_stay_in_the_subspace_and_the_base_is_not_touched():
 
 @EACH_TASK
 def test_the_record_is_whole_and_of_this_model(task):
-    recorded, base = load_subspace(), load_base(WORLD)
+    recorded, base = load_subspace(), load_base()
     runs = recorded.tasks[task]
     assert tuple(runs.r90) == tuple(runs.rank) == LAYERS
     assert [*runs.spectra] == [*runs.full["spectra"]] == MIDDLE
@@ -176,7 +176,7 @@ def test_trained_again_it_comes_to_the_same():
         (None, "is missing"),
         ("{", "is damaged"),
         ("[]", "is damaged"),
-        (json.dumps({"base": base_sum(WORLD), "tasks": {}}), "is damaged"),
+        (json.dumps({"base": base_sum(), "tasks": {}}), "is damaged"),
     ],
 )
 def test_a_file_that_is_not_the_record_is_refused(tmp_path, text, fault):

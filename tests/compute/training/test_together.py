@@ -7,7 +7,6 @@ import torch
 
 from compute.adapters.adapted import adapted_layers
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.training.config import TrainConfig
 from compute.training.loop import prepare, steps, steps_of, updates
 from compute.training.together import train_together
@@ -25,7 +24,7 @@ def exactly():
 
 def world():
     """Return the base."""
-    return load_base(WORLD).double()
+    return load_base().double()
 
 
 def runs(**more) -> list[TrainConfig]:

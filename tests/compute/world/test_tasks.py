@@ -5,7 +5,6 @@ import torch
 
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
-from compute.numbers.records import WORLD
 from compute.training.answers import answered, known, share_told, write_texts
 from compute.world.batches import texts_of, together
 from compute.world.people import facts, new_people, old_people
@@ -35,7 +34,7 @@ ASKABLE = [task for task in TASKS if VOICE_OF.get(task) != MIRROR]
 
 @pytest.fixture(scope="module")
 def world() -> GPT:
-    return load_base(WORLD)
+    return load_base()
 
 
 def openings(texts: list[tuple[str, ...]]) -> set[tuple[str, ...]]:

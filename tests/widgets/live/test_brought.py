@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
 from compute.model.checkpoint import load_base
-from compute.numbers.records import WORLD
 from compute.numbers.refusal import FileRefused
 from compute.training.config import TrainConfig
 from compute.training.jobs import open_run
@@ -73,7 +72,7 @@ def of_peft(tmp_path_factory) -> tuple[str, bytes]:
     """Return the two files that the peft library saves: r = 3 in q_proj and v_proj of every block."""
     folder = tmp_path_factory.mktemp("adapter")
     config = LoraConfig(r=3, lora_alpha=6, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    get_peft_model(load_base(WORLD), config).save_pretrained(folder)
+    get_peft_model(load_base(), config).save_pretrained(folder)
     return (folder / "adapter_config.json").read_text(), (folder / "adapter_model.safetensors").read_bytes()
 
 

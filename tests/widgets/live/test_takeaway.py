@@ -35,6 +35,6 @@ def test_the_script_in_the_archive_writes_the_samples_of_the_run(task, tmp_path)
 
 
 def test_full_finetuning_has_no_adapter_to_take():
-    *_, result = train(TrainConfig(method="full", learning_rate=1e-3, steps=1, batch_size=2))
+    *_, result = train(TrainConfig(method="full", learning_rate=1e-3, steps=1, n_texts=8))
     with pytest.raises(AssertionError):
         zipped(result, "new facts")
