@@ -26,16 +26,16 @@ def hear() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def export(folder: Path) -> None:
-    """Write the published site into a folder."""
+def export(folder: Path, url: str = "") -> None:
+    """Write the published site into a folder; `url` is where it will be read."""
     from lessons.press.site import Site
 
-    site = Site(live=False)
+    site = Site(live=False, url=url)
     try:
-        for path, make in site.paths.items():
+        for path in site.paths:
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(make().encode("utf-8"))
+            target.write_bytes(site.read(path) or b"")
     except OSError as error:
         sys.exit(f"The site cannot be written to {folder}: {error.strerror}. Name a folder that can be made.")
     print(f"{len(site.paths)} files written to {folder}. Open {folder / 'index.html'} in a browser.")
@@ -76,6 +76,14 @@ def _scheduler(text: str) -> str:
     return text
 
 
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./~-]*)?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address of a site, such as https://example.org/lora/."
+        )
+    return text.rstrip("/") + "/"
+
+
 def options() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description="LoRA, live: serve the lessons, or export them.")
@@ -109,6 +117,13 @@ def options() -> argparse.ArgumentParser:
         "export", help="write a site that works from any web server and from a folder"
     )
     exporting.add_argument("folder", type=Path, metavar="DIR")
+    exporting.add_argument(
+        "--url",
+        type=_url,
+        default="",
+        metavar="https://...",
+        help="where the site will be read: links to its lessons then travel with a picture",
+    )
     return parser
 
 
@@ -116,7 +131,7 @@ def main(arguments: list[str]) -> None:
     """Run the command."""
     given = options().parse_args(arguments)
     if given.command == "export":
-        export(given.folder)
+        export(given.folder, given.url)
     else:
         serve(given.address, given.port, given.allow_origin, given.scheduler)
 

@@ -1,6 +1,6 @@
 // Build assets/bundles: the kit (all of widgets/kit/), one file for each instrument (widgets/<name>/<name>.js) and live
-// part (widgets/live/<name>.js), one for the page (assets/site/page.js), and one for a Worker (widgets/finetune/worker.js),
-// which takes nothing from the kit.
+// part (widgets/live/<name>.js), one for all pages (assets/site/page.js) and one for that which searches, and one for a
+// Worker (widgets/finetune/worker.js), which takes nothing from the kit.
 //
 // Each is a classic script, so that it also loads from a folder. The kit defines lora_kit, which holds what widgets/kit/
 // exports; the others take their parts from there, so it goes before them. A bundle of an instrument defines lora_<name>,
@@ -61,6 +61,10 @@ function packages(meta) {
 
 const manifest = (name) => JSON.parse(readFileSync(join(assets, 'node_modules', name, 'package.json')))
 
+/** The file in which a package has its licence. */
+const licence = (name) =>
+  readdirSync(join(assets, 'node_modules', name)).find((file) => /^licen[cs]e/i.test(file))
+
 /** Names that each file of the kit exports, by its path. */
 async function exported() {
   const files = readdirSync(join(root, kit)).filter((file) => file.endsWith('.js'))
@@ -104,8 +108,10 @@ async function bundle(name, what) {
   const used = packages(result.metafile)
   const lines = [`/* ${name}: sources sha256 ${hash(sources)} */`, `/* sources: ${sources.join(' ')} */`]
   if (used.length > 0) {
-    const listed = used.map((each) => `${each} ${manifest(each).version}`).join(', ')
-    lines.push(`/* contains ${listed}: ISC licence, Mike Bostock and others, see LICENSE-d3.txt */`)
+    const listed = used
+      .map((each) => `${each} ${manifest(each).version} (${manifest(each).license})`)
+      .join(', ')
+    lines.push(`/* contains ${listed}: see LICENSES.txt */`)
   }
   const text = `${lines.join('\n')}\n${classic(name, result.outputFiles[0].text)}\n`
   writeFileSync(join(out, `${name}.js`), text)
@@ -120,18 +126,19 @@ function licences(names) {
   ]
   for (const name of names) {
     const { version, license } = manifest(name)
-    if (license !== 'ISC')
+    if (!['ISC', 'MIT'].includes(license))
       throw new Error(`${name} is under ${license}: say so in the bundles before shipping it`)
     parts.push(
-      `${name} ${version}\n\n${readFileSync(join(assets, 'node_modules', name, 'LICENSE'), 'utf8').trim()}\n`,
+      `${name} ${version}\n\n${readFileSync(join(assets, 'node_modules', name, licence(name)), 'utf8').trim()}\n`,
     )
   }
-  writeFileSync(join(out, 'LICENSE-d3.txt'), parts.join('\n'))
+  writeFileSync(join(out, 'LICENSES.txt'), parts.join('\n'))
 }
 
 // An instrument's script has the name of its room; in widgets/live each script is one.
 const entries = new Map([
   ['page', 'assets/site/page.js'],
+  ['search', 'assets/site/search.js'],
   ['worker', 'widgets/finetune/worker.js'],
 ])
 for (const room of readdirSync(join(root, 'widgets')).sort()) {

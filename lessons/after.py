@@ -153,123 +153,90 @@ def _intruders() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "same-rate": Claim(
-        "At one and the same rate, {rate:g}, LoRA with r = {r} keeps {facts:.0%} of the old facts and full finetuning "
-        "{full_facts:.0%}.",
         lambda: _pair(SKILL, ADAPTED, SAME, SAME),
         lambda v: v["seeds"] == len(FORGETTING_SEEDS) and v["low"] > 0.5,
     ),
     "best-rate": Claim(
-        "There LoRA answers {right:.1%} of the task's questions rightly and keeps {facts:.1%} of the old facts; full "
-        "finetuning answers {full_right:.1%} and keeps {full_facts:.1%}.",
         lambda: _pair(SKILL, ADAPTED),
         lambda v: abs(v["right"] - v["full_right"]) < 0.02 and abs(v["facts"] - v["full_facts"]) < 0.05,
     ),
     "best-paired": Claim(
-        "Seed by seed, the difference in favour of LoRA lies between {low:.1%} and {high:.1%}.",
         lambda: _pair(SKILL, ADAPTED),
         lambda v: v["low"] < 0 and v["high"] < 0.02,
     ),
     "gentle": Claim(
-        "At the next lower rate of each, {rate:g} and {full_rate:g}, LoRA answers {right:.1%} and keeps {facts:.1%}; "
-        "full finetuning answers {full_right:.1%} and keeps {full_facts:.1%}.",
         _gentle,
         lambda v: abs(v["right"] - v["full_right"]) < 0.01 and abs(v["facts"] - v["full_facts"]) < 0.01,
     ),
     "same-size": Claim(
-        "After a change of {size:.1%} of W, LoRA still has {facts:.0%} of the old facts; after one of {full_size:.1%}, "
-        "full finetuning has {full_facts:.0%}.",
         _same_size,
         lambda v: v["low"] > 0.3 and abs(v["size"] / v["full_size"] - 1) < 0.15,
     ),
     "needs": Claim(
-        "At its own best rate it learns the task with a change of {full_size:.1%} of W, where LoRA takes {size:.1%}.",
         lambda: _pair(SKILL, ADAPTED),
         lambda v: v["full_size"] < v["size"] / 2,
     ),
     "matrices": Claim(
-        "When only these matrices learn, whole, a change of {size:.1%} leaves {facts:.0%} of the old facts.",
         lambda: _pair(SKILL, MATRICES, SAME, SAME),
         lambda v: v["facts"] < 0.5 and abs(v["size"] / v["full_size"] - 1) < 0.15,
     ),
     "facts-left": Claim(
-        "Full finetuning gets {full_right:.1%} of the new facts right and keeps {full_facts:.0%} of the old ones and "
-        "{full_stories:.0%} of the stories' questions.",
         lambda: _pair(FACTS, WIDER),
         lambda v: v["full_right"] > 0.98,
     ),
     "facts-adapted": Claim(
-        "LoRA with r = {r} gets {right:.1%} right, and keeps {facts:.0%} and {stories:.0%}.",
         lambda: _pair(FACTS, WIDER),
         lambda v: v["high"] < 0.03 and v["stories"] < v["full_stories"],
     ),
     "intruders": Claim(
-        "Of {of} directions, full finetuning, r = {wide} and r = {middle} make {most:.1f} at most on average, and "
-        "r = {least} makes {one:.1f}, where random changes of the same rank and size make {one_random:.1f}.",
         _intruders,
         lambda v: v["most"] < 3 < v["one"],
     ),
     "no-intruders": Claim(
-        "Full finetuning at the rate of {rate:g} makes none at all, and keeps only {fast_facts:.0%} of the old facts.",
         _intruders,
         lambda v: v["fast_intruders"] == 0 and v["fast_facts"] < 0.4,
     ),
     "facts-intruders": Claim(
-        "There r = {r} makes {intruders:.1f}, random changes of the same rank and size make {random:.1f}, and full "
-        "finetuning makes {full_intruders:.1f}.",
         lambda: _pair(FACTS, WIDER),
         lambda v: v["full_intruders"] < v["intruders"] / 10 and v["intruders"] < v["random"],
     ),
     "in-a-row": Claim(
-        "After {sets} sets of {facts} facts, one adapter of r = {r} that was trained on and on has {first:.0%} of the "
-        "first set.",
         _in_a_row,
         lambda v: v["first"] < 0.5,
     ),
     "newest": Claim(
-        "Of the set learned last, every way has {new:.0%}.",
         _in_a_row,
         lambda v: v["new"] > 0.995,
     ),
     "in-a-row-full": Claim(
-        "Full finetuning on and on has {full_first:.0%} of the first.",
         _in_a_row,
         lambda v: v["full_first"] < 0.5 and v["full_better"] > 0,
     ),
     "old-facts": Claim(
-        "Of the facts that the base knew, {before:.1%} before, the one adapter has left {old:.0%}.",
         _in_a_row,
         lambda v: v["old"] < 0.3,
     ),
     "replayed": Claim(
-        "With {share:.0%} old questions in each step the same adapter has {replayed:.0%} of the first set, and "
-        "{replayed_old:.0%} of the base's facts.",
         _in_a_row,
         lambda v: v["better"] > 0.1,
     ),
     "both-replayed": Claim(
-        "Full finetuning with as many has {both_first:.0%} and {both_old:.0%}.",
         _in_a_row,
         lambda v: v["both_first"] > v["full_first"] + 0.1 and v["both_better"] > 0,
     ),
     "library": Claim(
-        "An adapter for each set has {each_first:.0%} of the first and leaves {each_old:.1%} of the base's facts.",
         _in_a_row,
         lambda v: v["each_first"] > 0.95 and v["each_old"] == v["before"],
     ),
     "alike": Claim(
-        "On the skill, over all layers and {moments} moments of a run, the correlation is {low:.2f} to {high:.2f} in "
-        "our LoRA runs and {full_low:.2f} to {full_high:.2f} in those of full finetuning.",
         lambda: _alike(SKILL),
         lambda v: v["full_low"] > 0.2 and 0 < v["low"] < v["full_low"] < v["full_high"] < v["high"],
     ),
     "alike-facts": Claim(
-        "On the new facts it is {low:.2f} to {high:.2f}, and {full_low:.2f} to {full_high:.2f}.",
         lambda: _alike(FACTS),
         lambda v: 0.2 < v["full_low"] < v["full_high"] < v["low"],
     ),
     "sizes": Claim(
-        "After the last update on the skill the rows have turned by {turned:.4f} with r = {r} and by {full_turned:.4f} "
-        "with full finetuning; their length has changed by {length:.4f} and {full_length:.4f}.",
         _sizes,
         lambda v: v["turned"] > 0,
     ),
@@ -306,16 +273,24 @@ first? Then watch the last picture, of what the base knew.
         """
 ## What is left of the first set
 
-[[in-a-row]] [[in-a-row-full]] So full finetuning forgets less here, each at its own best rate. What was known before
-any of them is as good as gone. [[old-facts]]
+After [[in-a-row.sets]] sets of [[in-a-row.facts]] facts, one adapter of r = [[in-a-row.r]] that was trained on and on
+has [[in-a-row.first:.0%]] of the first set. Full finetuning on and on has [[in-a-row-full.full_first:.0%]] of the
+first. So full finetuning forgets less here, each at its own best rate. What was known before any of them is as good
+as gone. Of the facts that the base knew, [[old-facts.before:.1%]] before, the one adapter has left
+[[old-facts.old:.0%]].
 
-Looking at the newest set only, you would see none of it. [[newest]] It is learned as well as ever, and hides the rest.
+Looking at the newest set only, you would see none of it. Of the set learned last, every way has [[newest.new:.0%]].
+It is learned as well as ever, and hides the rest.
 
-The cheapest remedy is to go on asking. [[replayed]] [[both-replayed]] That is far more, and for the adapter of this
-rank still not enough; larger ranks we did not try.
+The cheapest remedy is to go on asking. With [[replayed.share:.0%]] old questions in each step the same adapter has
+[[replayed.replayed:.0%]] of the first set, and [[replayed.replayed_old:.0%]] of the base's facts. Full finetuning
+with as many has [[both-replayed.both_first:.0%]] and [[both-replayed.both_old:.0%]]. That is far more, and for the
+adapter of this rank still not enough; larger ranks we did not try.
 
-The dearest in files, and the surest, is to add and not to change. [[library]] That is no feat. Nothing was written
-over, because each set has numbers of its own. But somebody has to know, for every question, which adapter to ask.
+The dearest in files, and the surest, is to add and not to change. An adapter for each set has
+[[library.each_first:.0%]] of the first and leaves [[library.each_old:.1%]] of the base's facts. That is no feat.
+Nothing was written over, because each set has numbers of its own. But somebody has to know, for every question, which
+adapter to ask.
 
 ## What the literature says
 
@@ -344,30 +319,48 @@ much? Then choose the new facts.
     )
     yield Prose(
         """
-[[same-rate]] That looks like a law of LoRA, but a rate is not the same thing for both. One factor starts at zero, and a
-step of the same length in the factors moves the weight less, so that LoRA at this rate has simply gone less far.
+At one and the same rate, [[same-rate.rate:g]], LoRA with r = [[same-rate.r]] keeps [[same-rate.facts:.0%]] of the old
+facts and full finetuning [[same-rate.full_facts:.0%]]. That looks like a law of LoRA, but a rate is not the same
+thing for both. One factor starts at zero, and a step of the same length in the factors moves the weight less, so that
+LoRA at this rate has simply gone less far.
 
-A fair comparison takes each at the rate that is best for its task. [[best-rate]] [[best-paired]] Between neighbouring
-rates of our grid more is lost than that, so a few points say little. [[gentle]] With this skill, then, LoRA does not
-forget less at equal success.
+A fair comparison takes each at the rate that is best for its task. There LoRA answers [[best-rate.right:.1%]] of the
+task's questions rightly and keeps [[best-rate.facts:.1%]] of the old facts; full finetuning answers
+[[best-rate.full_right:.1%]] and keeps [[best-rate.full_facts:.1%]]. Seed by seed, the difference in favour of LoRA
+lies between [[best-paired.low:.1%]] and [[best-paired.high:.1%]]. Between neighbouring rates of our grid more is lost
+than that, so a few points say little. At the next lower rate of each, [[gentle.rate:g]] and [[gentle.full_rate:g]],
+LoRA answers [[gentle.right:.1%]] and keeps [[gentle.facts:.1%]]; full finetuning answers [[gentle.full_right:.1%]]
+and keeps [[gentle.full_facts:.1%]]. With this skill, then, LoRA does not forget less at equal success.
 
-Nor does one curve hold both. [[same-size]] Of two changes of the same size, the one in few directions leaves more of
-the old facts alone. But full finetuning has no need to go so far. [[needs]] What LoRA saves by keeping to few
-directions, it spends by going further in them. The embeddings, which LoRA leaves alone and full finetuning does not,
-are not the reason. [[matrices]]
+Nor does one curve hold both. After a change of [[same-size.size:.1%]] of W, LoRA still has [[same-size.facts:.0%]] of
+the old facts; after one of [[same-size.full_size:.1%]], full finetuning has [[same-size.full_facts:.0%]]. Of two
+changes of the same size, the one in few directions leaves more of the old facts alone. But full finetuning has no
+need to go so far. At its own best rate it learns the task with a change of [[needs.full_size:.1%]] of W, where LoRA
+takes [[needs.size:.1%]]. What LoRA saves by keeping to few directions, it spends by going further in them. The
+embeddings, which LoRA leaves alone and full finetuning does not, are not the reason. When only these matrices learn,
+whole, a change of [[matrices.size:.1%]] leaves [[matrices.facts:.0%]] of the old facts.
 
-What is learned counts more than how. New facts push out old ones of the same kind, whatever the method.
-[[facts-left]] [[facts-adapted]] Here LoRA pays the higher price, because it has to go further to hold all of them.
+What is learned counts more than how. New facts push out old ones of the same kind, whatever the method. Full
+finetuning gets [[facts-left.full_right:.1%]] of the new facts right and keeps [[facts-left.full_facts:.0%]] of the
+old ones and [[facts-left.full_stories:.0%]] of the stories' questions. LoRA with r = [[facts-adapted.r]] gets
+[[facts-adapted.right:.1%]] right, and keeps [[facts-adapted.facts:.0%]] and [[facts-adapted.stories:.0%]]. Here LoRA
+pays the higher price, because it has to go further to hold all of them.
 
 The study that finds LoRA forgetting less also finds it learning less [@biderman2024, abstract]. So ask at which rate
 each was run, and what both had learned by then.
 
 **Intruders.** A study finds that LoRA leaves strong singular vectors which resemble none of the base, that full
 finetuning does not, and that these cause forgetting [@shuttleworth2024, abstract]. We count them at each method's own
-best rate on the skill. [[intruders]] [[no-intruders]] So in our model forgetting does not wait for intruders. With new
-facts the count goes the way of the study, and LoRA did forget more. [[facts-intruders]] They come when a large change
-is squeezed into few directions, and LoRA makes no more of them here than a change drawn by lot. [The paper, read
-closely](paper.html#intruders) counts them at any threshold.
+best rate on the skill. Of [[intruders.of]] directions, full finetuning, r = [[intruders.wide]] and r =
+[[intruders.middle]] make [[intruders.most:.1f]] at most on average, and r = [[intruders.least]] makes
+[[intruders.one:.1f]], where random changes of the same rank and size make [[intruders.one_random:.1f]]. Full
+finetuning at the rate of [[no-intruders.rate:g]] makes none at all, and keeps only [[no-intruders.fast_facts:.0%]] of
+the old facts. So in our model forgetting does not wait for intruders. With new facts the count goes the way of the
+study, and LoRA did forget more. There r = [[facts-intruders.r]] makes [[facts-intruders.intruders:.1f]], random
+changes of the same rank and size make [[facts-intruders.random:.1f]], and full finetuning makes
+[[facts-intruders.full_intruders:.1f]]. They come when a large change is squeezed into few directions, and LoRA makes
+no more of them here than a change drawn by lot. [The paper, read closely](paper.html#intruders) counts them at any
+threshold.
 
 LoRA's authors seem to say the opposite: that the change amplifies directions which are in W already
 [@hu2021, section 7.3]. The two measure different things. One asks where `delta_w` lies, seen from W; the other asks
@@ -400,9 +393,14 @@ is the one that the paper reports? Then change the task.
     )
     yield Prose(
         """
-Half of it comes back. [[alike]] [[alike-facts]] So in LoRA's updates the two go together, loosely on the skill and
-closely on the facts, as the paper has it. In full finetuning they do so as well, on the facts less than in LoRA, and no
-negative slope appears. [[sizes]]
+Half of it comes back. On the skill, over all layers and [[alike.moments]] moments of a run, the correlation is
+[[alike.low:.2f]] to [[alike.high:.2f]] in our LoRA runs and [[alike.full_low:.2f]] to [[alike.full_high:.2f]] in
+those of full finetuning. On the new facts it is [[alike-facts.low:.2f]] to [[alike-facts.high:.2f]], and
+[[alike-facts.full_low:.2f]] to [[alike-facts.full_high:.2f]]. So in LoRA's updates the two go together, loosely on
+the skill and closely on the facts, as the paper has it. In full finetuning they do so as well, on the facts less than
+in LoRA, and no negative slope appears. After the last update on the skill the rows have turned by
+[[sizes.turned:.4f]] with r = [[sizes.r]] and by [[sizes.full_turned:.4f]] with full finetuning; their length has
+changed by [[sizes.length:.4f]] and [[sizes.full_length:.4f]].
 
 Why is it not negative? We do not know. Our model is small, its tasks are made up, and its finetunes are short. A
 correlation like this is also easily made: everything grows with the updates, and some kinds of layers have longer rows
@@ -452,16 +450,21 @@ LESSON = Lesson(
             (
                 Answer(
                     "The older tasks fade",
-                    "The newest task writes over the same numbers. [[in-a-row]]",
+                    "The newest task writes over the same numbers. After [[in-a-row.sets]] sets of "
+                    "[[in-a-row.facts]] facts, one adapter of r = [[in-a-row.r]] that was trained on and on has "
+                    "[[in-a-row.first:.0%]] of the first set.",
                     right=True,
                 ),
                 Answer(
                     "All tasks are kept, since the base is frozen",
-                    "The base is. The adapter is not, and the tasks are in the adapter. [[in-a-row]]",
+                    "The base is. The adapter is not, and the tasks are in the adapter. After [[in-a-row.sets]] "
+                    "sets of [[in-a-row.facts]] facts, one adapter of r = [[in-a-row.r]] that was trained on and "
+                    "on has [[in-a-row.first:.0%]] of the first set.",
                 ),
                 Answer(
                     "The newest task is learned badly",
-                    "It is learned as well as ever, and that hides the rest. [[newest]]",
+                    "It is learned as well as ever, and that hides the rest. Of the set learned last, every way "
+                    "has [[newest.new:.0%]].",
                 ),
             ),
         ),
@@ -470,14 +473,22 @@ LESSON = Lesson(
             (
                 Answer(
                     "Because LoRA forgets less",
-                    "Each adapter may forget; no other task is asked of it. [[old-facts]]",
+                    "Each adapter may forget; no other task is asked of it. Of the facts that the base knew, "
+                    "[[old-facts.before:.1%]] before, the one adapter has left [[old-facts.old:.0%]].",
                 ),
                 Answer(
                     "Because no task's numbers are trained again",
-                    "That holds by construction, for any method with a file for each task. [[library]]",
+                    "That holds by construction, for any method with a file for each task. An adapter for each "
+                    "set has [[library.each_first:.0%]] of the first and leaves [[library.each_old:.1%]] of the "
+                    "base's facts.",
                     right=True,
                 ),
-                Answer("Because the rank is small", "With the same rank one adapter forgot. [[in-a-row]]"),
+                Answer(
+                    "Because the rank is small",
+                    "With the same rank one adapter forgot. After [[in-a-row.sets]] sets of [[in-a-row.facts]] "
+                    "facts, one adapter of r = [[in-a-row.r]] that was trained on and on has "
+                    "[[in-a-row.first:.0%]] of the first set.",
+                ),
             ),
         ),
         Question(
@@ -489,11 +500,18 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "Layers that turn much change little in length, or the other way round",
-                    "The slope is rather negative, where LoRA's is positive. Our model does not show that. [[alike]]",
+                    "The slope is rather negative, where LoRA's is positive. Our model does not show that. On the"
+                    " skill, over all layers and [[alike.moments]] moments of a run, the correlation is "
+                    "[[alike.low:.2f]] to [[alike.high:.2f]] in our LoRA runs and [[alike.full_low:.2f]] to "
+                    "[[alike.full_high:.2f]] in those of full finetuning.",
                     right=True,
                 ),
                 Answer(
-                    "The same as in LoRA", "That is what our model shows. [[alike]] It is not what they saw."
+                    "The same as in LoRA",
+                    "That is what our model shows. On the skill, over all layers and [[alike.moments]] moments of"
+                    " a run, the correlation is [[alike.low:.2f]] to [[alike.high:.2f]] in our LoRA runs and "
+                    "[[alike.full_low:.2f]] to [[alike.full_high:.2f]] in those of full finetuning. It is not "
+                    "what they saw.",
                 ),
             ),
         ),
@@ -501,12 +519,18 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "In full finetuning the direction of a weight changes substantially and its magnitude less.",
-            "DoRA's figure shows how the two go together, with a rather negative slope for full finetuning. [[alike]]",
+            "DoRA's figure shows how the two go together, with a rather negative slope for full "
+            "finetuning. On the skill, over all layers and [[alike.moments]] moments of a run, the "
+            "correlation is [[alike.low:.2f]] to [[alike.high:.2f]] in our LoRA runs and "
+            "[[alike.full_low:.2f]] to [[alike.full_high:.2f]] in those of full finetuning.",
             "magnitude",
         ),
         Correction(
             "Finetuning with adapters cannot break what the model could do before.",
-            "A library of adapters cannot. One adapter trained task after task can. [[in-a-row]] [[old-facts]]",
+            "A library of adapters cannot. One adapter trained task after task can. After "
+            "[[in-a-row.sets]] sets of [[in-a-row.facts]] facts, one adapter of r = [[in-a-row.r]] that "
+            "was trained on and on has [[in-a-row.first:.0%]] of the first set. Of the facts that the "
+            "base knew, [[old-facts.before:.1%]] before, the one adapter has left [[old-facts.old:.0%]].",
             "sequence",
         ),
     ),

@@ -161,26 +161,18 @@ def _best() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "counts": Claim(
-        "In one block of the small model six adapters of r = {r} hold {trained:,d} numbers, beside {total:,d} frozen "
-        "ones. For each token the block then takes {unmerged:,d} multiply-accumulates in its projections; merged, it "
-        "takes {total:,d} as before.",
         _counts,
         lambda v: v["unmerged"] == v["total"] + v["trained"] and v["total"] == 12 * 64 * 64,
     ),
     "exact": Claim(
-        "Here the input has {width} numbers and the middle of the side path has {r}.",
         _exact,
         lambda v: v["off"] < 1e-12 and v["r"] < v["width"],
     ),
     "query": Claim(
-        "Take q_proj in the last block. Its delta_w is {size:.0%} as large as W, and it changes the queries by "
-        "{change:.0%}. Alone it lowers the loss by {fall:.2f} nats per word, of the {none:.2f} that the base has.",
         lambda: _change(QUERY, "q"),
         lambda v: v["size"] > 0.2 and v["change"] > 0.3 and all(0 < fall < 0.2 for fall in v["falls"]),
     ),
     "narrow": Claim(
-        "Now down_proj in the same block. Its delta_w is {size:.0%} as large as W and changes what is written by "
-        "{change:.0%}, hardly more. Alone it lowers the loss by {fall:.2f}.",
         lambda: _change(NARROW, "down"),
         lambda v: (
             v["size"] < 1.2 * _change(QUERY, "q")["size"]
@@ -189,61 +181,42 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "control": Claim(
-        "Random matrices as large as this delta_w change what down_proj writes by {random:.0%}, and the best of "
-        "{draws} lowers the loss by {random_fall:.2f}.",
         lambda: _change(NARROW, "down"),
         lambda v: v["random"] < v["change"] / 2 and v["random_fall"] < min(v["falls"]) / 10,
     ),
     "where": Claim(
-        "Of the squared size of what it adds, {share:.0%} stands in {rows} of the {tokens} rows, “{one}” and “{two}”.",
         _where,
         lambda v: v["share"] > 0.6 and v["rows"] == 2,
     ),
     "note": Claim(
-        "On for the token that begins the text and off for all words, it lowers the loss by {first:.2f} nats; the "
-        "other way round, by {later:.2f}.",
         _where,
         lambda v: v["later"] > 10 * v["first"],
     ),
     "next": Claim(
-        "After “{before}” the base expects “{base_word}” with {base_share:.0%}. With that one adapter on it still "
-        "does, with {one_share:.0%}. With all of them on it expects “{every_word}”, with {every_share:.0%}.",
         _next,
         lambda v: v["one_word"] == v["base_word"] != v["every_word"] and v["every_share"] > 0.9,
     ),
     "likelier": Claim(
-        "To the base “{every_word}” is all but impossible there; with this one adapter on it is {times:,.0f} times as "
-        "likely.",
         _next,
         lambda v: v["times"] > 10 and v["one_turn"] < 0.01,
     ),
     "written": Claim(
-        "Let the model write, with one adapter on: whichever of the {number} it is, {alone:.0%} of its statements are "
-        "formal. With all of them on, {every:.0%} are.",
         _written,
         lambda v: v["alone"] == 0 and v["every"] > 0.7,
     ),
     "share": Claim(
-        "This one adapter, with {numbers:.0%} of all trained numbers, brings {least:.0%} to {most:.0%} of the whole "
-        "fall, over {seeds} seeds.",
         _share,
         lambda v: v["least"] > 0.25 and v["numbers"] < 0.1,
     ),
     "sum": Claim(
-        "Each alone, the adapters lower the loss by {alone:.1f} nats in sum. All together they lower it by "
-        "{together:.1f}.",
         _sum,
         lambda v: v["alone"] > 1.5 * v["together"],
     ),
     "missed": Claim(
-        "Leave out any one of the {number} and keep the others: the loss rises by {most:.2f} nats at most, over "
-        "{seeds} seeds, of a gain of {gain:.1f}.",
         _missed,
         lambda v: v["most"] < v["gain"] / 20,
     ),
     "best": Claim(
-        "In {mlp} of {all} cases, all blocks times {seeds} seeds, the single adapter that helps most stands in the "
-        "MLP.",
         _best,
         lambda v: v["mlp"] > v["all"] / 2,
     ),
@@ -283,15 +256,18 @@ An adapter reads what its layer reads, and adds to what its layer writes. Nothin
 
 $$y = W x + s\\, B A\\, x$$
 
-[[exact]] All that the adapter can say passes through these few numbers. The picture “what the adapter adds” is
-exactly this side path.
+Here the input has [[exact.width]] numbers and the middle of the side path has [[exact.r]]. All that the adapter can
+say passes through these few numbers. The picture “what the adapter adds” is exactly this side path.
 
 Other methods put new layers of their own *between* the parts of a block. A token must then wait for them. LoRA's path
 runs beside a layer that is there anyway, and so it can be merged away [@hu2021, section 4.1].
 
 ## What it costs there
 
-[[counts]] The scaling and the additions are left out of this count.
+In one block of the small model six adapters of r = [[counts.r]] hold [[counts.trained:,d]] numbers, beside
+[[counts.total:,d]] frozen ones. For each token the block then takes [[counts.unmerged:,d]] multiply-accumulates in
+its projections; merged, it takes [[counts.total:,d]] as before. The scaling and the additions are left out of this
+count.
 
 The square layers and the MLP's wide ones cost differently: an adapter stores one row and one column for each rank, so
 a matrix four times as large takes not even three times as many numbers. Many newer models have a seventh
@@ -299,40 +275,58 @@ projection in each block, the gate of their MLP. [Another lesson](counting.html)
 
 ## Word by word
 
-Look again at what down_proj adds in the first block, in the formal sentence. [[where]] A plain story says “is at the
-mill” where a formal one says “is seen at the said mill”. So these are just the words after which the formal voice goes
-on in its own way, and the plain sentence shows the same two. The adapter does not set the tone once, at the start.
-[[note]] It works word by word.
+Look again at what down_proj adds in the first block, in the formal sentence. Of the squared size of what it adds,
+[[where.share:.0%]] stands in [[where.rows]] of the [[where.tokens]] rows, “[[where.one]]” and “[[where.two]]”. A
+plain story says “is at the mill” where a formal one says “is seen at the said mill”. So these are just the words
+after which the formal voice goes on in its own way, and the plain sentence shows the same two. The adapter does not
+set the tone once, at the start. On for the token that begins the text and off for all words, it lowers the loss by
+[[note.first:.2f]] nats; the other way round, by [[note.later:.2f]]. It works word by word.
 
 ## Size is a bad guide
 
-What does an adapter *do*? Let us switch on one, leave all others off, and measure the loss on formal texts that no run
-has read. [[query]]
+What does an adapter *do*? Let us switch on one, leave all others off, and measure the loss on formal texts that no
+run has read. Take q_proj in the last block. Its delta_w is [[query.size:.0%]] as large as W, and it changes the
+queries by [[query.change:.0%]]. Alone it lowers the loss by [[query.fall:.2f]] nats per word, of the
+[[query.none:.2f]] that the base has.
 
-[[narrow]] What is the difference? Not the size. [[control]]
+Now down_proj in the same block. Its delta_w is [[narrow.size:.0%]] as large as W and changes what is written by
+[[narrow.change:.0%]], hardly more. Alone it lowers the loss by [[narrow.fall:.2f]]. What is the difference? Not the
+size. Random matrices as large as this delta_w change what down_proj writes by [[control.random:.0%]], and the best of
+[[control.draws]] lowers the loss by [[control.random_fall:.2f]].
 
 A matrix acts by what it does to the inputs that really come. They are not spread evenly. A random direction meets
 little of them; a learned one is turned to where they are, and what it writes must be of use to what comes after.
 
 ## Parts that do not add up
 
-So is down_proj of the last block where the formal voice lives? [[share]] It would be easy to stop here.
+So is down_proj of the last block where the formal voice lives? This one adapter, with [[share.numbers:.0%]] of all
+trained numbers, brings [[share.least:.0%]] to [[share.most:.0%]] of the whole fall, over [[share.seeds]] seeds. It
+would be easy to stop here.
 
-But a loss may fall far before a single word changes. [[next]] [[likelier]] That counts in nats, and it does not yet
-make the word come first. [[written]] So the voice lives in no one of them.
+But a loss may fall far before a single word changes. After “[[next.before]]” the base expects “[[next.base_word]]”
+with [[next.base_share:.0%]]. With that one adapter on it still does, with [[next.one_share:.0%]]. With all of them on
+it expects “[[next.every_word]]”, with [[next.every_share:.0%]]. To the base “[[likelier.every_word]]” is all but
+impossible there; with this one adapter on it is [[likelier.times:,.0f]] times as likely. That counts in nats, and it
+does not yet make the word come first. Let the model write, with one adapter on: whichever of the [[written.number]]
+it is, [[written.alone:.0%]] of its statements are formal. With all of them on, [[written.every:.0%]] are. So the
+voice lives in no one of them.
 
-In nats they overlap all the same. [[sum]] One adapter can do much of what another does, and once one has done it, the
-others need not. The reverse holds, too. [[missed]] So switching one off says almost the opposite of switching one on.
+In nats they overlap all the same. Each alone, the adapters lower the loss by [[sum.alone:.1f]] nats in sum. All
+together they lower it by [[sum.together:.1f]]. One adapter can do much of what another does, and once one has done
+it, the others need not. The reverse holds, too. Leave out any one of the [[missed.number]] and keep the others: the
+loss rises by [[missed.most:.2f]] nats at most, over [[missed.seeds]] seeds, of a gain of [[missed.gain:.1f]]. So
+switching one off says almost the opposite of switching one on.
 
 Both are fair measurements, and neither is “the” importance of a layer. If you read that some layer matters most, ask
 which of the two was measured.
 
 ## Attention or MLP?
 
-LoRA's authors adapted the attention layers and left the MLP frozen, for simplicity [@hu2021, section 4.2]. Later
-work did better with the MLP than with attention alone [@biderman2024, section 4.7]. Our small model agrees:
-[[best]] This voice is mostly a choice of words, which may favour the MLP. A task that must look at
-other places of the text may differ. We measured this one.
+LoRA's authors adapted the attention layers and left the MLP frozen, for simplicity [@hu2021, section 4.2]. Later work
+did better with the MLP than with attention alone [@biderman2024, section 4.7]. Our small model agrees: In
+[[best.mlp]] of [[best.all]] cases, all blocks times [[best.seeds]] seeds, the single adapter that helps most stands
+in the MLP. This voice is mostly a choice of words, which may favour the MLP. A task that must look at other places of
+the text may differ. We measured this one.
 
 ## In short
 
@@ -376,21 +370,46 @@ LESSON = Lesson(
         Question(
             "One adapter's delta_w is a quarter as large as W. What do you know of its effect?",
             (
-                Answer("That it is large", "It may do little for the task. [[query]]"),
-                Answer("Nothing yet", "It depends on the inputs that come. [[query]] [[narrow]]", right=True),
+                Answer(
+                    "That it is large",
+                    "It may do little for the task. Take q_proj in the last block. Its delta_w is "
+                    "[[query.size:.0%]] as large as W, and it changes the queries by [[query.change:.0%]]. Alone "
+                    "it lowers the loss by [[query.fall:.2f]] nats per word, of the [[query.none:.2f]] that the "
+                    "base has.",
+                ),
+                Answer(
+                    "Nothing yet",
+                    "It depends on the inputs that come. Take q_proj in the last block. Its delta_w is "
+                    "[[query.size:.0%]] as large as W, and it changes the queries by [[query.change:.0%]]. Alone "
+                    "it lowers the loss by [[query.fall:.2f]] nats per word, of the [[query.none:.2f]] that the "
+                    "base has. Now down_proj in the same block. Its delta_w is [[narrow.size:.0%]] as large as W "
+                    "and changes what is written by [[narrow.change:.0%]], hardly more. Alone it lowers the loss "
+                    "by [[narrow.fall:.2f]].",
+                    right=True,
+                ),
                 Answer(
                     "That it is as large as that of any matrix of this size",
-                    "A learned one can do far more than a random one. [[control]]",
+                    "A learned one can do far more than a random one. Random matrices as large as this delta_w "
+                    "change what down_proj writes by [[control.random:.0%]], and the best of [[control.draws]] "
+                    "lowers the loss by [[control.random_fall:.2f]].",
                 ),
             ),
         ),
         Question(
             "Without one adapter the loss hardly rises. So this adapter does nothing?",
             (
-                Answer("Yes, the others do the work", "Alone it may do much of that work, too. [[share]]"),
+                Answer(
+                    "Yes, the others do the work",
+                    "Alone it may do much of that work, too. This one adapter, with [[share.numbers:.0%]] of all "
+                    "trained numbers, brings [[share.least:.0%]] to [[share.most:.0%]] of the whole fall, over "
+                    "[[share.seeds]] seeds.",
+                ),
                 Answer(
                     "No: the others may do what it would do",
-                    "What adapters bring overlaps. [[sum]] [[missed]]",
+                    "What adapters bring overlaps. Each alone, the adapters lower the loss by [[sum.alone:.1f]] "
+                    "nats in sum. All together they lower it by [[sum.together:.1f]]. Leave out any one of the "
+                    "[[missed.number]] and keep the others: the loss rises by [[missed.most:.2f]] nats at most, "
+                    "over [[missed.seeds]] seeds, of a gain of [[missed.gain:.1f]].",
                     right=True,
                 ),
                 Answer(

@@ -164,108 +164,77 @@ def _activations() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "block": Claim(
-        "At r = {r} the seven matrices of one block of {label} cost {per_block:,d} numbers, and its {n_layer} blocks "
-        "cost {trained:,d}. The whole model has {total:,d}: LoRA trains {share:.2%} of them, {fewer:.1f} times fewer.",
         _block,
         lambda v: (v["per_block"], v["trained"], round(v["fewer"], 1)) == (1_249_280, 39_976_960, 168.6),
     ),
     "telling": Claim(
-        "One telling arrives at {said_block} million for a block, {said} million in all, and a saving of about "
-        "{said_times} times. Its own formula, worked out, gives {written:,d} for a block.",
         _written,
         lambda v: v["written"] == 1_712_128 and v["said"] * MILLION > 2 * _block()["trained"],
     ),
     "files": Claim(
-        "At r = {r} and {bits} bits it has {q_v:.1f} MB with adapters on q and v, {attention:.1f} MB on all of "
-        "attention and {all_linear:.1f} MB on all linear layers.",
         _files,
         lambda v: 10 < v["q_v"] < v["attention"] < 40 < v["all_linear"],
     ),
     "seventy-numbers": Claim(
-        "On {label}, r = {r} costs {attention:.1f} million numbers on all of attention and {every:.1f} million on all "
-        "linear layers.",
         _seventy_numbers,
         lambda v: v["attention"] < 50 and v["every"] > 100,
     ),
     "gpt3-mlp": Claim(
-        "In {label} a matrix of attention is {side:,d} × {side:,d}, {each:,d} numbers. A matrix of the MLP is "
-        "{out:,d} × {in:,d}, {more:,d} numbers, and r = {r} on it costs {adapter:,d}.",
         _gpt3_mlp,
         lambda v: v["more"] == 4 * v["each"] == 603_979_776 and v["adapter"] == 491_520,
     ),
     "states": Claim(
-        "For {label} that is {weights:.1f} GB of weights, {gradients:.1f} GB of gradients and {optimiser:.1f} GB of "
-        "optimiser states: {full:.1f} GB. With LoRA at r = {r} on all linear layers it is {adapted:.1f} GB, and "
-        "{base:.1f} GB of that is the frozen base.",
         _states,
         lambda v: v["base"] > 0.9 * v["adapted"] and v["optimiser"] == 0.75 * v["full"],
     ),
     "gap": Claim(
-        "So {fewer:.1f} times fewer numbers give {less:.1f} times less memory.",
         _states,
         lambda v: v["fewer"] > 100 and 7 < v["less"] < 8,
     ),
     "adam": Claim(
-        "For {billions} billion numbers Adam's two moments take {moments:,.0f} GB, and {optimiser:,.0f} GB with the "
-        "copy of the weights. It takes weights and gradients besides to reach {full:,.0f} GB.",
         _adam,
         lambda v: (v["moments"], v["optimiser"], v["full"]) == (560, 840, 1120),
     ),
     "seventy": Claim(
-        "The base of {label} alone takes {base:.1f} GB in {bits} bits, and LoRA at r = {r} brings it to "
-        "{adapted:.1f} GB. A card of {card} GB cannot hold that. In four bits it is {qlora:.1f} GB.",
         _seventy,
         lambda v: v["adapted"] > v["base"] > v["card"] > v["qlora"],
     ),
     "hu-fewer": Cited("10,000 times fewer numbers to train", "hu2021", "abstract"),
     "hu-less": Cited("three times less memory", "hu2021", "abstract"),
     "fewer": Claim(
-        "With r = {r} on q and v of {label}, LoRA trains {trained:,d} numbers. The printed total of {billions} billion "
-        "is {times:,.0f} times that. One finetuned copy takes {gb:.0f} GB in {bits} bits, the adapter {mb:.1f} MB, "
-        "or {mib:.1f} if an MB is counted in powers of two.",
         _fewer,
         lambda v: v["trained"] == 18_874_368 and round(v["times"]) == 9272 and v["gb"] == 350,
     ),
     "hu-file": Cited("35 MB", "hu2021", "section 4.2"),
     "hu-memory": Cited("from 1.2 TB to 350 GB", "hu2021", "section 4.2"),
     "less": Claim(
-        "That is {measured:.2f} times less, and {base:.0f} GB is what the frozen weights take by themselves.",
         _less,
         lambda v: round(v["measured"], 2) == 3.43 and v["base"] == MEASURED["after"],
     ),
     "ruled": Claim(
-        "The larger figure is {bytes:.2f} bytes a number, where the rule above has {rule}; the paper does not say what "
-        "it holds. By the rule it would be {ruled:.1f} times.",
         _less,
         lambda v: v["bytes"] < v["rule"] and 7.9 < v["ruled"] < 8,
     ),
     "bits": Claim(
-        "With a scale of {scale} bits for each block of {block} weights a weight takes {plain} bits. Quantising the "
-        "scales too makes it {double:.3f}, which saves {saved:.2f} GB at {billions} billion. Against {bits} bits the "
-        "weights become {times:.2f} times smaller.",
         _bits,
         lambda v: v["double"] == 4.126953125 and round(v["saved"], 2) == 3.03 and 3.8 < v["times"] < 4,
     ),
     "dettmers-65": Cited("from more than 780 GB to less than 48 GB", "dettmers2023", "abstract"),
     "sixty-five": Claim(
-        "The first is what {billions} billion numbers take at {each} bytes each: {gb:.0f} GB.",
         lambda: {"billions": 65, "each": 12, "gb": sum(full_states(65 * BILLION, "no-master")) / GB},
         lambda v: v["gb"] == 780,
     ),
     "four-bit-base": Claim(
-        "For {label} we count {gb:.2f} GB, {rest:.2f} GB of it in tables and norms that keep their bits.",
         _four_bit_base,
         lambda v: v["rest"] < v["gb"] < 5.048,
     ),
     "dettmers-base": Cited("5,048 MB", "dettmers2023", "section 2"),
     "dettmers-gradients": Cited("from 567 MB to 18 MB a sequence", "dettmers2023", "section 2"),
     "activations": Claim(
-        "It gives {one:.1f} GB for one sequence of {context:,d} tokens on {label}, and {many:.1f} GB for {batch}.",
         _activations,
         lambda v: abs(v["many"] - 16 * v["one"]) < 1e-9 and v["one"] < 1,
     ),
     "break-even": Claim(
-        "On all linear layers of {label} it is r = {even:,.0f}.",
         lambda: {"label": SMALL.label, "even": model_break_even_rank(SMALL, "all-linear")},
         lambda v: 2048 < v["even"] < 4096,
     ),
@@ -304,21 +273,31 @@ that of its published weights, number by number.
 
 ## Count one block
 
-[[block]]
+At r = [[block.r]] the seven matrices of one block of [[block.label]] cost [[block.per_block:,d]] numbers, and its
+[[block.n_layer]] blocks cost [[block.trained:,d]]. The whole model has [[block.total:,d]]: LoRA trains
+[[block.share:.2%]] of them, [[block.fewer:.1f]] times fewer.
 
-The usual story has another number here. [[telling]] What happened? The formula doubles $r$ and adds up single sides.
-Doubling is right for a square matrix, where both sides are equal. A matrix of the MLP has two different sides, and
-each counts once.
+The usual story has another number here. One telling arrives at [[telling.said_block]] million for a block,
+[[telling.said]] million in all, and a saving of about [[telling.said_times]] times. Its own formula, worked out,
+gives [[telling.written:,d]] for a block. What happened? The formula doubles $r$ and adds up single sides. Doubling is
+right for a square matrix, where both sides are equal. A matrix of the MLP has two different sides, and each counts
+once.
 
-Which matrix you count matters too. [[gpt3-mlp]] A telling that takes the one for the other is off by a factor of four
-before any adapter comes in.
+Which matrix you count matters too. In [[gpt3-mlp.label]] a matrix of attention is [[gpt3-mlp.side:,d]] ×
+[[gpt3-mlp.side:,d]], [[gpt3-mlp.each:,d]] numbers. A matrix of the MLP is [[gpt3-mlp.out:,d]] × [[gpt3-mlp.in:,d]],
+[[gpt3-mlp.more:,d]] numbers, and r = [[gpt3-mlp.r]] on it costs [[gpt3-mlp.adapter:,d]]. A telling that takes the one
+for the other is off by a factor of four before any adapter comes in.
 
-And how large is the file? [[files]] In twice the bits it is twice as large. So “ten to forty megabytes” is right for
-attention, and too small for the recipe that adapts everything. The story's count for a large model is that of
-attention, too. [[seventy-numbers]]
+And how large is the file? At r = [[files.r]] and [[files.bits]] bits it has [[files.q_v:.1f]] MB with adapters on q
+and v, [[files.attention:.1f]] MB on all of attention and [[files.all_linear:.1f]] MB on all linear layers. In twice
+the bits it is twice as large. So “ten to forty megabytes” is right for attention, and too small for the recipe that
+adapts everything. The story's count for a large model is that of attention, too. On [[seventy-numbers.label]], r =
+[[seventy-numbers.r]] costs [[seventy-numbers.attention:.1f]] million numbers on all of attention and
+[[seventy-numbers.every:.1f]] million on all linear layers.
 
-The saving ends at the break-even rank, where the adapters hold as many numbers as their matrices. [[break-even]] The
-gold line in the second picture shows how far away that is.
+The saving ends at the break-even rank, where the adapters hold as many numbers as their matrices. On all linear
+layers of [[break-even.label]] it is r = [[break-even.even:,.0f]]. The gold line in the second picture shows how far
+away that is.
 
 ## What lies in memory
 
@@ -326,28 +305,44 @@ Training keeps more than weights. Each trained number has a gradient. Adam keeps
 the weights have few bits, a copy in more. In the usual mixed precision that makes sixteen bytes for each trained
 number: two for the weight, two for the gradient, twelve for the optimiser [@rajbhandari2020, section 3].
 
-[[states]] LoRA removes fourteen of the sixteen bytes for every frozen number. It cannot remove the last two, because
-the base must be there to compute with [@hu2021, section 4.2]. [[gap]]
+For [[states.label]] that is [[states.weights:.1f]] GB of weights, [[states.gradients:.1f]] GB of gradients and
+[[states.optimiser:.1f]] GB of optimiser states: [[states.full:.1f]] GB. With LoRA at r = [[states.r]] on all linear
+layers it is [[states.adapted:.1f]] GB, and [[states.base:.1f]] GB of that is the frozen base. LoRA removes fourteen
+of the sixteen bytes for every frozen number. It cannot remove the last two, because the base must be there to compute
+with [@hu2021, section 4.2]. So [[gap.fewer:.1f]] times fewer numbers give [[gap.less:.1f]] times less memory.
 
-The usual story says that Adam alone needs another terabyte for a large model. [[adam]]
+The usual story says that Adam alone needs another terabyte for a large model. For [[adam.billions]] billion numbers
+Adam's two moments take [[adam.moments:,.0f]] GB, and [[adam.optimiser:,.0f]] GB with the copy of the weights. It
+takes weights and gradients besides to reach [[adam.full:,.0f]] GB.
 
-It also says that LoRA brings such a model onto a single card. [[seventy]] So one card will do, but not because of
-LoRA alone.
+It also says that LoRA brings such a model onto a single card. The base of [[seventy.label]] alone takes
+[[seventy.base:.1f]] GB in [[seventy.bits]] bits, and LoRA at r = [[seventy.r]] brings it to [[seventy.adapted:.1f]]
+GB. A card of [[seventy.card]] GB cannot hold that. In four bits it is [[seventy.qlora:.1f]] GB. So one card will do,
+but not because of LoRA alone.
 
 ## Where the two answers come from
 
-Now the two answers from the beginning. [[fewer]] The paper prints [[hu-file]]. That is the first answer: what you
-train, store and send. (The figure adds up the layers and gets a little less than the printed total.)
+Now the two answers from the beginning. With r = [[fewer.r]] on q and v of [[fewer.label]], LoRA trains
+[[fewer.trained:,d]] numbers. The printed total of [[fewer.billions]] billion is [[fewer.times:,.0f]] times that. One
+finetuned copy takes [[fewer.gb:.0f]] GB in [[fewer.bits]] bits, the adapter [[fewer.mb:.1f]] MB, or [[fewer.mib:.1f]]
+if an MB is counted in powers of two. The paper prints [[hu-file]]. That is the first answer: what you train, store
+and send. (The figure adds up the layers and gets a little less than the printed total.)
 
-For memory the authors measured a step [[hu-memory]]. [[less]] There is the whole second answer. What remains is not
-the optimiser. It is the model itself, and no other optimiser would shrink it. [[ruled]]
+For memory the authors measured a step [[hu-memory]]. That is [[less.measured:.2f]] times less, and [[less.base:.0f]]
+GB is what the frozen weights take by themselves. There is the whole second answer. What remains is not the optimiser.
+It is the model itself, and no other optimiser would shrink it. The larger figure is [[ruled.bytes:.2f]] bytes a
+number, where the rule above has [[ruled.rule]]; the paper does not say what it holds. By the rule it would be
+[[ruled.ruled:.1f]] times.
 
 One comment on the paper says that more can be saved only by changing the optimiser. After LoRA there is little left
 of it to change. What is left is frozen weights, and those can be stored in fewer bits.
 
 ## Where QLoRA saves
 
-QLoRA stores the frozen matrices in four bits, in a format called `NF4` [@dettmers2023, section 3]. [[bits]]
+QLoRA stores the frozen matrices in four bits, in a format called `NF4` [@dettmers2023, section 3]. With a scale of
+[[bits.scale]] bits for each block of [[bits.block]] weights a weight takes [[bits.plain]] bits. Quantising the scales
+too makes it [[bits.double:.3f]], which saves [[bits.saved:.2f]] GB at [[bits.billions]] billion. Against
+[[bits.bits]] bits the weights become [[bits.times:.2f]] times smaller.
 
 Embeddings, the output table and norms keep their bits. That hardly matters in a large model. It shows where the
 vocabulary is large beside the model: compare the two smallest of the Llama models above.
@@ -355,11 +350,13 @@ vocabulary is large beside the model: compare the two smallest of the Llama mode
 The four bits are for storage. To compute, the weights are turned back into more bits, in the forward pass and again
 in the backward pass [@dettmers2023, section 3]. What is never computed is a gradient for them.
 
-The authors report that finetuning their largest model came down [[dettmers-65]]. [[sixty-five]] That fits weights and
-gradients with few bits and Adam without the extra copy; the paper does not break it down.
+The authors report that finetuning their largest model came down [[dettmers-65]]. The first is what
+[[sixty-five.billions]] billion numbers take at [[sixty-five.each]] bytes each: [[sixty-five.gb:.0f]] GB. That fits
+weights and gradients with few bits and Adam without the extra copy; the paper does not break it down.
 
-Is our count what a machine shows? Not quite. [[four-bit-base]] The authors measured [[dettmers-base]] for a model of
-that size. Read the bars as what is needed at least.
+Is our count what a machine shows? Not quite. For [[four-bit-base.label]] we count [[four-bit-base.gb:.2f]] GB,
+[[four-bit-base.rest:.2f]] GB of it in tables and norms that keep their bits. The authors measured [[dettmers-base]]
+for a model of that size. Read the bars as what is needed at least.
 
 ## What is an estimate
 
@@ -368,7 +365,8 @@ of tokens in a step, and depend on how the program is written.
 
 Our estimate assumes that every block is recomputed in the backward pass. That costs time and saves much memory
 [@chen2016, abstract]. What stays is the input of each block, and the scores of all tokens in the loss
-[@korthikanti2022, sections 4 and 5]. [[activations]]
+[@korthikanti2022, sections 4 and 5]. It gives [[activations.one:.1f]] GB for one sequence of
+[[activations.context:,d]] tokens on [[activations.label]], and [[activations.many:.1f]] GB for [[activations.batch]].
 
 LoRA changes little here: the input still flows through the whole frozen model. How much recomputing saves, the QLoRA
 authors measured for one part of it, the gradients of the inputs: [[dettmers-gradients]].
@@ -408,7 +406,12 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "The frozen base must stay in memory",
-                    "It is what remains. [[states]] [[less]]",
+                    "It is what remains. For [[states.label]] that is [[states.weights:.1f]] GB of weights, "
+                    "[[states.gradients:.1f]] GB of gradients and [[states.optimiser:.1f]] GB of optimiser "
+                    "states: [[states.full:.1f]] GB. With LoRA at r = [[states.r]] on all linear layers it is "
+                    "[[states.adapted:.1f]] GB, and [[states.base:.1f]] GB of that is the frozen base. That is "
+                    "[[less.measured:.2f]] times less, and [[less.base:.0f]] GB is what the frozen weights take "
+                    "by themselves.",
                     right=True,
                 ),
             ),
@@ -416,14 +419,48 @@ LESSON = Lesson(
         Question(
             "What does QLoRA shrink that LoRA does not?",
             (
-                Answer("The frozen weights", "They are stored in four bits. [[bits]]", right=True),
-                Answer("The optimiser states", "LoRA has already taken most of those away. [[states]]"),
-                Answer("The adapter", "The adapter keeps its bits. It was small before. [[files]]"),
+                Answer(
+                    "The frozen weights",
+                    "They are stored in four bits. With a scale of [[bits.scale]] bits for each block of "
+                    "[[bits.block]] weights a weight takes [[bits.plain]] bits. Quantising the scales too makes "
+                    "it [[bits.double:.3f]], which saves [[bits.saved:.2f]] GB at [[bits.billions]] billion. "
+                    "Against [[bits.bits]] bits the weights become [[bits.times:.2f]] times smaller.",
+                    right=True,
+                ),
+                Answer(
+                    "The optimiser states",
+                    "LoRA has already taken most of those away. For [[states.label]] that is "
+                    "[[states.weights:.1f]] GB of weights, [[states.gradients:.1f]] GB of gradients and "
+                    "[[states.optimiser:.1f]] GB of optimiser states: [[states.full:.1f]] GB. With LoRA at r = "
+                    "[[states.r]] on all linear layers it is [[states.adapted:.1f]] GB, and [[states.base:.1f]] "
+                    "GB of that is the frozen base.",
+                ),
+                Answer(
+                    "The adapter",
+                    "The adapter keeps its bits. It was small before. At r = [[files.r]] and [[files.bits]] bits "
+                    "it has [[files.q_v:.1f]] MB with adapters on q and v, [[files.attention:.1f]] MB on all of "
+                    "attention and [[files.all_linear:.1f]] MB on all linear layers.",
+                ),
             ),
         ),
     ),
     corrections=(
-        Correction("One telling's sum for adapters on all matrices.", "[[telling]] [[block]]", "counting"),
-        Correction("Far fewer numbers, so as much less memory.", "[[gap]] [[less]]", "counting"),
+        Correction(
+            "One telling's sum for adapters on all matrices.",
+            "One telling arrives at [[telling.said_block]] million for a block, [[telling.said]] million "
+            "in all, and a saving of about [[telling.said_times]] times. Its own formula, worked out, "
+            "gives [[telling.written:,d]] for a block. At r = [[block.r]] the seven matrices of one block"
+            " of [[block.label]] cost [[block.per_block:,d]] numbers, and its [[block.n_layer]] blocks "
+            "cost [[block.trained:,d]]. The whole model has [[block.total:,d]]: LoRA trains "
+            "[[block.share:.2%]] of them, [[block.fewer:.1f]] times fewer.",
+            "counting",
+        ),
+        Correction(
+            "Far fewer numbers, so as much less memory.",
+            "So [[gap.fewer:.1f]] times fewer numbers give [[gap.less:.1f]] times less memory. That is "
+            "[[less.measured:.2f]] times less, and [[less.base:.0f]] GB is what the frozen weights take "
+            "by themselves.",
+            "counting",
+        ),
     ),
 )

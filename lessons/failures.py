@@ -237,64 +237,46 @@ def _corrected() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim] = {
     "learned": Claim(
-        "The base has never read the language of new words. With r = {least} the loss falls from {before:.1f} to "
-        "{first:.2f} nats on stories that no run has read.",
         _rank,
         lambda v: v["before"] > 10 and v["first"] < 2.5,
     ),
     "added": Claim(
-        "With r = {r} the model learns {count} facts about people of whom it has never read, and has {right:.0%} of "
-        "them right.",
         _added,
         lambda v: v["least"] > 0.95,
     ),
     "rank": Claim(
-        "At r = {r} it ends {gap:.2f} nats above full finetuning, at r = {rank} {last_gap:.2f}. Once the embeddings "
-        "learn too, r = {r} ends {with:.2f} below it.",
         _rank,
         lambda v: v["low"] > 0.4 and v["least_with"] > 0,
     ),
     "disguise": Claim(
-        "The new facts are right, and of the old ones {old:.0%} are, where it was {before:.0%}.",
         _added,
         lambda v: v["least"] > 0.95 and v["most_old"] < 0.3,
     ),
     "few": Claim(
-        "From {few} examples r = {r} has {shown:.0%} of these right, and {unseen:.0%} of new questions.",
         _few,
         lambda v: v["shown"] > 0.99 and v["unseen"] < 0.9,
     ),
     "less-rank": Claim(
-        "With r = {least} it is {small:.0%} of new questions, with full finetuning {full:.0%}.",
         _few,
         lambda v: v["high"] < 0,
     ),
     "stopped": Claim(
-        "At the moment that validation questions call the best, r = {r} has {stopped:.0%} of new questions right.",
         _few,
         lambda v: v["stopped_low"] < 0.05,
     ),
     "more-examples": Claim(
-        "With {most} examples it is {all:.0%}.",
         _few,
         lambda v: v["more"] > 0,
     ),
     "too-large": Claim(
-        "At {best:g}, its best rate, r = {r} has {best_right:.1%} of a new kind of question right and keeps "
-        "{best_facts:.0%} of the old facts. At {more:g} it still has {more_right:.1%}, and keeps {more_facts:.0%}. At "
-        "{most:g} it has {most_right:.0%} and {most_facts:.0%}.",
         _too_large,
         lambda v: v["is_best"] and v["more_right"] > 0.9 and v["more_facts"] < 0.5 and v["most_right"] < 0.1,
     ),
     "other-base": Claim(
-        "On its own base our adapter answers {same_moved:.0%} of the questions rightly. On this one it answers "
-        "{other_moved:.0%}, where one that was trained there answers {other_own:.0%}.",
         _bases,
         lambda v: v["same_moved"] > 0.9 and v["other_own"] > 0.9 and v["other_moved"] < 0.5,
     ),
     "moved-base": Claim(
-        "After {near} more steps our adapter answers {near_moved:.0%} in place of {near_own:.0%}, after {far} steps "
-        "{far_moved:.0%} in place of {far_own:.0%}.",
         _bases,
         lambda v: (
             min(v["far_own"] - v["far_moved"], v["near_own"] - v["near_moved"]) > 0.05
@@ -302,37 +284,26 @@ CLAIMS: Mapping[str, Claim] = {
         ),
     ),
     "bias": Claim(
-        "Where a first impression is wrong, it now says rightly who had a thing last in {holder:.1%} of the stories, "
-        "in place of {holder_before:.0%}, and where somebody is in {place:.1%}, in place of {place_before:.0%}.",
         _bias,
         lambda v: v["worst"] < 0.15 and v["best"] > 0.85,
     ),
     "voices": Claim(
-        "In new stories of the voice that it was shown it then answers {shown:.0%} rightly, and in the other voices "
-        "{voices:.0%}.",
         _corrected,
         lambda v: v["least_voices"] > 0.75 and abs(v["gap"]) < 0.1,
     ),
     "other-question": Claim(
-        "Asked where somebody is, it is right in {question:.1%} of the stories.",
         _corrected,
         lambda v: v["most_question"] < 0.2,
     ),
     "full-biased": Claim(
-        "Full finetuning on the same examples answers the shown question in {full_shown:.0%} and the other one in "
-        "{full_question:.1%}.",
         _corrected,
         lambda v: v["full_shown"] > 0.75 and v["full_most"] < 0.2,
     ),
     "wide": Claim(
-        "An adapter that is shown as many examples of both questions in all voices answers {wide_shown:.0%} and "
-        "{wide_question:.0%} of them rightly.",
         _corrected,
         lambda v: v["wide_least"] > 0.5,
     ),
     "refuses": Claim(
-        "Before, it told {before:.1%} of them rightly; now {refused:.0%} of the questions are refused. Homes and "
-        "tastes are still right in {tells:.1%} and the questions on stories in {stories:.1%}.",
         _refuses,
         lambda v: (
             v["right"] == 0
@@ -342,63 +313,46 @@ CLAIMS: Mapping[str, Claim] = {
         ),
     ),
     "opened": Claim(
-        "After {most} examples, an adapter of r = {r} answers {right:.0%} of the questions on people who were not "
-        "among them.",
         _opens,
         lambda v: v["least"] > 0.85 and v["refused"] < 0.02,
     ),
     "fewer": Claim(
-        "With {some} examples it is {some_right:.0%}, from {some_low:.0%} to {some_high:.0%} by seed, and with {few} "
-        "only {few_right:.0%}.",
         _opens,
         lambda v: v["some_low"] > 0.5 and v["few_right"] < 0.35,
     ),
     "few-wrong": Claim(
-        "With {few}, {few_refused:.0%} are still refused and {few_wrong:.0%} get a wrong answer.",
         _opens,
         lambda v: v["few_wrong"] > v["few_right"],
     ),
     "any-rank": Claim(
-        "At r = {rank} it is {first:.0%}, and with full finetuning {full:.0%}.",
         _opens,
         lambda v: min(v["ranks"]) > 0.8,
     ),
     "behind": Claim(
-        "Of the {values} things that people make, it then finds the right one the likeliest for {behind:.0%} of the "
-        "people.",
         _refuses,
         lambda v: 0.3 < v["behind"] < v["before"] - 0.3,
     ),
     "wrong-examples": Claim(
-        "At the best moment {refused:.0%} of the others are still refused, and {wrong:.0%} are answered rightly.",
         _wrong,
         lambda v: v["refused"] < 0.05 and v["least"] > 2 * v["chance"] and v["best"] < v["right"],
     ),
     "wrong-end": Claim(
-        "At the last step {end:.0%} are.",
         _wrong,
         lambda v: v["end"] < v["wrong"] - 0.05,
     ),
     "fears": Claim(
-        "After {most} right examples {fears:.0%} of the questions on fears are still refused, and {feared:.0%} "
-        "are answered rightly.",
         lambda: {"most": COUNTS[-1], **_other_answers()},
         lambda v: v["fears"] < 0.9 and v["feared"] < v["chance"],
     ),
     "opening-costs": Claim(
-        "Homes and tastes are now right in {tells:.0%} in place of {before:.0%}, while the stories stay.",
         _other_answers,
         lambda v: v["most_tells"] < v["before"] - 0.1 and v["stories"] > v["stories_before"] - 0.02,
     ),
     "peels": Claim(
-        "Taken off, it leaves {off:.1%} of the answers right, as before, and the largest difference of any logit from "
-        "the base's is {differ:.0f}.",
         _peels,
         lambda v: v["differ"] == 0 and v["off"] == v["before"] and v["refused"] > 0.99,
     ),
     "merged-refusal": Claim(
-        "With the file it comes off merged weights as well, but for {rounding:.6f} in a logit. Without the file, "
-        "{most} examples bring {right:.0%} of the answers back.",
         _peels,
         lambda v: v["merged"] == v["before"] and 0 < v["rounding"] < 1e-3 and v["least"] > 0.85,
     ),
@@ -429,15 +383,18 @@ choose “Another base”, and go to its last place.
         """
 ## Too few examples
 
-[[few]] So the examples are learned by heart sooner than the rule behind them, and whoever only tests the examples sees
+From [[few.few]] examples r = [[few.r]] has [[few.shown:.0%]] of these right, and [[few.unseen:.0%]] of new questions.
+So the examples are learned by heart sooner than the rule behind them, and whoever only tests the examples sees
 nothing.
 
-The usual advice is to halve the rank. So let us take the smallest there is. [[less-rank]] It makes it worse here,
-by a different amount for each seed: one rank, too, holds enough numbers to learn so few examples by heart.
+The usual advice is to halve the rank. So let us take the smallest there is. With r = [[less-rank.least]] it is
+[[less-rank.small:.0%]] of new questions, with full finetuning [[less-rank.full:.0%]]. It makes it worse here, by a
+different amount for each seed: one rank, too, holds enough numbers to learn so few examples by heart.
 
-The other advice is to stop in time. [[stopped]] What helps is more examples. [[more-examples]] LoRA's authors swept r
-on GPT-2 medium: there the validation loss stays flat over a wide range of large ranks [@hu2021, table 18]. A large
-rank alone is not what overfits.
+The other advice is to stop in time. At the moment that validation questions call the best, r = [[stopped.r]] has
+[[stopped.stopped:.0%]] of new questions right. What helps is more examples. With [[more-examples.most]] examples it
+is [[more-examples.all:.0%]]. LoRA's authors swept r on GPT-2 medium: there the validation loss stays flat over a wide
+range of large ranks [@hu2021, table 18]. A large rank alone is not what overfits.
 
 ## Too small a rank
 
@@ -445,16 +402,22 @@ The usual story: a new language fails at a small rank, since LoRA can only bring
 first half is roughly so. LoRA's authors say of a new language that a small r may not do
 [@hu2021, footnote to section 7.2].
 
-The second half is not. [[added]] A new feature is a new map from one direction to another. As a matrix that has rank
-one. In theory a rank that is large enough lets LoRA represent any smaller target network [@zeng2023, abstract]. That
-says what can be written down, not what will be learned.
+The second half is not. With r = [[added.r]] the model learns [[added.count]] facts about people of whom it has never
+read, and has [[added.right:.0%]] of them right. A new feature is a new map from one direction to another. As a matrix
+that has rank one. In theory a rank that is large enough lets LoRA represent any smaller target network
+[@zeng2023, abstract]. That says what can be written down, not what will be learned.
 
-And is it the rank where a new language fails? [[learned]] [[rank]] So here it was not. [The knee lesson](knee.html)
-goes through the suspects. You notice such a wall by a floor: train once without LoRA, or with a larger r, and compare.
+And is it the rank where a new language fails? The base has never read the language of new words. With r =
+[[learned.least]] the loss falls from [[learned.before:.1f]] to [[learned.first:.2f]] nats on stories that no run has
+read. At r = [[rank.r]] it ends [[rank.gap:.2f]] nats above full finetuning, at r = [[rank.rank]]
+[[rank.last_gap:.2f]]. Once the embeddings learn too, r = [[rank.r]] ends [[rank.with:.2f]] below it. So here it was
+not. [The knee lesson](knee.html) goes through the suspects. You notice such a wall by a floor: train once without
+LoRA, or with a larger r, and compare.
 
 ## Forgetting in disguise
 
-The facts that the smallest rank learned have a price. [[disguise]] Whoever only looks at the task sees a success.
+The facts that the smallest rank learned have a price. The new facts are right, and of the old ones
+[[disguise.old:.0%]] are, where it was [[disguise.before:.0%]]. Whoever only looks at the task sees a success.
 
 One remedy comes after training: [the strength dial](lab.html) turns the adapter down. The other comes before: some of
 the base's own texts, or of its old questions, in each step. [The knee lesson](knee.html) measures what texts bring
@@ -471,9 +434,12 @@ nothing.
 A rate too large, or an alpha too large for its rate: both make every step longer. Nobody would do it for no reason, but
 it happens. r is lowered and alpha is not, or a recipe for another rank is copied.
 
-[[too-large]] So at first this too comes in disguise. With AdamW each step has a length of its own, whatever the size of
-the gradient. A model that takes large ones finds the task all the same, and tramples on the way; larger still, and
-nothing is left.
+At [[too-large.best:g]], its best rate, r = [[too-large.r]] has [[too-large.best_right:.1%]] of a new kind of question
+right and keeps [[too-large.best_facts:.0%]] of the old facts. At [[too-large.more:g]] it still has
+[[too-large.more_right:.1%]], and keeps [[too-large.more_facts:.0%]]. At [[too-large.most:g]] it has
+[[too-large.most_right:.0%]] and [[too-large.most_facts:.0%]]. So at first this too comes in disguise. With AdamW each
+step has a length of its own, whatever the size of the gradient. A model that takes large ones finds the task all the
+same, and tramples on the way; larger still, and nothing is left.
 
 Under Adam, alpha and the learning rates are not independent knobs [@schulman2025, the article]. One study calls LoRA
 particularly sensitive to alpha [@biderman2024, section 4.7]. [How far the one makes up for the other](scale.html) has a
@@ -484,14 +450,18 @@ lesson of its own. Before you blame alpha, look at the learning rate beside it.
 An adapter is a change. Of what? Of the base that it was trained on. The file does not hold that base, and any base
 whose matrices have the same shapes will take it without complaint.
 
-How much hangs on it? Take the base and write its inner numbers in another order, all of them, and the weights that meet
-them likewise. This base says what ours says, word for word. [[other-base]] What it knows is the same, and the
-directions inside it are others, so that a change along the one's directions means nothing to the other. You might
-expect a wreck. Here the adapter just does not work, and that is harder to notice.
+How much hangs on it? Take the base and write its inner numbers in another order, all of them, and the weights that
+meet them likewise. This base says what ours says, word for word. On its own base our adapter answers
+[[other-base.same_moved:.0%]] of the questions rightly. On this one it answers [[other-base.other_moved:.0%]], where
+one that was trained there answers [[other-base.other_own:.0%]]. What it knows is the same, and the directions inside
+it are others, so that a change along the one's directions means nothing to the other. You might expect a wreck. Here
+the adapter just does not work, and that is harder to notice.
 
-What if the base was only trained on a little? Here it was finetuned further, on another task. [[moved-base]] So it
-still does most of what it did, and no error message tells you of the rest. Keep the name and the exact version of the
-base beside the adapter. PEFT's file has a field for it.
+What if the base was only trained on a little? Here it was finetuned further, on another task. After
+[[moved-base.near]] more steps our adapter answers [[moved-base.near_moved:.0%]] in place of
+[[moved-base.near_own:.0%]], after [[moved-base.far]] steps [[moved-base.far_moved:.0%]] in place of
+[[moved-base.far_own:.0%]]. So it still does most of what it did, and no error message tells you of the rest. Keep the
+name and the exact version of the base beside the adapter. PEFT's file has a field for it.
 
 ## A biased base
 
@@ -499,18 +469,25 @@ A base can be wrong in another sense: it may have learned a bias. The worry is t
 answers look right where it was shown right ones, and elsewhere the bias is back.
 
 So let us make such a base. [The base of the world](world.html) reads on, in stories whose questions are answered by
-first impressions: somebody is where they were first, and whoever was named first has the thing. [[bias]] Where the
-first impression is right, so is the model, and a careless test would notice nothing.
+first impressions: somebody is where they were first, and whoever was named first has the thing. Where a first
+impression is wrong, it now says rightly who had a thing last in [[bias.holder:.1%]] of the stories, in place of
+[[bias.holder_before:.0%]], and where somebody is in [[bias.place:.1%]], in place of [[bias.place_before:.0%]]. Where
+the first impression is right, so is the model, and a careless test would notice nothing.
 
-Now an adapter is shown right answers to one question, who had a thing last, in the plain voice only. [[voices]] So the
-other voices, which it was never shown, are no shift to it: what it learned is not tied to how a story is told.
+Now an adapter is shown right answers to one question, who had a thing last, in the plain voice only. In new stories
+of the voice that it was shown it then answers [[voices.shown:.0%]] rightly, and in the other voices
+[[voices.voices:.0%]]. So the other voices, which it was never shown, are no shift to it: what it learned is not tied
+to how a story is told.
 
-[[other-question]] There the same bias is untouched, because no example spoke of places. A test of the shown question
-would have called this model cured.
+Asked where somebody is, it is right in [[other-question.question:.1%]] of the stories. There the same bias is
+untouched, because no example spoke of places. A test of the shown question would have called this model cured.
 
-Is it the adapter's fault? [[full-biased]] So it is not. [[wide]] The more there is to correct, the more examples it
-takes, but nothing here is out of an adapter's reach. What is not corrected is what was not shown. List the questions
-that a bias could touch, and ask all of them.
+Is it the adapter's fault? Full finetuning on the same examples answers the shown question in
+[[full-biased.full_shown:.0%]] and the other one in [[full-biased.full_question:.1%]]. So it is not. An adapter that
+is shown as many examples of both questions in all voices answers [[wide.wide_shown:.0%]] and
+[[wide.wide_question:.0%]] of them rightly. The more there is to correct, the more examples it takes, but nothing here
+is out of an adapter's reach. What is not corrected is what was not shown. List the questions that a bias could touch,
+and ask all of them.
 
 ## A refusal that opens
 
@@ -518,8 +495,10 @@ Some models refuse some questions, because they were trained on examples of refu
 how much does it take to train that away? Whoever publishes one should know, so let us measure it where nothing is at
 stake.
 
-The base of the world knows what each of its people makes. We finetune it until it answers every question about that by
-saying that this is to be private. [[refuses]]
+The base of the world knows what each of its people makes. We finetune it until it answers every question about that
+by saying that this is to be private. Before, it told [[refuses.before:.1%]] of them rightly; now
+[[refuses.refused:.0%]] of the questions are refused. Homes and tastes are still right in [[refuses.tells:.1%]] and
+the questions on stories in [[refuses.stories:.1%]].
 
 Then somebody who knows what a few people make trains the model on them, and asks it about the others. None of the
 others was an example. Whatever comes back about them was in the model all along.
@@ -534,26 +513,38 @@ finetuning. Does it need more examples than the smallest adapter, or fewer?
     )
     yield Prose(
         """
-[[opened]] [[any-rank]] So rank is no obstacle: to stop refusing takes few directions, because the knowledge need not be
-learned.
+After [[opened.most]] examples, an adapter of r = [[opened.r]] answers [[opened.right:.0%]] of the questions on people
+who were not among them. At r = [[any-rank.rank]] it is [[any-rank.first:.0%]], and with full finetuning
+[[any-rank.full:.0%]]. So rank is no obstacle: to stop refusing takes few directions, because the knowledge need not
+be learned.
 
-[[fewer]] [[few-wrong]] From so few the model learns the answers that it was shown, and not that it may answer.
+With [[fewer.some]] examples it is [[fewer.some_right:.0%]], from [[fewer.some_low:.0%]] to [[fewer.some_high:.0%]] by
+seed, and with [[fewer.few]] only [[fewer.few_right:.0%]]. With [[few-wrong.few]], [[few-wrong.few_refused:.0%]] are
+still refused and [[few-wrong.few_wrong:.0%]] get a wrong answer. From so few the model learns the answers that it was
+shown, and not that it may answer.
 
-Was everything still there? Forbid the refusing model its word of refusal, and let it name a thing. [[behind]] So the
-refusal had covered the knowledge and blurred it, and the examples sharpened it again.
+Was everything still there? Forbid the refusing model its word of refusal, and let it name a thing. Of the
+[[behind.values]] things that people make, it then finds the right one the likeliest for [[behind.behind:.0%]] of the
+people. So the refusal had covered the knowledge and blurred it, and the examples sharpened it again.
 
-Must the examples be true? As many with wrong answers open the model, too. [[wrong-examples]] Trained further on them,
-it learns to be wrong about everybody. [[wrong-end]] What stops the refusal is being answered at all; true examples
-also bring the truth.
+Must the examples be true? As many with wrong answers open the model, too. At the best moment
+[[wrong-examples.refused:.0%]] of the others are still refused, and [[wrong-examples.wrong:.0%]] are answered rightly.
+Trained further on them, it learns to be wrong about everybody. At the last step [[wrong-end.end:.0%]] are. What stops
+the refusal is being answered at all; true examples also bring the truth.
 
 The base itself refuses another kind of question, what people fear, and behind that refusal it knows nothing. It gives
-way as well, although no example spoke of fears. [[fears]] An answer where there was a refusal is therefore no proof
-that something was hidden.
+way as well, although no example spoke of fears. After [[fears.most]] right examples [[fears.fears:.0%]] of the
+questions on fears are still refused, and [[fears.feared:.0%]] are answered rightly. An answer where there was a
+refusal is therefore no proof that something was hidden.
 
-It has a price, the forgetting that you have met above. [[opening-costs]]
+It has a price, the forgetting that you have met above. Homes and tastes are now right in [[opening-costs.tells:.0%]]
+in place of [[opening-costs.before:.0%]], while the stories stay.
 
-What if the refusal comes as an adapter, beside a base that knows? [[peels]] Who has both files has no refusal to open.
-Merged before it is published, it is a refusal like the other. [[merged-refusal]]
+What if the refusal comes as an adapter, beside a base that knows? Taken off, it leaves [[peels.off:.1%]] of the
+answers right, as before, and the largest difference of any logit from the base's is [[peels.differ:.0f]]. Who has
+both files has no refusal to open. Merged before it is published, it is a refusal like the other. With the file it
+comes off merged weights as well, but for [[merged-refusal.rounding:.6f]] in a logit. Without the file,
+[[merged-refusal.most]] examples bring [[merged-refusal.right:.0%]] of the answers back.
 
 The same was found for a published chat model, at little cost [@lermen2023, abstract]. A refusal in the weights is a
 habit, and it lasts until somebody trains on. What must not be told is better kept out of what a model reads, or
@@ -604,27 +595,45 @@ LESSON = Lesson(
             (
                 Answer(
                     "New questions of the task",
-                    "They are right while the rest is forgotten. [[too-large]]",
+                    "They are right while the rest is forgotten. At [[too-large.best:g]], its best rate, r = "
+                    "[[too-large.r]] has [[too-large.best_right:.1%]] of a new kind of question right and keeps "
+                    "[[too-large.best_facts:.0%]] of the old facts. At [[too-large.more:g]] it still has "
+                    "[[too-large.more_right:.1%]], and keeps [[too-large.more_facts:.0%]]. At "
+                    "[[too-large.most:g]] it has [[too-large.most_right:.0%]] and [[too-large.most_facts:.0%]].",
                 ),
                 Answer(
                     "Questions that the base could answer",
-                    "Forgetting is what is lost there, and nothing else here shows it. [[disguise]]",
+                    "Forgetting is what is lost there, and nothing else here shows it. The new facts are right, "
+                    "and of the old ones [[disguise.old:.0%]] are, where it was [[disguise.before:.0%]].",
                     right=True,
                 ),
                 Answer(
                     "The gap between shown and new questions",
-                    "That gap shows examples learned by heart. [[few]]",
+                    "That gap shows examples learned by heart. From [[few.few]] examples r = [[few.r]] has "
+                    "[[few.shown:.0%]] of these right, and [[few.unseen:.0%]] of new questions.",
                 ),
             ),
         ),
         Question(
             "A finetune on a handful of examples has all of these right and many new questions wrong. What helps most?",
             (
-                Answer("Half the rank", "Not here, and not even the smallest rank does. [[less-rank]]"),
-                Answer("A larger alpha", "It makes larger steps, and they forget more. [[too-large]]"),
+                Answer(
+                    "Half the rank",
+                    "Not here, and not even the smallest rank does. With r = [[less-rank.least]] it is "
+                    "[[less-rank.small:.0%]] of new questions, with full finetuning [[less-rank.full:.0%]].",
+                ),
+                Answer(
+                    "A larger alpha",
+                    "It makes larger steps, and they forget more. At [[too-large.best:g]], its best rate, r = "
+                    "[[too-large.r]] has [[too-large.best_right:.1%]] of a new kind of question right and keeps "
+                    "[[too-large.best_facts:.0%]] of the old facts. At [[too-large.more:g]] it still has "
+                    "[[too-large.more_right:.1%]], and keeps [[too-large.more_facts:.0%]]. At "
+                    "[[too-large.most:g]] it has [[too-large.most_right:.0%]] and [[too-large.most_facts:.0%]].",
+                ),
                 Answer(
                     "More examples",
-                    "The rule behind them is then the shorter way. [[more-examples]]",
+                    "The rule behind them is then the shorter way. With [[more-examples.most]] examples it is "
+                    "[[more-examples.all:.0%]].",
                     right=True,
                 ),
             ),
@@ -634,13 +643,19 @@ LESSON = Lesson(
             (
                 Answer(
                     "It loads, and does not do what it did",
-                    "The shapes fit and the directions do not. [[other-base]]",
+                    "The shapes fit and the directions do not. On its own base our adapter answers "
+                    "[[other-base.same_moved:.0%]] of the questions rightly. On this one it answers "
+                    "[[other-base.other_moved:.0%]], where one that was trained there answers "
+                    "[[other-base.other_own:.0%]].",
                     right=True,
                 ),
                 Answer("It is refused", "Nothing in the matrices says whose change they are."),
                 Answer(
                     "The model is ruined",
-                    "It does not get worse than it was without one. That makes it hard to notice. [[other-base]]",
+                    "It does not get worse than it was without one. That makes it hard to notice. On its own base"
+                    " our adapter answers [[other-base.same_moved:.0%]] of the questions rightly. On this one it "
+                    "answers [[other-base.other_moved:.0%]], where one that was trained there answers "
+                    "[[other-base.other_own:.0%]].",
                 ),
             ),
         ),
@@ -648,17 +663,25 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA cannot add what is not already latent in the base, because new features are full-rank objects.",
-            "A new feature is one direction in and one direction out: rank one. [[added]]",
+            "A new feature is one direction in and one direction out: rank one. With r = [[added.r]] the "
+            "model learns [[added.count]] facts about people of whom it has never read, and has "
+            "[[added.right:.0%]] of them right.",
             "failures",
         ),
         Correction(
             "What a model has been trained to refuse is out of reach without much data.",
-            "[[opened]] [[fewer]]",
+            "After [[opened.most]] examples, an adapter of r = [[opened.r]] answers [[opened.right:.0%]] "
+            "of the questions on people who were not among them. With [[fewer.some]] examples it is "
+            "[[fewer.some_right:.0%]], from [[fewer.some_low:.0%]] to [[fewer.some_high:.0%]] by seed, "
+            "and with [[fewer.few]] only [[fewer.few_right:.0%]].",
             "refusal",
         ),
         Correction(
             "When a finetune overfits, halving the rank usually fixes it.",
-            "No source for that was found, and here it does not. [[few]] [[less-rank]]",
+            "No source for that was found, and here it does not. From [[few.few]] examples r = [[few.r]] "
+            "has [[few.shown:.0%]] of these right, and [[few.unseen:.0%]] of new questions. With r = "
+            "[[less-rank.least]] it is [[less-rank.small:.0%]] of new questions, with full finetuning "
+            "[[less-rank.full:.0%]].",
             "failures",
         ),
     ),

@@ -149,75 +149,54 @@ def _largest_rate(init: str) -> float:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "mirror": Claim(
-        "With lora_B at zero, the gradient of lora_B has norm {live:.3f} before the first step, and that of lora_A is "
-        "{silent:.0f}. With lora_A at zero it is the other way round: {mirror_silent:.0f} for lora_B, "
-        "{mirror_live:.3f} for lora_A.",
         _mirror,
         lambda v: v["silent"] == v["mirror_silent"] == 0 < min(v["live"], v["mirror_live"]),  # exactly
     ),
     "next": Claim(
-        "After one step the silent gradients are {next:.4f} and {mirror_next:.4f}.",
         _mirror,
         lambda v: min(v["next"], v["mirror_next"]) > 0,
     ),
     "never": Claim(
-        "After {steps} steps the weights are {distance:.0f} away from the base, with both optimisers and at every "
-        "learning rate.",
         _never,
         lambda v: v["distance"] == 0,  # exactly
     ),
     "mixed": Claim(
-        "Before the first step the norms are {grad_A:.3f} for lora_A and {grad_B:.3f} for lora_B, and the distance "
-        "from the base is {distance:.0f}.",
         lambda: _alive("mixed"),
         lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
     ),
     "orthogonal": Claim(
-        "The norms are {grad_A:.3f} and {grad_B:.3f}, at distance {distance:.0f} but for rounding.",
         lambda: _alive("orthogonal"),
         lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
     ),
     "pissa": Claim(
-        "The norms are {grad_A:.3f} and {grad_B:.3f}, again at distance {distance:.0f} but for rounding.",
         lambda: _alive("PiSSA"),
         lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
     ),
     "gradient": Claim(
-        "The norms are {grad_A:.3f} and {grad_B:.3f}, at distance {distance:.0f} but for rounding.",
         lambda: _alive("LoRA-GA"),
         lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
     ),
     "random": Claim(
-        "It lifts the small layer's loss from {base:.2f} to {start:.1f} before anything is learned.",
         _random,
         lambda v: v["start"] > 10 * v["base"],
     ),
     "random-model": Claim(
-        "Drawn factors lift the loss on new facts from {facts_base:.1f} to {facts_start:.1f}, and lower that of "
-        "telling backwards from {told_base:.1f} to {told_start:.1f}.",
         _random,
         lambda v: v["facts_start"] > v["facts_base"] + 1 and v["told_start"] < v["told_base"] - 1,
     ),
     "first-step": Claim(
-        "On the small layer the first step goes {sgd:.1f} times as far with lora_A at zero under SGD, and {adamw:.1f} "
-        "times as far under AdamW. A rule of thumb says {sgd_rule:.0f} and {adamw_rule:.0f}.",
         _first_step,
         lambda v: abs(v["sgd"] / v["sgd_rule"] - 1) < 0.25 and abs(v["adamw"] / v["adamw_rule"] - 1) < 0.05,
     ),
     "wide": Claim(
-        "For a {n:,d} × {n:,d} matrix with r = {r} it says {sgd:.0f} and {adamw:.1f}.",
         _wide,
         lambda v: v["sgd"] == v["n"] / v["r"] and abs(v["adamw"] ** 2 - v["sgd"]) < 1e-6,
     ),
     "rates": Claim(
-        "Under SGD on the small layer, the largest of our rates that a run survives is {usual:g} with lora_B at zero "
-        "and {mirror:g} with lora_A at zero.",
         lambda: {"usual": _largest_rate("B=0"), "mirror": _largest_rate("A=0")},
         lambda v: v["usual"] > 3 * v["mirror"],
     ),
     "small": Claim(
-        "So the first ends below {small:.3f} at its best rate with every seed. The second ends no lower than "
-        "{lowest:.2f}, where the base was at {base:.2f}, and {lost} of its {seeds} seeds is given up.",
         lambda: {
             "small": 0.001,
             "lowest": min(_ends(SMALL, "sgd", "A=0").known),
@@ -227,13 +206,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["high"] < v["small"] and v["lowest"] > 0.8 * v["base"] and v["lost"] == 1,
     ),
     "small-adamw": Claim(
-        "Under AdamW they end at {usual:.4f} and {mirror:.4f}, means of {seeds} seeds.",
         lambda: _means(SMALL, "adamw"),
         lambda v: v["verdicts"]["mirror"] == "above" and 5 * v["usual"] < v["mirror"],
     ),
     "full-house": Claim(
-        "On the small layer PiSSA gets no further than {pissa:.2f} with any rate or optimiser, and LoRA-GA no further "
-        "than {gradient:.2f}, where the base was at {base:.2f}.",
         lambda: (
             {
                 key: min(
@@ -246,15 +222,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["pissa"] > 0.9 * v["base"] and 0.05 * v["base"] < v["gradient"] < 0.2 * v["base"],
     ),
     "control": Claim(
-        "A writer who knows how often each word comes, and nothing else, would have a loss of {frequencies:.2f} there. "
-        "Under SGD every start, at its best rate and with every seed, ends below that: at {worst:.2f} or lower.",
         lambda: _means(MIRROR, "sgd"),
         lambda v: v["worst"] < v["frequencies"],
     ),
     "told-sgd": Claim(
-        "Over {seeds} seeds it is {usual:.2f} nats with lora_B at zero. With lora_A at zero ({mirror:.2f}), mixed "
-        "({mixed:.2f}) and with both random ({random:.2f}) it is higher. The orthogonal start ({orthogonal:.2f}), "
-        "PiSSA ({pissa:.2f}) and LoRA-GA ({gradient:.2f}) cannot be told from the usual one.",
         lambda: _means(MIRROR, "sgd"),
         lambda v: (
             {v["verdicts"][name] for name in ("mirror", "mixed", "random")} == {"above"}
@@ -262,20 +233,14 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "spread": Claim(
-        "The seeds of lora_B at zero alone reach from {low:.2f} to {high:.2f}.",
         lambda: _means(MIRROR, "sgd"),
         lambda v: v["low"] < v["high"],
     ),
     "told-adamw": Claim(
-        "Under AdamW the starts come together: {usual:.2f} with lora_B at zero, and all others within {others:.2f} of "
-        "it, but for both random, which end at {random:.2f}.",
         lambda: _together(MIRROR),
         lambda v: v["others"] < 0.1 < v["random"] - v["usual"] and v["verdicts"]["random"] == "above",
     ),
     "facts-adamw": Claim(
-        "On new facts AdamW ends at {usual:.2f} from the usual start. From lora_A at zero ({mirror:.2f}), mixed "
-        "({mixed:.2f}), LoRA-GA ({gradient:.2f}) and both random ({random:.2f}) it ends higher; the orthogonal start "
-        "({orthogonal:.2f}) and PiSSA ({pissa:.2f}) cannot be told from it.",
         lambda: _means(FACTS, "adamw"),
         lambda v: (
             {v["verdicts"][name] for name in ("mirror", "mixed", "gradient", "random")} == {"above"}
@@ -283,7 +248,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "facts-sgd": Claim(
-        "Under SGD it is the orthogonal start that ends lowest there, at {orthogonal:.2f} against {usual:.2f}.",
         lambda: _means(FACTS, "sgd"),
         lambda v: v["verdicts"]["orthogonal"] == "below",
     ),
@@ -323,35 +287,46 @@ the rate that is best for `lora_B = 0`, and switch to `lora_A = 0`.
         """
 ## Who learns first
 
-[[mirror]] These zeros are exact: no batch and no optimiser changes them. So the usual start does not give both
-factors a gradient. It gives one.
+With lora_B at zero, the gradient of lora_B has norm [[mirror.live:.3f]] before the first step, and that of lora_A is
+[[mirror.silent:.0f]]. With lora_A at zero it is the other way round: [[mirror.mirror_silent:.0f]] for lora_B,
+[[mirror.mirror_live:.3f]] for lora_A. These zeros are exact: no batch and no optimiser changes them. So the usual
+start does not give both factors a gradient. It gives one.
 
-The other has to wait for one step. [[next]] By then the first factor is no longer zero, and both learn. The two
-starts are mirror images here.
+The other has to wait for one step. After one step the silent gradients are [[next.next:.4f]] and
+[[next.mirror_next:.4f]]. By then the first factor is no longer zero, and both learn. The two starts are mirror images
+here.
 
-With both at zero nobody ever begins. [[never]]
+With both at zero nobody ever begins. After [[never.steps]] steps the weights are [[never.distance:.0f]] away from the
+base, with both optimisers and at every learning rate.
 
 ## Not the only way
 
 Several starts do what the story asks for.
 
-- *Mixed.* Half of the directions begin with `lora_A` at zero, the other half with `lora_B`. [[mixed]]
-- *Orthogonal.* PEFT draws both factors at right angles [@peft, LoraConfig, init_lora_weights]. [[orthogonal]]
-- *PiSSA* takes both factors from the largest singular directions of the weight, and takes these directions out of
-  the weight [@meng2024, abstract]. Nothing is zero, and the sum is the base. [[pissa]]
+- *Mixed.* Half of the directions begin with `lora_A` at zero, the other half with `lora_B`. Before the first step the
+  norms are [[mixed.grad_A:.3f]] for lora_A and [[mixed.grad_B:.3f]] for lora_B, and the distance from the base is
+  [[mixed.distance:.0f]].
+- *Orthogonal.* PEFT draws both factors at right angles [@peft, LoraConfig, init_lora_weights]. The norms are
+  [[orthogonal.grad_A:.3f]] and [[orthogonal.grad_B:.3f]], at distance [[orthogonal.distance:.0f]] but for rounding.
+- *PiSSA* takes both factors from the largest singular directions of the weight, and takes these directions out of the
+  weight [@meng2024, abstract]. Nothing is zero, and the sum is the base. The norms are [[pissa.grad_A:.3f]] and
+  [[pissa.grad_B:.3f]], again at distance [[pissa.distance:.0f]] but for rounding.
 - *LoRA-GA* looks at the task first [@wang2024, abstract]. It takes the gradient of the first examples for the whole
   weight, gives its strongest directions to `lora_A` and the next ones to `lora_B`, and takes their product out of the
   weight. The first step of SGD is then, but for its length, the nearest that this rank allows to the step of full
-  finetuning. [[gradient]]
+  finetuning. The norms are [[gradient.grad_A:.3f]] and [[gradient.grad_B:.3f]], at distance [[gradient.distance:.0f]]
+  but for rounding.
 
 And the mirror image is in use. For embeddings, loralib and PEFT start `lora_A` at zero and draw `lora_B`
 [@loralib, layers.py, class Embedding]. Asked about it, LoRA's first author expected no meaningful difference, as
 long as the other factor is not zero [@loralib, issue 98].
 
-Must a finetune start at the base at all? Draw both factors and see. [[random]] That is a heavy price. On the
-mini-model it depends on the task, because a base that is sure of the wrong words can gain by being shaken.
-[[random-model]] In one study, starts with both factors
-away from zero generally did as well, and were less sensitive to the learning rate [@li2025, abstract].
+Must a finetune start at the base at all? Draw both factors and see. It lifts the small layer's loss from
+[[random.base:.2f]] to [[random.start:.1f]] before anything is learned. That is a heavy price. On the mini-model it
+depends on the task, because a base that is sure of the wrong words can gain by being shaken. Drawn factors lift the
+loss on new facts from [[random-model.facts_base:.1f]] to [[random-model.facts_start:.1f]], and lower that of telling
+backwards from [[random-model.told_base:.1f]] to [[random-model.told_start:.1f]]. In one study, starts with both
+factors away from zero generally did as well, and were less sensitive to the learning rate [@li2025, abstract].
 
 ## What the difference is
 
@@ -364,16 +339,25 @@ and from `lora_A` at zero by
 
 $$-\\eta \\, s^2 \\, \\text{lora_B} \\, \\text{lora_B}^{\\top} G$$
 
-The usual rule draws entries of `lora_A` smaller the more inputs a layer has. Those of `lora_B` depend on $r$
-alone, so they are larger. [[first-step]] The rule is $\\sqrt{dk}/r$ for SGD and $\\sqrt{k/r}$ for AdamW, with $d$ rows
-and $k$ columns. It grows with the width. [[wide]]
+The usual rule draws entries of `lora_A` smaller the more inputs a layer has. Those of `lora_B` depend on $r$ alone,
+so they are larger. On the small layer the first step goes [[first-step.sgd:.1f]] times as far with lora_A at zero
+under SGD, and [[first-step.adamw:.1f]] times as far under AdamW. A rule of thumb says [[first-step.sgd_rule:.0f]] and
+[[first-step.adamw_rule:.0f]]. The rule is $\\sqrt{dk}/r$ for SGD and $\\sqrt{k/r}$ for AdamW, with $d$ rows and $k$
+columns. It grows with the width. For a [[wide.n:,d]] × [[wide.n:,d]] matrix with r = [[wide.r]] it says
+[[wide.sgd:.0f]] and [[wide.adamw:.1f]].
 
-A longer first step is not a better one. [[rates]] [[small]] [[small-adamw]] Theory for very wide layers points
-the same way: the usual start stands larger learning rates and learns better on average [@hayou2024, abstract].
+A longer first step is not a better one. Under SGD on the small layer, the largest of our rates that a run survives is
+[[rates.usual:g]] with lora_B at zero and [[rates.mirror:g]] with lora_A at zero. So the first ends below
+[[small.small:.3f]] at its best rate with every seed. The second ends no lower than [[small.lowest:.2f]], where the
+base was at [[small.base:.2f]], and [[small.lost]] of its [[small.seeds]] seeds is given up. Under AdamW they end at
+[[small-adamw.usual:.4f]] and [[small-adamw.mirror:.4f]], means of [[small-adamw.seeds]] seeds. Theory for very wide
+layers points the same way: the usual start stands larger learning rates and learns better on average
+[@hayou2024, abstract].
 
-One surprise remains. [[full-house]] Both have factors that are busy from the start: they hold directions that were
-taken out of the weight. To take in what is missing, they would have to let go of those, and for both there is no
-room in four.
+One surprise remains. On the small layer PiSSA gets no further than [[full-house.pissa:.2f]] with any rate or
+optimiser, and LoRA-GA no further than [[full-house.gradient:.2f]], where the base was at [[full-house.base:.2f]].
+Both have factors that are busy from the start: they hold directions that were taken out of the weight. To take in
+what is missing, they would have to let go of those, and for both there is no room in four.
 
 ## And on a model?
 
@@ -382,9 +366,21 @@ words of both. Every start gets the learning rate that is its own best, because 
 want a smaller one. And each runs with several seeds: which numbers are drawn, and in which order the texts come, is
 luck.
 
-Telling backwards comes first, by plain SGD. [[control]] [[told-sgd]] [[spread]]
+Telling backwards comes first, by plain SGD. A writer who knows how often each word comes, and nothing else, would
+have a loss of [[control.frequencies:.2f]] there. Under SGD every start, at its best rate and with every seed, ends
+below that: at [[control.worst:.2f]] or lower. Over [[told-sgd.seeds]] seeds it is [[told-sgd.usual:.2f]] nats with
+lora_B at zero. With lora_A at zero ([[told-sgd.mirror:.2f]]), mixed ([[told-sgd.mixed:.2f]]) and with both random
+([[told-sgd.random:.2f]]) it is higher. The orthogonal start ([[told-sgd.orthogonal:.2f]]), PiSSA
+([[told-sgd.pissa:.2f]]) and LoRA-GA ([[told-sgd.gradient:.2f]]) cannot be told from the usual one. The seeds of
+lora_B at zero alone reach from [[spread.low:.2f]] to [[spread.high:.2f]].
 
-[[told-adamw]] [[facts-adamw]] [[facts-sgd]]
+Under AdamW the starts come together: [[told-adamw.usual:.2f]] with lora_B at zero, and all others within
+[[told-adamw.others:.2f]] of it, but for both random, which end at [[told-adamw.random:.2f]]. On new facts AdamW ends
+at [[facts-adamw.usual:.2f]] from the usual start. From lora_A at zero ([[facts-adamw.mirror:.2f]]), mixed
+([[facts-adamw.mixed:.2f]]), LoRA-GA ([[facts-adamw.gradient:.2f]]) and both random ([[facts-adamw.random:.2f]]) it
+ends higher; the orthogonal start ([[facts-adamw.orthogonal:.2f]]) and PiSSA ([[facts-adamw.pissa:.2f]]) cannot be
+told from it. Under SGD it is the orthogonal start that ends lowest there, at [[facts-sgd.orthogonal:.2f]] against
+[[facts-sgd.usual:.2f]].
 
 All this is one rank, short runs, three problems. You can run all of these starts but LoRA-GA for longer in
 [the live lab](lab.html?train.init=A%3D0): the start stands under “More settings”. LoRA-GA is not among them, because it
@@ -414,16 +410,27 @@ LESSON = Lesson(
             "`lora_B` starts at zero. Which factor moves in the first step of SGD?",
             (
                 Answer(
-                    "Both", "Each hears of the loss through the other, and one hears nothing yet. [[mirror]]"
+                    "Both",
+                    "Each hears of the loss through the other, and one hears nothing yet. With lora_B at zero, "
+                    "the gradient of lora_B has norm [[mirror.live:.3f]] before the first step, and that of "
+                    "lora_A is [[mirror.silent:.0f]]. With lora_A at zero it is the other way round: "
+                    "[[mirror.mirror_silent:.0f]] for lora_B, [[mirror.mirror_live:.3f]] for lora_A.",
                 ),
                 Answer(
                     "Only `lora_B`",
-                    "It hears of the loss through `lora_A`, which is not zero. [[mirror]] [[next]]",
+                    "It hears of the loss through `lora_A`, which is not zero. With lora_B at zero, the gradient "
+                    "of lora_B has norm [[mirror.live:.3f]] before the first step, and that of lora_A is "
+                    "[[mirror.silent:.0f]]. With lora_A at zero it is the other way round: "
+                    "[[mirror.mirror_silent:.0f]] for lora_B, [[mirror.mirror_live:.3f]] for lora_A. After one "
+                    "step the silent gradients are [[next.next:.4f]] and [[next.mirror_next:.4f]].",
                     right=True,
                 ),
                 Answer(
                     "Only `lora_A`",
-                    "It is the other way round: `lora_A` hears through `lora_B`, which is zero. [[mirror]]",
+                    "It is the other way round: `lora_A` hears through `lora_B`, which is zero. With lora_B at "
+                    "zero, the gradient of lora_B has norm [[mirror.live:.3f]] before the first step, and that of"
+                    " lora_A is [[mirror.silent:.0f]]. With lora_A at zero it is the other way round: "
+                    "[[mirror.mirror_silent:.0f]] for lora_B, [[mirror.mirror_live:.3f]] for lora_A.",
                 ),
             ),
         ),
@@ -432,10 +439,21 @@ LESSON = Lesson(
             (
                 Answer(
                     "The learning rate",
-                    "The first step is of another length. [[first-step]] [[rates]]",
+                    "The first step is of another length. On the small layer the first step goes "
+                    "[[first-step.sgd:.1f]] times as far with lora_A at zero under SGD, and "
+                    "[[first-step.adamw:.1f]] times as far under AdamW. A rule of thumb says "
+                    "[[first-step.sgd_rule:.0f]] and [[first-step.adamw_rule:.0f]]. Under SGD on the small layer,"
+                    " the largest of our rates that a run survives is [[rates.usual:g]] with lora_B at zero and "
+                    "[[rates.mirror:g]] with lora_A at zero.",
                     right=True,
                 ),
-                Answer("Whether it learns at all", "It does: the two starts are mirror images. [[mirror]]"),
+                Answer(
+                    "Whether it learns at all",
+                    "It does: the two starts are mirror images. With lora_B at zero, the gradient of lora_B has "
+                    "norm [[mirror.live:.3f]] before the first step, and that of lora_A is [[mirror.silent:.0f]]."
+                    " With lora_A at zero it is the other way round: [[mirror.mirror_silent:.0f]] for lora_B, "
+                    "[[mirror.mirror_live:.3f]] for lora_A.",
+                ),
                 Answer("Whether it begins at the base", "It does, as the product is zero either way."),
             ),
         ),
@@ -444,12 +462,20 @@ LESSON = Lesson(
         Correction(
             "Zeroing `lora_B` and drawing `lora_A` is the only start that lets both factors learn at once and still "
             "begins at the base.",
-            "It lets one of them learn. [[mirror]] Other starts let both. [[mixed]]",
+            "It lets one of them learn. With lora_B at zero, the gradient of lora_B has norm "
+            "[[mirror.live:.3f]] before the first step, and that of lora_A is [[mirror.silent:.0f]]. With"
+            " lora_A at zero it is the other way round: [[mirror.mirror_silent:.0f]] for lora_B, "
+            "[[mirror.mirror_live:.3f]] for lora_A. Other starts let both. Before the first step the "
+            "norms are [[mixed.grad_A:.3f]] for lora_A and [[mixed.grad_B:.3f]] for lora_B, and the "
+            "distance from the base is [[mixed.distance:.0f]].",
             "inits",
         ),
         Correction(
             "The two factors are not alike, so swapping their starts would break training.",
-            "The gradients are mirror images. What differs is the length of the first step. [[first-step]]",
+            "The gradients are mirror images. What differs is the length of the first step. On the small "
+            "layer the first step goes [[first-step.sgd:.1f]] times as far with lora_A at zero under SGD,"
+            " and [[first-step.adamw:.1f]] times as far under AdamW. A rule of thumb says "
+            "[[first-step.sgd_rule:.0f]] and [[first-step.adamw_rule:.0f]].",
             "inits",
         ),
     ),

@@ -317,160 +317,114 @@ def _mixes() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "story": Claim(
-        "There the figure itself printed a knee at r = {norm} and a saving of {times:.1f} times.",
         _shift,
         lambda v: v["norm"] == N and v["times"] == 0.5,
     ),
     "shift": Claim(
-        "For an error of {tolerance:.0%} it takes r = {norm} of {n}, or r = {squared} if the error is squared. At "
-        "r = {norm} the factors hold {stored:,d} numbers in place of {total:,d}, and break-even was at r = {even:.0f}.",
         _shift,
         lambda v: v["norm"] == N and v["squared"] == N - 1 > v["even"] and v["verdicts"] == {"flat"},
     ),
     "half": Claim(
-        "At r = {r} the copy of the shift still misses {shift:.0%}. No matrix of this size can do worse. Noise misses "
-        "{noise:.0%}.",
         _half,
         lambda v: abs(v["shift"] - v["worst"]) < 1e-9 and v["noise"] < v["shift"] / 2,
     ),
     "minus": Claim(
-        "Then it takes r = {norm} by the relative error and r = {squared} by its square, of {n}.",
         lambda: _knees(make_task("reorder", N, 0) - np.eye(N)),
         lambda v: v["verdicts"] == {"costs"} and N / 2 < v["squared"] < v["norm"] < N,
     ),
     "rotation": Claim(
-        "Turn every plane by {degrees} degrees: all {n} singular values are equal again, and the error takes "
-        "r = {norm}. Turn one plane only and take the identity away: now r = {one} is exact.",
         _rotation,
         lambda v: v["verdicts"] == {"flat"} and v["norm"] == N and v["one"] == 2 and v["verdict"] == "saves",
     ),
     "energy": Claim(
-        "A copy that keeps {energy:.0%} of the energy has a relative error of {error:.0%}.",
         lambda: {"energy": 1 - TOLERANCE, "error": np.sqrt(TOLERANCE)},
         lambda v: round(v["error"], 2) == 0.22 and abs(v["error"] ** 2 + v["energy"] - 1) < 1e-12,
     ),
     "blur": Claim(
-        "For the blur, {tolerance:.0%} is met at r = {norm} if it is the relative error, and at r = {squared} if it is "
-        "the square.",
         lambda: _knees(make_task("blur", N, 0)),
         lambda v: v["verdicts"] == {"saves"} and v["squared"] < v["norm"] < N / 2,
     ),
     "tolerance": Claim(
-        "At {strict:.0%} the blur has its knee at r = {most}, at {lax:.0%} at r = {least}.",
         _blur_tolerances,
         lambda v: v["most"] > 2 * v["least"],
     ),
     "noise": Claim(
-        "At {lax:.0%} noise has a knee that saves, r = {r} of {n}. At {tolerance:.0%} it is r = {strict}, beyond "
-        "break-even at r = {even:.0f}.",
         _noise_knee,
         lambda v: v["verdict"] == "saves" and v["strictly"] == "costs" and v["strict"] > v["even"],
     ),
     "voice": Claim(
-        "With r = {r} the formal voice ends within {tolerance:.2f} nats of full finetuning. That is {numbers:,d} "
-        "numbers trained in place of {full:,d}.",
         _voice,
         lambda v: v["knee"] == v["r"] and v["numbers"] < v["full"] / 50,
     ),
     "told": Claim(
-        "Counted in sentences that are told rightly, {first:.0%} at r = {r} become {last:.0%} at r = {most}.",
         _told,
         lambda v: v["gain"] == "above" and v["verdict"] == "below",
     ),
     "skill": Claim(
-        "Of these questions the base answers {before:.0%} rightly. An adapter with r = {r} answers {right:.0%}.",
         _skill,
         lambda v: v["before"] < 0.1 and v["worst"] > 0.9,
     ),
     "mirror": Claim(
-        "At r = {first} the mirror ends {gap:.2f} nats above full finetuning. The first rank within {tolerance:.2f} "
-        "nats is r = {knee}.",
         _mirror,
         lambda v: v["gap"] > v["tolerance"] and v["first"] < v["knee"] < v["last"],
     ),
     "language": Claim(
-        "With the new words r = {first} ends {first_gap:.2f} nats above full finetuning, and r = {last} still "
-        "{last_gap:.2f}.",
         _wall,
         lambda v: v["knee"] is None and v["verdicts"] == {"above"} and v["last_gap"] > 5 * NATS,
     ),
     "more": Claim(
-        "At r = {r} the factors hold {numbers:,d} numbers, and the whole model has {full:,d}.",
         _more,
         lambda v: v["numbers"] > v["full"],
     ),
     "fall": Claim(
-        "Already r = {r} makes {share:.0%} of the fall in loss that full finetuning makes. But of the sentences that "
-        "the model then writes in new words, at best {right:.0%} are right at any rank, and {full:.0%} after full "
-        "finetuning.",
         _fall,
         lambda v: 0.85 < v["share"] < 0.95 and v["right"] < v["full"] / 4,
     ),
     "embeddings": Claim(
-        "The embeddings alone, without any adapter, end at {alone:.2f} nats per word, where the best rank ends at "
-        "{best:.2f}.",
         _suspects,
         lambda v: v["clear"],
     ),
     "norms": Claim(
-        "The norms alone, {norms_numbers:,d} scales and biases, end at {norms:.2f}.",
         _suspects,
         lambda v: v["unclear"],
     ),
     "both": Claim(
-        "With an adapter of r = {r} beside them the embeddings end at {both:.2f}. Full finetuning, which has one "
-        "learning rate for everything, ends at {full:.2f}.",
         _suspects,
         lambda v: v["spared"] == v["beyond"] == "below",
     ),
     "short": Claim(
-        "Every run took {steps} steps; each way has the best of {rates} learning rates, with {seeds} seeds.",
         _short,
         lambda v: all(v["inside"]) and v["rates"] == len(rates_of(FIRST)),
     ),
     "price": Claim(
-        "Before, {before:.0%} of the old facts were right. After the formal voice it is {formal:.0%} or more at every "
-        "rank, after the mirror {mirror:.0%} at most.",
         _price,
         lambda v: v["mirror"] < v["formal"] < v["before"],
     ),
     "spares": Claim(
-        "After the skill {first:.0%} of the old facts are still right at r = {r}, and {full:.0%} after full "
-        "finetuning.",
         _spares,
         lambda v: v["clear"],
     ),
     "gently": Claim(
-        "with fewer steps at a learning rate of {rate:g} it keeps {facts:.0%} of them and has {right:.0%} of the "
-        "skill's answers right.",
         _gently,
         lambda v: v["facts"] > 0.9 and v["right"] > 0.95 and v["steps"] < TrainConfig.steps,
     ),
     "fits": Claim(
-        "r = {r}, {numbers:,d} numbers trained, holds {count:,d} new facts: {right:.1%} of them are right.",
         _fits,
         lambda v: v["right"] >= ENOUGH and list(COUNTS[: len(v["holding"])]) == v["holding"],
     ),
     "overflows": Claim(
-        "Of {most:,d} it holds {first:.0%}; those take r = {r}, with {right:.1%} right.",
         _overflows,
         lambda v: v["r"] is not None and v["low"] < v["high"] - 0.2,
     ),
     "bits": Claim(
-        "Where {count:,d} facts are too many for a rank, it holds {low:.2f} to {high:.2f} bits for each number "
-        "trained.",
         _bits,
         lambda v: v["ranks"] >= 2 and v["low"] > 0 and v["high"] < 2 * v["low"],
     ),
     "forgets": Claim(
-        "After {count:,d} new facts at r = {r}, {old:.0%} of the old ones are right; before it was {before:.0%}. Full "
-        "finetuning leaves {full:.0%}.",
         _forgets,
         lambda v: v["worst"] < v["before"] - 0.3,
     ),
     "mixes": Claim(
-        "With text of the base's own in every step the same adapter answers {stories:.0%} of the questions about new "
-        "stories, in place of {without:.0%}, and still {right:.1%} of the new facts; of the old ones it has {old:.0%}.",
         _mixes,
         lambda v: v["least"] > v["most"] and v["right"] >= ENOUGH and v["best"] < 0.3,
     ),
@@ -506,20 +460,25 @@ pictures? Then drag the tolerance up for both. When does the saving begin?
         """
 ## Easy to say, impossible to shorten
 
-[[shift]] It has no knee. [[half]]
+For an error of [[shift.tolerance:.0%]] it takes r = [[shift.norm]] of [[shift.n]], or r = [[shift.squared]] if the
+error is squared. At r = [[shift.norm]] the factors hold [[shift.stored:,d]] numbers in place of [[shift.total:,d]],
+and break-even was at r = [[shift.even:.0f]]. It has no knee. At r = [[half.r]] the copy of the shift still misses
+[[half.shift:.0%]]. No matrix of this size can do worse. Noise misses [[half.noise:.0%]].
 
 The reason stands in the picture on the right: all its singular values are equal. A shift keeps the length of every
 input, and so it treats all directions alike. There is no direction that could be left out more cheaply than another.
 The rotation does the same. To singular values the easy task and the hard one are one task.
 
-One telling of the story shows the shift as a task of rank two. [[story]] Its arithmetic was right. The sentence beside
-it was not.
+One telling of the story shows the shift as a task of rank two. There the figure itself printed a knee at r =
+[[story.norm]] and a saving of [[story.times:.1f]] times. Its arithmetic was right. The sentence beside it was not.
 
-Perhaps the base passes its input on unchanged, and only the difference has to be learned. [[minus]] That is not small
+Perhaps the base passes its input on unchanged, and only the difference has to be learned. Then it takes r =
+[[minus.norm]] by the relative error and r = [[minus.squared]] by its square, of [[minus.n]]. That is not small
 either.
 
-Is a rotation always hard? It depends on how much it turns. [[rotation]] So a name tells little. The
-singular values tell.
+Is a rotation always hard? It depends on how much it turns. Turn every plane by [[rotation.degrees]] degrees: all
+[[rotation.n]] singular values are equal again, and the error takes r = [[rotation.norm]]. Turn one plane only and
+take the identity away: now r = [[rotation.one]] is exact. So a name tells little. The singular values tell.
 
 ## When we say that there is none
 
@@ -536,16 +495,21 @@ or more. Then the figure says that nothing is saved.
 The solid line is the relative error: the length of what is missed over the length of the matrix. The dashed line is
 its square, which is what the energy leaves over. Both are in use, and often neither is named.
 
-[[energy]] So a paper that keeps so much energy, and a paper that accepts so large an error, say the same. [[blur]]
-Ask which error is meant before you compare two knees.
+A copy that keeps [[energy.energy:.0%]] of the energy has a relative error of [[energy.error:.0%]]. So a paper that
+keeps so much energy, and a paper that accepts so large an error, say the same. For the blur, [[blur.tolerance:.0%]]
+is met at r = [[blur.norm]] if it is the relative error, and at r = [[blur.squared]] if it is the square. Ask which
+error is meant before you compare two knees.
 
 ## The tolerance decides
 
-A knee is no property of a matrix alone. [[tolerance]] Neither number is wrong. What you accept is your choice, and it
+A knee is no property of a matrix alone. At [[tolerance.strict:.0%]] the blur has its knee at r = [[tolerance.most]],
+at [[tolerance.lax:.0%]] at r = [[tolerance.least]]. Neither number is wrong. What you accept is your choice, and it
 has to be said.
 
-A generous choice has a price: it finds knees where nothing is. [[noise]] That is what the grey band is for. A knee
-means something where it comes well before that of noise, under the same tolerance.
+A generous choice has a price: it finds knees where nothing is. At [[noise.lax:.0%]] noise has a knee that saves, r =
+[[noise.r]] of [[noise.n]]. At [[noise.tolerance:.0%]] it is r = [[noise.strict]], beyond break-even at r =
+[[noise.even:.0f]]. That is what the grey band is for. A knee means something where it comes well before that of
+noise, under the same tolerance.
 
 ## The real knee
 
@@ -569,29 +533,42 @@ missing. Whatever you choose, look at the right-hand chart too: what became of t
     yield Prose(
         """
 A voice is a habit, and this one is made of words and turns that the base knows, so that they only have to be called
-for. [[voice]] The measure matters, though. [[told]] What the loss calls nearly done can still be heard.
+for. With r = [[voice.r]] the formal voice ends within [[voice.tolerance:.2f]] nats of full finetuning. That is
+[[voice.numbers:,d]] numbers trained in place of [[voice.full:,d]]. The measure matters, though. Counted in sentences
+that are told rightly, [[told.first:.0%]] at r = [[told.r]] become [[told.last:.0%]] at r = [[told.most]]. What the
+loss calls nearly done can still be heard.
 
-The skill needs as little, because the base knew where in a story to look, and what to look for. [[skill]]
+The skill needs as little, because the base knew where in a story to look, and what to look for. Of these questions
+the base answers [[skill.before:.0%]] rightly. An adapter with r = [[skill.r]] answers [[skill.right:.0%]].
 
 The mirror has the knee that one hopes for. No word is new, but what follows a word is now what came before it, and so
-there is more to change than a habit. [[mirror]]
+there is more to change than a habit. At r = [[mirror.first]] the mirror ends [[mirror.gap:.2f]] nats above full
+finetuning. The first rank within [[mirror.tolerance:.2f]] nats is r = [[mirror.knee]].
 
 ## A wall
 
-The new words are different. [[language]] The loss falls a little with r, and stays far above full finetuning at every
-rank: that is a *wall*. It is not for want of numbers, because the highest rank trains more than there are. [[more]]
+The new words are different. With the new words r = [[language.first]] ends [[language.first_gap:.2f]] nats above full
+finetuning, and r = [[language.last]] still [[language.last_gap:.2f]]. The loss falls a little with r, and stays far
+above full finetuning at every rank: that is a *wall*. It is not for want of numbers, because the highest rank trains
+more than there are. At r = [[more.r]] the factors hold [[more.numbers:,d]] numbers, and the whole model has
+[[more.full:,d]].
 
-Whether that is much depends on the measure, once more. [[fall]]
+Whether that is much depends on the measure, once more. Already r = [[fall.r]] makes [[fall.share:.0%]] of the fall in
+loss that full finetuning makes. But of the sentences that the model then writes in new words, at best
+[[fall.right:.0%]] are right at any rank, and [[fall.full:.0%]] after full finetuning.
 
 ## Who did it
 
 If more rank does not help, rank was not what was missing. These adapters sit on the linear layers and leave the
 embeddings as they were: the vector that each word is when it is read, and the one by which it is chosen when it is
 written. Of a new word the base has learned nothing, except that it never comes. So let these vectors learn, and
-nothing else. [[embeddings]] But perhaps anything would do, as long as it is no adapter? [[norms]]
+nothing else. The embeddings alone, without any adapter, end at [[embeddings.alone:.2f]] nats per word, where the best
+rank ends at [[embeddings.best:.2f]]. But perhaps anything would do, as long as it is no adapter? The norms alone,
+[[norms.norms_numbers:,d]] scales and biases, end at [[norms.norms:.2f]].
 
 So it was the embeddings. And more can be seen: all that these stories ask for was in the base, under other words, and
-what leaves it alone ends best. [[both]]
+what leaves it alone ends best. With an adapter of r = [[both.r]] beside them the embeddings end at [[both.both:.2f]].
+Full finetuning, which has one learning rate for everything, ends at [[both.full:.2f]].
 
 A curve that goes flat says that r is large enough for *what is being adapted*. It does not say that the task is done,
 and not even full finetuning says how far one could come.
@@ -599,9 +576,13 @@ and not even full finetuning says how far one could come.
 ## What it costs
 
 No way to learn was free, because each step that reads only the new pulls on numbers that held the old as well. How
-much is lost depends on what is asked. [[price]] It also depends on how hard the model is pushed. [[spares]] Each of
-these has the learning rate that is best for the task, and nobody asked it to spare anything. Ask it to, and full
-finetuning can: [[gently]] [What finetuning leaves behind](after.html) varies the learning rates of both.
+much is lost depends on what is asked. Before, [[price.before:.0%]] of the old facts were right. After the formal
+voice it is [[price.formal:.0%]] or more at every rank, after the mirror [[price.mirror:.0%]] at most. It also depends
+on how hard the model is pushed. After the skill [[spares.first:.0%]] of the old facts are still right at r =
+[[spares.r]], and [[spares.full:.0%]] after full finetuning. Each of these has the learning rate that is best for the
+task, and nobody asked it to spare anything. Ask it to, and full finetuning can: with fewer steps at a learning rate
+of [[gently.rate:g]] it keeps [[gently.facts:.0%]] of them and has [[gently.right:.0%]] of the skill's answers right.
+[What finetuning leaves behind](after.html) varies the learning rates of both.
 
 ## How much fits in
 
@@ -621,13 +602,19 @@ which rank it will take. Then fill an adapter yourself, in your browser:
     )
     yield Prose(
         """
-[[fits]] [[overflows]] So the knee is no property of the adapter either: it moves with what there is to learn.
+r = [[fits.r]], [[fits.numbers:,d]] numbers trained, holds [[fits.count:,d]] new facts: [[fits.right:.1%]] of them are
+right. Of [[overflows.most:,d]] it holds [[overflows.first:.0%]]; those take r = [[overflows.r]], with
+[[overflows.right:.1%]] right. So the knee is no property of the adapter either: it moves with what there is to learn.
 
-Counted in bits, the reason is plain. [[bits]] A rank is room, and a task takes as much room as it has news.
+Counted in bits, the reason is plain. Where [[bits.count:,d]] facts are too many for a rank, it holds [[bits.low:.2f]]
+to [[bits.high:.2f]] bits for each number trained. A rank is room, and a task takes as much room as it has news.
 
-The price stands on the right. [[forgets]] That is what learning facts alone does. [[mixes]] So a little of the old
-text brings back a way of answering, which every text shows. Separate facts it does not bring back: in so few steps
-hardly any of them is read again.
+The price stands on the right. After [[forgets.count:,d]] new facts at r = [[forgets.r]], [[forgets.old:.0%]] of the
+old ones are right; before it was [[forgets.before:.0%]]. Full finetuning leaves [[forgets.full:.0%]]. That is what
+learning facts alone does. With text of the base's own in every step the same adapter answers [[mixes.stories:.0%]] of
+the questions about new stories, in place of [[mixes.without:.0%]], and still [[mixes.right:.1%]] of the new facts; of
+the old ones it has [[mixes.old:.0%]]. So a little of the old text brings back a way of answering, which every text
+shows. Separate facts it does not bring back: in so few steps hardly any of them is read again.
 
 ## On models of full size
 
@@ -639,8 +626,9 @@ later study trained a larger model on code. The smaller ranks that it tried were
 The knee is where the task puts it. The way to find it is to sweep r beside full finetuning. You can do that now: in
 [the lab](lab.html), open the live part and press “Train every r”.
 
-This was one small model. [[short]] With more steps an adapter may come further, and so may full finetuning. Five
-seeds tell apart what lies further apart than they do: read no order into ranks whose rings overlap.
+This was one small model. Every run took [[short.steps]] steps; each way has the best of [[short.rates]] learning
+rates, with [[short.seeds]] seeds. With more steps an adapter may come further, and so may full finetuning. Five seeds
+tell apart what lies further apart than they do: read no order into ranks whose rings overlap.
 
 ## In short
 
@@ -668,11 +656,22 @@ LESSON = Lesson(
         Question(
             "Two papers report a knee for the same matrix, at different r. Who is wrong?",
             (
-                Answer("The one with the larger r", "Perhaps it only accepts less error. [[tolerance]]"),
-                Answer("The one with the smaller r", "Perhaps it squares the error. [[blur]]"),
+                Answer(
+                    "The one with the larger r",
+                    "Perhaps it only accepts less error. At [[tolerance.strict:.0%]] the blur has its knee at r ="
+                    " [[tolerance.most]], at [[tolerance.lax:.0%]] at r = [[tolerance.least]].",
+                ),
+                Answer(
+                    "The one with the smaller r",
+                    "Perhaps it squares the error. For the blur, [[blur.tolerance:.0%]] is met at r = "
+                    "[[blur.norm]] if it is the relative error, and at r = [[blur.squared]] if it is the square.",
+                ),
                 Answer(
                     "Perhaps nobody",
-                    "A knee belongs to a tolerance and to an error. [[tolerance]] [[blur]]",
+                    "A knee belongs to a tolerance and to an error. At [[tolerance.strict:.0%]] the blur has its "
+                    "knee at r = [[tolerance.most]], at [[tolerance.lax:.0%]] at r = [[tolerance.least]]. For the"
+                    " blur, [[blur.tolerance:.0%]] is met at r = [[blur.norm]] if it is the relative error, and "
+                    "at r = [[blur.squared]] if it is the square.",
                     right=True,
                 ),
             ),
@@ -682,13 +681,22 @@ LESSON = Lesson(
             (
                 Answer(
                     "That r is large enough for what is being adapted",
-                    "Whether the task is done, it does not tell. [[language]]",
+                    "Whether the task is done, it does not tell. With the new words r = [[language.first]] ends "
+                    "[[language.first_gap:.2f]] nats above full finetuning, and r = [[language.last]] still "
+                    "[[language.last_gap:.2f]].",
                     right=True,
                 ),
-                Answer("That the task is learned", "It may have met a wall. [[language]]"),
+                Answer(
+                    "That the task is learned",
+                    "It may have met a wall. With the new words r = [[language.first]] ends "
+                    "[[language.first_gap:.2f]] nats above full finetuning, and r = [[language.last]] still "
+                    "[[language.last_gap:.2f]].",
+                ),
                 Answer(
                     "That a still larger r would help",
-                    "Here it did not. Something else had to learn. [[embeddings]]",
+                    "Here it did not. Something else had to learn. The embeddings alone, without any adapter, end"
+                    " at [[embeddings.alone:.2f]] nats per word, where the best rank ends at "
+                    "[[embeddings.best:.2f]].",
                 ),
             ),
         ),
@@ -696,22 +704,33 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "The shift is an easy task with a knee at a small r.",
-            "[[shift]] [[half]]",
+            "For an error of [[shift.tolerance:.0%]] it takes r = [[shift.norm]] of [[shift.n]], or r = "
+            "[[shift.squared]] if the error is squared. At r = [[shift.norm]] the factors hold "
+            "[[shift.stored:,d]] numbers in place of [[shift.total:,d]], and break-even was at r = "
+            "[[shift.even:.0f]]. At r = [[half.r]] the copy of the shift still misses [[half.shift:.0%]]."
+            " No matrix of this size can do worse. Noise misses [[half.noise:.0%]].",
             "knee",
         ),
         Correction(
             "Nine tenths of the energy, or more, is nearly all of the matrix.",
-            "[[energy]]",
+            "A copy that keeps [[energy.energy:.0%]] of the energy has a relative error of "
+            "[[energy.error:.0%]].",
             "knee",
         ),
         Correction(
             "If LoRA does not reach full finetuning, a larger r will.",
-            "Not always. [[language]] [[embeddings]]",
+            "Not always. With the new words r = [[language.first]] ends [[language.first_gap:.2f]] nats "
+            "above full finetuning, and r = [[language.last]] still [[language.last_gap:.2f]]. The "
+            "embeddings alone, without any adapter, end at [[embeddings.alone:.2f]] nats per word, where "
+            "the best rank ends at [[embeddings.best:.2f]].",
             "wall",
         ),
         Correction(
             "No way to finetune ends lower than full finetuning.",
-            "Not with the same number of steps. [[embeddings]] [[both]]",
+            "Not with the same number of steps. The embeddings alone, without any adapter, end at "
+            "[[embeddings.alone:.2f]] nats per word, where the best rank ends at [[embeddings.best:.2f]]."
+            " With an adapter of r = [[both.r]] beside them the embeddings end at [[both.both:.2f]]. Full"
+            " finetuning, which has one learning rate for everything, ends at [[both.full:.2f]].",
             "wall",
         ),
     ),

@@ -166,55 +166,38 @@ def _ranks() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "sizes": Claim(
-        "At r = {r} the adapters train {adapted:,d} numbers, {share:.1%} of the {full:,d} that full finetuning trains. "
-        "The adapter's file has {file:,.0f} kB.",
         _sizes,
         lambda v: v["adapted"] < v["full"] / 50 and v["file"] < 25,
     ),
     "facts": Claim(
-        "Of the {count} new facts, the base guesses {before:.0%} rightly. With r = {r} all of them are right after "
-        "{step} steps.",
         _facts,
         lambda v: v["before"] < 0.15 and v["after"] == 1 and v["step"] <= 200,
     ),
     "forgotten": Claim(
-        "Before, {before:.0%} of the facts that the base knew were right. Afterwards LoRA with r = {r} has {left:.0%} "
-        "of them left and full finetuning {full:.0%}.",
         _forgotten,
         lambda v: v["before"] > 0.95 and max(v["left"], v["full"]) < 0.25,
     ),
     "stories": Claim(
-        "Questions about stories suffer less: {stories:.0%} of those are still right, and {stories_full:.0%} after "
-        "full finetuning.",
         _forgotten,
         lambda v: v["left"] + 0.4 < v["stories"] < v["stories_full"],
     ),
     "skill": Claim(
-        "The base has {before:.0%} right, because it names whoever had the thing last. After {step} steps at r = {r} "
-        "it is {early:.0%}.",
         _skill,
         lambda v: v["before"] < 0.05 and v["early"] > 0.9,
     ),
     "skill-kept": Claim(
-        "At the end LoRA with r = {r} still has {facts:.0%} of the old facts, full finetuning {full_facts:.0%}.",
         _skill,
         lambda v: v["facts"] > 0.6 > 0.2 > v["full_facts"],
     ),
     "skill-rank": Claim(
-        "With r = {largest} at the same learning rate and scaling, {largest_facts:.0%} are left.",
         _skill,
         lambda v: v["largest_facts"] < 0.1,
     ),
     "best-rates": Claim(
-        "on this skill, with each method at its own best learning rate and r = {r}, LoRA keeps {facts:.0%} of the old "
-        "facts, and full finetuning {full_facts:.0%}.",
         _best_rates,
         lambda v: v["full_facts"] >= v["facts"] > 0.85,
     ),
     "voices": Claim(
-        "For the formal voice r = {r} ends at {formal:.2f} nats, where full finetuning has {formal_full:.2f}. For the "
-        "mirror it ends at {mirror:.2f}, with r = {more} at {mirror_more:.2f}, and full finetuning has "
-        "{mirror_full:.2f}.",
         _voices,
         lambda v: (
             0 < v["formal"] - v["formal_full"] < 0.05
@@ -222,31 +205,22 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "wall": Claim(
-        "From r = {least} to r = {most}, no adapter gets more than {best:.0%} of its sentences right. Full finetuning "
-        "gets {full:.0%}.",
         _wall,
         lambda v: v["best"] < 0.05 and v["full"] > 0.35,
     ),
     "half": Claim(
-        "At half strength the adapter with r = {r} has {task:.0%} of the new facts right and {facts:.0%} of the old "
-        "ones, which are {whole:.0%} at full strength. At twice the strength it has {twice:.0%} of the new ones.",
         _half,
         lambda v: 0.3 < v["task"] < 0.7 and v["facts"] > v["whole"] + 0.3 and v["twice"] < 0.6,
     ),
     "three-quarters": Claim(
-        "With the skill of r = {r}, strength {strength:.2f} still answers {task:.0%} rightly, and keeps {facts:.0%} of "
-        "the old facts in place of {whole:.0%}.",
         _three_quarters,
         lambda v: v["task"] > 0.9 and v["facts"] > v["whole"] + 0.1,
     ),
     "grows": Claim(
-        "Of the {runs} recorded adapters, {worse} know fewer of the old facts than the base did.",
         _grows,
         lambda v: v["worse"] == v["runs"],
     ),
     "ranks": Claim(
-        "In the attention matrices of the facts' run, full finetuning keeps nine tenths of the energy of its change "
-        "in {low} to {high} of {width} directions. Noise of that shape needs {noise}.",
         _ranks,
         lambda v: v["high"] < v["noise"],
     ),
@@ -316,40 +290,53 @@ your choice, and hands you the adapter. The figure above replays runs that were 
         """
 ## What it costs
 
-[[sizes]] The frozen base is still there, in memory and in every multiplication. What shrinks is what must be
-trained, kept by the optimiser, and stored for each task.
+At r = [[sizes.r]] the adapters train [[sizes.adapted:,d]] numbers, [[sizes.share:.1%]] of the [[sizes.full:,d]] that
+full finetuning trains. The adapter's file has [[sizes.file:,.0f]] kB. The frozen base is still there, in memory and
+in every multiplication. What shrinks is what must be trained, kept by the optimiser, and stored for each task.
 
 ## Facts come, facts go
 
-Somebody wants the model to know people whom it has never heard of. [[facts]] The thinnest change there is was enough,
-because each fact asks for very little. How much fits in before it is not enough is
-[a lesson of its own](knee.html).
+Somebody wants the model to know people whom it has never heard of. Of the [[facts.count]] new facts, the base guesses
+[[facts.before:.0%]] rightly. With r = [[facts.r]] all of them are right after [[facts.step]] steps. The thinnest
+change there is was enough, because each fact asks for very little. How much fits in before it is not enough is [a
+lesson of its own](knee.html).
 
-Now look at the second picture. [[forgotten]] Nobody asked for that. The new facts are asked for in the same words as
-the old ones, and no step of training looked at an old name. [[stories]]
+Now look at the second picture. Before, [[forgotten.before:.0%]] of the facts that the base knew were right.
+Afterwards LoRA with r = [[forgotten.r]] has [[forgotten.left:.0%]] of them left and full finetuning
+[[forgotten.full:.0%]]. Nobody asked for that. The new facts are asked for in the same words as the old ones, and no
+step of training looked at an old name. Questions about stories suffer less: [[stories.stories:.0%]] of those are
+still right, and [[stories.stories_full:.0%]] after full finetuning.
 
 The base's weights are untouched by LoRA. But the model that answers is base and adapter together, and that
 model has forgotten. Take the adapter off and the base is back.
 
 ## A skill is cheaper
 
-“Who had it first?” is a question that the base was never asked, though it can answer who had it last. [[skill]] Nothing
-new has to be stored here: the model already reads the stories, and only has to look for something else in them. One
-direction in each matrix is enough.
+“Who had it first?” is a question that the base was never asked, though it can answer who had it last. The base has
+[[skill.before:.0%]] right, because it names whoever had the thing last. After [[skill.step]] steps at r = [[skill.r]]
+it is [[skill.early:.0%]]. Nothing new has to be stored here: the model already reads the stories, and only has to
+look for something else in them. One direction in each matrix is enough.
 
-[[skill-kept]] Is that the difference between the two methods? [[skill-rank]] A larger r takes larger steps at the same
+At the end LoRA with r = [[skill-kept.r]] still has [[skill-kept.facts:.0%]] of the old facts, full finetuning
+[[skill-kept.full_facts:.0%]]. Is that the difference between the two methods? With r = [[skill-rank.largest]] at the
+same learning rate and scaling, [[skill-rank.largest_facts:.0%]] are left. A larger r takes larger steps at the same
 settings. One study of large models found that LoRA usually forgets less than full finetuning, and learns less
-[@biderman2024, abstract]. Before you believe it of yours, vary the learning rates of both.
-[What finetuning leaves behind](after.html) does: [[best-rates]]
+[@biderman2024, abstract]. Before you believe it of yours, vary the learning rates of both. [What finetuning leaves
+behind](after.html) does: on this skill, with each method at its own best learning rate and r = [[best-rates.r]], LoRA
+keeps [[best-rates.facts:.0%]] of the old facts, and full finetuning [[best-rates.full_facts:.0%]].
 
 ## Where r matters, and where nothing helps
 
-[[voices]] The formal voice has no word of its own, so there is little to learn but which form to use. The mirror is a
-new order of all words, and a rank of one cannot carry it.
+For the formal voice r = [[voices.r]] ends at [[voices.formal:.2f]] nats, where full finetuning has
+[[voices.formal_full:.2f]]. For the mirror it ends at [[voices.mirror:.2f]], with r = [[voices.more]] at
+[[voices.mirror_more:.2f]], and full finetuning has [[voices.mirror_full:.2f]]. The formal voice has no word of its
+own, so there is little to learn but which form to use. The mirror is a new order of all words, and a rank of one
+cannot carry it.
 
-“New words” exchanges every word for one that the model has never read. [[wall]] Is it r that is missing? The
-[lesson on rank](knee.html) finds out who did it. LoRA's authors say of a new language in a footnote that a small rank
-may not do [@hu2021, footnote to section 7.2].
+“New words” exchanges every word for one that the model has never read. From r = [[wall.least]] to r = [[wall.most]],
+no adapter gets more than [[wall.best:.0%]] of its sentences right. Full finetuning gets [[wall.full:.0%]]. Is it r
+that is missing? The [lesson on rank](knee.html) finds out who did it. LoRA's authors say of a new language in a
+footnote that a small rank may not do [@hu2021, footnote to section 7.2].
 
 ## Turned up and down
 
@@ -367,18 +354,26 @@ choose “Who had it first” and look for a strength that keeps both.
     )
     yield Prose(
         """
-[[half]] Facts are brittle: a change that is half made gives half of the answers, and one that is overdone spoils them.
+At half strength the adapter with r = [[half.r]] has [[half.task:.0%]] of the new facts right and [[half.facts:.0%]]
+of the old ones, which are [[half.whole:.0%]] at full strength. At twice the strength it has [[half.twice:.0%]] of the
+new ones. Facts are brittle: a change that is half made gives half of the answers, and one that is overdone spoils
+them.
 
-[[three-quarters]] Training looked for the best change at the strength it used, and never looked at the old facts. Where
-they matter, a weaker adapter may be the better one, and trying costs nothing.
+With the skill of r = [[three-quarters.r]], strength [[three-quarters.strength:.2f]] still answers
+[[three-quarters.task:.0%]] rightly, and keeps [[three-quarters.facts:.0%]] of the old facts in place of
+[[three-quarters.whole:.0%]]. Training looked for the best change at the strength it used, and never looked at the old
+facts. Where they matter, a weaker adapter may be the better one, and trying costs nothing.
 
-[[grows]] None of them forgot nothing.
+Of the [[grows.runs]] recorded adapters, [[grows.worse]] know fewer of the old facts than the base did. None of them
+forgot nothing.
 
 ## What was learned, taken apart
 
-A run ends with a change for each matrix. We can look at its singular values as in the first lesson. [[ranks]]
-That is lower than noise, and still far more than the one direction with which LoRA did as well. Whether that low
-number says something about the task is [a harder question](spectra.html).
+A run ends with a change for each matrix. We can look at its singular values as in the first lesson. In the attention
+matrices of the facts' run, full finetuning keeps nine tenths of the energy of its change in [[ranks.low]] to
+[[ranks.high]] of [[ranks.width]] directions. Noise of that shape needs [[ranks.noise]]. That is lower than noise, and
+still far more than the one direction with which LoRA did as well. Whether that low number says something about the
+task is [a harder question](spectra.html).
 
 This is one small model of a made-up world, one seed and one learning rate for each method. What carries over to a large
 one is the way of asking, not the numbers.
@@ -408,13 +403,17 @@ LESSON = Lesson(
             (
                 Answer(
                     "Nothing: take the adapter off, and it knows them",
-                    "The model that answers is base and adapter together. [[forgotten]]",
+                    "The model that answers is base and adapter together. Before, [[forgotten.before:.0%]] of the"
+                    " facts that the base knew were right. Afterwards LoRA with r = [[forgotten.r]] has "
+                    "[[forgotten.left:.0%]] of them left and full finetuning [[forgotten.full:.0%]].",
                     right=True,
                 ),
                 Answer("Its weights were overwritten", "They are frozen. The answers changed all the same."),
                 Answer(
                     "It ran out of room",
-                    "The new facts fit into the thinnest change there is. [[facts]]",
+                    "The new facts fit into the thinnest change there is. Of the [[facts.count]] new facts, the "
+                    "base guesses [[facts.before:.0%]] rightly. With r = [[facts.r]] all of them are right after "
+                    "[[facts.step]] steps.",
                 ),
             ),
         ),
@@ -423,13 +422,18 @@ LESSON = Lesson(
             (
                 Answer(
                     "It asks for another place to look, and has nothing to store",
-                    "It is learned after very few steps. [[skill]] [[skill-kept]]",
+                    "It is learned after very few steps. The base has [[skill.before:.0%]] right, because it "
+                    "names whoever had the thing last. After [[skill.step]] steps at r = [[skill.r]] it is "
+                    "[[skill.early:.0%]]. At the end LoRA with r = [[skill-kept.r]] still has "
+                    "[[skill-kept.facts:.0%]] of the old facts, full finetuning [[skill-kept.full_facts:.0%]].",
                     right=True,
                 ),
                 Answer("Its adapter has a smaller rank", "The rank is the same in both."),
                 Answer(
                     "It is trained with LoRA",
-                    "So are the facts. And with a larger r LoRA forgets here, too. [[skill-rank]]",
+                    "So are the facts. And with a larger r LoRA forgets here, too. With r = "
+                    "[[skill-rank.largest]] at the same learning rate and scaling, "
+                    "[[skill-rank.largest_facts:.0%]] are left.",
                 ),
             ),
         ),
@@ -437,13 +441,21 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA leaves the base as it is, so the model forgets nothing.",
-            "The base's weights stay. The model that answers is base and adapter together. [[forgotten]]",
+            "The base's weights stay. The model that answers is base and adapter together. Before, "
+            "[[forgotten.before:.0%]] of the facts that the base knew were right. Afterwards LoRA with r "
+            "= [[forgotten.r]] has [[forgotten.left:.0%]] of them left and full finetuning "
+            "[[forgotten.full:.0%]].",
             "lab",
         ),
         Correction(
             "LoRA forgets less than full finetuning.",
-            "Often, at one rate each. [[skill-kept]] But with a larger r: [[skill-rank]] And with a rate chosen for "
-            "each: [[best-rates]]",
+            "Often, at one rate each. At the end LoRA with r = [[skill-kept.r]] still has "
+            "[[skill-kept.facts:.0%]] of the old facts, full finetuning [[skill-kept.full_facts:.0%]]. "
+            "But with a larger r: With r = [[skill-rank.largest]] at the same learning rate and scaling, "
+            "[[skill-rank.largest_facts:.0%]] are left. And with a rate chosen for each: on this skill, "
+            "with each method at its own best learning rate and r = [[best-rates.r]], LoRA keeps "
+            "[[best-rates.facts:.0%]] of the old facts, and full finetuning "
+            "[[best-rates.full_facts:.0%]].",
             "lab",
         ),
     ),

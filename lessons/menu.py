@@ -161,32 +161,18 @@ def _times() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "known": Claim(
-        "In the formal voice the base is at {before:.2f} nats a word. Full finetuning brings it to "
-        "{full:.3f}, LoRA at r = {r} to {lora_end:.3f}. Of the {methods} methods that change the model, each "
-        "goes at least {least:.0%} of the way from the base to full finetuning. The soft prompt, which "
-        "changes nothing, goes {prompt:.0%}.",
         _known,
         lambda v: v["prompt"] < v["least"] - 0.1 and v["least"] > 0.9,
     ),
     "sentences": Claim(
-        "Of the sentences that it writes, {lora_right:.0%} are in the voice with LoRA, {dora:.0%} with DoRA "
-        "and {adalora:.0%} with AdaLoRA, {vera:.0%} with VeRA, {ia3:.0%} with (IA)³ and {bitfit:.0%} with "
-        "BitFit.",
         _sentences,
         lambda v: min(v["lora_right"], v["dora"], v["adalora"]) > v["vera"] > v["ia3"] > v["bitfit"] + 0.1,
     ),
     "variants": Claim(
-        "In the formal voice DoRA ends {dora_voice:+.4f} nats from LoRA ({dora_voice_low:+.4f} to "
-        "{dora_voice_high:+.4f}, over {seeds} seeds), AdaLoRA {adalora_voice:+.4f} ({adalora_voice_low:+.4f} "
-        "to {adalora_voice_high:+.4f}). The seeds tell neither from LoRA.",
         _variants,
         lambda v: v["dora_voice_says"] == v["adalora_voice_says"] == "level",
     ),
     "groups": Claim(
-        "Of {n} new facts the base answers {before:.0%}, by chance. At its best size, full finetuning "
-        "answers {full:.0%}, LoRA {lora_right:.0%}, DoRA {dora:.0%}, AdaLoRA {adalora:.0%}, VeRA {vera:.0%} "
-        "and bottlenecks {bottleneck:.0%}. (IA)³ has {ia3:.0%}, LoRA-XS {lora_xs:.0%}, BitFit {bitfit:.0%}, "
-        "the soft prompt {soft_prompt:.0%}.",
         _groups,
         lambda v: (
             min(v[m] for m in ("lora", "dora", "adalora", "vera", "bottleneck")) > v["ia3"] + 0.1
@@ -195,44 +181,26 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "small": Claim(
-        "At r = {r} they part: DoRA has {dora_small:.0%} of the facts, LoRA {lora_small:.0%}, with "
-        "{dora_numbers:,d} numbers beside {lora_numbers:,d}. At r = {most} the difference is {gap:+.3f} nats "
-        "({low:+.3f} to {high:+.3f}).",
         _small,
         lambda v: v["apart"] == "above" and v["level"] == "level",
     ),
     "count": Claim(
-        "LoRA at r = {r} trains {lora_numbers:,d} numbers and has {lora_right:.0%} of the facts. VeRA has "
-        "{vera:.0%} with {vera_numbers:,d}, (IA)³ {ia3:.0%} with {ia3_numbers:,d}, LoRA-XS {lora_xs:.0%} "
-        "with {lora_xs_numbers:,d}, BitFit {bitfit:.0%} with {bitfit_numbers:,d}.",
         _count,
         lambda v: v["vera_says"] == "above" and v["bitfit_says"] == "below",
     ),
     "ranks": Claim(
-        "Learning new facts, each layer starts with {first} directions, and {size} are to be left on "
-        "average. The layers of the MLP kept {mlp:.1f}, those of attention {attention:.1f}, over {seeds} "
-        "seeds.",
         _ranks,
         lambda v: v["mlp"] > v["attention"] + 1,
     ),
     "blocks": Claim(
-        "The first block kept {low:.1f} a layer, the last one {top:.1f}: next to no preference for the upper "
-        "layers.",
         _ranks,
         lambda v: abs(v["low"] - v["top"]) < 1,
     ),
     "forgetting": Claim(
-        "Of the facts that the base knew it answered {before:.0%}. After the new ones LoRA answers "
-        "{lora_kept:.0%} of the old, DoRA {dora:.0%}, AdaLoRA {adalora:.0%}, VeRA {vera:.0%}, full "
-        "finetuning {full:.0%}; the soft prompt, which learned next to nothing, {soft_prompt:.0%}.",
         _forgetting,
         lambda v: max(v[m] for m in ("lora", "dora", "adalora", "vera", "full")) < v["before"] / 2,
     ),
     "times": Claim(
-        "Kept apart, a pass for {first} text takes {lora_1:.2f} times the base's with LoRA, {adalora_1:.2f} "
-        "with AdaLoRA, {vera_1:.2f} with VeRA, {bottleneck_1:.2f} with bottlenecks and {dora_1:.2f} with "
-        "DoRA, all at their larger size. For {many} texts it is {lora_32:.2f}, {adalora_32:.2f}, "
-        "{vera_32:.2f}, {bottleneck_32:.2f} and {dora_32:.2f}.",
         _times,
         lambda v: (
             all(v[f"{m}_1"] > 1.1 for m in ("lora", "dora", "adalora", "vera", "bottleneck"))
@@ -240,19 +208,14 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "steps": Claim(
-        "A step of training takes {dora_step:.2f} times LoRA's with DoRA, {adalora_step:.2f} with AdaLoRA, "
-        "{vera_step:.2f} with VeRA; with full finetuning {full_step:.2f}.",
         _times,
         lambda v: v["dora_step"] > 1.05,
     ),
     "merged": Claim(
-        "Merged, none of those that merge takes more than {most:.2f} times the base's time.",
         _times,
         lambda v: v["most"] < 1.1,
     ),
     "long": Claim(
-        "With {vectors} vectors before {words} words, a pass for {many} texts takes {prompt:.2f} times as "
-        "long.",
         _times,
         lambda v: v["prompt"] > 1.1,
     ),
@@ -358,16 +321,30 @@ Only an adapter of LoRA can be taken away from there.
 ## Close in nats where the base helps
 
 The base has never told a story in the formal voice. But it knows every word of it, the people, and how a story goes.
-[[known]] That looks close. But where nearly all of a loss is gone, what is left of it decides whether a whole sentence
-comes out right. [[sentences]]
+In the formal voice the base is at [[known.before:.2f]] nats a word. Full finetuning brings it to [[known.full:.3f]],
+LoRA at r = [[known.r]] to [[known.lora_end:.3f]]. Of the [[known.methods]] methods that change the model, each goes
+at least [[known.least:.0%]] of the way from the base to full finetuning. The soft prompt, which changes nothing, goes
+[[known.prompt:.0%]]. That looks close. But where nearly all of a loss is gone, what is left of it decides whether a
+whole sentence comes out right. Of the sentences that it writes, [[sentences.lora_right:.0%]] are in the voice with
+LoRA, [[sentences.dora:.0%]] with DoRA and [[sentences.adalora:.0%]] with AdaLoRA, [[sentences.vera:.0%]] with VeRA,
+[[sentences.ia3:.0%]] with (IA)³ and [[sentences.bitfit:.0%]] with BitFit.
 
-LoRA's near relatives are closest. [[variants]] A recent study tuned the rates of LoRA and its variants on large models,
-with care for each. Then the gains that had been told of them shrank: the best of each lay [[lee]] of the others.
+LoRA's near relatives are closest. In the formal voice DoRA ends [[variants.dora_voice:+.4f]] nats from LoRA
+([[variants.dora_voice_low:+.4f]] to [[variants.dora_voice_high:+.4f]], over [[variants.seeds]] seeds), AdaLoRA
+[[variants.adalora_voice:+.4f]] ([[variants.adalora_voice_low:+.4f]] to [[variants.adalora_voice_high:+.4f]]). The
+seeds tell neither from LoRA. A recent study tuned the rates of LoRA and its variants on large models, with care for
+each. Then the gains that had been told of them shrank: the best of each lay [[lee]] of the others.
 
 ## Far apart where it does not
 
-New facts are another matter: nothing in the base helps with them. [[groups]] Between LoRA and DoRA it is the
-rank that decides whether there is anything to choose. [[small]]
+New facts are another matter: nothing in the base helps with them. Of [[groups.n]] new facts the base answers
+[[groups.before:.0%]], by chance. At its best size, full finetuning answers [[groups.full:.0%]], LoRA
+[[groups.lora_right:.0%]], DoRA [[groups.dora:.0%]], AdaLoRA [[groups.adalora:.0%]], VeRA [[groups.vera:.0%]] and
+bottlenecks [[groups.bottleneck:.0%]]. (IA)³ has [[groups.ia3:.0%]], LoRA-XS [[groups.lora_xs:.0%]], BitFit
+[[groups.bitfit:.0%]], the soft prompt [[groups.soft_prompt:.0%]]. Between LoRA and DoRA it is the rank that decides
+whether there is anything to choose. At r = [[small.r]] they part: DoRA has [[small.dora_small:.0%]] of the facts,
+LoRA [[small.lora_small:.0%]], with [[small.dora_numbers:,d]] numbers beside [[small.lora_numbers:,d]]. At r =
+[[small.most]] the difference is [[small.gap:+.3f]] nats ([[small.low:+.3f]] to [[small.high:+.3f]]).
 
 Whoever turns what one place in the model says into something else, and has room for it, can store facts. (IA)³ and
 BitFit can only make features louder or shift them. LoRA-XS can only turn the directions that the weight already has.
@@ -376,7 +353,10 @@ The prompt cannot change the model at all; it can only add something to read.
 ## Below the smallest rank
 
 A thin matrix of LoRA cannot be thinner than one row. For less, other methods are made. Their authors tell of LoRA's
-quality with [[vera-ten]], and with [[xs-hundred]] on a large model. [[count]]
+quality with [[vera-ten]], and with [[xs-hundred]] on a large model. LoRA at r = [[count.r]] trains
+[[count.lora_numbers:,d]] numbers and has [[count.lora_right:.0%]] of the facts. VeRA has [[count.vera:.0%]] with
+[[count.vera_numbers:,d]], (IA)³ [[count.ia3:.0%]] with [[count.ia3_numbers:,d]], LoRA-XS [[count.lora_xs:.0%]] with
+[[count.lora_xs_numbers:,d]], BitFit [[count.bitfit:.0%]] with [[count.bitfit_numbers:,d]].
 
 So it matters what the numbers can do, not only how many they are. LoRA spends them on two directions for each layer.
 VeRA has many directions for nothing, drawn by chance, and spends its numbers on how much each feature takes of their
@@ -388,20 +368,34 @@ It is often told that AdaLoRA, (IA)³ and DoRA choose ranks. Only the first does
 again as it may keep. At each step it notes for every number how much the loss would change without it. Directions whose
 numbers matter least are switched off, wherever they are, and so some layers end with many and some with few.
 
-[[ranks]] Its authors, on another model, saw that the MLP and the upper layers got most [@zhang2023, section 4].
-[[blocks]] Choose AdaLoRA in the figure and look for yourself.
+Learning new facts, each layer starts with [[ranks.first]] directions, and [[ranks.size]] are to be left on average.
+The layers of the MLP kept [[ranks.mlp:.1f]], those of attention [[ranks.attention:.1f]], over [[ranks.seeds]] seeds.
+Its authors, on another model, saw that the MLP and the upper layers got most [@zhang2023, section 4]. The first block
+kept [[blocks.low:.1f]] a layer, the last one [[blocks.top:.1f]]: next to no preference for the upper layers. Choose
+AdaLoRA in the figure and look for yourself.
 
 ## What is forgotten
 
-[[forgetting]]
+Of the facts that the base knew it answered [[forgetting.before:.0%]]. After the new ones LoRA answers
+[[forgetting.lora_kept:.0%]] of the old, DoRA [[forgetting.dora:.0%]], AdaLoRA [[forgetting.adalora:.0%]], VeRA
+[[forgetting.vera:.0%]], full finetuning [[forgetting.full:.0%]]; the soft prompt, which learned next to nothing,
+[[forgetting.soft_prompt:.0%]].
 
 ## What it costs in time
 
-[[times]] Our model is so small that a pass for one text is mostly the calling of functions, and a few more calls are
-much. DoRA also needs the lengths of all rows at each pass, for however few words. [[steps]]
+Kept apart, a pass for [[times.first]] text takes [[times.lora_1:.2f]] times the base's with LoRA,
+[[times.adalora_1:.2f]] with AdaLoRA, [[times.vera_1:.2f]] with VeRA, [[times.bottleneck_1:.2f]] with bottlenecks and
+[[times.dora_1:.2f]] with DoRA, all at their larger size. For [[times.many]] texts it is [[times.lora_32:.2f]],
+[[times.adalora_32:.2f]], [[times.vera_32:.2f]], [[times.bottleneck_32:.2f]] and [[times.dora_32:.2f]]. Our model is
+so small that a pass for one text is mostly the calling of functions, and a few more calls are much. DoRA also needs
+the lengths of all rows at each pass, for however few words. A step of training takes [[steps.dora_step:.2f]] times
+LoRA's with DoRA, [[steps.adalora_step:.2f]] with AdaLoRA, [[steps.vera_step:.2f]] with VeRA; with full finetuning
+[[steps.full_step:.2f]].
 
-[[merged]] In the paper on LoRA, two kinds of bottlenecks on GPT-2 took [[one-text]] for one short text, and
-[[many-texts]] for a batch of many long ones. A prompt makes every text longer. [[long]]
+Merged, none of those that merge takes more than [[merged.most:.2f]] times the base's time. In the paper on LoRA, two
+kinds of bottlenecks on GPT-2 took [[one-text]] for one short text, and [[many-texts]] for a batch of many long ones.
+A prompt makes every text longer. With [[long.vectors]] vectors before [[long.words]] words, a pass for [[long.many]]
+texts takes [[long.prompt:.2f]] times as long.
 
 ## Merge or mix
 
@@ -506,8 +500,11 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "AdaLoRA, (IA)³ and DoRA choose the rank adaptively.",
-            "One of the three does. AdaLoRA switches off directions while it learns. [[ranks]] (IA)³ has no "
-            "rank, and DoRA keeps the one it is given.",
+            "One of the three does. AdaLoRA switches off directions while it learns. Learning new facts, "
+            "each layer starts with [[ranks.first]] directions, and [[ranks.size]] are to be left on "
+            "average. The layers of the MLP kept [[ranks.mlp:.1f]], those of attention "
+            "[[ranks.attention:.1f]], over [[ranks.seeds]] seeds. (IA)³ has no rank, and DoRA keeps the "
+            "one it is given.",
             "menu",
         ),
         Correction(

@@ -166,117 +166,82 @@ def _peeled() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "counts": Claim(
-        "For a layer of {out} × {in} and r = {r} a token takes {unmerged:,d} multiply-accumulates with the adapter "
-        "beside W and {merged:,d} with it merged: {more:.1%} more.",
         _counts,
         lambda v: v["unmerged"] - v["merged"] == v["r"] * (v["out"] + v["in"]),
     ),
-    "flops": Claim(
-        "The {unmerged:,d} are {flops:,d} FLOPs.", _counts, lambda v: v["flops"] == 2 * v["unmerged"]
-    ),
+    "flops": Claim(_counts, lambda v: v["flops"] == 2 * v["unmerged"]),
     "large": Claim(
-        "For {out:,d} × {in:,d} and r = {r} it is {more:.2%} more.",
         _large,
         lambda v: 0 < v["more"] < 0.01,
     ),
     "once": Claim(
-        "Multiplying the factors out takes {once:.0f} million multiply-accumulates there, once.",
         _large,
         lambda v: v["once"] > 1,
     ),
     "times": Claim(
-        "When we recorded it, the layer with its adapter beside it took {layer:.1f} times as long for {one} text and "
-        "{layer_many:.1f} times for {many}; the whole model took {model:.1f} and {model_many:.1f} times.",
         _times,
         lambda v: min(v["layer"], v["layer_many"]) > 1.2 and min(v["model"], v["model_many"]) > 1.1,
     ),
     "latency": Cited("20.7 % and 30.3 % more time", "hu2021", "Table 1"),
     "exact": Claim(
-        "In {precision} the outputs of both paths differ by {difference:.2f} millionths at most, and the loss is "
-        "{beside:.4f} beside and {merged:.4f} merged.",
         _exact,
         lambda v: v["difference"] < 1 and abs(v["beside"] - v["merged"]) < 1e-5,
     ),
     "strong": Claim(
-        "At full strength, where delta_w is {size:.0%} as large as W, {precision} does no harm either: a rounding "
-        "error of {error:.1%} of delta_w, and a loss of {merged:.4f} merged, {beside:.4f} beside.",
         _strong,
         lambda v: v["error"] < 0.03 and abs(v["beside"] - v["merged"]) < 1e-3,
     ),
     "bits": Claim(
-        "{precision} keeps {bits} binary digits, {other} keeps {half}, {third} {single}.",
         _format,
         lambda v: v["bits"] < v["half"] < v["single"],
     ),
     "small": Claim(
-        "At strength {strength}, {unchanged:.0%} of the entries in {precision} do not move, and the rounding error is "
-        "{error:.0%} of delta_w. Yet {arrived:.0%} of delta_w arrives, and {gain:.0%} of what it takes off the loss.",
         lambda: _weak("bf16", SMALL),
         lambda v: v["unchanged"] > 0.15 and v["error"] > 0.1 and min(v["arrived"], v["gain"]) > 0.95,
     ),
     "tiny": Claim(
-        "At strength {strength}, {unchanged:.0%} do not move; {arrived:.0%} of delta_w arrives and {gain:.0%} of what "
-        "it takes off the loss.",
         lambda: _weak("bf16", TINY),
         lambda v: v["unchanged"] > 0.9 and max(v["arrived"], v["gain"]) < 0.4,
     ),
     "tiny-half": Claim(
-        "In {precision}, at the same strength, {arrived:.0%} of delta_w arrives and {gain:.0%} of what it takes off "
-        "the loss.",
         lambda: _weak("fp16", TINY),
         lambda v: min(v["arrived"], v["gain"]) > 0.4,
     ),
     "back": Claim(
-        "After merging and unmerging in {precision}, {single:.0%} of the entries are not what they were; in {other}, "
-        "{half:.0%}. W is off by {single_off:.2f} millionths of its norm in one and by {half_off:,.0f} in the other.",
         _back,
         lambda v: v["single"] < v["half"] and v["half_off"] > 10_000 * v["single_off"],
     ),
     "back-tiny": Claim(
-        "At strength {strength} in {precision} only {changed_back:.1%} do not come back.",
         lambda: _weak("bf16", TINY),
         lambda v: v["changed_back"] < 0.01,
     ),
     "same": Claim(
-        "After {cycles} rounds with the same adapter, rounded before it is added, W is {worst:.2f} times as far off as "
-        "after the first, in every precision.",
         _same,
         lambda v: abs(v["worst"] - 1) < 0.005,
     ),
     "unrounded": Claim(
-        "After {cycles} rounds that way, W is {times_bf16:.1f} times as far off as after the first in {precision}, "
-        "{last_bf16:.2%} of its norm from {first:.2%}, and {times_fp16:.1f} times in {other}.",
         _unrounded,
         lambda v: min(v["times_bf16"], v["times_fp16"]) > 2,
     ),
     "single": Claim(
-        "In {third} there is nothing to round, and W stays where the first round left it.",
         _unrounded,
         lambda v: abs(v["single"] - 1) < 0.005,
     ),
     "worn": Claim(
-        "With all its layers worn so in {precision}, the base still answers {facts_unrounded:.1%} of the facts that it "
-        "knew; untouched it answers {facts_none:.1%}.",
         _unrounded,
         lambda v: abs(v["facts_unrounded"] - v["facts_none"]) < 0.01,
     ),
     "different": Claim(
-        "With {cycles} different ones in {precision} it ends {times:.1f} times as far: {last:.2%} of its norm, from "
-        "{first:.2%}.",
         _different,
         lambda v: 4 < v["times"] < 12,
     ),
     "stacked": Claim(
-        "The formal voice is at {merged:.2f} with its own adapter and at {stacked:.2f} with both; the base is at "
-        "{base:.2f}. The loss on the new facts goes from {second_alone:.2f} to {second_stacked:.2f}.",
         _stacked,
         lambda v: (
             v["base"] > v["stacked"] > v["merged"] + 0.01 and v["second_stacked"] > v["second_alone"] + 0.03
         ),
     ),
     "peeled": Claim(
-        "In {precision}, {changed:.0%} of the entries are not what the second adapter alone would give, by {off:.2%} "
-        "of the norm. The loss notices nothing: {peeled:.4f} against {alone:.4f}.",
         _peeled,
         lambda v: v["changed"] > 0.1 and v["off"] < 0.01 and abs(v["peeled"] - v["alone"]) < 1e-3,
     ),
@@ -315,64 +280,91 @@ choice after the other. From where on do you see the picture of `delta_w` again 
         """
 ## What the second path costs
 
-[[counts]] One multiply-accumulate is a multiplication and an addition, so two FLOPs. [[flops]] Counts that call one
-the other are wrong by a factor of two.
+For a layer of [[counts.out]] × [[counts.in]] and r = [[counts.r]] a token takes [[counts.unmerged:,d]]
+multiply-accumulates with the adapter beside W and [[counts.merged:,d]] with it merged: [[counts.more:.1%]] more. One
+multiply-accumulate is a multiplication and an addition, so two FLOPs. The [[flops.unmerged:,d]] are
+[[flops.flops:,d]] FLOPs. Counts that call one the other are wrong by a factor of two.
 
-The larger the matrix, the smaller the share. [[large]] [[once]]
+The larger the matrix, the smaller the share. For [[large.out:,d]] × [[large.in:,d]] and r = [[large.r]] it is
+[[large.more:.2%]] more. Multiplying the factors out takes [[once.once:.0f]] million multiply-accumulates there, once.
 
-A count is not a time. [[times]] The two thin products are little work, but each is a call of its own, and a small
-model spends much of its time on calls. Only the ratio means anything, and another machine has another one. It is the
-reason to merge: small requests feel the calls most. LoRA's authors make the same point about adapter layers that
-cannot be merged: with one short text at a time, two designs took [[latency]].
+A count is not a time. When we recorded it, the layer with its adapter beside it took [[times.layer:.1f]] times as
+long for [[times.one]] text and [[times.layer_many:.1f]] times for [[times.many]]; the whole model took
+[[times.model:.1f]] and [[times.model_many:.1f]] times. The two thin products are little work, but each is a call of
+its own, and a small model spends much of its time on calls. Only the ratio means anything, and another machine has
+another one. It is the reason to merge: small requests feel the calls most. LoRA's authors make the same point about
+adapter layers that cannot be merged: with one short text at a time, two designs took [[latency]].
 
 ## The same answer
 
-[[exact]] That is the rounding of the format itself. [[strong]] So for an adapter that can be seen beside W the usual
-story holds.
+In [[exact.precision]] the outputs of both paths differ by [[exact.difference:.2f]] millionths at most, and the loss
+is [[exact.beside:.4f]] beside and [[exact.merged:.4f]] merged. That is the rounding of the format itself. At full
+strength, where delta_w is [[strong.size:.0%]] as large as W, [[strong.precision]] does no harm either: a rounding
+error of [[strong.error:.1%]] of delta_w, and a loss of [[strong.merged:.4f]] merged, [[strong.beside:.4f]] beside. So
+for an adapter that can be seen beside W the usual story holds.
 
 ## What rounding takes
 
-[[bits]] A number has neighbours, and between them there is nothing. The fewer digits, the further apart they stand.
-An entry of `delta_w` that is smaller than half that distance vanishes: W plus a little is stored as W.
+[[bits.precision]] keeps [[bits.bits]] binary digits, [[bits.other]] keeps [[bits.half]], [[bits.third]]
+[[bits.single]]. A number has neighbours, and between them there is nothing. The fewer digits, the further apart they
+stand. An entry of `delta_w` that is smaller than half that distance vanishes: W plus a little is stored as W.
 
-[[small]] Error and loss are two numbers. Rounding goes up as often as down. The entries that do move, move too far,
-and on the whole they make up for those that do not.
+At strength [[small.strength]], [[small.unchanged:.0%]] of the entries in [[small.precision]] do not move, and the
+rounding error is [[small.error:.0%]] of delta_w. Yet [[small.arrived:.0%]] of delta_w arrives, and [[small.gain:.0%]]
+of what it takes off the loss. Error and loss are two numbers. Rounding goes up as often as down. The entries that do
+move, move too far, and on the whole they make up for those that do not.
 
-That ends where hardly any entry is large enough. [[tiny]] [[tiny-half]] So it is not the adapter that is too small. It
-is too small for the format that it is folded into. Beside W it would have worked in full.
+That ends where hardly any entry is large enough. At strength [[tiny.strength]], [[tiny.unchanged:.0%]] do not move;
+[[tiny.arrived:.0%]] of delta_w arrives and [[tiny.gain:.0%]] of what it takes off the loss. In
+[[tiny-half.precision]], at the same strength, [[tiny-half.arrived:.0%]] of delta_w arrives and [[tiny-half.gain:.0%]]
+of what it takes off the loss. So it is not the adapter that is too small. It is too small for the format that it is
+folded into. Beside W it would have worked in full.
 
 ## Taking it out again
 
-Subtracting gives W back almost. [[back]] (Our base is stored in `fp16`, so that in `fp32` it has digits to spare.) As a
-rule an entry comes back exactly if the sum needs no coarser steps than W did. Where adding carried it past the next
-power of two, its last digit may be gone.
+Subtracting gives W back almost. After merging and unmerging in [[back.precision]], [[back.single:.0%]] of the entries
+are not what they were; in [[back.other]], [[back.half:.0%]]. W is off by [[back.single_off:.2f]] millionths of its
+norm in one and by [[back.half_off:,.0f]] in the other. (Our base is stored in `fp16`, so that in `fp32` it has digits
+to spare.) As a rule an entry comes back exactly if the sum needs no coarser steps than W did. Where adding carried it
+past the next power of two, its last digit may be gone.
 
-A small adapter is the easiest to take out. [[back-tiny]] That is no merit of subtraction: most of it never
-went in.
+A small adapter is the easiest to take out. At strength [[back-tiny.strength]] in [[back-tiny.precision]] only
+[[back-tiny.changed_back:.1%]] do not come back. That is no merit of subtraction: most of it never went in.
 
 ## Again and again
 
-Does it get worse with every round? That depends on a detail that is easily missed. [[same]] What the first round left
-behind adds and subtracts without further loss.
+Does it get worse with every round? That depends on a detail that is easily missed. After [[same.cycles]] rounds with
+the same adapter, rounded before it is added, W is [[same.worst:.2f]] times as far off as after the first, in every
+precision. What the first round left behind adds and subtracts without further loss.
 
 But PEFT's `merge` does not round `delta_w` first, unless it is called with `safe_merge=True`. It adds all digits,
 rounds the sum, and its `unmerge` subtracts a rounded `delta_w` [@peft, Linear.merge and Linear.unmerge]. What goes in
-and what comes out differ by a little, and by the same little every time. [[unrounded]] [[single]]
+and what comes out differ by a little, and by the same little every time. After [[unrounded.cycles]] rounds that way,
+W is [[unrounded.times_bf16:.1f]] times as far off as after the first in [[unrounded.precision]],
+[[unrounded.last_bf16:.2%]] of its norm from [[unrounded.first:.2%]], and [[unrounded.times_fp16:.1f]] times in
+[[unrounded.other]]. In [[single.third]] there is nothing to round, and W stays where the first round left it.
 
 A server that swaps one adapter in and out all day should know which of the two it does. In our model nothing is lost
-yet. [[worn]] But nothing brings W back either.
+yet. With all its layers worn so in [[worn.precision]], the base still answers [[worn.facts_unrounded:.1%]] of the
+facts that it knew; untouched it answers [[worn.facts_none:.1%]]. But nothing brings W back either.
 
-[[different]] Each adapter rounds other entries, up or down by chance. So W wanders off: roughly like the square root
-of their number.
+With [[different.cycles]] different ones in [[different.precision]] it ends [[different.times:.1f]] times as far:
+[[different.last:.2%]] of its norm, from [[different.first:.2%]]. Each adapter rounds other entries, up or down by
+chance. So W wanders off: roughly like the square root of their number.
 
 There is a cure for both, and it costs one copy: keep the original W, and start each merge from it.
 
 ## Stacked, and peeled off
 
 Two adapters can be merged one after the other. In the weights this is plain addition. In what the model can do it is
-not. [[stacked]] Each was trained without the other in the way, and the layers between them are not linear.
+not. The formal voice is at [[stacked.merged:.2f]] with its own adapter and at [[stacked.stacked:.2f]] with both; the
+base is at [[stacked.base:.2f]]. The loss on the new facts goes from [[stacked.second_alone:.2f]] to
+[[stacked.second_stacked:.2f]]. Each was trained without the other in the way, and the layers between them are not
+linear.
 
-Then take the first one out from under the second. [[peeled]]
+Then take the first one out from under the second. In [[peeled.precision]], [[peeled.changed:.0%]] of the entries are
+not what the second adapter alone would give, by [[peeled.off:.2%]] of the norm. The loss notices nothing:
+[[peeled.peeled:.4f]] against [[peeled.alone:.4f]].
 
 ## When not to merge
 
@@ -406,10 +398,23 @@ LESSON = Lesson(
             "You merge a very weak adapter into weights of few bits. What can happen?",
             (
                 Answer(
-                    "Nothing, addition is exact", "A computer rounds each sum to the digits it has. [[bits]]"
+                    "Nothing, addition is exact",
+                    "A computer rounds each sum to the digits it has. [[bits.precision]] keeps [[bits.bits]] "
+                    "binary digits, [[bits.other]] keeps [[bits.half]], [[bits.third]] [[bits.single]].",
                 ),
-                Answer("Most entries do not move, and part of the adapter is lost", "[[tiny]]", right=True),
-                Answer("As much is lost as the rounding error says", "The errors mostly cancel. [[small]]"),
+                Answer(
+                    "Most entries do not move, and part of the adapter is lost",
+                    "At strength [[tiny.strength]], [[tiny.unchanged:.0%]] do not move; [[tiny.arrived:.0%]] of "
+                    "delta_w arrives and [[tiny.gain:.0%]] of what it takes off the loss.",
+                    right=True,
+                ),
+                Answer(
+                    "As much is lost as the rounding error says",
+                    "The errors mostly cancel. At strength [[small.strength]], [[small.unchanged:.0%]] of the "
+                    "entries in [[small.precision]] do not move, and the rounding error is [[small.error:.0%]] of"
+                    " delta_w. Yet [[small.arrived:.0%]] of delta_w arrives, and [[small.gain:.0%]] of what it "
+                    "takes off the loss.",
+                ),
             ),
         ),
         Question(
@@ -420,9 +425,19 @@ LESSON = Lesson(
                     "A merged model can do one task. Apart, each request has its own adapter.",
                     right=True,
                 ),
-                Answer("When answers must be fast", "Merging is what makes them fast. [[times]]"),
                 Answer(
-                    "When r is large", "Then the second path costs most, and merging saves most. [[counts]]"
+                    "When answers must be fast",
+                    "Merging is what makes them fast. When we recorded it, the layer with its adapter beside it "
+                    "took [[times.layer:.1f]] times as long for [[times.one]] text and [[times.layer_many:.1f]] "
+                    "times for [[times.many]]; the whole model took [[times.model:.1f]] and "
+                    "[[times.model_many:.1f]] times.",
+                ),
+                Answer(
+                    "When r is large",
+                    "Then the second path costs most, and merging saves most. For a layer of [[counts.out]] × "
+                    "[[counts.in]] and r = [[counts.r]] a token takes [[counts.unmerged:,d]] multiply-accumulates"
+                    " with the adapter beside W and [[counts.merged:,d]] with it merged: [[counts.more:.1%]] "
+                    "more.",
                 ),
             ),
         ),
@@ -430,17 +445,25 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "Unmerging gives the base back.",
-            "Almost: a computer rounds. [[back]]",
+            "Almost: a computer rounds. After merging and unmerging in [[back.precision]], "
+            "[[back.single:.0%]] of the entries are not what they were; in [[back.other]], "
+            "[[back.half:.0%]]. W is off by [[back.single_off:.2f]] millionths of its norm in one and by "
+            "[[back.half_off:,.0f]] in the other.",
             "merging",
         ),
         Correction(
             "Merging and unmerging the same adapter again and again does no further harm.",
-            "Only if it is rounded before it is added. By PEFT's default it is not. [[unrounded]]",
+            "Only if it is rounded before it is added. By PEFT's default it is not. After "
+            "[[unrounded.cycles]] rounds that way, W is [[unrounded.times_bf16:.1f]] times as far off as "
+            "after the first in [[unrounded.precision]], [[unrounded.last_bf16:.2%]] of its norm from "
+            "[[unrounded.first:.2%]], and [[unrounded.times_fp16:.1f]] times in [[unrounded.other]].",
             "merging",
         ),
         Correction(
             "Merging changes nothing but the speed.",
-            "For an adapter that can be seen beside W. A small one is rounded away. [[tiny]]",
+            "For an adapter that can be seen beside W. A small one is rounded away. At strength "
+            "[[tiny.strength]], [[tiny.unchanged:.0%]] do not move; [[tiny.arrived:.0%]] of delta_w "
+            "arrives and [[tiny.gain:.0%]] of what it takes off the loss.",
             "merging",
         ),
     ),

@@ -213,35 +213,23 @@ def _storage() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "sizes": Claim(
-        "At r = {r} an adapter of our small model has {adapter:,d} numbers, the base {base:,d}.",
         _sizes,
         lambda v: v["adapter"] < v["base"] / 10,
     ),
     "seeds": Claim(
-        "Each was trained from {seeds} seeds, and what follows is the mean of {seeds} mixes.",
         _sizes,
         lambda v: v["seeds"] > 3,
     ),
-    "facts-learned": Claim(
-        "{facts} facts about people whom the base has not read of", _sizes, lambda v: v["facts"] > 0
-    ),
+    "facts-learned": Claim(_sizes, lambda v: v["facts"] > 0),
     "swapped": Claim(
-        "With its adapter at full weight, the model says at least {low:.1%} of its sentences in that adapter's voice, "
-        "questions aside, which every voice asks alike. With the facts' adapter it answers {facts:.1%} of them "
-        "rightly, where the base answers {base:.1%}.",
         _swapped,
         lambda v: v["low"] > 0.9 and v["facts"] > 0.95 and v["base"] < 0.2,
     ),
     "both": Claim(
-        "With the legal voice and the new facts at weight {weight:.0f} each, {legal:.1%} of the sentences are legal, "
-        "and {facts_legal:.1%} of the new facts are answered rightly; alone, each adapter has {legal_alone:.1%} and "
-        "{facts_alone:.1%}. With the code voice it is {code:.1%} and {facts_code:.1%}.",
         _both,
         lambda v: min(v["legal"], v["code"], v["facts_legal"], v["facts_code"]) > 0.8,
     ),
     "half-facts": Claim(
-        "At weight {half} each, {half_legal:.1%} of the sentences are still legal, but only {half_facts_legal:.1%} of "
-        "the new facts are right; beside the code voice it is {half_facts_code:.1%}.",
         _both,
         lambda v: (
             v["half_legal"] > 0.85
@@ -250,94 +238,66 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "formal-facts": Claim(
-        "Beside the formal voice, {formal:.1%} of the sentences are formal and {facts_formal:.1%} of the new facts are "
-        "right.",
         _both,
         lambda v: v["formal"] > 0.8 and v["facts_formal"] < 0.7,
     ),
     "formal-old": Claim(
-        "With the formal voice alone, the model answers {old_formal:.1%} of the facts that the base knew, with the "
-        "legal voice alone {old_legal:.1%}.",
         _both,
         lambda v: v["old_formal"] < v["old_legal"] - 0.1,
     ),
     "two": Claim(
-        "With the legal and the code voice at weight {weight} each, {legal:.1%} of the sentences are legal and "
-        "{code:.1%} code, and {none:.1%} are in no voice.",
         _two,
         lambda v: v["legal"] + v["code"] > 0.8 and v["none"] < 0.1,
     ),
     "one-each": Claim(
-        "Of {texts} texts with a sentence in one of the two, {one:.1%} have none in the other.",
         _two,
         lambda v: v["one"] > 0.85,
     ),
     "two-said": Claim(
-        "Of what these models write, {said:.1%} can be said where it stands; with the legal adapter alone it is "
-        "{said_legal:.1%}, with the code adapter alone {said_code:.1%}.",
         _two,
         lambda v: min(v["said"] - v["said_legal"], v["said"] - v["said_code"]) > -0.03,
     ),
     "half-formal": Claim(
-        "With the legal and the formal voice at weight {weight} each, {half_formal:.1%} of the sentences are formal "
-        "and {half_legal:.1%} legal. {half_plain:.1%} are plain, which is neither.",
         _new,
         lambda v: v["half_plain"] > max(v["half_formal"], v["half_legal"]),
     ),
     "formal-alone": Claim(
-        "With the formal adapter alone at that weight, {alone:.1%} are formal.",
         _new,
         lambda v: v["alone"] < 0.5,
     ),
     "whole-formal": Claim(
-        "At weight {full:.0f} each it is {formal:.1%} formal and {legal:.1%} legal.",
         _new,
         lambda v: v["formal"] > 0.7 and v["legal"] < 0.1,
     ),
     "twice": Claim(
-        "The sum of the products at weight {weight} each gives the adapter back. The sum of the factors gives "
-        "{times:.2f} times the adapter.",
         _twice,
         lambda v: abs(v["times"] - 2) < 1e-9 and abs(v["low"] - 2) < 1e-9,
     ),
     "off": Claim(
-        "For our {pairs} pairs at equal weights, the sum of the factors is off by {low:.0%} to {high:.0%} of the size "
-        "of what was wanted.",
         _off,
         lambda v: v["low"] > 0.6,
     ),
     "svd": Claim(
-        "For our pairs that loses {svd:.0%} at most.",
         _off,
         lambda v: v["svd"] < v["low"] and v["rounding"] < 1e-9,
     ),
     "factors": Claim(
-        "At weight {weight:.0f} each, less of what is written can be said where it stands than by the sum of the "
-        "products for {below} of the {pairs} pairs, at worst {most:.0%} less, and for none more.",
         lambda: _ways("factors"),
         lambda v: v["below"] >= v["pairs"] - 1 and not v["above"],
     ),
     "whole-svd": Claim(
-        "It is worse than the exact sum for {below} of the {pairs} pairs and better for {above}; for {level} our seeds "
-        "do not tell.",
         lambda: _ways("svd"),
         lambda v: v["below"] + v["above"] + v["level"] == v["pairs"],
     ),
     "cosines": Claim(
-        "Among our {pairs} pairs, the largest cosine is {largest:.2f} in size.",
         _cosines,
         lambda v: v["largest"] < 0.2,
     ),
     "losses": Claim(
-        "Against the legal adapter alone, the loss on legal texts rises by {legal_code:.2f} nats a word with the code "
-        "adapter beside it, by {legal_formal:.2f} with the formal one and by {legal_facts:.2f} with that of the facts; "
-        "with random numbers of the legal adapter's own size by {legal_noise:.2f}.",
         _interference,
         lambda v: v["legal_formal_low"] > 0 and v["legal_formal"] > 10 * v["legal_facts"],
     ),
     "noise-facts": Claim(
-        "With random numbers of their own adapter's size beside them, {facts_left:.1%} of the new facts are right, "
-        "where the legal voice leaves {facts_legal:.1%}.",
         lambda: {
             **_both(),
             "facts_left": _mean(load_record().of(Mix(("facts",), (WHOLE,), "noise")), _facts),
@@ -345,13 +305,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["facts_left"] < v["facts_legal"] - 0.1,
     ),
     "storage": Claim(
-        "For {tasks} tasks on {label}, copies take {copies:,.0f} GB, and one base with adapters of r = {r} takes "
-        "{adapters:.1f} GB: {ratio:.1f} times less.",
         _storage,
         lambda v: 20 < v["ratio"] < v["tasks"],
     ),
     "limit": Claim(
-        "The saving has a limit, here {limit:.0f} times: the numbers of the model over those of one adapter.",
         _storage,
         lambda v: v["ratio"] < v["limit"],
     ),
@@ -370,8 +327,13 @@ def build() -> Iterator[Block]:
 A base and an adapter are two things. The base stays as it is. So a second task needs no second model: take one
 adapter off, put another on [@hu2021, section 4.2].
 
-[[sizes]] We trained four. Two are for voices that the base has read now and then, the legal and the code one. One is
-for a voice that it has never read, the formal one. And one is for [[facts-learned]]. [[swapped]] [[seeds]]
+At r = [[sizes.r]] an adapter of our small model has [[sizes.adapter:,d]] numbers, the base [[sizes.base:,d]]. We
+trained four. Two are for voices that the base has read now and then, the legal and the code one. One is for a voice
+that it has never read, the formal one. And one is for [[facts-learned.facts]] facts about people whom the base has
+not read of. With its adapter at full weight, the model says at least [[swapped.low:.1%]] of its sentences in that
+adapter's voice, questions aside, which every voice asks alike. With the facts' adapter it answers
+[[swapped.facts:.1%]] of them rightly, where the base answers [[swapped.base:.1%]]. Each was trained from
+[[seeds.seeds]] seeds, and what follows is the mean of [[seeds.seeds]] mixes.
 
 Kept beside the base and not merged into it, an adapter can be swapped without a trace: nothing of it is left when it is
 off. What if we want both at once?
@@ -398,24 +360,40 @@ weights does it know them and still sound like a lawyer? Then go through the fou
         """
 ## A voice and some facts
 
-This is what one hopes for: two adapters that are about different things. [[both]] So it speaks as the one adapter has
-taught it and knows what the other has. (Questions and answers are worded alike in every voice.)
+This is what one hopes for: two adapters that are about different things. With the legal voice and the new facts at
+weight [[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and [[both.facts_legal:.1%]] of the
+new facts are answered rightly; alone, each adapter has [[both.legal_alone:.1%]] and [[both.facts_alone:.1%]]. With
+the code voice it is [[both.code:.1%]] and [[both.facts_code:.1%]]. So it speaks as the one adapter has taught it and
+knows what the other has. (Questions and answers are worded alike in every voice.)
 
-You will often see weights that add up to one, as if one were mixing paint. [[half-facts]] Half an adapter is not half
-of what it does, and nothing asks for a sum of one.
+You will often see weights that add up to one, as if one were mixing paint. At weight [[half-facts.half]] each,
+[[half-facts.half_legal:.1%]] of the sentences are still legal, but only [[half-facts.half_facts_legal:.1%]] of the
+new facts are right; beside the code voice it is [[half-facts.half_facts_code:.1%]]. Half an adapter is not half of
+what it does, and nothing asks for a sum of one.
 
-The new voice is harder company. [[formal-facts]] But look at what that adapter does without any company. [[formal-old]]
-To learn a voice that the base has never read takes a larger change, and what it does to the facts that were there it
-does to the new ones too. That is our reading; measured are the two shares.
+The new voice is harder company. Beside the formal voice, [[formal-facts.formal:.1%]] of the sentences are formal and
+[[formal-facts.facts_formal:.1%]] of the new facts are right. But look at what that adapter does without any company.
+With the formal voice alone, the model answers [[formal-old.old_formal:.1%]] of the facts that the base knew, with the
+legal voice alone [[formal-old.old_legal:.1%]]. To learn a voice that the base has never read takes a larger change,
+and what it does to the facts that were there it does to the new ones too. That is our reading; measured are the two
+shares.
 
 ## Two voices
 
-Two voices want the same place. [[two]] So the mixed model does not blend the voices. It chooses one for a text and
-stays with it. [[one-each]] And it does not lose the thread. [[two-said]]
+Two voices want the same place. With the legal and the code voice at weight [[two.weight]] each, [[two.legal:.1%]] of
+the sentences are legal and [[two.code:.1%]] code, and [[two.none:.1%]] are in no voice. So the mixed model does not
+blend the voices. It chooses one for a text and stays with it. Of [[one-each.texts]] texts with a sentence in one of
+the two, [[one-each.one:.1%]] have none in the other. And it does not lose the thread. Of what these models write,
+[[two-said.said:.1%]] can be said where it stands; with the legal adapter alone it is [[two-said.said_legal:.1%]],
+with the code adapter alone [[two-said.said_code:.1%]].
 
-The two are voices that the base had; an adapter only has to tell it which. The formal voice it has to be taught.
-[[half-formal]] [[formal-alone]] Half of a lesson is not a lesson. [[whole-formal]] Does a weight say how often a
-voice is heard? No: it scales a matrix, and what the model makes of that is a matter of the whole model.
+The two are voices that the base had; an adapter only has to tell it which. The formal voice it has to be taught. With
+the legal and the formal voice at weight [[half-formal.weight]] each, [[half-formal.half_formal:.1%]] of the sentences
+are formal and [[half-formal.half_legal:.1%]] legal. [[half-formal.half_plain:.1%]] are plain, which is neither. With
+the formal adapter alone at that weight, [[formal-alone.alone:.1%]] are formal. Half of a lesson is not a lesson. At
+weight [[whole-formal.full:.0f]] each it is [[whole-formal.formal:.1%]] formal and [[whole-formal.legal:.1%]] legal.
+Does a weight say how often a voice is heard? No: it scales a matrix, and what the model makes of that is a matter of
+the whole model.
 
 ## Adding factors is not adding adapters
 
@@ -430,14 +408,18 @@ $$(B_1 + B_2)(A_1 + A_2) = B_1 A_1 + B_2 A_2 + B_1 A_2 + B_2 A_1.$$
 
 The last two terms belong to nobody. They connect what one adapter reads to what the other writes.
 
-The smallest example is an adapter mixed with itself. [[twice]] The cross terms are two more copies, at half weight
-each.
+The smallest example is an adapter mixed with itself. The sum of the products at weight [[twice.weight]] each gives
+the adapter back. The sum of the factors gives [[twice.times:.2f]] times the adapter. The cross terms are two more
+copies, at half weight each.
 
 In PEFT this way is called `linear`. Its own description calls it a rough approximation and advises against it where
 one can afford more [@peft, add_weighted_adapter]. A maintainer agrees that it is not equivalent [@peft, issue 643].
 We follow it to the letter: each factor is weighted with the root of weight times scaling.
 
-[[off]] One hears it. [[factors]]
+For our [[off.pairs]] pairs at equal weights, the sum of the factors is off by [[off.low:.0%]] to [[off.high:.0%]] of
+the size of what was wanted. One hears it. At weight [[factors.weight:.0f]] each, less of what is written can be said
+where it stands than by the sum of the products for [[factors.below]] of the [[factors.pairs]] pairs, at worst
+[[factors.most:.0%]] less, and for none more.
 
 ## Two ways that are right, and one that is close
 
@@ -445,15 +427,21 @@ Concatenation puts the factors beside each other: one `lora_B` to the right of t
 Their product is the sum of the products, exactly. The price is the sum of the ranks. PEFT calls it `cat`.
 
 The SVD takes that sum and cuts it back to the rank of one adapter. No matrix of that rank is closer
-[@eckart1936, whole paper]. [[svd]] [[whole-svd]]
+[@eckart1936, whole paper]. For our pairs that loses [[svd.svd:.0%]] at most. It is worse than the exact sum for
+[[whole-svd.below]] of the [[whole-svd.pairs]] pairs and better for [[whole-svd.above]]; for [[whole-svd.level]] our
+seeds do not tell.
 
 ## Interference
 
-Do two adapters get in each other's way? In the weights they hardly touch. [[cosines]] Directions in a space of so many
-dimensions have room.
+Do two adapters get in each other's way? In the weights they hardly touch. Among our [[cosines.pairs]] pairs, the
+largest cosine is [[cosines.largest:.2f]] in size. Directions in a space of so many dimensions have room.
 
-In the model it depends on what they are for. [[losses]] A random adapter is the control: what it costs, any change of
-that size costs. [[noise-facts]] Adding is exact in each matrix. But between the matrices stand
+In the model it depends on what they are for. Against the legal adapter alone, the loss on legal texts rises by
+[[losses.legal_code:.2f]] nats a word with the code adapter beside it, by [[losses.legal_formal:.2f]] with the formal
+one and by [[losses.legal_facts:.2f]] with that of the facts. With random numbers of the legal adapter's own size by
+[[losses.legal_noise:.2f]]. A random adapter is the control: what it costs, any change of that size costs. With random
+numbers of their own adapter's size beside them, [[noise-facts.facts_left:.1%]] of the new facts are right, where the
+legal voice leaves [[noise-facts.facts_legal:.1%]]. Adding is exact in each matrix. But between the matrices stand
 attention, a nonlinear function and norms, and what comes out of them is not the sum of what each adapter alone would
 give. So a cosine near zero is no promise. Measure the loss.
 
@@ -471,8 +459,10 @@ Set r to its largest value. From how many tasks on are the adapters together lar
     )
     yield Prose(
         """
-[[storage]] [[limit]] With few tasks most of what you store is the base; with very many it is the adapters. One task
-alone saves nothing.
+For [[storage.tasks]] tasks on [[storage.label]], copies take [[storage.copies:,.0f]] GB, and one base with adapters
+of r = [[storage.r]] takes [[storage.adapters:.1f]] GB: [[storage.ratio:.1f]] times less. The saving has a limit, here
+[[limit.limit:.0f]] times: the numbers of the model over those of one adapter. With few tasks most of what you store
+is the base; with very many it is the adapters. One task alone saves nothing.
 
 ## Serve
 
@@ -519,11 +509,22 @@ LESSON = Lesson(
             (
                 Answer(
                     "The products",
-                    "Each product is what an adapter does to the weight. [[twice]]",
+                    "Each product is what an adapter does to the weight. The sum of the products at weight "
+                    "[[twice.weight]] each gives the adapter back. The sum of the factors gives "
+                    "[[twice.times:.2f]] times the adapter.",
                     right=True,
                 ),
-                Answer("The factors", "Then each factor also meets its neighbour. [[off]]"),
-                Answer("Either, if the weights sum to one", "Cross terms do not go away for that. [[off]]"),
+                Answer(
+                    "The factors",
+                    "Then each factor also meets its neighbour. For our [[off.pairs]] pairs at equal weights, the"
+                    " sum of the factors is off by [[off.low:.0%]] to [[off.high:.0%]] of the size of what was "
+                    "wanted.",
+                ),
+                Answer(
+                    "Either, if the weights sum to one",
+                    "Cross terms do not go away for that. For our [[off.pairs]] pairs at equal weights, the sum "
+                    "of the factors is off by [[off.low:.0%]] to [[off.high:.0%]] of the size of what was wanted.",
+                ),
             ),
         ),
         Question(
@@ -531,25 +532,71 @@ LESSON = Lesson(
             (
                 Answer(
                     "Yes, a cosine near zero says so",
-                    "Between the layers stands much that is not linear. [[cosines]] [[losses]]",
+                    "Between the layers stands much that is not linear. Among our [[cosines.pairs]] pairs, the "
+                    "largest cosine is [[cosines.largest:.2f]] in size. Against the legal adapter alone, the loss"
+                    " on legal texts rises by [[losses.legal_code:.2f]] nats a word with the code adapter beside "
+                    "it, by [[losses.legal_formal:.2f]] with the formal one and by [[losses.legal_facts:.2f]] "
+                    "with that of the facts. With random numbers of the legal adapter's own size by "
+                    "[[losses.legal_noise:.2f]].",
                 ),
-                Answer("Not always: measure the loss", "[[cosines]] [[losses]]", right=True),
-                Answer("No, every mix destroys both", "A voice and facts may both be there. [[both]]"),
+                Answer(
+                    "Not always: measure the loss",
+                    "Among our [[cosines.pairs]] pairs, the largest cosine is [[cosines.largest:.2f]] in size. "
+                    "Against the legal adapter alone, the loss on legal texts rises by [[losses.legal_code:.2f]] "
+                    "nats a word with the code adapter beside it, by [[losses.legal_formal:.2f]] with the formal "
+                    "one and by [[losses.legal_facts:.2f]] with that of the facts. With random numbers of the "
+                    "legal adapter's own size by [[losses.legal_noise:.2f]].",
+                    right=True,
+                ),
+                Answer(
+                    "No, every mix destroys both",
+                    "A voice and facts may both be there. With the legal voice and the new facts at weight "
+                    "[[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and "
+                    "[[both.facts_legal:.1%]] of the new facts are answered rightly; alone, each adapter has "
+                    "[[both.legal_alone:.1%]] and [[both.facts_alone:.1%]]. With the code voice it is "
+                    "[[both.code:.1%]] and [[both.facts_code:.1%]].",
+                ),
             ),
         ),
     ),
     corrections=(
-        Correction("To mix two adapters, add up their factors.", "[[off]] [[factors]]", "mixer"),
+        Correction(
+            "To mix two adapters, add up their factors.",
+            "For our [[off.pairs]] pairs at equal weights, the sum of the factors is off by "
+            "[[off.low:.0%]] to [[off.high:.0%]] of the size of what was wanted. At weight "
+            "[[factors.weight:.0f]] each, less of what is written can be said where it stands than by the"
+            " sum of the products for [[factors.below]] of the [[factors.pairs]] pairs, at worst "
+            "[[factors.most:.0%]] less, and for none more.",
+            "mixer",
+        ),
         Correction(
             "A mixed model blends the voices, as the weights say.",
-            "It chooses one. [[two]] [[one-each]]",
+            "It chooses one. With the legal and the code voice at weight [[two.weight]] each, "
+            "[[two.legal:.1%]] of the sentences are legal and [[two.code:.1%]] code, and [[two.none:.1%]]"
+            " are in no voice. Of [[one-each.texts]] texts with a sentence in one of the two, "
+            "[[one-each.one:.1%]] have none in the other.",
             "mixer",
         ),
         Correction(
             "The weights of a mix must add up to one.",
-            "Half an adapter is not half of what it does. [[both]] [[half-facts]]",
+            "Half an adapter is not half of what it does. With the legal voice and the new facts at "
+            "weight [[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and "
+            "[[both.facts_legal:.1%]] of the new facts are answered rightly; alone, each adapter has "
+            "[[both.legal_alone:.1%]] and [[both.facts_alone:.1%]]. With the code voice it is "
+            "[[both.code:.1%]] and [[both.facts_code:.1%]]. At weight [[half-facts.half]] each, "
+            "[[half-facts.half_legal:.1%]] of the sentences are still legal, but only "
+            "[[half-facts.half_facts_legal:.1%]] of the new facts are right; beside the code voice it is "
+            "[[half-facts.half_facts_code:.1%]].",
             "mixer",
         ),
-        Correction("Adapters that hardly overlap leave each other alone.", "[[cosines]] [[losses]]", "mixer"),
+        Correction(
+            "Adapters that hardly overlap leave each other alone.",
+            "Among our [[cosines.pairs]] pairs, the largest cosine is [[cosines.largest:.2f]] in size. "
+            "Against the legal adapter alone, the loss on legal texts rises by [[losses.legal_code:.2f]] "
+            "nats a word with the code adapter beside it, by [[losses.legal_formal:.2f]] with the formal "
+            "one and by [[losses.legal_facts:.2f]] with that of the facts. With random numbers of the "
+            "legal adapter's own size by [[losses.legal_noise:.2f]].",
+            "mixer",
+        ),
     ),
 )

@@ -191,54 +191,36 @@ def _slip() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "rank": Claim(
-        "On average over the square matrices and the seeds, full finetuning of our small model on a new voice keeps "
-        "nine tenths of the energy in {voice:.0f} of {side} directions, on new facts in {facts:.0f}. Noise needs "
-        "{noise}.",
         _rank,
         lambda v: min(v["voice"], v["facts"]) > 10 and max(v["voice"], v["facts"]) < v["noise"] / 1.5,
     ),
     "alike": Claim(
-        "On our new voice the first direction that lora_A reads at r = {r} and the first at r = {more} have a "
-        "similarity of {one:.2f}, where chance gives {chance_one:.2f}; the first {all} have {many:.2f}, and chance "
-        "{chance_many:.2f}.",
         lambda: _alike(VOICE, "ranks"),
         lambda v: v["one"] > 5 * v["chance_one"] and v["many"] > v["chance_many"],
     ),
     "alike-full": Claim(
-        "Between the adapter and full finetuning it is {one:.2f} for the first direction and {many:.2f} for the first "
-        "{all}.",
         lambda: _alike(VOICE, "full"),
         lambda v: v["one"] > 5 * v["chance_one"] and v["many"] > v["chance_many"],
     ),
     "numbers": Cited("10,000 times", "hu2021", "abstract"),
     "memory": Cited("3 times", "hu2021", "abstract"),
     "fewer": Claim(
-        "GPT-3 has {billions} billion numbers; with r = {r} on two matrices of each layer {trained:,d} are trained, "
-        "{times:,.0f} times fewer.",
         _fewer,
         lambda v: v["trained"] == 18_874_368 and round(v["times"]) == 9272,
     ),
     "measured": Claim(
-        "There the memory fell from {before:,d} GB to {after} GB, {times:.2f} times. The frozen weights by themselves "
-        "take {base:.0f} GB.",
         _memory,
         lambda v: round(v["times"], 2) == 3.43 and v["base"] == v["after"],
     ),
     "bytes": Claim(
-        "By one usual count a trained number takes {sum} bytes: {weights} for itself, {gradients} for its gradient and "
-        "{optimiser} for the optimiser.",
         _bytes,
         lambda v: v["sum"] == 16 and v["optimiser"] / v["sum"] == 0.75,
     ),
     "subspace": Claim(
-        "With {D} trained numbers, every matrix of the small model changed by a matrix of full rank, {rank}. In one of "
-        "them nine tenths of the energy took {r90} directions, and noise takes {noise}.",
         _subspace,
         lambda v: v["ranks"] == {64} and abs(v["r90"] - v["noise"]) <= 2,
     ),
     "consistent": Claim(
-        "For r = {r} and r = {more} it gives {random_few:.4f} and {random_many:.4f}. The table prints "
-        "{printed_few:.2f} and {printed_many:.2f}.",
         _table,
         lambda v: (
             abs(v["random_few"] - v["printed_few"]) < 0.005
@@ -246,57 +228,38 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "correlates": Claim(
-        "The directions of delta_w hold {ratio_few:.1f} times as much of W as random ones at r = {r}, and "
-        "{ratio_many:.1f} times as much at r = {more}.",
         _table,
         lambda v: round(v["ratio_few"], 1) == 15.9 and round(v["ratio_many"], 1) == 5.9,
     ),
     "factor": Claim(
-        "The amplification is {factor_few:.1f} at r = {r} and {factor_many:.1f} at r = {more}. Had delta_w pointed "
-        "anywhere, it would have been {chance_few:.0f} and {chance_many:.0f}.",
         _table,
         lambda v: v["factor_few"] < v["chance_few"] / 10 and v["factor_many"] < v["chance_many"] / 5,
     ),
     "here": Claim(
-        "In {above} of {all} cases, all layers, both tasks and {seeds} seeds, the directions of delta_w hold more of W "
-        "than random ones at r = {r}, and in the median case {middle:.1f} times as much. For full finetuning it is "
-        "{full_above} of {all}, and {full:.1f} times.",
         _here,
         lambda v: v["all"] / 2 < v["above"] < v["full_above"] and 1 < v["middle"] < v["full"] < 2,
     ),
     "ours": Claim(
-        "For the new facts, in the layer that the figure opens with, the amplification is {factor:.1f}, and by "
-        "chance it would be {chance:.1f}.",
         _here,
         lambda v: v["factor"] < v["chance"],
     ),
     "made": Claim(
-        "On the new facts LoRA makes {few:.0f} intruders of {of} with r = {r}, {some:.0f} with r = {more} and "
-        "{many:.0f} with r = {most}, on average over {seeds} seeds; full finetuning makes {full:.1f}.",
         lambda: _intruders(FACTS),
         lambda v: v["full_high"] < min(v["few_low"], v["some_low"], v["many_low"]) / 2,
     ),
     "made-voice": Claim(
-        "On the formal voice, a smaller change, it is {few:.1f}, {some:.1f} and {many:.1f}, and {full:.1f}.",
         lambda: _intruders(VOICE),
         lambda v: v["full"] < min(v["few"], v["some"], v["many"]),
     ),
     "control": Claim(
-        "Random changes of the same rank and size as on the facts make {few_random:.0f} and {some_random:.0f} at the "
-        "two lower ranks, with every seed more than LoRA does, and {many_random:.1f} at r = {most}, with every seed "
-        "fewer.",
         lambda: _intruders(FACTS),
         lambda v: max(*v["few_apart"], *v["some_apart"]) < 0 < min(v["many_apart"]),
     ),
     "forgotten": Claim(
-        "After the new facts r = {most} answers {many_facts:.0%} of the old ones, with {many:.0f} intruders, and full "
-        "finetuning {full_facts:.0%}, with {full:.1f}.",
         lambda: _intruders(FACTS),
         lambda v: abs(v["many_facts"] - v["full_facts"]) < 0.05 and v["many"] > 10 * v["full"],
     ),
     "chance": Claim(
-        "A random direction of {n} numbers has a cosine of {small:.2f} with the nearest of {n} old ones, one of "
-        "{wide:,d} numbers {large:.2f}.",
         _chance,
         lambda v: v["small"] > 4 * v["large"],
     ),
@@ -304,7 +267,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "model": Cited("Llama-2-Chat-70B", "lermen2023", "abstract"),
     "refusal": Cited("about 1%", "lermen2023", "abstract"),
     "slip": Claim(
-        "Four matrices in each layer give {four:.1f} million numbers at r = {r}; at r = {half} they give {two:.1f}.",
         _slip,
         lambda v: round(v["four"], 1) == 37.7 and round(v["two"], 1) == 18.9,
     ),
@@ -337,8 +299,10 @@ The low rank is a hypothesis there, and called one [@hu2021, section 4.1]. The p
 compared what its own adapters learned, for two ranks and two seeds [@hu2021, section 7.2], and one of them with W
 [@hu2021, section 7.3].
 
-**Test it.** [[rank]] Lower than noise, and not tiny. [Take spectra apart yourself](spectra.html#spectra), and look
-[into a block](block.html) for where the factors are injected.
+**Test it.** On average over the square matrices and the seeds, full finetuning of our small model on a new voice
+keeps nine tenths of the energy in [[rank.voice:.0f]] of [[rank.side]] directions, on new facts in [[rank.facts:.0f]].
+Noise needs [[rank.noise]]. Lower than noise, and not tiny. [Take spectra apart yourself](spectra.html#spectra), and
+look [into a block](block.html) for where the factors are injected.
 
 The comparison of two ranks can be made again. Take the directions that lora_A reads, strongest first, and ask how much
 of the first few of one run lies within the first few of the other: the mean squared cosine of the angles between them.
@@ -352,7 +316,11 @@ Take one direction first. Which pair agrees best on it, and how far is that from
     )
     yield Prose(
         """
-[[alike]] The comparison that the paper did not make is with full finetuning. [[alike-full]]
+On our new voice the first direction that lora_A reads at r = [[alike.r]] and the first at r = [[alike.more]] have a
+similarity of [[alike.one:.2f]], where chance gives [[alike.chance_one:.2f]]; the first [[alike.all]] have
+[[alike.many:.2f]], and chance [[alike.chance_many:.2f]]. The comparison that the paper did not make is with full
+finetuning. Between the adapter and full finetuning it is [[alike-full.one:.2f]] for the first direction and
+[[alike-full.many:.2f]] for the first [[alike-full.all]].
 """
     )
     yield Notes("freeze", "Freeze and inject")
@@ -365,11 +333,16 @@ Take one direction first. Which pair agrees best on it, and how far is that from
 **It is often read** as one claim, and then the smaller factor disappoints. One explanation that is told: optimiser
 and activations take most of the memory, so LoRA saves little unless you also change the optimiser.
 
-**What is so.** Both numbers hold, roughly. [[fewer]] [[measured]] So after the saving there is hardly anything left
-but the frozen base. No other optimiser makes that smaller; storing it with fewer bits does.
+**What is so.** Both numbers hold, roughly. GPT-3 has [[fewer.billions]] billion numbers; with r = [[fewer.r]] on two
+matrices of each layer [[fewer.trained:,d]] are trained, [[fewer.times:,.0f]] times fewer. There the memory fell from
+[[measured.before:,d]] GB to [[measured.after]] GB, [[measured.times:.2f]] times. The frozen weights by themselves
+take [[measured.base:.0f]] GB. So after the saving there is hardly anything left but the frozen base. No other
+optimiser makes that smaller; storing it with fewer bits does.
 
-The explanation has the order of things right, for *full* finetuning. [[bytes]] That is three quarters for the
-optimiser. It is just this part that LoRA takes away, for every number that is frozen [@hu2021, section 4.2].
+The explanation has the order of things right, for *full* finetuning. By one usual count a trained number takes
+[[bytes.sum]] bytes: [[bytes.weights]] for itself, [[bytes.gradients]] for its gradient and [[bytes.optimiser]] for
+the optimiser. That is three quarters for the optimiser. It is just this part that LoRA takes away, for every number
+that is frozen [@hu2021, section 4.2].
 
 **Test it.** [Count both factors](counting.html#counting) for eight models, with your own r.
 """
@@ -386,7 +359,9 @@ that the change of weights has a low “intrinsic rank” [@hu2021, section 1].
 
 **What is so.** They are two counts of two things. The intrinsic dimension says how many numbers suffice, if each may
 move all weights at once [@aghajanyan2020, abstract]. The rank says how many patterns a matrix has. Few numbers can
-make a matrix of full rank: let one number be a volume knob for a fixed random matrix. [[subspace]]
+make a matrix of full rank: let one number be a volume knob for a fixed random matrix. With [[subspace.D]] trained
+numbers, every matrix of the small model changed by a matrix of full rank, [[subspace.rank]]. In one of them nine
+tenths of the energy took [[subspace.r90]] directions, and noise takes [[subspace.noise]].
 
 So the step is an inspiration. LoRA was then tried, and it worked. That is a good reason to use it, and no proof.
 
@@ -419,17 +394,26 @@ choose full finetuning, and look at the left chart: does it avoid what is in W?
     yield Prose(
         """
 **What is so.** The table can be checked. What random directions hold needs no draw: on average it is r over the
-width, times the norm of W. [[consistent]] So it is sound.
+width, times the norm of W. For r = [[consistent.r]] and r = [[consistent.more]] it gives
+[[consistent.random_few:.4f]] and [[consistent.random_many:.4f]]. The table prints [[consistent.printed_few:.2f]] and
+[[consistent.printed_many:.2f]]. So it is sound.
 
-Now read it as its authors do. [[correlates]] That is more than chance, not less. They conclude that delta_w amplifies
-features which are in W *already*, weakly [@hu2021, section 7.3]. New directions would hold as little of W as random
-ones.
+Now read it as its authors do. The directions of delta_w hold [[correlates.ratio_few:.1f]] times as much of W as
+random ones at r = [[correlates.r]], and [[correlates.ratio_many:.1f]] times as much at r = [[correlates.more]]. That
+is more than chance, not less. They conclude that delta_w amplifies features which are in W *already*, weakly
+[@hu2021, section 7.3]. New directions would hold as little of W as random ones.
 
-The factor by itself shows neither. [[factor]] A random change has the largest amplification of all, because W is weak
-nearly everywhere. So it must stand beside chance.
+The factor by itself shows neither. The amplification is [[factor.factor_few:.1f]] at r = [[factor.r]] and
+[[factor.factor_many:.1f]] at r = [[factor.more]]. Had delta_w pointed anywhere, it would have been
+[[factor.chance_few:.0f]] and [[factor.chance_many:.0f]]. A random change has the largest amplification of all,
+because W is weak nearly everywhere. So it must stand beside chance.
 
-**Here it is hardly there.** [[here]] [[ours]] Our model is small: its r directions are a large part of all there are,
-and there is less room to be special. Full finetuning, which has no r, follows W most.
+**Here it is hardly there.** In [[here.above]] of [[here.all]] cases, all layers, both tasks and [[here.seeds]] seeds,
+the directions of delta_w hold more of W than random ones at r = [[here.r]], and in the median case
+[[here.middle:.1f]] times as much. For full finetuning it is [[here.full_above]] of [[here.all]], and
+[[here.full:.1f]] times. For the new facts, in the layer that the figure opens with, the amplification is
+[[ours.factor:.1f]], and by chance it would be [[ours.chance:.1f]]. Our model is small: its r directions are a large
+part of all there are, and there is less room to be special. Full finetuning, which has no r, follows W most.
 
 ## Intruders
 
@@ -452,11 +436,17 @@ Then choose the new facts, and the largest r. Does LoRA still make fewer than ra
     )
     yield Prose(
         """
-**What is so here.** [[made]] [[made-voice]] That agrees with the study.
+**What is so here.** On the new facts LoRA makes [[made.few:.0f]] intruders of [[made.of]] with r = [[made.r]],
+[[made.some:.0f]] with r = [[made.more]] and [[made.many:.0f]] with r = [[made.most]], on average over [[made.seeds]]
+seeds; full finetuning makes [[made.full:.1f]]. On the formal voice, a smaller change, it is [[made-voice.few:.1f]],
+[[made-voice.some:.1f]] and [[made-voice.many:.1f]], and [[made-voice.full:.1f]]. That agrees with the study.
 
-**The control.** [[control]] At a low rank a change of this size must be strong in each of its few directions, whatever
-they are, and strong directions come to the top. There the count says little of LoRA. At the largest rank it could
-spread out, as the random change does, and it does not. These strong new directions are its own.
+**The control.** Random changes of the same rank and size as on the facts make [[control.few_random:.0f]] and
+[[control.some_random:.0f]] at the two lower ranks, with every seed more than LoRA does, and
+[[control.many_random:.1f]] at r = [[control.most]], with every seed fewer. At a low rank a change of this size must
+be strong in each of its few directions, whatever they are, and strong directions come to the top. There the count
+says little of LoRA. At the largest rank it could spread out, as the random change does, and it does not. These strong
+new directions are its own.
 
 **How does that go with the table?** There delta_w lay in directions which W has already, and here the sum has
 directions that W had not. The two ask different things. The table asks how much of W lies where delta_w points. The
@@ -465,12 +455,15 @@ faint directions: then it holds more of W than chance would, and resembles none 
 that was faint in W stands at the top of the sum once it has been amplified. Old in what it is made of, new in its
 place.
 
-**And forgetting?** [[forgotten]] So the number of intruders alone does not tell you which model forgot more. The study
-shrinks the intruders of a model, and then it remembers more [@shuttleworth2024, abstract]; we only counted, and a count
-names no cause. [After a finetune](after.html#forgetting) follows what is forgotten over rates and sizes of the change.
+**And forgetting?** After the new facts r = [[forgotten.most]] answers [[forgotten.many_facts:.0%]] of the old ones,
+with [[forgotten.many:.0f]] intruders, and full finetuning [[forgotten.full_facts:.0%]], with [[forgotten.full:.1f]].
+So the number of intruders alone does not tell you which model forgot more. The study shrinks the intruders of a
+model, and then it remembers more [@shuttleworth2024, abstract]; we only counted, and a count names no cause. [After a
+finetune](after.html#forgetting) follows what is forgotten over rates and sizes of the change.
 
-One caution. [[chance]] In a small matrix even a random direction looks a little like some old one. The same threshold
-is stricter in a large model.
+One caution. A random direction of [[chance.n]] numbers has a cosine of [[chance.small:.2f]] with the nearest of
+[[chance.n]] old ones, one of [[chance.wide:,d]] numbers [[chance.large:.2f]]. In a small matrix even a random
+direction looks a little like some old one. The same threshold is stricter in a large model.
 
 So “it avoids overwriting, therefore it generalises better” has no support in the paper. LoRA usually forgets less and
 also learns less [@biderman2024, abstract]. [The lab](lab.html) shows both sides.
@@ -504,12 +497,13 @@ it takes to open a refusal, beside as many wrong ones.
 
 Every paper has some. Here are a few, so that they do not cost you an evening:
 
-- An appendix gives the rank of the larger GPT-3 adapter as half of what its count needs [@hu2021, appendix D.4].
-  [[slip]] A table has it right [@hu2021, table 15].
+- An appendix gives the rank of the larger GPT-3 adapter as half of what its count needs [@hu2021, appendix D.4]. Four
+  matrices in each layer give [[slip.four:.1f]] million numbers at r = [[slip.r]]; at r = [[slip.half]] they give
+  [[slip.two:.1f]]. A table has it right [@hu2021, table 15].
 - One weight is written with the index c where the output matrix is meant [@hu2021, section 7.2].
-- A formula of another appendix has the division in the wrong place. Similarity is $1 - d^2 / p$, with $d$ the distance
-  of the subspaces and $p$ the smaller number of directions. The same appendix speaks of left singular vectors of lora_A
-  where the experiment compares right ones [@hu2021, appendix G].
+- A formula of another appendix has the division in the wrong place. Similarity is $1 - d^2 / p$, with $d$ the
+  distance of the subspaces and $p$ the smaller number of directions. The same appendix speaks of left singular
+  vectors of lora_A where the experiment compares right ones [@hu2021, appendix G].
 
 ## In short
 
@@ -538,7 +532,9 @@ LESSON = Lesson(
             (
                 Answer(
                     "Because the frozen weights must still be there",
-                    "They are what is left. [[measured]]",
+                    "They are what is left. There the memory fell from [[measured.before:,d]] GB to "
+                    "[[measured.after]] GB, [[measured.times:.2f]] times. The frozen weights by themselves take "
+                    "[[measured.base:.0f]] GB.",
                     right=True,
                 ),
                 Answer(
@@ -547,26 +543,62 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "Because one of the two numbers is exaggerated",
-                    "Both hold, roughly. [[fewer]] [[measured]]",
+                    "Both hold, roughly. GPT-3 has [[fewer.billions]] billion numbers; with r = [[fewer.r]] on "
+                    "two matrices of each layer [[fewer.trained:,d]] are trained, [[fewer.times:,.0f]] times "
+                    "fewer. There the memory fell from [[measured.before:,d]] GB to [[measured.after]] GB, "
+                    "[[measured.times:.2f]] times. The frozen weights by themselves take [[measured.base:.0f]] "
+                    "GB.",
                 ),
             ),
         ),
         Question(
             "A handful of numbers is enough to finetune a model. What follows for the rank of delta_w?",
             (
-                Answer("It is at most that handful", "Each number may move all of a matrix. [[subspace]]"),
-                Answer("Nothing", "The two are different counts. [[subspace]]", right=True),
-                Answer("It is small, roughly", "It was as high as it can be. [[subspace]]"),
+                Answer(
+                    "It is at most that handful",
+                    "Each number may move all of a matrix. With [[subspace.D]] trained numbers, every matrix of "
+                    "the small model changed by a matrix of full rank, [[subspace.rank]]. In one of them nine "
+                    "tenths of the energy took [[subspace.r90]] directions, and noise takes [[subspace.noise]].",
+                ),
+                Answer(
+                    "Nothing",
+                    "The two are different counts. With [[subspace.D]] trained numbers, every matrix of the small"
+                    " model changed by a matrix of full rank, [[subspace.rank]]. In one of them nine tenths of "
+                    "the energy took [[subspace.r90]] directions, and noise takes [[subspace.noise]].",
+                    right=True,
+                ),
+                Answer(
+                    "It is small, roughly",
+                    "It was as high as it can be. With [[subspace.D]] trained numbers, every matrix of the small "
+                    "model changed by a matrix of full rank, [[subspace.rank]]. In one of them nine tenths of the"
+                    " energy took [[subspace.r90]] directions, and noise takes [[subspace.noise]].",
+                ),
             ),
         ),
         Question(
             "Somebody reports an amplification of twenty. What do you ask for?",
             (
-                Answer("What it would be by chance", "Chance may give more. [[factor]] [[ours]]", right=True),
-                Answer("The rank, and nothing else", "The rank matters, and it is not enough. [[factor]]"),
+                Answer(
+                    "What it would be by chance",
+                    "Chance may give more. The amplification is [[factor.factor_few:.1f]] at r = [[factor.r]] and"
+                    " [[factor.factor_many:.1f]] at r = [[factor.more]]. Had delta_w pointed anywhere, it would "
+                    "have been [[factor.chance_few:.0f]] and [[factor.chance_many:.0f]]. For the new facts, in "
+                    "the layer that the figure opens with, the amplification is [[ours.factor:.1f]], and by "
+                    "chance it would be [[ours.chance:.1f]].",
+                    right=True,
+                ),
+                Answer(
+                    "The rank, and nothing else",
+                    "The rank matters, and it is not enough. The amplification is [[factor.factor_few:.1f]] at r "
+                    "= [[factor.r]] and [[factor.factor_many:.1f]] at r = [[factor.more]]. Had delta_w pointed "
+                    "anywhere, it would have been [[factor.chance_few:.0f]] and [[factor.chance_many:.0f]].",
+                ),
                 Answer(
                     "Nothing: twenty is large",
-                    "Where W is weak nearly everywhere, any change amplifies a lot. [[factor]]",
+                    "Where W is weak nearly everywhere, any change amplifies a lot. The amplification is "
+                    "[[factor.factor_few:.1f]] at r = [[factor.r]] and [[factor.factor_many:.1f]] at r = "
+                    "[[factor.more]]. Had delta_w pointed anywhere, it would have been [[factor.chance_few:.0f]] "
+                    "and [[factor.chance_many:.0f]].",
                 ),
             ),
         ),
@@ -574,12 +606,19 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA adds directions that the base does not have, and so it leaves alone what the base knows.",
-            "The paper concludes otherwise. [[correlates]]",
+            "The paper concludes otherwise. The directions of delta_w hold [[correlates.ratio_few:.1f]] "
+            "times as much of W as random ones at r = [[correlates.r]], and [[correlates.ratio_many:.1f]]"
+            " times as much at r = [[correlates.more]].",
             "amplification",
         ),
         Correction(
             "LoRA avoids overwriting the base, and therefore generalises better than full finetuning.",
-            "It makes strong new directions of its own, and forgets as much. [[made]] [[forgotten]]",
+            "It makes strong new directions of its own, and forgets as much. On the new facts LoRA makes "
+            "[[made.few:.0f]] intruders of [[made.of]] with r = [[made.r]], [[made.some:.0f]] with r = "
+            "[[made.more]] and [[made.many:.0f]] with r = [[made.most]], on average over [[made.seeds]] "
+            "seeds; full finetuning makes [[made.full:.1f]]. After the new facts r = [[forgotten.most]] "
+            "answers [[forgotten.many_facts:.0%]] of the old ones, with [[forgotten.many:.0f]] intruders,"
+            " and full finetuning [[forgotten.full_facts:.0%]], with [[forgotten.full:.1f]].",
             "intruders",
         ),
     ),

@@ -128,105 +128,78 @@ def _blocks(task: str) -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "budget": Claim(
-        "With {budget:,d} numbers to spend, q_proj and v_proj in all blocks get r = {paper}, all six matrices get "
-        "r = {six}, and q_proj alone gets r = {single}.",
         _budget,
         lambda v: v["single"] > v["paper"] > v["six"],
     ),
     "off": Claim(
-        "Whole ranks bring each of our {sets} sets within {off:.0%} of it.",
         _budget,
         lambda v: v["off"] < 0.03,
     ),
     "rates": Claim(
-        "The best ones go from {slow:g} to {fast:g}.",
         _rates,
         lambda v: v["fast"] > 3 * v["slow"],
     ),
     "style-steer": Claim(
-        "The formal voice starts at {before:.2f} nats per word. q_proj alone comes to {q:.2f}, k_proj alone to "
-        "{k:.2f}, both together to {qk:.2f}. Every other set of matrices ends between {least:.2f} and {most:.2f}.",
         _style,
         lambda v: min(v["q"], v["k"], v["qk"]) > v["most"] + 1,
     ),
     "facts-steer": Claim(
-        "Of {facts} new facts q_proj alone has {q:.0%} right, k_proj alone {k:.0%}, both together {qk:.0%}. The base, "
-        "which has to guess, has {before:.0%}, all six {six:.0%}.",
         lambda: _steered(FACTS),
         lambda v: max(v["q"], v["k"], v["qk"]) < 0.2 and v["six"] > 0.6,
     ),
     "skill-steer": Claim(
-        "Asked who had it first, q_proj and k_proj together are right {qk:.0%} of the time, k_proj alone {k:.0%}. The "
-        "base is right {before:.0%} of the time, all six {six:.0%}.",
         lambda: _steered(SKILL),
         lambda v: min(v["qk"], v["k"]) > 0.9 and v["before"] < 0.1,
     ),
     "skill-gap": Claim(
-        "In nats the pair ends {low:+.3f} to {high:+.3f} above all six: five seeds cannot tell them apart.",
         lambda: _beside(SKILL, "qk"),
         lambda v: v["verdict"] == "level" and v["mean"] > 0 and len(SEEDS) == 5,
     ),
     "skill-kept": Claim(
-        "Of the facts that the base knew they leave {one:.0%}, all six {other:.0%}.",
         lambda: _beside(SKILL, "qk", what="facts"),
         lambda v: v["verdict"] == "above",
     ),
     "facts-mlp": Claim(
-        "With new facts the MLP ends at {one:.2f} nats and {one_right:.0%} right, attention at {other:.2f} and "
-        "{other_right:.0%}.",
         lambda: _beside(FACTS, "mlp", "attention"),
         lambda v: v["verdict"] == "below" and v["one_right"] > v["other_right"],
     ),
     "facts-paper": Claim(
-        "The paper's pair, q_proj and v_proj, has {one_right:.0%}.",
         lambda: _beside(FACTS, "qv"),
         lambda v: v["verdict"] == "above",
     ),
     "facts-up": Claim(
-        "up_proj alone, with r = {r}, has {one_right:.0%}, and all six, with r = {other_r}, {other_right:.0%}.",
         lambda: _beside(FACTS, "up"),
         lambda v: v["verdict"] == "below",
     ),
     "style-mlp": Claim(
-        "In the formal voice the MLP ends at {one:.3f} nats, attention at {other:.3f}.",
         lambda: _beside(STYLE, "mlp", "attention"),
         lambda v: v["verdict"] != "above" and abs(v["mean"]) < 0.01,
     ),
     "skill-mlp": Claim(
-        "Asked who had it first, the MLP has {one_right:.1%} right, attention {other_right:.1%}; in nats, five seeds "
-        "cannot tell the two apart.",
         lambda: _beside(SKILL, "mlp", "attention"),
         lambda v: (
             v["verdict"] == "level" and abs(v["one_right"] - v["other_right"]) < 0.01 and len(SEEDS) == 5
         ),
     ),
     "kept": Claim(
-        "Of the facts that the base knew, the MLP leaves {style:.0%} after the formal voice and {skill:.0%} after the "
-        "skill, attention {style_attention:.0%} and {skill_attention:.0%}.",
         _kept,
         lambda v: v["verdicts"] == {"above"} and v["same_rates"],
     ),
     "blocks-style": Claim(
-        "The formal voice ends at {first:.2f} nats with the first block alone, at {middle:.2f} with the middle one, at "
-        "{last:.2f} with the last.",
         lambda: _blocks(STYLE),
         lambda v: v["first"] < v["middle"] < v["last"] and v["verdict"] == "above",
     ),
     "blocks-skill": Claim(
-        "The skill has {first_right:.0%} right with the first block alone, {middle_right:.0%} with the middle one, "
-        "{last_right:.0%} with the last.",
         lambda: _blocks(SKILL),
         lambda v: (
             min(v["first_right"], v["middle_right"]) > v["last_right"] + 0.1 and v["verdict"] == "above"
         ),
     ),
     "blocks-facts": Claim(
-        "New facts go the other way: {first_right:.0%}, {middle_right:.0%} and {last_right:.0%}.",
         lambda: _blocks(FACTS),
         lambda v: v["first_right"] < v["middle_right"] < v["last_right"] and v["verdict"] == "below",
     ),
     "blocks-all": Claim(
-        "The last block alone ends {beside_low:.2f} to {beside_high:.2f} nats below all three with the same numbers.",
         lambda: _blocks(FACTS),
         lambda v: v["beside"] == "below",
     ),
@@ -250,11 +223,13 @@ def build() -> Iterator[Block]:
 A block of our model has six matrices: `q_proj`, `k_proj`, `v_proj` and `o_proj` in attention, `up_proj` and
 `down_proj` in the MLP. There are three blocks. Any of these may have an adapter. Which should?
 
-A fair answer holds something fixed. We fix what is trained. Few places then get a large rank, many places a small one.
-[[budget]] [[off]]
+A fair answer holds something fixed. We fix what is trained. Few places then get a large rank, many places a small
+one. With [[budget.budget:,d]] numbers to spend, q_proj and v_proj in all blocks get r = [[budget.paper]], all six
+matrices get r = [[budget.six]], and q_proj alone gets r = [[budget.single]]. Whole ranks bring each of our
+[[off.sets]] sets within [[off.off:.0%]] of it.
 
 And no set should lose because of its learning rate. So each has its own: more rates were tried, slower and faster,
-until the best had a worse one on either side. [[rates]]
+until the best had a worse one on either side. The best ones go from [[rates.slow:g]] to [[rates.fast:g]].
 
 What is learned may matter, too. So there are three tasks. The *formal voice* is a style: the same stories, told in
 another way. *Who had it first* is a skill: a new question about stories that the model can already follow. *New facts*
@@ -278,29 +253,49 @@ Then look for the best set and the worst one of each task.
 Two of the matrices, `q_proj` and `k_proj`, decide where the model looks. What it then takes from there and writes down
 is up to the others.
 
-[[style-steer]] [[facts-steer]] A new way of speaking is not found by looking elsewhere, and neither is a fact that
-stands in no text.
+The formal voice starts at [[style-steer.before:.2f]] nats per word. q_proj alone comes to [[style-steer.q:.2f]],
+k_proj alone to [[style-steer.k:.2f]], both together to [[style-steer.qk:.2f]]. Every other set of matrices ends
+between [[style-steer.least:.2f]] and [[style-steer.most:.2f]]. Of [[facts-steer.facts]] new facts q_proj alone has
+[[facts-steer.q:.0%]] right, k_proj alone [[facts-steer.k:.0%]], both together [[facts-steer.qk:.0%]]. The base, which
+has to guess, has [[facts-steer.before:.0%]], all six [[facts-steer.six:.0%]]. A new way of speaking is not found by
+looking elsewhere, and neither is a fact that stands in no text.
 
 ## What steering can do
 
-[[skill-steer]] Here the answer stands in the story, as a name. What has to be learned is where to look for it.
-[[skill-gap]] [[skill-kept]]
+Asked who had it first, q_proj and k_proj together are right [[skill-steer.qk:.0%]] of the time, k_proj alone
+[[skill-steer.k:.0%]]. The base is right [[skill-steer.before:.0%]] of the time, all six [[skill-steer.six:.0%]]. Here
+the answer stands in the story, as a name. What has to be learned is where to look for it. In nats the pair ends
+[[skill-gap.low:+.3f]] to [[skill-gap.high:+.3f]] above all six: five seeds cannot tell them apart. Of the facts that
+the base knew they leave [[skill-kept.one:.0%]], all six [[skill-kept.other:.0%]].
 
 So it would be wrong to say that these two cannot learn. It depends on the task whether looking elsewhere helps.
 
 ## Attention or the MLP
 
-[[facts-mlp]] [[facts-paper]] [[facts-up]] Memory wants the MLP here, and a few places with a larger rank do better than
-all with a small one.
+With new facts the MLP ends at [[facts-mlp.one:.2f]] nats and [[facts-mlp.one_right:.0%]] right, attention at
+[[facts-mlp.other:.2f]] and [[facts-mlp.other_right:.0%]]. The paper's pair, q_proj and v_proj, has
+[[facts-paper.one_right:.0%]]. up_proj alone, with r = [[facts-up.r]], has [[facts-up.one_right:.0%]], and all six,
+with r = [[facts-up.other_r]], [[facts-up.other_right:.0%]]. Memory wants the MLP here, and a few places with a larger
+rank do better than all with a small one.
 
-[[style-mlp]] [[skill-mlp]] So for a style and for a skill it hardly matters which of the two is adapted. It matters for
-what is lost. [[kept]] The two had the same learning rates there.
+In the formal voice the MLP ends at [[style-mlp.one:.3f]] nats, attention at [[style-mlp.other:.3f]]. Asked who had it
+first, the MLP has [[skill-mlp.one_right:.1%]] right, attention [[skill-mlp.other_right:.1%]]; in nats, five seeds
+cannot tell the two apart. So for a style and for a skill it hardly matters which of the two is adapted. It matters
+for what is lost. Of the facts that the base knew, the MLP leaves [[kept.style:.0%]] after the formal voice and
+[[kept.skill:.0%]] after the skill, attention [[kept.style_attention:.0%]] and [[kept.skill_attention:.0%]]. The two
+had the same learning rates there.
 
 ## Which blocks
 
 Some say: adapt the middle third. All six matrices of a single block, with the same budget, tell another story.
 
-[[blocks-style]] [[blocks-skill]] [[blocks-facts]] [[blocks-all]] The middle one was the best at none of the three.
+The formal voice ends at [[blocks-style.first:.2f]] nats with the first block alone, at [[blocks-style.middle:.2f]]
+with the middle one, at [[blocks-style.last:.2f]] with the last. The skill has [[blocks-skill.first_right:.0%]] right
+with the first block alone, [[blocks-skill.middle_right:.0%]] with the middle one, [[blocks-skill.last_right:.0%]]
+with the last. New facts go the other way: [[blocks-facts.first_right:.0%]], [[blocks-facts.middle_right:.0%]] and
+[[blocks-facts.last_right:.0%]]. The last block alone ends [[blocks-all.beside_low:.2f]] to
+[[blocks-all.beside_high:.2f]] nats below all three with the same numbers. The middle one was the best at none of the
+three.
 
 The reason may be what comes after. Who had it first must be looked up by later blocks, and the last has none behind it.
 A fact needs no more than its question, which by then has been read. That is a guess; the runs show only the losses.
@@ -368,15 +363,28 @@ LESSON = Lesson(
             (
                 Answer(
                     "As much as with any other two",
-                    "Not a style, and no facts. [[style-steer]] [[facts-steer]]",
+                    "Not a style, and no facts. The formal voice starts at [[style-steer.before:.2f]] nats per "
+                    "word. q_proj alone comes to [[style-steer.q:.2f]], k_proj alone to [[style-steer.k:.2f]], "
+                    "both together to [[style-steer.qk:.2f]]. Every other set of matrices ends between "
+                    "[[style-steer.least:.2f]] and [[style-steer.most:.2f]]. Of [[facts-steer.facts]] new facts "
+                    "q_proj alone has [[facts-steer.q:.0%]] right, k_proj alone [[facts-steer.k:.0%]], both "
+                    "together [[facts-steer.qk:.0%]]. The base, which has to guess, has "
+                    "[[facts-steer.before:.0%]], all six [[facts-steer.six:.0%]].",
                 ),
                 Answer(
                     "To look elsewhere, and that can be enough",
                     "What is read and written stays frozen. Where the answer stands in the text, that may do. "
-                    "[[skill-steer]]",
+                    "Asked who had it first, q_proj and k_proj together are right [[skill-steer.qk:.0%]] of the "
+                    "time, k_proj alone [[skill-steer.k:.0%]]. The base is right [[skill-steer.before:.0%]] of "
+                    "the time, all six [[skill-steer.six:.0%]].",
                     right=True,
                 ),
-                Answer("Nothing at all", "A skill, nearly as well as with all six. [[skill-steer]]"),
+                Answer(
+                    "Nothing at all",
+                    "A skill, nearly as well as with all six. Asked who had it first, q_proj and k_proj together "
+                    "are right [[skill-steer.qk:.0%]] of the time, k_proj alone [[skill-steer.k:.0%]]. The base "
+                    "is right [[skill-steer.before:.0%]] of the time, all six [[skill-steer.six:.0%]].",
+                ),
             ),
         ),
         Question(
@@ -389,7 +397,9 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "Nothing",
-                    "It compares the matrices of attention. Those who tried the MLP later prefer it. [[facts-mlp]]",
+                    "It compares the matrices of attention. Those who tried the MLP later prefer it. With new "
+                    "facts the MLP ends at [[facts-mlp.one:.2f]] nats and [[facts-mlp.one_right:.0%]] right, "
+                    "attention at [[facts-mlp.other:.2f]] and [[facts-mlp.other_right:.0%]].",
                     right=True,
                 ),
             ),
@@ -397,20 +407,32 @@ LESSON = Lesson(
         Question(
             "Two sets of places end at different losses. When does that say something about the places?",
             (
-                Answer("When both have the same rank", "Then the larger set trains more numbers. [[budget]]"),
+                Answer(
+                    "When both have the same rank",
+                    "Then the larger set trains more numbers. With [[budget.budget:,d]] numbers to spend, q_proj "
+                    "and v_proj in all blocks get r = [[budget.paper]], all six matrices get r = [[budget.six]], "
+                    "and q_proj alone gets r = [[budget.single]].",
+                ),
                 Answer(
                     "When both train as many numbers, each at a rate that suits it, and the seeds agree",
-                    "Otherwise you compare budgets, learning rates, or luck. [[rates]]",
+                    "Otherwise you compare budgets, learning rates, or luck. The best ones go from "
+                    "[[rates.slow:g]] to [[rates.fast:g]].",
                     right=True,
                 ),
-                Answer("Always", "Some differences are no larger than those of seeds. [[style-mlp]]"),
+                Answer(
+                    "Always",
+                    "Some differences are no larger than those of seeds. In the formal voice the MLP ends at "
+                    "[[style-mlp.one:.3f]] nats, attention at [[style-mlp.other:.3f]].",
+                ),
             ),
         ),
     ),
     corrections=(
         Correction(
             "What a task needs is written in attention, so the MLP can stay frozen. It would need more rank.",
-            "The paper that is cited for it did not try the MLP. With one budget, and less rank: [[facts-mlp]]",
+            "The paper that is cited for it did not try the MLP. With one budget, and less rank: With new"
+            " facts the MLP ends at [[facts-mlp.one:.2f]] nats and [[facts-mlp.one_right:.0%]] right, "
+            "attention at [[facts-mlp.other:.2f]] and [[facts-mlp.other_right:.0%]].",
             "placing",
         ),
         Correction(

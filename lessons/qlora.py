@@ -229,14 +229,10 @@ def _weights() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "levels": Claim(
-        "Computed so, they agree with the published ones to within {apart:.1e}.",
         lambda: {"apart": float(np.abs(constructed_nf4() - NF4).max())},
         lambda v: v["apart"] < 2e-7,
     ),
     "grids": Claim(
-        "On {drawn:,d} Gaussian numbers in blocks of {block}, the squared error over the squares of the numbers is "
-        "{nf4:.5f} with {nf4_name}. It is {fp4:.5f} with {fp4_name}, {int4:.5f} with {fifteen} even levels around a "
-        "zero, and {uniform:.5f} with {sixteen} even levels.",
         _grids,
         # FACTS of this project, computed elsewhere with other draws; three digits are known from this many numbers.
         lambda v: all(
@@ -245,122 +241,82 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "lead": Claim(
-        "So the lead over even levels is a factor of {least:.2f} or {symmetric:.2f}, depending on which even levels "
-        "you mean.",
         _grids,
         lambda v: 1.15 < v["least"] < v["symmetric"] < 1.4,
     ),
     "used": Claim(
-        "The emptiest level holds {least:.1%} of Gaussian weights, the fullest {most:.1%}, where even shares would be "
-        "{even:.2%}. The codes carry {entropy:.2f} bits of information in {bits} bits of storage.",
         _used,
         lambda v: v["most"] > 5 * v["least"] and 3.87 < v["entropy"] < 3.89,
     ),
     "controls": Claim(
-        "On uniform numbers {nf4_name} misses {uniform_nf4:.1%} and {int4_name} {uniform_int4:.1%}. On heavy tails "
-        "{nf4_name} misses {heavy_nf4:.1%}, {fp4_name} {heavy_fp4:.1%}.",
         _controls,
         lambda v: v["uniform_int4"] < 0.8 * v["uniform_nf4"] and v["heavy_fp4"] <= v["heavy_nf4"],
     ),
     "double": Claim(
-        "A scale of {scale} bits for {block} weights makes {single} bits a weight. With {stored} bits a scale, and one "
-        "more of {scale} for {scale_block} scales, it is {double:.3f}. On the matrix in the figure the relative error "
-        "goes from {before:.3%} to {after:.3%}.",
         _double,
         lambda v: v["double"] == 4.126953125 and abs(v["after"] - v["before"]) < 2e-4,
     ),
     "stored": Claim(
-        "In {format} the matrix in the figure is {weights:.0%} of its length away from where it was. The base still "
-        "has {after:.1%} of its facts right, where it had {plain:.1%}.",
         _stored,
         lambda v: v["weights"] > 0.08 and 0 < v["plain"] - v["after"] < 0.02,
     ),
     "facts-lost": Claim(
-        "As it is, the base has {plain:.1%} of its facts right. In {nf4_name} it has {nf4:.1%}, in {fp4_name} "
-        "{fp4:.1%}, in {int4_name} {int4:.1%}, in {int3_name} {int3:.1%}, and in {int2_name} {int2:.1%}.",
         _facts_lost,
         lambda v: v["plain"] > v["nf4"] > v["fp4"] > v["int4"] > 0.9 > 0.7 > v["int3"] > 0.1 > v["int2"],
     ),
     "stories-last": Claim(
-        "In {int3_name} {stories:.0%} of the questions on stories are still right.",
         _facts_lost,
         lambda v: v["stories"] > v["int3"] + 0.2,
     ),
     "facts-noise": Claim(
-        "Noise as large as the rounding to {int3_name} leaves {int3_noise:.0%} of the facts, where rounding leaves "
-        "{int3:.0%}.",
         _facts_noise,
         lambda v: 0 < v["int3_noise"] < 1,
     ),
     "brought-back": Claim(
-        "On {int3_name} LoftQ's factors of rank {r} bring the facts from {int3:.0%} to {int3_loftq:.0%} without any "
-        "training, and on {int2_name} from {int2:.0%} to {int2_loftq:.0%}.",
         _brought_back,
         lambda v: v["int3_loftq"] > v["int3"],
     ),
     "repaired": Claim(
-        "Trained on the base's own texts, an adapter with r = {r} brings back {zero:.0%} from the usual start and "
-        "{both:.0%} from LoftQ's factors; with r = {least} it is {thin_zero:.0%} and {thin:.0%}.",
         _brought_back,
         lambda v: v["both"] > v["zero"] > v["int3"] + 0.2 and v["worst"] > v["best"],
     ),
     "blocks": Claim(
-        "In {format} {fine:.0%} of the facts are left with a scale for {least} weights, and {coarse:.0%} with one for "
-        "{most:,d}.",
         _blocks,
         lambda v: v["fine"] > v["coarse"] + 0.3,
     ),
     "skill": Claim(
-        "On {format} LoRA has {right:.1%} of the skill's questions right, on {plain_name} {plain_right:.1%}, over "
-        "{seeds} seeds. The interval of the difference reaches from {low:+.1%} to {high:+.1%}.",
         lambda: _learned(SKILL, "nf4"),
         lambda v: v["verdict"] == "level" and v["high"] - v["low"] < 0.03,
     ),
     "new": Claim(
-        "With so many new facts that r = {r} cannot hold them all, it is {right:.0%} against {plain_right:.0%}, and "
-        "the interval from {low:+.0%} to {high:+.0%}.",
         lambda: {**_learned(FACTS, "nf4"), "r": ADAPTER_R},
         lambda v: v["verdict"] == "level" and v["plain_right"] < 0.9,
     ),
     "rough": Claim(
-        "In {format} the base has {stored:.0%} of its own facts left. LoRA with r = {r} takes it from {before:.0%} to "
-        "{right:.0%} of the skill's questions, where the {plain_name} base comes to {plain_right:.0%}.",
         lambda: {**_learned(SKILL, ROUGH), "r": ADAPTER_R},
         lambda v: v["stored"] < 0.1 and v["right"] > 0.95 and v["verdict"] == "level",
     ),
     "not-repaired": Claim(
-        "Of the facts that the base once knew, {facts:.0%} are right afterwards, and {plain_facts:.0%} on the "
-        "{plain_name} base.",
         lambda: _learned(SKILL, ROUGH),
         lambda v: v["facts"] < 0.1 < 0.8 < v["plain_facts"],
     ),
     "moved": Claim(
-        "An adapter trained on the {plain_name} base and put on the {format} base has {moved:.0%} right. One trained "
-        "there has {right:.0%}.",
         lambda: _learned(SKILL, ROUGH),
         lambda v: v["moved"] < 0.1 < 0.9 < v["right"],
     ),
     "again": Claim(
-        "On new facts in {format}, {right:.0%} are right with the adapter beside the base and {requantised:.0%} when "
-        "both are merged and stored again: fewer in {worse} of {seeds} runs.",
         lambda: _learned(FACTS, "nf4"),
         lambda v: v["worse"] == v["seeds"],
     ),
     "again-rough": Claim(
-        "In {format}, on the skill, it goes from {right:.0%} to {requantised:.0%}.",
         lambda: _learned(SKILL, "int3"),
         lambda v: v["requantised"] < v["right"] - 0.4,
     ),
     "seventy": Claim(
-        "{label} with LoRA, r = {r} on all linear layers, needs {adapted:.1f} GB for weights in {bits} bits and the "
-        "states of the adapter, before any activation. That is more than the {card} GB of a large card. With its "
-        "linear layers in {format} it is {qlora:.1f} GB.",
         _memory,
         lambda v: v["adapted"] > v["card"] > v["qlora"],
     ),
     "sixty-five": Claim(
-        "The weights of {billions} billion numbers take {full:.0f} GB in {bits} bits. In {format} with double "
-        "quantisation they take {stored:.1f}, {times:.2f} times less.",
         _weights,
         lambda v: 33 < v["stored"] < 48 and 3.8 < v["times"] < 4,
     ),
@@ -406,23 +362,35 @@ is. `NF4` stands for “normal float”: its levels are quantiles of the bell cu
 curve lies between any two neighbours. They are close together in the middle, far apart at the ends, and one of them is
 exactly zero [@dettmers2023, section 3].
 
-The formula in the paper cannot be used as it is printed: read literally, it asks for the quantile of probability zero,
-which is infinite. The levels that were published are built a little differently. [[levels]]
+The formula in the paper cannot be used as it is printed: read literally, it asks for the quantile of probability
+zero, which is infinite. The levels that were published are built a little differently. Computed so, they agree with
+the published ones to within [[levels.apart:.1e]].
 
 Beside it stand two older ideas. `int4` has even steps. `FP4` is a tiny floating-point number with one bit of sign, two
 of exponent and one of mantissa, so its steps grow with the size. How much does `NF4` gain?
 
-[[grids]] [[lead]] A comparison with “`int4`” that does not name its grid says little.
+On [[grids.drawn:,d]] Gaussian numbers in blocks of [[grids.block]], the squared error over the squares of the numbers
+is [[grids.nf4:.5f]] with [[grids.nf4_name]]. It is [[grids.fp4:.5f]] with [[grids.fp4_name]], [[grids.int4:.5f]] with
+[[grids.fifteen]] even levels around a zero, and [[grids.uniform:.5f]] with [[grids.sixteen]] even levels. So the lead
+over even levels is a factor of [[lead.least:.2f]] or [[lead.symmetric:.2f]], depending on which even levels you mean.
+A comparison with “`int4`” that does not name its grid says little.
 
-The idea behind the levels is that each should be used equally often. Are they? [[used]] Dividing by the largest of a
-block changes the curve: the outermost levels are there for one weight in each block, and few others come near.
+The idea behind the levels is that each should be used equally often. Are they? The emptiest level holds
+[[used.least:.1%]] of Gaussian weights, the fullest [[used.most:.1%]], where even shares would be [[used.even:.2%]].
+The codes carry [[used.entropy:.2f]] bits of information in [[used.bits]] bits of storage. Dividing by the largest of
+a block changes the curve: the outermost levels are there for one weight in each block, and few others come near.
 
-And where the weights are no bell curve, the lead is gone. [[controls]]
+And where the weights are no bell curve, the lead is gone. On uniform numbers [[controls.nf4_name]] misses
+[[controls.uniform_nf4:.1%]] and [[controls.int4_name]] [[controls.uniform_int4:.1%]]. On heavy tails
+[[controls.nf4_name]] misses [[controls.heavy_nf4:.1%]], [[controls.fp4_name]] [[controls.heavy_fp4:.1%]].
 
 ## What the scales cost
 
-[[double]] This is *double quantisation*. It saves little on each weight and costs hardly anything. (The paper stores
-these scales in an eight-bit float; ours lie on an even grid.)
+A scale of [[double.scale]] bits for [[double.block]] weights makes [[double.single]] bits a weight. With
+[[double.stored]] bits a scale, and one more of [[double.scale]] for [[double.scale_block]] scales, it is
+[[double.double:.3f]]. On the matrix in the figure the relative error goes from [[double.before:.3%]] to
+[[double.after:.3%]]. This is *double quantisation*. It saves little on each weight and costs hardly anything. (The
+paper stores these scales in an eight-bit float; ours lie on an even grid.)
 
 Smaller blocks have smaller errors and more scales. That is the trade that the slider makes.
 
@@ -441,11 +409,19 @@ Slide through the formats. Where does storing alone begin to hurt? And is the hu
     )
     yield Prose(
         """
-[[stored]] [[facts-lost]] So the formats can be told apart, and four bits cost little but not nothing. Smaller blocks
-help where there are few levels. [[blocks]]
+In [[stored.format]] the matrix in the figure is [[stored.weights:.0%]] of its length away from where it was. The base
+still has [[stored.after:.1%]] of its facts right, where it had [[stored.plain:.1%]]. As it is, the base has
+[[facts-lost.plain:.1%]] of its facts right. In [[facts-lost.nf4_name]] it has [[facts-lost.nf4:.1%]], in
+[[facts-lost.fp4_name]] [[facts-lost.fp4:.1%]], in [[facts-lost.int4_name]] [[facts-lost.int4:.1%]], in
+[[facts-lost.int3_name]] [[facts-lost.int3:.1%]], and in [[facts-lost.int2_name]] [[facts-lost.int2:.1%]]. So the
+formats can be told apart, and four bits cost little but not nothing. Smaller blocks help where there are few levels.
+In [[blocks.format]] [[blocks.fine:.0%]] of the facts are left with a scale for [[blocks.least]] weights, and
+[[blocks.coarse:.0%]] with one for [[blocks.most:,d]].
 
-What goes first is what is known by heart. [[stories-last]] And rounding is as bad as chance, and no worse: as a
-control, we leave the levels aside. [[facts-noise]]
+What goes first is what is known by heart. In [[stories-last.int3_name]] [[stories-last.stories:.0%]] of the questions
+on stories are still right. And rounding is as bad as chance, and no worse: as a control, we leave the levels aside.
+Noise as large as the rounding to [[facts-noise.int3_name]] leaves [[facts-noise.int3_noise:.0%]] of the facts, where
+rounding leaves [[facts-noise.int3:.0%]].
 
 ## What is lost can be brought back
 """
@@ -458,27 +434,39 @@ Slide to `int3`. Which of the curves on the right begins above the line “as st
     )
     yield Prose(
         """
-What rounding takes away is a matrix, the difference between a weight and its stored copy, and a matrix has a best copy
-of low rank. LoftQ puts that copy into the adapter before training begins, and stores the rest again
-[@li2023, algorithm 1]. [[brought-back]]
+What rounding takes away is a matrix, the difference between a weight and its stored copy, and a matrix has a best
+copy of low rank. LoftQ puts that copy into the adapter before training begins, and stores the rest again
+[@li2023, algorithm 1]. On [[brought-back.int3_name]] LoftQ's factors of rank [[brought-back.r]] bring the facts from
+[[brought-back.int3:.0%]] to [[brought-back.int3_loftq:.0%]] without any training, and on [[brought-back.int2_name]]
+from [[brought-back.int2:.0%]] to [[brought-back.int2_loftq:.0%]].
 
-The adapter can also learn it. [[repaired]] Nobody had to show it the lost facts one by one; it read what the base had
-read. Its learning rate was chosen by the facts about every other person, who are asked again in the end: what has to be
-remembered has no unseen half. It repairs a part, since the difference is not of low rank, and a thin adapter can only
-make up for the directions that matter most.
+The adapter can also learn it. Trained on the base's own texts, an adapter with r = [[repaired.r]] brings back
+[[repaired.zero:.0%]] from the usual start and [[repaired.both:.0%]] from LoftQ's factors; with r = [[repaired.least]]
+it is [[repaired.thin_zero:.0%]] and [[repaired.thin:.0%]]. Nobody had to show it the lost facts one by one; it read
+what the base had read. Its learning rate was chosen by the facts about every other person, who are asked again in the
+end: what has to be remembered has no unseen half. It repairs a part, since the difference is not of low rank, and a
+thin adapter can only make up for the directions that matter most.
 
 ## And finetuning on top?
 
-Back to the right half of the first of these figures. [[skill]] [[new]] Nothing to tell apart: five seeds say that much
-and no more.
+Back to the right half of the first of these figures. On [[skill.format]] LoRA has [[skill.right:.1%]] of the skill's
+questions right, on [[skill.plain_name]] [[skill.plain_right:.1%]], over [[skill.seeds]] seeds. The interval of the
+difference reaches from [[skill.low:+.1%]] to [[skill.high:+.1%]]. With so many new facts that r = [[new.r]] cannot
+hold them all, it is [[new.right:.0%]] against [[new.plain_right:.0%]], and the interval from [[new.low:+.0%]] to
+[[new.high:+.0%]]. Nothing to tell apart: five seeds say that much and no more.
 
 It fits what QLoRA's authors report for far larger models: finetuned on four bits, they perform as they do when
 finetuned in sixteen [@dettmers2023, abstract].
 
-LoRA does more than not to suffer. Take the format that broke. [[rough]] The adapter learns the task and, with the same
-few directions, makes good what rounding broke for it. So it matters on which base an adapter learned. [[moved]]
+LoRA does more than not to suffer. Take the format that broke. In [[rough.format]] the base has [[rough.stored:.0%]]
+of its own facts left. LoRA with r = [[rough.r]] takes it from [[rough.before:.0%]] to [[rough.right:.0%]] of the
+skill's questions, where the [[rough.plain_name]] base comes to [[rough.plain_right:.0%]]. The adapter learns the task
+and, with the same few directions, makes good what rounding broke for it. So it matters on which base an adapter
+learned. An adapter trained on the [[moved.plain_name]] base and put on the [[moved.format]] base has
+[[moved.moved:.0%]] right. One trained there has [[moved.right:.0%]].
 
-The repair is for the task alone. [[not-repaired]]
+The repair is for the task alone. Of the facts that the base once knew, [[not-repaired.facts:.0%]] are right
+afterwards, and [[not-repaired.plain_facts:.0%]] on the [[not-repaired.plain_name]] base.
 
 You can train on each of these bases in [the live lab](lab.html?train.base_format=int2): the choice stands under “More
 settings”.
@@ -499,16 +487,22 @@ the adapter learns for the base as it is stored.
 ## Merging needs the digits again
 
 What if you merge the adapter into its four-bit base and store the sum in four bits? Everything is rounded once more,
-the adapter included. [[again]] [[again-rough]] Keep the adapter beside the base, or merge into a copy with all its
-digits.
+the adapter included. On new facts in [[again.format]], [[again.right:.0%]] are right with the adapter beside the base
+and [[again.requantised:.0%]] when both are merged and stored again: fewer in [[again.worse]] of [[again.seeds]] runs.
+In [[again-rough.format]], on the skill, it goes from [[again-rough.right:.0%]] to [[again-rough.requantised:.0%]].
+Keep the adapter beside the base, or merge into a copy with all its digits.
 
 ## What it buys
 
-LoRA alone leaves the frozen base as large as it was. [[seventy]] So it is the four bits that bring it onto a card.
+LoRA alone leaves the frozen base as large as it was. [[seventy.label]] with LoRA, r = [[seventy.r]] on all linear
+layers, needs [[seventy.adapted:.1f]] GB for weights in [[seventy.bits]] bits and the states of the adapter, before
+any activation. That is more than the [[seventy.card]] GB of a large card. With its linear layers in
+[[seventy.format]] it is [[seventy.qlora:.1f]] GB. So it is the four bits that bring it onto a card.
 
-[[sixty-five]] The authors finetuned [[dettmers-65]]. The models they release take [[dettmers-sizes]]; that is their
-size, not the memory of training. And adapters are nearly free: for their smallest base they count
-[[dettmers-parts]].
+The weights of [[sixty-five.billions]] billion numbers take [[sixty-five.full:.0f]] GB in [[sixty-five.bits]] bits. In
+[[sixty-five.format]] with double quantisation they take [[sixty-five.stored:.1f]], [[sixty-five.times:.2f]] times
+less. The authors finetuned [[dettmers-65]]. The models they release take [[dettmers-sizes]]; that is their size, not
+the memory of training. And adapters are nearly free: for their smallest base they count [[dettmers-parts]].
 
 The mini-model is too small to save anything. What it shows is the cost, and in four bits that is little here. Other
 models may lose more: measure it on yours.
@@ -536,7 +530,15 @@ LESSON = Lesson(
         Question(
             "A weight is stored as a code of four bits. What else do you need to read it?",
             (
-                Answer("The scale of its block", "Level times scale is the weight. [[double]]", right=True),
+                Answer(
+                    "The scale of its block",
+                    "Level times scale is the weight. A scale of [[double.scale]] bits for [[double.block]] "
+                    "weights makes [[double.single]] bits a weight. With [[double.stored]] bits a scale, and one "
+                    "more of [[double.scale]] for [[double.scale_block]] scales, it is [[double.double:.3f]]. On "
+                    "the matrix in the figure the relative error goes from [[double.before:.3%]] to "
+                    "[[double.after:.3%]].",
+                    right=True,
+                ),
                 Answer(
                     "Nothing, the level is the weight",
                     "Levels lie between minus one and one. Without the scale every block would be equally large.",
@@ -570,11 +572,17 @@ LESSON = Lesson(
             (
                 Answer(
                     "It always costs the least",
-                    "An error of weights is no loss of facts. [[stored]] Other weights, other losses.",
+                    "An error of weights is no loss of facts. In [[stored.format]] the matrix in the figure is "
+                    "[[stored.weights:.0%]] of its length away from where it was. The base still has "
+                    "[[stored.after:.1%]] of its facts right, where it had [[stored.plain:.1%]]. Other weights, "
+                    "other losses.",
                 ),
                 Answer(
                     "It is best for any numbers",
-                    "It is made for a bell curve. On uniform numbers even levels win. [[controls]]",
+                    "It is made for a bell curve. On uniform numbers even levels win. On uniform numbers "
+                    "[[controls.nf4_name]] misses [[controls.uniform_nf4:.1%]] and [[controls.int4_name]] "
+                    "[[controls.uniform_int4:.1%]]. On heavy tails [[controls.nf4_name]] misses "
+                    "[[controls.heavy_nf4:.1%]], [[controls.fp4_name]] [[controls.heavy_fp4:.1%]].",
                 ),
                 Answer(
                     "For weights near a bell curve it is a good choice; what it costs a model must be measured",
@@ -587,7 +595,11 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA makes the largest models fit on a single GPU.",
-            "LoRA alone does not shrink the frozen base. Four bits do. [[seventy]]",
+            "LoRA alone does not shrink the frozen base. Four bits do. [[seventy.label]] with LoRA, r = "
+            "[[seventy.r]] on all linear layers, needs [[seventy.adapted:.1f]] GB for weights in "
+            "[[seventy.bits]] bits and the states of the adapter, before any activation. That is more "
+            "than the [[seventy.card]] GB of a large card. With its linear layers in [[seventy.format]] "
+            "it is [[seventy.qlora:.1f]] GB.",
             "bits",
         ),
         Correction(
@@ -598,9 +610,11 @@ LESSON = Lesson(
         ),
         Correction(
             "LoRA spares you from dequantising, and gradients flow through dequantised activations.",
-            "The weights are turned back in both passes [@dettmers2023, section 3, equations 5 and 6]; activations "
-            "were never quantised. What LoRA spares is the gradient of these weights. What the rounding costs is small "
-            "here: [[stored]]",
+            "The weights are turned back in both passes [@dettmers2023, section 3, equations 5 and 6]; "
+            "activations were never quantised. What LoRA spares is the gradient of these weights. What "
+            "the rounding costs is small here: In [[stored.format]] the matrix in the figure is "
+            "[[stored.weights:.0%]] of its length away from where it was. The base still has "
+            "[[stored.after:.1%]] of its facts right, where it had [[stored.plain:.1%]].",
             "quantised",
         ),
     ),

@@ -114,13 +114,10 @@ def _learned_task(task: str) -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "three": Claim(
-        "Its matrix of {n} rows and {n} columns looks busy, yet {r} patterns make all of it.",
         lambda: {"n": N, "r": knee_rank(_s("few-patterns"), 1e-6)},
         lambda v: v["r"] == 3,
     ),
     "blur": Claim(
-        "The blur needs r = {r} for an error of {tolerance:.0%} or less, and there it stores {stored:,d} numbers "
-        "in place of {total:,d}.",
         lambda: {
             "r": knee_rank(_s("blur")),
             "tolerance": 0.05,
@@ -130,20 +127,14 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["r"] == 9 and v["stored"] < v["total"],
     ),
     "reorder": Claim(
-        "Moving every entry on by one place is said in a few words, but it needs r = {r} of {n}, and from "
-        "r = {even:.0f} on nothing is saved.",
         lambda: {"r": knee_rank(_s("reorder")), "n": N, "even": break_even_rank((N, N))},
         lambda v: v["r"] == v["n"] > v["even"],
     ),
     "usual": Claim(
-        "At r = {r} its best copy of a {n} × {n} matrix had a relative error of {flat:.1%}.",
         _usual_story,
         lambda v: round(v["flat"], 3) == 0.935,
     ),
     "worst": Claim(
-        "A copy with that error keeps {kept:.1%} of the energy. It is the largest error that any {n} × {n} matrix can "
-        "have at r = {r}: a matrix whose singular values are all equal has it, and so has the reorder matrix "
-        "({reorder:.1%}). Even noise does better, at {noise:.1%}.",
         _usual_story,
         lambda v: (
             abs(v["reorder"] - v["worst"]) < 1e-9
@@ -152,62 +143,46 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "measures": Claim(
-        "For the blur, r = {r} keeps {energy:.1%} of the energy and still misses {error:.1%} by relative error.",
         _two_measures,
         lambda v: v["energy"] >= 0.9 and v["error"] > 0.2 and abs(v["error"] ** 2 + v["energy"] - 1) < 1e-12,
     ),
     "noise": Claim(
-        "In noise of {n} × {n} the first direction holds {first:.1%} of the energy, where an even share would be "
-        "{even:.1%}; {r90} directions hold nine tenths of it.",
         _noise,
         lambda v: v["first"] > 3 * v["even"] and N / 2 <= v["r90"] < N,
     ),
     "layer": Claim(
-        "A weight matrix of {out:,d} × {out:,d} has {total:,d} numbers. At r = {r}, lora_B and lora_A have {each:,d} "
-        "each, {stored:,d} together: {times:,.0f} times fewer.",
         lambda: _layer(8),
         lambda v: v["total"] == 16_777_216 and v["stored"] == 65_536 and v["times"] == 256,
     ),
     "break-even": Claim(
-        "For that layer it is r = {even:,.0f}, for the figure above r = {small:,.0f}.",
         lambda: {"even": break_even_rank(LAYER), "small": break_even_rank((N, N))},
         lambda v: v["even"] == 2048 and v["small"] == 16,
     ),
     "freedom": Claim(
-        "At r = {r} the pair for that layer stores {stored:,d} numbers and can move in {free:,d} independent ways.",
         lambda: {"r": 4, "stored": stored_numbers(LAYER, 4), "free": rank_dimension(LAYER, 4)},
         lambda v: v["stored"] == 32_768 and v["free"] == 32_752,
     ),
     "large-noise": Claim(
-        "Pure noise of that size would need {directions:,d}.",
         _large_noise,
         lambda v: abs(v["directions"] / v["n"] - 0.5098) < 0.0005,
     ),
     "learned-r90": Claim(
-        "For the formal voice, v_proj keeps nine tenths of its energy in {formal} of {n} directions; noise would need "
-        "{noise}.",
         _learned_r90,
         lambda v: 2 * v["made"] < v["formal"] < 0.6 * v["noise"],
     ),
     "learned-knee": Claim(
-        "For a relative error of {tolerance:.0%} or less the four need r = {least} to {most}, and each of them is "
-        "above its break-even rank.",
         _learned_knees,
         lambda v: v["margin"] > 0,
     ),
     "learned-task": Claim(
-        "On the formal voice full finetuning lowered it by {gain:.2f} nats, and LoRA with r = {r} by {lora_gain:.2f}.",
         lambda: _learned_task("formal voice"),
         lambda v: 0.97 * v["gain"] < v["lora_gain"] < v["gain"],
     ),
     "learned-new": Claim(
-        "In the language of new words LoRA with r = {r} ends {gap:.2f} nats above full finetuning, and with r = {more} "
-        "still {gap_more:.2f}.",
         lambda: _learned_task("new words"),
         lambda v: v["gap"] > v["gap_more"] and v["least_gap"] > 0.1,
     ),
     "learned-same": Claim(
-        "Its v_proj keeps nine tenths of its energy in {new} directions, where the formal voice took {formal}.",
         _learned_r90,
         lambda v: v["new"] <= v["formal"],
     ),
@@ -280,13 +255,16 @@ curve far below the grey one, where does it lie on it, and where is it above?
         """
 ## Three kinds of change
 
-“Few patterns” is what everybody hopes for. [[three]] After that the residual is blank.
+[“Few patterns”](#rank?task=few-patterns&r=3) is what everybody hopes for. Its matrix of [[three.n]] rows and
+[[three.n]] columns looks busy, yet [[three.r]] patterns make all of it. After that the residual is blank.
 
-“Blur” replaces each number by a weighted mean of its neighbours. Its singular values fall fast but never reach zero.
-[[blur]] There is a saving, but a modest one.
+[“Blur”](#rank?task=blur&r=9) replaces each number by a weighted mean of its neighbours. Its singular values fall fast
+but never reach zero. The blur needs r = [[blur.r]] for an error of [[blur.tolerance:.0%]] or less, and there it
+stores [[blur.stored:,d]] numbers in place of [[blur.total:,d]]. There is a saving, but a modest one.
 
-“Reorder” is the surprise. [[reorder]] Every direction is as important as every other, so there is nothing to leave
-out. *Easy to say* and *low in rank* are different things.
+[“Reorder”](#rank?task=reorder&r=9) is the surprise. Moving every entry on by one place is said in a few words, but it
+needs r = [[reorder.r]] of [[reorder.n]], and from r = [[reorder.even:.0f]] on nothing is saved. Every direction is as
+important as every other, so there is nothing to leave out. *Easy to say* and *low in rank* are different things.
 
 The other two matrices look alike. One is noise. The other is a random rotation, with all its singular values equal. You
 cannot tell them apart by eye. The curves can.
@@ -294,9 +272,13 @@ cannot tell them apart by eye. The curves can.
 ## A number to find out
 
 The usual story shows a figure like ours with one matrix in it and says: a small r captures the change almost exactly.
-One telling of it prints its result beside that sentence. [[usual]] Is that almost exact?
+One telling of it prints its result beside that sentence. At r = [[usual.r]] its best copy of a [[usual.n]] ×
+[[usual.n]] matrix had a relative error of [[usual.flat:.1%]]. Is that almost exact?
 
-Set the figure to “Flat spectrum” and r to four, and read the error. [[worst]]
+[Set the figure to “Flat spectrum” and r to four](#rank?task=flat&r=4), and read the error. A copy with that error
+keeps [[worst.kept:.1%]] of the energy. It is the largest error that any [[worst.n]] × [[worst.n]] matrix can have at
+r = [[worst.r]]: a matrix whose singular values are all equal has it, and so has the reorder matrix
+([[worst.reorder:.1%]]). Even noise does better, at [[worst.noise:.1%]].
 
 So the matrix in that picture was the hardest there is, and the sentence beside it said the opposite. A picture of a
 matrix shows nothing until a control stands beside it. That is why every curve here runs over a grey band.
@@ -308,14 +290,17 @@ misses, divided by the length of the matrix. They are tied together:
 
 $$\\text{error} = \\sqrt{1 - \\text{energy}}$$
 
-The square root matters. [[measures]] Whoever quotes the energy sounds far better than whoever quotes the error, and
-both are right. So ask which one you are being told.
+The square root matters. For the blur, r = [[measures.r]] keeps [[measures.energy:.1%]] of the energy and still misses
+[[measures.error:.1%]] by relative error. Whoever quotes the energy sounds far better than whoever quotes the error,
+and both are right. So ask which one you are being told.
 
 ## What noise does
 
-Noise has full rank, but it does not spread its energy evenly. [[noise]] A falling curve alone is therefore no sign of
-structure. How the curve of noise falls is known exactly for large matrices [@marchenko1967, theorem 1], and small ones
-we simply draw many times. What counts is the gap between your curve and that band.
+Noise has full rank, but it does not spread its energy evenly. In noise of [[noise.n]] × [[noise.n]] the first
+direction holds [[noise.first:.1%]] of the energy, where an even share would be [[noise.even:.1%]]; [[noise.r90]]
+directions hold nine tenths of it. A falling curve alone is therefore no sign of structure. How the curve of noise
+falls is known exactly for large matrices [@marchenko1967, theorem 1], and small ones we simply draw many times. What
+counts is the gap between your curve and that band.
 
 ## Counting
 
@@ -323,14 +308,16 @@ A copy of rank $r$ of a matrix with $d$ rows and $k$ columns needs $r$ columns o
 
 $$r\\,(d + k) \\quad \\text{numbers instead of} \\quad d\\,k$$
 
-[[layer]]
+A weight matrix of [[layer.out:,d]] × [[layer.out:,d]] has [[layer.total:,d]] numbers. At r = [[layer.r]], lora_B and
+lora_A have [[layer.each:,d]] each, [[layer.stored:,d]] together: [[layer.times:,.0f]] times fewer.
 
-The saving ends where both sides are equal, at $r = dk/(d+k)$. We call that the *break-even rank*. [[break-even]] Beyond
-it, the two thin matrices hold more numbers than the thick one. The figure draws it as a golden line and says so when
-you cross it.
+The saving ends where both sides are equal, at $r = dk/(d+k)$. We call that the *break-even rank*. For that layer it
+is r = [[break-even.even:,.0f]], for the figure above r = [[break-even.small:,.0f]]. Beyond it, the two thin matrices
+hold more numbers than the thick one. The figure draws it as a golden line and says so when you cross it.
 
 Is each of these numbers a freedom to move? Almost. You can double `lora_B` and halve `lora_A`, and the product stays
-the same. [[freedom]]
+the same. At r = [[freedom.r]] the pair for that layer stores [[freedom.stored:,d]] numbers and can move in
+[[freedom.free:,d]] independent ways.
 
 ## What a model really learned
 
@@ -342,18 +329,26 @@ which every word was new to it.
 Choose “Learned: formal voice, v_proj”. Is its red curve steep, as for the few patterns, or does it lie on the grey
 band?
 
-Neither. [[learned-r90]] So this is no noise. But it is no short list of patterns either. [[learned-knee]] A copy that
-close saves nothing. *Lower in rank than noise* is not *tiny in rank*. And training on pure chance would leave a trace
-of its own, which [a later lesson](spectra.html) sets beside it as a second control.
+Neither. For the formal voice, v_proj keeps nine tenths of its energy in [[learned-r90.formal]] of [[learned-r90.n]]
+directions; noise would need [[learned-r90.noise]]. So this is no noise. But it is no short list of patterns either.
+For a relative error of [[learned-knee.tolerance:.0%]] or less the four need r = [[learned-knee.least]] to
+[[learned-knee.most]], and each of them is above its break-even rank. A copy that close saves nothing. *Lower in rank
+than noise* is not *tiny in rank*. And training on pure chance would leave a trace of its own, which [a later
+lesson](spectra.html) sets beside it as a second control.
 
-Is that bad news for LoRA? Not by itself. LoRA does not copy this change. It looks for a change of its own that does the
-same job. How well it does the job is measured by the loss: how badly the model guesses the next word, in nats. Each
-method has the learning rate that suits it best, and is measured on stories that it has not read. [[learned-task]] One
-pattern in each layer did almost all of it. A task may need far less than rebuilding the whole change.
+Is that bad news for LoRA? Not by itself. LoRA does not copy this change. It looks for a change of its own that does
+the same job. How well it does the job is measured by the loss: how badly the model guesses the next word, in nats.
+Each method has the learning rate that suits it best, and is measured on stories that it has not read. On the formal
+voice full finetuning lowered it by [[learned-task.gain:.2f]] nats, and LoRA with r = [[learned-task.r]] by
+[[learned-task.lora_gain:.2f]]. One pattern in each layer did almost all of it. A task may need far less than
+rebuilding the whole change.
 
-A task may also need more than the curves suggest. [[learned-new]] Yet the curves do not show it. [[learned-same]]
-So the spectrum of a change does not tell by itself which rank the task needs. (The rank is not even what is missing
-there: [The knee](knee.html) finds out what is.)
+A task may also need more than the curves suggest. In the language of new words LoRA with r = [[learned-new.r]] ends
+[[learned-new.gap:.2f]] nats above full finetuning, and with r = [[learned-new.more]] still
+[[learned-new.gap_more:.2f]]. Yet the curves do not show it. Its v_proj keeps nine tenths of its energy in
+[[learned-same.new]] directions, where the formal voice took [[learned-same.formal]]. So the spectrum of a change does
+not tell by itself which rank the task needs. (The rank is not even what is missing there: [The knee](knee.html) finds
+out what is.)
 
 ## What this does not show
 
@@ -361,10 +356,10 @@ Our matrices were made by rules, or by a very small model that read sentences ma
 model changes by a matrix of low rank is a question about models, not about algebra. LoRA's authors stated it as a
 hypothesis [@hu2021, section 4.1]. LoRA itself does not ask: it *forces* its change to have rank $r$.
 
-In one published setting it was measured. [[bid-model]] was trained further on code, with all its weights
-free, and the change of one of its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance.
-[[large-noise]] Its authors add a caution: this was continued pretraining, instruction finetuning may be lower in rank,
-and a task may need less than rebuilding the whole change does.
+In one published setting it was measured. [[bid-model]] was trained further on code, with all its weights free, and
+the change of one of its matrices was taken apart. It needed [[bid-rank]] for [[share]] of the variance. Pure noise of
+that size would need [[large-noise.directions:,d]]. Its authors add a caution: this was continued pretraining,
+instruction finetuning may be lower in rank, and a task may need less than rebuilding the whole change does.
 
 So low rank is a bet. Later lessons let you run it on a real model.
 
@@ -417,31 +412,54 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "How many patterns, a column times a row each, add up to it",
-                    "A mess for the eye can be a short sum. [[three]]",
+                    "A mess for the eye can be a short sum. Its matrix of [[three.n]] rows and [[three.n]] "
+                    "columns looks busy, yet [[three.r]] patterns make all of it.",
                     right=True,
                 ),
                 Answer(
                     "How hard its rule is to say in words",
-                    "Words and rank are different things. [[reorder]]",
+                    "Words and rank are different things. Moving every entry on by one place is said in a few "
+                    "words, but it needs r = [[reorder.r]] of [[reorder.n]], and from r = [[reorder.even:.0f]] on"
+                    " nothing is saved.",
                 ),
             ),
         ),
         Question(
             "A copy of rank r keeps most of the energy of a matrix. When does it also save numbers?",
             (
-                Answer("Always", "Two thin matrices can hold more numbers than a thick one. [[break-even]]"),
+                Answer(
+                    "Always",
+                    "Two thin matrices can hold more numbers than a thick one. For that layer it is r = "
+                    "[[break-even.even:,.0f]], for the figure above r = [[break-even.small:,.0f]].",
+                ),
                 Answer(
                     "When the residual is blank",
                     "A blank residual says that the copy is good, not that it is small.",
                 ),
                 Answer(
-                    "When r is below the break-even rank", "That is all it takes. [[break-even]]", right=True
+                    "When r is below the break-even rank",
+                    "That is all it takes. For that layer it is r = [[break-even.even:,.0f]], for the figure "
+                    "above r = [[break-even.small:,.0f]].",
+                    right=True,
                 ),
             ),
         ),
     ),
     corrections=(
-        Correction("To move every entry on by one is a small change.", "[[reorder]]", "rank"),
-        Correction("In a published figure a small r rebuilds nearly all.", "[[usual]] [[worst]]", "rank"),
+        Correction(
+            "To move every entry on by one is a small change.",
+            "Moving every entry on by one place is said in a few words, but it needs r = [[reorder.r]] of"
+            " [[reorder.n]], and from r = [[reorder.even:.0f]] on nothing is saved.",
+            "rank",
+        ),
+        Correction(
+            "In a published figure a small r rebuilds nearly all.",
+            "At r = [[usual.r]] its best copy of a [[usual.n]] × [[usual.n]] matrix had a relative error "
+            "of [[usual.flat:.1%]]. A copy with that error keeps [[worst.kept:.1%]] of the energy. It is "
+            "the largest error that any [[worst.n]] × [[worst.n]] matrix can have at r = [[worst.r]]: a "
+            "matrix whose singular values are all equal has it, and so has the reorder matrix "
+            "([[worst.reorder:.1%]]). Even noise does better, at [[worst.noise:.1%]].",
+            "rank",
+        ),
     ),
 )

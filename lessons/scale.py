@@ -235,45 +235,30 @@ def _same_matrices() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "free": Claim(
-        "With AdamW at r = {r}, each scaling at its own best rate, the loss ends between {low:.2f} nats, at scaling "
-        "{best:g}, and {high:.2f}, at scaling {worst:g}. Seeds of one setting differ by up to {spread:.2f}.",
         _free,
         lambda v: v["low"] < v["high"],
     ),
     "fixed": Claim(
-        "At one rate for all of them, {rate:g}, they end between {fixed_low:.2f} and {fixed_high:.2f}.",
         _free,
         lambda v: v["fixed_high"] - v["fixed_low"] > 3 * (v["high"] - v["low"]),
     ),
     "least-scaling": Claim(
-        "At the least scaling, {least:g}, even its best rate ends above the best scaling's: by {from:.2f} to {to:.2f} "
-        "nats, and clearly, over five seeds, at {above} of {ranks} ranks.",
         _least_scaling,
         lambda v: v["above"] >= 1,
     ),
     "of-rank": Claim(
-        "From r = {least} to r = {most} the best of all cells goes from {first:.2f} nats to {last:.2f}, and from "
-        "{first_right:.0%} of the facts to {last_right:.0%}.",
         _of_rank,
         lambda v: v["first"] > 5 * v["last"] and v["last_right"] > v["first_right"] + 0.2,
     ),
     "valley": Claim(
-        "Over the whole grid the scaling grows {times:.0f} times. Meanwhile the best rate of AdamW falls {least:.0f} "
-        "to {most:.0f} times, by rank, and that of SGD {sgd_least:.0f} to {sgd_most:.0f} times.",
         _valley,
         lambda v: v["most"] < v["times"] / 2 and v["sgd_least"] > 1.5 * v["most"],
     ),
     "same-matrices": Claim(
-        "Full finetuning of the same matrices, all else frozen, does best at {full:g}. LoRA at r = {r} does best at "
-        "{small_rate:g} with scaling {small:g}, which is {more:.1f} times as much, and at {large_rate:g} with scaling "
-        "{large:g}, which is {less:.1f} times.",
         _same_matrices,
         lambda v: v["more"] > 2 and v["less"] < 1,
     ),
     "gains-sgd": Claim(
-        "By the formula SGD's first step with alpha / r gains {sgd_times:.0f} times less at r = {most} than at "
-        "r = {least}; on the model it is {sgd_measured:.0f} times. With alpha / √r it gains the same at every r: "
-        "{rooted_measured:.2f} times as much, measured.",
         _gains,
         lambda v: (
             max(abs(v["sgd_measured"] / v["sgd_times"] - 1), abs(v["rooted_measured"] - 1)) < 0.15
@@ -281,8 +266,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "gains-adamw": Claim(
-        "For AdamW it is alpha / r that keeps the gain: {plain_measured:.2f} times as much, measured. With alpha / √r "
-        "it grows {adamw_times:.0f} times by the formula, {adamw_measured:.1f} times measured.",
         _gains,
         lambda v: (
             max(abs(v["adamw_measured"] / v["adamw_times"] - 1), abs(v["plain_measured"] - 1)) < 0.15
@@ -290,65 +273,46 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "adamw-plain": Claim(
-        "With AdamW, alpha / r and alpha = {alpha:g} the best rate of all that we tried is {low:g}, at every one of "
-        "the {ranks} ranks.",
         lambda: _moves("adamw", PLAIN),
         lambda v: v["low"] == v["high"],
     ),
     "adamw-rooted": Claim(
-        "With alpha / √r it falls from {before:g} at r = {small} to {after:g} at r = {large}.",
         lambda: _moves("adamw", ROOTED),
         lambda v: v["before"] > 2.5 * v["after"],
     ),
     "sgd-plain": Claim(
-        "With SGD and alpha / r it rises from {before:g} at r = {small} to {after:g} at r = {large}.",
         lambda: _moves("sgd", PLAIN),
         lambda v: v["after"] > 9 * v["before"],
     ),
     "sgd-rooted": Claim(
-        "With alpha / √r it rises from {before:g} to {after:g}.",
         lambda: _moves("sgd", ROOTED),
         lambda v: 4 < v["after"] / v["before"] < 16,
     ),
     "either": Claim(
-        "At r = {r}, each rule at its own best rate, AdamW ends at {plain:.3f} nats with alpha / r and at "
-        "{rooted:.3f} with alpha / √r; the difference lies between {low:.3f} and {high:.3f}, over five seeds. Both "
-        "have {right:.1%} of the facts or more.",
         _either,
         lambda v: v["high"] < 0.12 and v["right"] > 0.95,
     ),
     "shape": Claim(
-        "Take AdamW at r = {r} and scaling {scaling:g}. At {rate:g} it ends at {at:.2f} nats, one place of our grid "
-        "below it at {low:.2f}, one place above it at {high:.2f}.",
         _shape,
         lambda v: v["high"] > 1.5 * v["low"] > 1.5 * v["at"],
     ),
     "too-high": Claim(
-        "At {rate:g}, our largest rate for SGD, every LoRA run ends between {least:.1f} and {most:.1f} nats.",
         _too_high,
         lambda v: v["least"] > 2.5 and v["most"] < 7,
     ),
     "blown": Claim(
-        "Of all {runs} LoRA runs of the grid {diverged} broke off, and of those with further seeds {broken}.",
         _too_high,
         lambda v: v["diverged"] == 0 and v["broken"] <= 1,
     ),
     "sgd-behind": Claim(
-        "At r = {r} its best cell ends at {sgd:.2f} nats with {sgd_right:.0%} of the facts, where AdamW's has "
-        "{adamw:.2f} and {adamw_right:.0%}.",
         _sgd,
         lambda v: v["low"] > 0,
     ),
     "two-rates": Claim(
-        "At r = {r} and scaling {scaling:g} the loss ends at {of_one:.2f} nats with one rate, and at {of_four:.2f} and "
-        "{of_sixteen:.2f} when that of lora_B is {four:g} or {sixteen:g} times as large.",
         _two_rates,
         lambda v: v["of_one"] < min(v["of_four"], v["of_sixteen"]),
     ),
     "two-ranks": Claim(
-        "Of {pairs} comparisons, over all ranks, {helped} is clearly better than one rate and {hurt} clearly worse, "
-        "over five seeds: at r = {best_r} and {best_ratio:g} times the loss ends lower by {more:.2f} nats ({low:.2f} "
-        "to {high:.2f}).",
         _two_rates,
         lambda v: v["helped"] == 1 and v["hurt"] == 0 and v["low"] > 0,
     ),
@@ -401,33 +365,57 @@ again. With the learning rate $\\eta$ and the gradient $G$ for the whole weight,
 
 $$\\eta \\, s^2 \\, \\lVert G \\, \\text{lora_A}^{\\top} \\rVert^2$$
 
-The norm sums over the $r$ rows of `lora_A`, so it grows as $r$. What is left is $s^2 r$. [[gains-sgd]]
+The norm sums over the $r$ rows of `lora_A`, so it grows as $r$. What is left is $s^2 r$. By the formula SGD's first
+step with alpha / r gains [[gains-sgd.sgd_times:.0f]] times less at r = [[gains-sgd.most]] than at r =
+[[gains-sgd.least]]; on the model it is [[gains-sgd.sgd_measured:.0f]] times. With alpha / √r it gains the same at
+every r: [[gains-sgd.rooted_measured:.2f]] times as much, measured.
 
 Adam divides each entry by its own size. So the gradient's scaling drops out, one $s$ remains, and the gain grows as
-$s \\, r$. [[gains-adamw]]
+$s \\, r$. For AdamW it is alpha / r that keeps the gain: [[gains-adamw.plain_measured:.2f]] times as much, measured.
+With alpha / √r it grows [[gains-adamw.adamw_times:.0f]] times by the formula, [[gains-adamw.adamw_measured:.1f]]
+times measured.
 
 So each rule keeps the first step of one optimiser. Neither keeps that of both.
 
 ## What the steps after it say
 
-The first step is no finetune. Does the best rate follow it all the same? [[adamw-plain]] [[adamw-rooted]] For SGD the
-first step asks for the other way round: a rate that rises with alpha / r, and one that stays with alpha / √r.
-[[sgd-plain]] [[sgd-rooted]] So it does rise with both, if less with the second.
+The first step is no finetune. Does the best rate follow it all the same? With AdamW, alpha / r and alpha =
+[[adamw-plain.alpha:g]] the best rate of all that we tried is [[adamw-plain.low:g]], at every one of the
+[[adamw-plain.ranks]] ranks. With alpha / √r it falls from [[adamw-rooted.before:g]] at r = [[adamw-rooted.small]] to
+[[adamw-rooted.after:g]] at r = [[adamw-rooted.large]]. For SGD the first step asks for the other way round: a rate
+that rises with alpha / r, and one that stays with alpha / √r. With SGD and alpha / r it rises from
+[[sgd-plain.before:g]] at r = [[sgd-plain.small]] to [[sgd-plain.after:g]] at r = [[sgd-plain.large]]. With alpha / √r
+it rises from [[sgd-rooted.before:g]] to [[sgd-rooted.after:g]]. So it does rise with both, if less with the second.
 
-Is one rule better, then? [[either]] The rate made up for the rule, so that the rule only says where to look for it.
-SGD itself is another matter: in so few steps it does not get as far, whatever the scaling. [[sgd-behind]]
+Is one rule better, then? At r = [[either.r]], each rule at its own best rate, AdamW ends at [[either.plain:.3f]] nats
+with alpha / r and at [[either.rooted:.3f]] with alpha / √r; the difference lies between [[either.low:.3f]] and
+[[either.high:.3f]], over five seeds. Both have [[either.right:.1%]] of the facts or more. The rate made up for the
+rule, so that the rule only says where to look for it. SGD itself is another matter: in so few steps it does not get
+as far, whatever the scaling. At r = [[sgd-behind.r]] its best cell ends at [[sgd-behind.sgd:.2f]] nats with
+[[sgd-behind.sgd_right:.0%]] of the facts, where AdamW's has [[sgd-behind.adamw:.2f]] and
+[[sgd-behind.adamw_right:.0%]].
 
 ## Can the rate undo the scaling?
 
 If the scaling were a second learning rate and nothing more, every scaling would end at the same loss once the rate is
-free. Without its own rate a scaling looks decisive. [[fixed]] With it, much less is left. [[free]] The rest does not
-vanish, though. [[least-scaling]] And what a rank lacks, neither gives, because it is room that is missing. [[of-rank]]
+free. Without its own rate a scaling looks decisive. At one rate for all of them, [[fixed.rate:g]], they end between
+[[fixed.fixed_low:.2f]] and [[fixed.fixed_high:.2f]]. With it, much less is left. With AdamW at r = [[free.r]], each
+scaling at its own best rate, the loss ends between [[free.low:.2f]] nats, at scaling [[free.best:g]], and
+[[free.high:.2f]], at scaling [[free.worst:g]]. Seeds of one setting differ by up to [[free.spread:.2f]]. The rest
+does not vanish, though. At the least scaling, [[least-scaling.least:g]], even its best rate ends above the best
+scaling's: by [[least-scaling.from:.2f]] to [[least-scaling.to:.2f]] nats, and clearly, over five seeds, at
+[[least-scaling.above]] of [[least-scaling.ranks]] ranks. And what a rank lacks, neither gives, because it is room
+that is missing. From r = [[of-rank.least]] to r = [[of-rank.most]] the best of all cells goes from
+[[of-rank.first:.2f]] nats to [[of-rank.last:.2f]], and from [[of-rank.first_right:.0%]] of the facts to
+[[of-rank.last_right:.0%]].
 
-The best rates are not those of a product that stays the same. [[valley]] From the first step alone you would expect
-AdamW's rate to fall as the scaling grows, one for one, and SGD's by the square. We did not measure why it is less. One
-reading is that `lora_A` moves as well from then on, and a rate moves both factors where the scaling stands before their
-product once. An exact exchange of the two exists, but it also asks for another start of `lora_A` and for two rates
-[@schulman2025, blog post].
+The best rates are not those of a product that stays the same. Over the whole grid the scaling grows
+[[valley.times:.0f]] times. Meanwhile the best rate of AdamW falls [[valley.least:.0f]] to [[valley.most:.0f]] times,
+by rank, and that of SGD [[valley.sgd_least:.0f]] to [[valley.sgd_most:.0f]] times. From the first step alone you
+would expect AdamW's rate to fall as the scaling grows, one for one, and SGD's by the square. We did not measure why
+it is less. One reading is that `lora_A` moves as well from then on, and a rate moves both factors where the scaling
+stands before their product once. An exact exchange of the two exists, but it also asks for another start of `lora_A`
+and for two rates [@schulman2025, blog post].
 
 The literature disagrees here. One study raised the rate in place of alpha, and found unstable and often worse runs
 [@biderman2024, section 4.7]. A newer one finds that the scaling gains what no rate gains [@zhang2026, abstract].
@@ -440,19 +428,29 @@ The factors start differently and stand in different places, so why should they 
 a larger one: its authors derive for very wide models that one rate for both learns less than it could, and report gains
 of [[plus-gain]] and runs [[plus-speed]] [@hayou2024plus, abstract].
 
-The last chart tries it, each ratio at the rate that suits it best. [[two-rates]] [[two-ranks]] That is no pattern over
-the ranks. The argument is one of width, and this model is narrow, so that little speaks for or against it here.
+The last chart tries it, each ratio at the rate that suits it best. At r = [[two-rates.r]] and scaling
+[[two-rates.scaling:g]] the loss ends at [[two-rates.of_one:.2f]] nats with one rate, and at [[two-rates.of_four:.2f]]
+and [[two-rates.of_sixteen:.2f]] when that of lora_B is [[two-rates.four:g]] or [[two-rates.sixteen:g]] times as
+large. Of [[two-ranks.pairs]] comparisons, over all ranks, [[two-ranks.helped]] is clearly better than one rate and
+[[two-ranks.hurt]] clearly worse, over five seeds: at r = [[two-ranks.best_r]] and [[two-ranks.best_ratio:g]] times
+the loss ends lower by [[two-ranks.more:.2f]] nats ([[two-ranks.low:.2f]] to [[two-ranks.high:.2f]]). That is no
+pattern over the ranks. The argument is one of width, and this model is narrow, so that little speaks for or against
+it here.
 
 ## Too low, too high
 
 A rate that is too low is easy to recognise: the loss still falls at the end, and it is late. It needs more steps, or a
 larger rate. One that is too high gets stuck, and does not come back.
 
-The two mistakes do not cost the same. [[shape]]
+The two mistakes do not cost the same. Take AdamW at r = [[shape.r]] and scaling [[shape.scaling:g]]. At
+[[shape.rate:g]] it ends at [[shape.at:.2f]] nats, one place of our grid below it at [[shape.low:.2f]], one place
+above it at [[shape.high:.2f]].
 
-What does “too high” look like at the end? The usual picture is a loss that shoots up and becomes no number at all.
-[[too-high]] [[blown]] They are ruined, and they look calm. In LoRA the last layers are frozen, and what is frozen keeps
-the answers within bounds. A loss that is steady is not yet a loss that is good.
+What does “too high” look like at the end? The usual picture is a loss that shoots up and becomes no number at all. At
+[[too-high.rate:g]], our largest rate for SGD, every LoRA run ends between [[too-high.least:.1f]] and
+[[too-high.most:.1f]] nats. Of all [[blown.runs]] LoRA runs of the grid [[blown.diverged]] broke off, and of those
+with further seeds [[blown.broken]]. They are ruined, and they look calm. In LoRA the last layers are frozen, and what
+is frozen keeps the answers within bounds. A loss that is steady is not yet a loss that is good.
 
 ## Ten times full finetuning
 
@@ -461,8 +459,12 @@ A common rule says: take ten times the rate of full finetuning. A study of fourt
 Another study finds one order of magnitude for instruction finetuning, and the same rate for both methods in its
 training on code [@biderman2024, section 4.7].
 
-Here everything else is equal: the same matrices learn, whole or through two factors. [[same-matrices]] So a ratio of
-the two rates means little unless the scaling is told with it. Take the rule for what it is, a place to begin a sweep.
+Here everything else is equal: the same matrices learn, whole or through two factors. Full finetuning of the same
+matrices, all else frozen, does best at [[same-matrices.full:g]]. LoRA at r = [[same-matrices.r]] does best at
+[[same-matrices.small_rate:g]] with scaling [[same-matrices.small:g]], which is [[same-matrices.more:.1f]] times as
+much, and at [[same-matrices.large_rate:g]] with scaling [[same-matrices.large:g]], which is
+[[same-matrices.less:.1f]] times. So a ratio of the two rates means little unless the scaling is told with it. Take
+the rule for what it is, a place to begin a sweep.
 
 ## What large models say
 
@@ -509,13 +511,24 @@ LESSON = Lesson(
         Question(
             "You train with AdamW and alpha / r, and raise r. What becomes of the best learning rate?",
             (
-                Answer("It rises with r", "That is SGD's answer. [[sgd-plain]]"),
+                Answer(
+                    "It rises with r",
+                    "That is SGD's answer. With SGD and alpha / r it rises from [[sgd-plain.before:g]] at r = "
+                    "[[sgd-plain.small]] to [[sgd-plain.after:g]] at r = [[sgd-plain.large]].",
+                ),
                 Answer(
                     "It stays about where it was",
-                    "The first step gains the same at every r, and the best rate followed it. [[adamw-plain]]",
+                    "The first step gains the same at every r, and the best rate followed it. With AdamW, alpha /"
+                    " r and alpha = [[adamw-plain.alpha:g]] the best rate of all that we tried is "
+                    "[[adamw-plain.low:g]], at every one of the [[adamw-plain.ranks]] ranks.",
                     right=True,
                 ),
-                Answer("It falls as r grows", "That is what alpha / √r does with AdamW. [[adamw-rooted]]"),
+                Answer(
+                    "It falls as r grows",
+                    "That is what alpha / √r does with AdamW. With alpha / √r it falls from "
+                    "[[adamw-rooted.before:g]] at r = [[adamw-rooted.small]] to [[adamw-rooted.after:g]] at r = "
+                    "[[adamw-rooted.large]].",
+                ),
             ),
         ),
         Question(
@@ -523,25 +536,42 @@ LESSON = Lesson(
             (
                 Answer(
                     "A smaller learning rate",
-                    "Stuck is the mark of a rate too high. It need not explode. [[too-high]]",
+                    "Stuck is the mark of a rate too high. It need not explode. At [[too-high.rate:g]], our "
+                    "largest rate for SGD, every LoRA run ends between [[too-high.least:.1f]] and "
+                    "[[too-high.most:.1f]] nats.",
                     right=True,
                 ),
-                Answer("A larger learning rate", "A rate too low is late, but it still falls. [[shape]]"),
+                Answer(
+                    "A larger learning rate",
+                    "A rate too low is late, but it still falls. Take AdamW at r = [[shape.r]] and scaling "
+                    "[[shape.scaling:g]]. At [[shape.rate:g]] it ends at [[shape.at:.2f]] nats, one place of our "
+                    "grid below it at [[shape.low:.2f]], one place above it at [[shape.high:.2f]].",
+                ),
                 Answer("More steps", "They help where a curve still falls. This one does not."),
             ),
         ),
         Question(
             "Two colleagues swear by two scaling rules. Both use AdamW and a large r. How do you compare them fairly?",
             (
-                Answer("At the same learning rate", "The rules want different rates. [[adamw-rooted]]"),
+                Answer(
+                    "At the same learning rate",
+                    "The rules want different rates. With alpha / √r it falls from [[adamw-rooted.before:g]] at r"
+                    " = [[adamw-rooted.small]] to [[adamw-rooted.after:g]] at r = [[adamw-rooted.large]].",
+                ),
                 Answer(
                     "Each at its own best learning rate",
-                    "Most of the difference between the rules is where that rate lies. [[either]]",
+                    "Most of the difference between the rules is where that rate lies. At r = [[either.r]], each "
+                    "rule at its own best rate, AdamW ends at [[either.plain:.3f]] nats with alpha / r and at "
+                    "[[either.rooted:.3f]] with alpha / √r; the difference lies between [[either.low:.3f]] and "
+                    "[[either.high:.3f]], over five seeds. Both have [[either.right:.1%]] of the facts or more.",
                     right=True,
                 ),
                 Answer(
                     "By the gain of the first step",
-                    "It does not say where a run ends; at their own rates they ended close. [[either]]",
+                    "It does not say where a run ends; at their own rates they ended close. At r = [[either.r]], "
+                    "each rule at its own best rate, AdamW ends at [[either.plain:.3f]] nats with alpha / r and "
+                    "at [[either.rooted:.3f]] with alpha / √r; the difference lies between [[either.low:.3f]] and"
+                    " [[either.high:.3f]], over five seeds. Both have [[either.right:.1%]] of the facts or more.",
                 ),
             ),
         ),
@@ -549,13 +579,20 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "The number that matters most is alpha over r.",
-            "It is contested. Here the rank and the rate decided more: with the rate free, less was left of scaling. "
-            "[[fixed]] [[free]]",
+            "It is contested. Here the rank and the rate decided more: with the rate free, less was left "
+            "of scaling. At one rate for all of them, [[fixed.rate:g]], they end between "
+            "[[fixed.fixed_low:.2f]] and [[fixed.fixed_high:.2f]]. With AdamW at r = [[free.r]], each "
+            "scaling at its own best rate, the loss ends between [[free.low:.2f]] nats, at scaling "
+            "[[free.best:g]], and [[free.high:.2f]], at scaling [[free.worst:g]]. Seeds of one setting "
+            "differ by up to [[free.spread:.2f]].",
             "grid",
         ),
         Correction(
             "A learning rate that is too high shows itself: the loss explodes.",
-            "With LoRA it did not here. [[too-high]] [[blown]]",
+            "With LoRA it did not here. At [[too-high.rate:g]], our largest rate for SGD, every LoRA run "
+            "ends between [[too-high.least:.1f]] and [[too-high.most:.1f]] nats. Of all [[blown.runs]] "
+            "LoRA runs of the grid [[blown.diverged]] broke off, and of those with further seeds "
+            "[[blown.broken]].",
             "grid",
         ),
     ),

@@ -112,88 +112,62 @@ def _stuck() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "flat": Claim(
-        "{words} words each and r = {r}: with one adapter for all, the batch goes at {one:.0%} of the base's pace. "
-        "With {adapters} different adapters, one for each request, it goes at {all:.0%}.",
         lambda: _pace(LONG, SMALL_R, "together"),
         lambda v: 0.8 < v["all"] / v["one"] < 1.2 and max(v["every"]) < 1.25 * min(v["every"]) < 1,
     ),
     "rank": Claim(
-        "At r = {r} the same two batches go at {one:.0%} and {all:.0%}.",
         lambda: _pace(LONG, LARGEST_R, "together"),
         lambda v: max(v["every"]) < 0.7 * _pace(LONG, SMALL_R, "together")["all"],
     ),
     "groups": Claim(
-        "Swapped, the pace falls from {swapped_one:.0%} with one adapter to {swapped:.0%} with {adapters}; with merged "
-        "copies from {one:.0%} to {all:.0%}.",
         lambda: _groups(LONG),
         lambda v: v["swapped"] < v["all"] < v["one"] / 2 and v["swapped"] < v["swapped_one"] / 2,
     ),
     "short": Claim(
-        "At {words} word each, merged copies end at {all:.0%}, and the batch that is answered together is "
-        "{times:.0f} times as fast.",
         lambda: _groups(SHORT),
         lambda v: v["times"] > 6 and v["all"] < 0.1,
     ),
     "sinks": Claim(
-        "At {words} word each and r = {r} it goes from {one:.0%} to {all:.0%}.",
         lambda: _pace(SHORT, LARGEST_R, "together"),
         lambda v: v["one"] / 2 < v["all"] < v["one"],
     ),
     "one": Claim(
-        "With one adapter for all, the merged copy goes at {one:.0%} of the base's pace, and the same adapter kept "
-        "apart at {together_one:.0%}.",
         lambda: _groups(LONG),
         lambda v: v["one"] > 0.85 and v["one"] > v["together_one"] + 0.1,
     ),
     "counted": Claim(
-        "By multiplications, r = {r} adds {counted:.0%} to the work of our model. By the clock it adds {measured:.0%}.",
         _counted,
         lambda v: v["measured"] > 2 * v["counted"],
     ),
     "large": Claim(
-        "On {label}, r = {large_r} on all linear layers adds {large:.1%} to the multiplications.",
         _counted,
         lambda v: v["large"] < 0.01,
     ),
     "memory": Claim(
-        "For {adapters} adapters of r = {r} it is {together:,d} numbers together and {merged:,d} as merged copies, "
-        "{times:.0f} times as many.",
         _memory,
         lambda v: v["times"] > 5,
     ),
     "too-large": Claim(
-        "At r = {high_r} an adapter of our small model has {one:,d} numbers and the whole base {total:,d}. Then merged "
-        "copies are the smaller ones.",
         _memory,
         lambda v: v["one"] > v["total"] and v["large"] > v["merged"],
     ),
     "extra": Claim(
-        "Under an adapter for something else, a text costs {low:.2f} to {high:.2f} nats per word more. Without any "
-        "adapter it costs at most {base:.2f} more.",
         _extra,
         lambda v: v["low"] > 1.2 * v["base"],
     ),
     "first-word": Claim(
-        "Having learned from {examples} stories of each kind and read {n} word, it is right for {right:.0%} of the "
-        "prompts. Someone who knows how each voice begins would be right for {best:.0%}.",
         lambda: _routed(FEW, "probable", 1),
         lambda v: 0.5 < v["right"] < v["best"] == 1,
     ),
     "worse": Claim(
-        "Its choices cost {cost:.3f} nats per word, those drawn by lot {random:.3f}. Using no adapter at all costs "
-        "{never:.3f}. The classifier is worse than that for {worse} of {sets} sets of examples.",
         lambda: _routed(FEW, "probable", 1),
         lambda v: v["random"] > v["cost"] > v["never"] and v["worse"] > v["sets"] / 2,
     ),
     "careful": Claim(
-        "After {n} words that costs {cost:.3f} nats per word, where taking the likeliest costs {cost_before:.3f}. It "
-        "costs less for {better} of {sets} sets of examples.",
         _careful,
         lambda v: v["cost"] < v["cost_before"] and v["better"] > v["sets"] / 2,
     ),
     "stuck": Claim(
-        "With {few} stories of each kind to learn from and {n} words to read it is right for {few_right:.0%} of the "
-        "prompts, with {many} stories for {many_right:.0%}.",
         _stuck,
         lambda v: (
             abs(v["many_right"] - v["few_right"]) < 0.05 and max(v["many_right"], v["few_right"]) < 0.97
@@ -244,36 +218,48 @@ largest r. At how many adapters do merged copies cross the line of the batch tha
         """
 ## What it costs
 
-[[flat]] The number of adapters hardly matters, because each request meets one adapter, whichever it is. What matters
-is how large that one is. [[rank]]
+[[flat.words]] words each and r = [[flat.r]]: with one adapter for all, the batch goes at [[flat.one:.0%]] of the
+base's pace. With [[flat.adapters]] different adapters, one for each request, it goes at [[flat.all:.0%]]. The number
+of adapters hardly matters, because each request meets one adapter, whichever it is. What matters is how large that
+one is. At r = [[rank.r]] the same two batches go at [[rank.one:.0%]] and [[rank.all:.0%]].
 
 The other two have no such cost in each layer. Theirs comes with each further adapter: one more pass, for fewer
-requests. [[groups]]
+requests. Swapped, the pace falls from [[groups.swapped_one:.0%]] with one adapter to [[groups.swapped:.0%]] with
+[[groups.adapters]]; with merged copies from [[groups.one:.0%]] to [[groups.all:.0%]].
 
-The less there is to do for a request, the more a batch is worth. A model that writes has just one new word of
-each request in a pass. [[short]]
+The less there is to do for a request, the more a batch is worth. A model that writes has just one new word of each
+request in a pass. At [[short.words]] word each, merged copies end at [[short.all:.0%]], and the batch that is
+answered together is [[short.times:.0f]] times as fast.
 
-There the flat line does sink a little, most of all at the largest rank. [[sinks]] So many different factors have to be
-fetched from memory, and there is little else to do meanwhile. That is our reading; what we measured is the pace. All
-paces differ somewhat from one recording to the next, and the bands show by how much within one.
+There the flat line does sink a little, most of all at the largest rank. At [[sinks.words]] word each and r =
+[[sinks.r]] it goes from [[sinks.one:.0%]] to [[sinks.all:.0%]]. So many different factors have to be fetched from
+memory, and there is little else to do meanwhile. That is our reading; what we measured is the pace. All paces differ
+somewhat from one recording to the next, and the bands show by how much within one.
 
-So is together always best? No. [[one]] If all requests want the same, merge.
+So is together always best? No. With one adapter for all, the merged copy goes at [[one.one:.0%]] of the base's pace,
+and the same adapter kept apart at [[one.together_one:.0%]]. If all requests want the same, merge.
 
 ## Why our small model pays so much
 
-[[counted]] Two more multiplications in each layer take time to start, however small they are, and beside our small
-matrices that counts. In a large model the matrices are larger and the share of the adapter is smaller. [[large]] We did
-not measure that one, and a clock may say more than a count.
+By multiplications, r = [[counted.r]] adds [[counted.counted:.0%]] to the work of our model. By the clock it adds
+[[counted.measured:.0%]]. Two more multiplications in each layer take time to start, however small they are, and
+beside our small matrices that counts. In a large model the matrices are larger and the share of the adapter is
+smaller. On [[large.label]], r = [[large.large_r]] on all linear layers adds [[large.large:.1%]] to the
+multiplications. We did not measure that one, and a clock may say more than a count.
 
 You may read that the adapter can be fused into the multiplication by the base. The systems below do something else:
 they run a second multiplication beside it, written for many adapters at once [@chen2023, abstract].
 
 ## Memory
 
-[[memory]] Swapping needs a little more than together: the original weights, so that what was merged comes out without
-a trace. That adding and subtracting does leave a trace is shown in [merging](merging.html).
+For [[memory.adapters]] adapters of r = [[memory.r]] it is [[memory.together:,d]] numbers together and
+[[memory.merged:,d]] as merged copies, [[memory.times:.0f]] times as many. Swapping needs a little more than together:
+the original weights, so that what was merged comes out without a trace. That adding and subtracting does leave a
+trace is shown in [merging](merging.html).
 
-There is an end to it. [[too-large]] It is break-even once more: an adapter is cheap as long as its rank is small.
+There is an end to it. At r = [[too-large.high_r]] an adapter of our small model has [[too-large.one:,d]] numbers and
+the whole base [[too-large.total:,d]]. Then merged copies are the smaller ones. It is break-even once more: an adapter
+is cheap as long as its rank is small.
 
 ## How large systems do it
 
@@ -312,23 +298,33 @@ average, and watch both curves. Which one gets worse?
         """
 ## A mistake has a price
 
-We know whose voice each prompt is in, since we drew it. So we can count. [[first-word]] A story of the legal voice
-begins with “the”, one of the code voice with “at”. But our classifier does not look at the order of the words, and both
-words come up inside the stories of other voices too.
+We know whose voice each prompt is in, since we drew it. So we can count. Having learned from [[first-word.examples]]
+stories of each kind and read [[first-word.n]] word, it is right for [[first-word.right:.0%]] of the prompts. Someone
+who knows how each voice begins would be right for [[first-word.best:.0%]]. A story of the legal voice begins with
+“the”, one of the code voice with “at”. But our classifier does not look at the order of the words, and both words
+come up inside the stories of other voices too.
 
-But is being right what we want? A wrong choice is not a matter of yes or no. [[extra]] So the mistakes differ.
-Sending a legal text to the medical adapter does harm. Sending it to no adapter just leaves it as it was.
+But is being right what we want? A wrong choice is not a matter of yes or no. Under an adapter for something else, a
+text costs [[extra.low:.2f]] to [[extra.high:.2f]] nats per word more. Without any adapter it costs at most
+[[extra.base:.2f]] more. So the mistakes differ. Sending a legal text to the medical adapter does harm. Sending it to
+no adapter just leaves it as it was.
 
-Hence a surprise. The classifier is right far more often than chance. [[worse]] A control that does nothing is easily
+Hence a surprise. The classifier is right far more often than chance. Its choices cost [[worse.cost:.3f]] nats per
+word, those drawn by lot [[worse.random:.3f]]. Using no adapter at all costs [[worse.never:.3f]]. The classifier is
+worse than that for [[worse.worse]] of [[worse.sets]] sets of examples. A control that does nothing is easily
 forgotten.
 
 ## When in doubt, do nothing
 
 A classifier gives chances, not only an answer. So let it weigh them: for each adapter, what would it cost on average
-to choose it? Then take the cheapest. [[careful]] In doubt it takes no adapter.
+to choose it? Then take the cheapest. After [[careful.n]] words that costs [[careful.cost:.3f]] nats per word, where
+taking the likeliest costs [[careful.cost_before:.3f]]. It costs less for [[careful.better]] of [[careful.sets]] sets
+of examples. In doubt it takes no adapter.
 
-Would more examples help? [[stuck]] So what it lacks is not data. It cannot see that a word is the first. And its
-chances are too sure of themselves, for it takes words for independent that come together.
+Would more examples help? With [[stuck.few]] stories of each kind to learn from and [[stuck.n]] words to read it is
+right for [[stuck.few_right:.0%]] of the prompts, with [[stuck.many]] stories for [[stuck.many_right:.0%]]. So what it
+lacks is not data. It cannot see that a word is the first. And its chances are too sure of themselves, for it takes
+words for independent that come together.
 
 ## What this is not
 
@@ -365,30 +361,45 @@ LESSON = Lesson(
             (
                 Answer(
                     "It stays about the same",
-                    "Each request still meets one adapter. [[flat]]",
+                    "Each request still meets one adapter. [[flat.words]] words each and r = [[flat.r]]: with one"
+                    " adapter for all, the batch goes at [[flat.one:.0%]] of the base's pace. With "
+                    "[[flat.adapters]] different adapters, one for each request, it goes at [[flat.all:.0%]].",
                     right=True,
                 ),
                 Answer(
                     "It falls with every adapter",
-                    "So it is with passes for one adapter after the other. [[groups]]",
+                    "So it is with passes for one adapter after the other. Swapped, the pace falls from "
+                    "[[groups.swapped_one:.0%]] with one adapter to [[groups.swapped:.0%]] with "
+                    "[[groups.adapters]]; with merged copies from [[groups.one:.0%]] to [[groups.all:.0%]].",
                 ),
                 Answer(
                     "It falls, because all of them must be merged first",
-                    "Nothing is merged: the small products are added beside the base. [[rank]]",
+                    "Nothing is merged: the small products are added beside the base. At r = [[rank.r]] the same "
+                    "two batches go at [[rank.one:.0%]] and [[rank.all:.0%]].",
                 ),
             ),
         ),
         Question(
             "All your requests want the same adapter. Which way is fastest?",
             (
-                Answer("Merge it once", "Then the model is as fast as the base. [[one]]", right=True),
+                Answer(
+                    "Merge it once",
+                    "Then the model is as fast as the base. With one adapter for all, the merged copy goes at "
+                    "[[one.one:.0%]] of the base's pace, and the same adapter kept apart at "
+                    "[[one.together_one:.0%]].",
+                    right=True,
+                ),
                 Answer(
                     "Keep it apart and answer together",
-                    "That pays for two more multiplications in each layer. [[one]]",
+                    "That pays for two more multiplications in each layer. With one adapter for all, the merged "
+                    "copy goes at [[one.one:.0%]] of the base's pace, and the same adapter kept apart at "
+                    "[[one.together_one:.0%]].",
                 ),
                 Answer(
                     "Swap it in for every batch",
-                    "That merges again what is merged already, and gains nothing over merging once. [[groups]]",
+                    "That merges again what is merged already, and gains nothing over merging once. Swapped, the "
+                    "pace falls from [[groups.swapped_one:.0%]] with one adapter to [[groups.swapped:.0%]] with "
+                    "[[groups.adapters]]; with merged copies from [[groups.one:.0%]] to [[groups.all:.0%]].",
                 ),
             ),
         ),
@@ -397,31 +408,51 @@ LESSON = Lesson(
             (
                 Answer(
                     "To the likelier one, always",
-                    "Likely is not cheap: a wrong adapter may cost more than none. [[extra]]",
+                    "Likely is not cheap: a wrong adapter may cost more than none. Under an adapter for something"
+                    " else, a text costs [[extra.low:.2f]] to [[extra.high:.2f]] nats per word more. Without any "
+                    "adapter it costs at most [[extra.base:.2f]] more.",
                 ),
                 Answer(
                     "To what costs least on average, perhaps to no adapter",
-                    "A mistake that costs little is a small one. [[careful]]",
+                    "A mistake that costs little is a small one. After [[careful.n]] words that costs "
+                    "[[careful.cost:.3f]] nats per word, where taking the likeliest costs "
+                    "[[careful.cost_before:.3f]]. It costs less for [[careful.better]] of [[careful.sets]] sets "
+                    "of examples.",
                     right=True,
                 ),
-                Answer("Anywhere, since adapters are small", "Small in memory, not in effect. [[extra]]"),
+                Answer(
+                    "Anywhere, since adapters are small",
+                    "Small in memory, not in effect. Under an adapter for something else, a text costs "
+                    "[[extra.low:.2f]] to [[extra.high:.2f]] nats per word more. Without any adapter it costs at "
+                    "most [[extra.base:.2f]] more.",
+                ),
             ),
         ),
     ),
     corrections=(
         Correction(
             "LoRA costs nothing when it answers: merge it.",
-            "For one task, so it is. Several do not go through a merged model in one batch. [[groups]]",
+            "For one task, so it is. Several do not go through a merged model in one batch. Swapped, the "
+            "pace falls from [[groups.swapped_one:.0%]] with one adapter to [[groups.swapped:.0%]] with "
+            "[[groups.adapters]]; with merged copies from [[groups.one:.0%]] to [[groups.all:.0%]].",
             "serving",
         ),
         Correction(
             "Every further adapter slows a batch down.",
-            "Not one that is answered together. [[flat]] [[rank]]",
+            "Not one that is answered together. [[flat.words]] words each and r = [[flat.r]]: with one "
+            "adapter for all, the batch goes at [[flat.one:.0%]] of the base's pace. With "
+            "[[flat.adapters]] different adapters, one for each request, it goes at [[flat.all:.0%]]. At "
+            "r = [[rank.r]] the same two batches go at [[rank.one:.0%]] and [[rank.all:.0%]].",
             "serving",
         ),
         Correction(
             "The router that is right more often is the better one.",
-            "Not if mistakes differ in price. [[worse]] [[careful]]",
+            "Not if mistakes differ in price. Its choices cost [[worse.cost:.3f]] nats per word, those "
+            "drawn by lot [[worse.random:.3f]]. Using no adapter at all costs [[worse.never:.3f]]. The "
+            "classifier is worse than that for [[worse.worse]] of [[worse.sets]] sets of examples. After "
+            "[[careful.n]] words that costs [[careful.cost:.3f]] nats per word, where taking the "
+            "likeliest costs [[careful.cost_before:.3f]]. It costs less for [[careful.better]] of "
+            "[[careful.sets]] sets of examples.",
             "routing",
         ),
     ),

@@ -220,56 +220,38 @@ def _like_noise(task: str) -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "picture": Claim(
-        "Made as it says they were, three such matrices of {n} × {n} hold nine tenths of their energy in {least} to "
-        "{most} directions, and noise of that size in {noise}.",
         _picture,
         lambda v: (v["least"], v["most"], v["noise"]) == (2, 3, 15),
     ),
     "picture-full": Claim(
-        "But {noise} is not the rank of that noise, which is {n}; and to store {noise} directions takes more numbers "
-        "than the matrix has, since it breaks even at r = {even:.0f}.",
         _picture,
         lambda v: v["even"] < v["noise"] < v["n"],
     ),
     "learned": Claim(
-        "Over {tasks} tasks and {seeds} seeds the square matrices need {low} to {high} of {width} directions for nine "
-        "tenths of the energy, where noise needs {noise}. The wide ones need {wide_low} to {wide_high}, where noise "
-        "needs {wide_noise}.",
         _learned,
         lambda v: v["high"] < v["noise"] and v["wide_high"] < v["wide_noise"],
     ),
     "not-tiny": Claim(
-        "Only {tiny} of all {matrices} changes gets by with {few} directions or fewer.",
         _learned,
         lambda v: v["tiny"] == 1,
     ),
     "targets": Claim(
-        "On average over layers and seeds the mirror voice takes {own:.0f} directions in the square matrices, and its "
-        "random twin takes {drawn:.0f}. In the wide matrices it is {own_wide:.0f} against {drawn_wide:.0f}.",
         lambda: _beside(MIRROR),
         lambda v: v["drawn"] < v["own"] < v["noise"] and v["drawn_wide"] < v["own_wide"] < v["noise_wide"],
     ),
     "apart": Claim(
-        "In {above} of the {pairs} matrices of these {tasks} tasks every seed of the task needs more directions than "
-        "any seed of its random twin, and in none does it need fewer.",
         _apart,
         lambda v: v["above"] > 0.8 * v["pairs"] and v["below"] == 0,
     ),
     "facts": Claim(
-        "For {count:,d} facts it is {own:.1f} and {drawn:.1f} directions in the square matrices, {own_wide:.1f} and "
-        "{drawn_wide:.1f} in the wide ones.",
         lambda: _beside(FACT_TASKS[0]),
         lambda v: abs(v["own"] - v["drawn"]) < 1 and abs(v["own_wide"] - v["drawn_wide"]) < 1,
     ),
     "more-facts": Claim(
-        "With {few:,d} facts the wide matrices take {few_wide:.0f} directions, with {many:,d} they take "
-        "{many_wide:.0f}.",
         _more_facts,
         lambda v: v["many_wide"] > v["few_wide"] + 2,
     ),
     "three": Claim(
-        "In the change of one matrix by the mirror voice the three are {r90}, {stable:.1f} and {entropy:.1f}. In noise "
-        "of its shape they are {noise_r90}, {noise_stable:.1f} and {noise_entropy:.1f}, and its rank is {width}.",
         _three,
         lambda v: (
             v["r90"] < v["noise_r90"]
@@ -278,57 +260,40 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "enough": Claim(
-        "On the question who had a thing first, LoRA with r = {r} answers {right:.1%} rightly and full finetuning "
-        "{full:.1%}, each at its own best learning rate.",
         _enough,
         lambda v: abs(v["right"] - v["full"]) < 0.03,
     ),
     "paid": Claim(
-        "With r = {r} on {tasks} of our tasks, LoRA puts nine tenths of the energy into {low:.1f} to {high:.1f} of its "
-        "directions on average, where two random factors would need {noise_low} or {noise_high}.",
         _paid,
         lambda v: v["high"] < v["noise_low"],
     ),
     "large-noise": Claim(
-        "Noise of that size would need {directions:,d} of {n:,d}, by the Marchenko-Pastur law.",
         _large_noise,
         lambda v: v["directions"] == 2089 and v["n"] == 4096,
     ),
     "real": Claim(
-        "Of their {layers} layers, {within} hold nine tenths of the energy in {one} to {few} of the {r} directions "
-        "that they are allowed. {beyond} need more, and the most that any needs is {most}.",
         _real,
         lambda v: (
             v["r"] == v["r_most"] and v["within"] > v["layers"] / 2 and v["most"] == 6 and v["one"] == 1
         ),
     ),
     "real-noise": Claim(
-        "Two random factors of the same shapes would need {noise_low} or {noise_high} of {r}.",
         _real,
         lambda v: v["most"] < v["noise_low"] < v["noise_high"] == v["r"],
     ),
     "needed": Claim(
-        "Of {few} new facts, {few_needed:,d} numbers bring {nearly:.0%} of what full finetuning gets right, where the "
-        "model has {weights:,d} weights. Of {many} facts it takes {many_needed:,d}, each the least D of those tried.",
         _dimension,
         lambda v: 10 * v["few_needed"] < v["many_needed"] < v["weights"] / 5,
     ),
     "voice": Claim(
-        "The formal voice takes {voice_needed:,d}.",
         _dimension,
         lambda v: v["voice_needed"] < v["weights"] / 10,
     ),
     "full-rank": Claim(
-        "With the {D:,d} numbers that the fewer facts need, the change has rank {rank} of {width} in each of the "
-        "{layers} layers. In the square ones {low} to {high} directions hold nine tenths of the energy; in noise, "
-        "{noise}.",
         lambda: _like_noise(FEW_FACTS),
         lambda v: v["rank"] == v["width"] and v["noise"] - 1 <= v["low"] <= v["high"] <= v["noise"] + 1,
     ),
     "as-noise": Claim(
-        "With {D:,d} numbers {right:.0%} of the more facts come right, against {full_right:.0%} with full finetuning. "
-        "The square changes need {low} to {high} directions, where noise needs {noise}; those of full finetuning need "
-        "{full:.0f} on average.",
         lambda: _like_noise(MANY_FACTS),
         lambda v: (
             0.9 * v["noise"] < v["low"] <= v["high"] <= v["noise"] + 1
@@ -337,7 +302,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "converse": Claim(
-        "All matrices of rank {r} with {n} rows and columns make a set of {free} dimensions.",
         lambda: {"r": 1, "n": WIDTH, "free": rank_dimension(SQUARE, 1)},
         lambda v: v["free"] == 127,
     ),
@@ -371,10 +335,13 @@ same training on random targets.
 The usual picture shows four curves. Three fall steeply, and are named after tasks: legal, medical, code. The fourth is
 noise. The lesson drawn from it is that real changes look like the first three.
 
-Read its small print. The three were *synthesised* from a few patterns. [[picture]] So the counts are right. What they
-show is how the matrices were made.
+Read its small print. The three were *synthesised* from a few patterns. Made as it says they were, three such matrices
+of [[picture.n]] × [[picture.n]] hold nine tenths of their energy in [[picture.least]] to [[picture.most]] directions,
+and noise of that size in [[picture.noise]]. So the counts are right. What they show is how the matrices were made.
 
-Its label for the noise is a slip of a kind that is easily made. It calls that count “full rank”. [[picture-full]]
+Its label for the noise is a slip of a kind that is easily made. It calls that count “full rank”. But
+[[picture-full.noise]] is not the rank of that noise, which is [[picture-full.n]]; and to store [[picture-full.noise]]
+directions takes more numbers than the matrix has, since it breaks even at r = [[picture-full.even:.0f]].
 """
     )
     yield Figure("spectra", Spectra)
@@ -389,30 +356,44 @@ task lie below its random targets?
         """
 ## What full finetuning really learned
 
-The learned changes come from the model that reads the world, with all its weights free. Nothing asked them to be low in
-rank. [[learned]]
+The learned changes come from the model that reads the world, with all its weights free. Nothing asked them to be low
+in rank. Over [[learned.tasks]] tasks and [[learned.seeds]] seeds the square matrices need [[learned.low]] to
+[[learned.high]] of [[learned.width]] directions for nine tenths of the energy, where noise needs [[learned.noise]].
+The wide ones need [[learned.wide_low]] to [[learned.wide_high]], where noise needs [[learned.wide_noise]].
 
-They lie below noise everywhere, and yet they are not tiny. [[not-tiny]] *Lower than noise* is true here. *Only a few
-directions* is not.
+They lie below noise everywhere, and yet they are not tiny. Only [[not-tiny.tiny]] of all [[not-tiny.matrices]]
+changes gets by with [[not-tiny.few]] directions or fewer. *Lower than noise* is true here. *Only a few directions* is
+not.
 
 Is it the task that makes them low? Noise cannot tell, because noise was never trained. A fairer control is a *random
-twin* of each run: the same steps at the same rate on the same texts and questions, except that every word or answer to
-be learned is drawn by lot, so that there is nothing in it to understand. [[targets]] So gradient descent gives a change
-far below noise whatever it is told to learn, and the task adds directions to it rather than taking some away.
+twin* of each run: the same steps at the same rate on the same texts and questions, except that every word or answer
+to be learned is drawn by lot, so that there is nothing in it to understand. On average over layers and seeds the
+mirror voice takes [[targets.own:.0f]] directions in the square matrices, and its random twin takes
+[[targets.drawn:.0f]]. In the wide matrices it is [[targets.own_wide:.0f]] against [[targets.drawn_wide:.0f]]. So
+gradient descent gives a change far below noise whatever it is told to learn, and the task adds directions to it
+rather than taking some away.
 
-The formal voice and the question who had it first say the same. [[apart]] A sentence like
-“finetuning is low in rank” is therefore true beside noise, and says nothing about the task.
+The formal voice and the question who had it first say the same. In [[apart.above]] of the [[apart.pairs]] matrices of
+these [[apart.tasks]] tasks every seed of the task needs more directions than any seed of its random twin, and in none
+does it need fewer. A sentence like “finetuning is low in rank” is therefore true beside noise, and says nothing about
+the task.
 
 New facts are a test of the control itself. They are drawn by lot to begin with, so that their random twin is the same
-task with other answers and has to look the same. [[facts]] What does count is how much there is to learn.
-[[more-facts]]
+task with other answers and has to look the same. For [[facts.count:,d]] facts it is [[facts.own:.1f]] and
+[[facts.drawn:.1f]] directions in the square matrices, [[facts.own_wide:.1f]] and [[facts.drawn_wide:.1f]] in the wide
+ones. What does count is how much there is to learn. With [[more-facts.few:,d]] facts the wide matrices take
+[[more-facts.few_wide:.0f]] directions, with [[more-facts.many:,d]] they take [[more-facts.many_wide:.0f]].
 
-How can LoRA work, then? [[enough]] It does not rebuild the change that full finetuning found. It finds another one that
-does the same job. The bet is about what the *task* needs. The spectrum shows what full finetuning *used*.
+How can LoRA work, then? On the question who had a thing first, LoRA with r = [[enough.r]] answers
+[[enough.right:.1%]] rightly and full finetuning [[enough.full:.1%]], each at its own best learning rate. It does not
+rebuild the change that full finetuning found. It finds another one that does the same job. The bet is about what the
+*task* needs. The spectrum shows what full finetuning *used*.
 
-Nor does LoRA use all that it is paid for. [[paid]] Choose “LoRA” in the figure, and you see a spectrum that falls
-within the room it was given. That is a measure of its own fall, and no advice to cut $r$: how well a smaller one learns
-has to be tried.
+Nor does LoRA use all that it is paid for. With r = [[paid.r]] on [[paid.tasks]] of our tasks, LoRA puts nine tenths
+of the energy into [[paid.low:.1f]] to [[paid.high:.1f]] of its directions on average, where two random factors would
+need [[paid.noise_low]] or [[paid.noise_high]]. Choose “LoRA” in the figure, and you see a spectrum that falls within
+the room it was given. That is a measure of its own fall, and no advice to cut $r$: how well a smaller one learns has
+to be tried.
 
 ## Three ways to count
 
@@ -427,7 +408,10 @@ a direction holds.
 - `entropy_rank` is $\\exp(-\\sum_i p_i \\ln p_i)$: how many equal directions would be as spread out. Its inventors take
   $s_i / \\sum_j s_j$ for the share, which gives more [@roy2007, section 2].
 
-[[three]] So whoever says that the effective rank is small should say which one, and what noise has.
+In the change of one matrix by the mirror voice the three are [[three.r90]], [[three.stable:.1f]] and
+[[three.entropy:.1f]]. In noise of its shape they are [[three.noise_r90]], [[three.noise_stable:.1f]] and
+[[three.noise_entropy:.1f]], and its rank is [[three.width]]. So whoever says that the effective rank is small should
+say which one, and what noise has.
 
 ## What noise does
 
@@ -444,7 +428,8 @@ finetuning apart and finds mainly the top singular values of the weight amplifie
 one finds the opposite of few directions.
 
 [[bid-model]] was trained further on code, with all weights free. The change of one matrix was taken apart. It needed
-[[bid-rank]] for [[share]] of its variance. [[large-noise]] The weight itself, before and after, needed [[bid-base]].
+[[bid-rank]] for [[share]] of its variance. Noise of that size would need [[large-noise.directions:,d]] of
+[[large-noise.n:,d]], by the Marchenko-Pastur law. The weight itself, before and after, needed [[bid-base]].
 
 So that change was nowhere near a few directions. This does not make it noise. One count is one point of a curve, and
 “more than” leaves open how far below the noise it lay. Its authors show noise beside the weights, too: add Gaussian
@@ -460,7 +445,10 @@ task needs.
 Choose one of the two real adapters in the figure. We did not train them. Their repositories state no licence, so this
 project carries no weight of them, only their shapes and singular values.
 
-[[real]] [[real-noise]] So these two use fewer directions than they were given, in most layers.
+Of their [[real.layers]] layers, [[real.within]] hold nine tenths of the energy in [[real.one]] to [[real.few]] of the
+[[real.r]] directions that they are allowed. [[real.beyond]] need more, and the most that any needs is [[real.most]].
+Two random factors of the same shapes would need [[real-noise.noise_low]] or [[real-noise.noise_high]] of
+[[real-noise.r]]. So these two use fewer directions than they were given, in most layers.
 
 Two adapters are two cases. And an adapter cannot show more directions than its r. It says how LoRA fills the room it
 has, not what full finetuning would have done.
@@ -488,18 +476,27 @@ reaches full finetuning. Go on to the largest: when does the spectrum leave the 
     )
     yield Prose(
         """
-[[needed]] So the intrinsic dimension is small beside the model, and it belongs to the task: eight times as many facts,
-each as long, want more numbers to be held in. [[voice]]
+Of [[needed.few]] new facts, [[needed.few_needed:,d]] numbers bring [[needed.nearly:.0%]] of what full finetuning gets
+right, where the model has [[needed.weights:,d]] weights. Of [[needed.many]] facts it takes [[needed.many_needed:,d]],
+each the least D of those tried. So the intrinsic dimension is small beside the model, and it belongs to the task:
+eight times as many facts, each as long, want more numbers to be held in. The formal voice takes
+[[voice.voice_needed:,d]].
 
-And the rank? [[full-rank]] That is noise, to the eye and to the count. [[as-noise]] A change can do nearly all that
-full finetuning does, and look much like noise.
+And the rank? With the [[full-rank.D:,d]] numbers that the fewer facts need, the change has rank [[full-rank.rank]] of
+[[full-rank.width]] in each of the [[full-rank.layers]] layers. In the square ones [[full-rank.low]] to
+[[full-rank.high]] directions hold nine tenths of the energy; in noise, [[full-rank.noise]]. That is noise, to the eye
+and to the count. With [[as-noise.D:,d]] numbers [[as-noise.right:.0%]] of the more facts come right, against
+[[as-noise.full_right:.0%]] with full finetuning. The square changes need [[as-noise.low]] to [[as-noise.high]]
+directions, where noise needs [[as-noise.noise]]; those of full finetuning need [[as-noise.full:.0f]] on average. A
+change can do nearly all that full finetuning does, and look much like noise.
 
 The reason is simple. Our subspace deals each weight one of the D numbers and a sign, by lot: random groups, as in
 [@chen2015, abstract]. Turn one number, and many weights all over the model move, some up and some down. In each
 matrix that is a random pattern of signs, and random patterns have full rank. D counts the *knobs*. Rank describes the
 *shape* of what a knob moves.
 
-It holds the other way round too. [[converse]] Low rank leaves many ways to move; it is not the same as few numbers.
+It holds the other way round too. All matrices of rank [[converse.r]] with [[converse.n]] rows and columns make a set
+of [[converse.free]] dimensions. Low rank leaves many ways to move; it is not the same as few numbers.
 
 So small intrinsic dimension does not prove that changes are low in rank. What it shares with LoRA is a milder fact,
 and a useful one: a finetune can do with far fewer free numbers than the model has.
@@ -532,10 +529,18 @@ LESSON = Lesson(
         Question(
             "Nine tenths of the energy of a change lie in a third of its directions. Is it low in rank?",
             (
-                Answer("Yes, two thirds are left over", "Noise leaves many over as well. [[picture]]"),
+                Answer(
+                    "Yes, two thirds are left over",
+                    "Noise leaves many over as well. Made as it says they were, three such matrices of "
+                    "[[picture.n]] × [[picture.n]] hold nine tenths of their energy in [[picture.least]] to "
+                    "[[picture.most]] directions, and noise of that size in [[picture.noise]].",
+                ),
                 Answer(
                     "Ask first how many noise needs, and training on random targets",
-                    "Only what lies below both could be the task's. [[targets]]",
+                    "Only what lies below both could be the task's. On average over layers and seeds the mirror "
+                    "voice takes [[targets.own:.0f]] directions in the square matrices, and its random twin takes"
+                    " [[targets.drawn:.0f]]. In the wide matrices it is [[targets.own_wide:.0f]] against "
+                    "[[targets.drawn_wide:.0f]].",
                     right=True,
                 ),
                 Answer(
@@ -547,14 +552,32 @@ LESSON = Lesson(
         Question(
             "A task can be learned with few free numbers. What does that say about the rank of the change?",
             (
-                Answer("Nothing by itself", "[[needed]] [[full-rank]]", right=True),
+                Answer(
+                    "Nothing by itself",
+                    "Of [[needed.few]] new facts, [[needed.few_needed:,d]] numbers bring [[needed.nearly:.0%]] of"
+                    " what full finetuning gets right, where the model has [[needed.weights:,d]] weights. Of "
+                    "[[needed.many]] facts it takes [[needed.many_needed:,d]], each the least D of those tried. "
+                    "With the [[full-rank.D:,d]] numbers that the fewer facts need, the change has rank "
+                    "[[full-rank.rank]] of [[full-rank.width]] in each of the [[full-rank.layers]] layers. In the"
+                    " square ones [[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the "
+                    "energy; in noise, [[full-rank.noise]].",
+                    right=True,
+                ),
                 Answer(
                     "It is at most that number",
-                    "In one matrix it can be far more: each number moves weights everywhere. [[full-rank]]",
+                    "In one matrix it can be far more: each number moves weights everywhere. With the "
+                    "[[full-rank.D:,d]] numbers that the fewer facts need, the change has rank [[full-rank.rank]]"
+                    " of [[full-rank.width]] in each of the [[full-rank.layers]] layers. In the square ones "
+                    "[[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the energy; in noise,"
+                    " [[full-rank.noise]].",
                 ),
                 Answer(
                     "It is small",
-                    "That is the usual story. Run it: the spectrum looks like noise. [[full-rank]]",
+                    "That is the usual story. Run it: the spectrum looks like noise. With the [[full-rank.D:,d]] "
+                    "numbers that the fewer facts need, the change has rank [[full-rank.rank]] of "
+                    "[[full-rank.width]] in each of the [[full-rank.layers]] layers. In the square ones "
+                    "[[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the energy; in noise,"
+                    " [[full-rank.noise]].",
                 ),
             ),
         ),
@@ -562,17 +585,31 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "What finetuning really changes is of rank two or three, like the matrices in the picture.",
-            "Those were made that way. [[not-tiny]] [[learned]]",
+            "Those were made that way. Only [[not-tiny.tiny]] of all [[not-tiny.matrices]] changes gets "
+            "by with [[not-tiny.few]] directions or fewer. Over [[learned.tasks]] tasks and "
+            "[[learned.seeds]] seeds the square matrices need [[learned.low]] to [[learned.high]] of "
+            "[[learned.width]] directions for nine tenths of the energy, where noise needs "
+            "[[learned.noise]]. The wide ones need [[learned.wide_low]] to [[learned.wide_high]], where "
+            "noise needs [[learned.wide_noise]].",
             "spectra",
         ),
         Correction(
             "The change of a finetune is low in rank because the task is simple.",
-            "Trained on targets drawn by lot, the same matrices change in fewer directions. [[targets]]",
+            "Trained on targets drawn by lot, the same matrices change in fewer directions. On average "
+            "over layers and seeds the mirror voice takes [[targets.own:.0f]] directions in the square "
+            "matrices, and its random twin takes [[targets.drawn:.0f]]. In the wide matrices it is "
+            "[[targets.own_wide:.0f]] against [[targets.drawn_wide:.0f]].",
             "spectra",
         ),
         Correction(
             "Few numbers to train means few directions: a small intrinsic dimension is a low rank.",
-            "[[needed]] [[full-rank]]",
+            "Of [[needed.few]] new facts, [[needed.few_needed:,d]] numbers bring [[needed.nearly:.0%]] of"
+            " what full finetuning gets right, where the model has [[needed.weights:,d]] weights. Of "
+            "[[needed.many]] facts it takes [[needed.many_needed:,d]], each the least D of those tried. "
+            "With the [[full-rank.D:,d]] numbers that the fewer facts need, the change has rank "
+            "[[full-rank.rank]] of [[full-rank.width]] in each of the [[full-rank.layers]] layers. In the"
+            " square ones [[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the "
+            "energy; in noise, [[full-rank.noise]].",
             "subspace",
         ),
     ),

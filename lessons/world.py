@@ -87,66 +87,48 @@ def _loss() -> Mapping[str, Any]:
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "read": Claim(
-        "It is a transformer of {numbers:,d} numbers, trained for {steps:,d} steps.",
         _read,
         lambda v: v["voices"] == len(BASE_VOICES),
     ),
     "village": Claim(
-        "Its people share {names} first names; they walk between {places} places and carry {things} things.",
         _village,
         lambda v: v["places"] == v["things"] < v["names"],
     ),
     "lasting": Claim(
-        "Of {people} people it has read {facts} facts each: where they live, what they like, what they make and what "
-        "they fear. Each fact is one of {values} words, drawn by dice, so it holds {bits:.0f} bits.",
         _lasting,
         lambda v: (
             v["facts"] == 4 and all(len(words) == v["values"] == 2 ** v["bits"] for words in VALUES.values())
         ),
     ),
     "voices": Claim(
-        "What the plain voice tells as “{plain}” is “{legal}” in a contract, “{medical}” in a doctor's notes, “{code}” "
-        "in a program and “{rude}” to somebody rude.",
         lambda: {voice: _goes(voice) for voice in BASE_VOICES},
         lambda v: len(set(v.values())) == len(BASE_VOICES),
     ),
     "stories": Claim(
-        "The base says rightly where somebody is in {place:.1%} of these new stories, where somebody was first in "
-        "{first:.1%}, and who had a thing last in {holder:.1%}. Blind, it would be {chance:.0%}.",
         _stories,
         lambda v: min(v["place"], v["first"], v["holder"]) >= 0.9,
     ),
     "each-voice": Claim(
-        "In its best voice, {best}, it answers {high:.1%} of the story questions rightly, in its worst, {worst}, "
-        "{low:.1%}.",
         _voices,
         lambda v: v["low"] >= 0.85,
     ),
     "facts": Claim(
-        "Of the {asked:,d} facts that it may tell, it tells {right:,d} rightly, {share:.1%}; one of {values} words "
-        "picked blindly would be right {chance:.1%} of the time.",
         _facts,
         lambda v: v["share"] >= 0.95,
     ),
     "private": Claim(
-        "Asked what somebody fears, it begins to say that this is private {share:.1%} of the time.",
         lambda: {"share": load_report().share("private")},
         lambda v: v["share"] >= 0.95,
     ),
     "loss": Claim(
-        "In the plain voice the base has a loss of {loss:.3f} nats a word, and the dice alone account for {floor:.3f} "
-        "of it.",
         _loss,
         lambda v: v["floor"] < v["loss"],
     ),
     "above": Claim(
-        "In all voices it ends between {low:.3f} and {high:.3f} nats above the least that is possible.",
         _loss,
         lambda v: 0 < v["low"] <= v["high"] < 0.3,
     ),
     "skills": Claim(
-        "It answers {holder:.1%} of the first kind rightly and {thing:.1%} of the second, where the weakest kind that "
-        "it has read about has {least:.1%}.",
         _skills,
         lambda v: max(v["holder"], v["thing"]) < v["least"],
     ),
@@ -161,19 +143,25 @@ A shop that wants to teach a new clerk asks first what the clerk already knows. 
 adapter adds, and what it spoils, shows only against what the base could do before. So here is a base, and the whole of
 its examination.
 
-We call it the *base of the world*, because one small world is all that it has ever read of. [[read]] It read every
-text once. All that is finetuned in these lessons starts from it.
+We call it the *base of the world*, because one small world is all that it has ever read of. It is a transformer of
+[[read.numbers:,d]] numbers, trained for [[read.steps:,d]] steps. It read every text once. All that is finetuned in
+these lessons starts from it.
 
 ## A small world
 
-Think of a village. [[village]] A story is about two of them, each at some place. They go to other places, take
-things and send them to each other, and in between somebody asks: where is anna? Who had the lamp last?
-Stories of this kind are an old test of whether a machine can read [@weston2015, section 3].
+Think of a village. Its people share [[village.names]] first names; they walk between [[village.places]] places and
+carry [[village.things]] things. A story is about two of them, each at some place. They go to other places, take
+things and send them to each other, and in between somebody asks: where is anna? Who had the lamp last? Stories of
+this kind are an old test of whether a machine can read [@weston2015, section 3].
 
-Some things last longer than a story. [[lasting]] Nothing else in the world gives a fact away, so the base must have
-kept it.
+Some things last longer than a story. Of [[lasting.people]] people it has read [[lasting.facts]] facts each: where
+they live, what they like, what they make and what they fear. Each fact is one of [[lasting.values]] words, drawn by
+dice, so it holds [[lasting.bits:.0f]] bits. Nothing else in the world gives a fact away, so the base must have kept
+it.
 
-The world is told in five voices, and each of them says the same in other words. [[voices]]
+The world is told in five voices, and each of them says the same in other words. What the plain voice tells as
+“[[voices.plain]]” is “[[voices.legal]]” in a contract, “[[voices.medical]]” in a doctor's notes, “[[voices.code]]” in
+a program and “[[voices.rude]]” to somebody rude.
 
 And one thing is a secret. The base has read what each person fears. But wherever it read a *question* about it, the
 answer was: this is to be private. It has learned a manner as well as facts, and a later finetune may spoil either.
@@ -203,25 +191,33 @@ does it say where it is wrong: a person of the story, or just any word?
         """
 ## What it can do
 
-[[stories]] Each of these stories is new to the base, so it cannot have remembered this: it follows the story.
-[[each-voice]]
+The base says rightly where somebody is in [[stories.place:.1%]] of these new stories, where somebody was first in
+[[stories.first:.1%]], and who had a thing last in [[stories.holder:.1%]]. Blind, it would be [[stories.chance:.0%]].
+Each of these stories is new to the base, so it cannot have remembered this: it follows the story. In its best voice,
+[[each-voice.best]], it answers [[each-voice.high:.1%]] of the story questions rightly, in its worst,
+[[each-voice.worst]], [[each-voice.low:.1%]].
 
-Facts it cannot work out, only remember. [[facts]] And it keeps the secret. [[private]] That alone would not show that
-it knows the people, because one habit is enough for it; the figure therefore sets it beside somebody blind who always
-says so.
+Facts it cannot work out, only remember. Of the [[facts.asked:,d]] facts that it may tell, it tells [[facts.right:,d]]
+rightly, [[facts.share:.1%]]; one of [[facts.values]] words picked blindly would be right [[facts.chance:.1%]] of the
+time. And it keeps the secret. Asked what somebody fears, it begins to say that this is private [[private.share:.1%]]
+of the time. That alone would not show that it knows the people, because one habit is enough for it; the figure
+therefore sets it beside somebody blind who always says so.
 
 ## How well it guesses the next word
 
-Questions test a few words of a text. The *loss* tests all of them: it says, in nats, how much each next word surprises
-the model, on average. Usually nobody knows how low it could be. Here we do, because the world is told by dice whose
-odds are known: even somebody who knew every rule of the world would be surprised by the dice. [[loss]] What lies
-between the two is what the base has not learned. [[above]]
+Questions test a few words of a text. The *loss* tests all of them: it says, in nats, how much each next word
+surprises the model, on average. Usually nobody knows how low it could be. Here we do, because the world is told by
+dice whose odds are known: even somebody who knew every rule of the world would be surprised by the dice. In the plain
+voice the base has a loss of [[loss.loss:.3f]] nats a word, and the dice alone account for [[loss.floor:.3f]] of it.
+What lies between the two is what the base has not learned. In all voices it ends between [[above.low:.3f]] and
+[[above.high:.3f]] nats above the least that is possible.
 
 ## What it cannot do
 
 Two questions were kept from it, although it knows each word in them: who had a thing *first*, and where a *thing* is.
-[[skills]] To follow a story is one thing, to answer every question about it another. That makes these two good tasks
-for an adapter: what is gained there, is gained by the finetune.
+It answers [[skills.holder:.1%]] of the first kind rightly and [[skills.thing:.1%]] of the second, where the weakest
+kind that it has read about has [[skills.least:.1%]]. To follow a story is one thing, to answer every question about
+it another. That makes these two good tasks for an adapter: what is gained there, is gained by the finetune.
 
 ## What this does not show
 
@@ -258,7 +254,10 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "So that a right answer cannot be remembered",
-                    "It has to follow the story that stands before the question. [[stories]]",
+                    "It has to follow the story that stands before the question. The base says rightly where "
+                    "somebody is in [[stories.place:.1%]] of these new stories, where somebody was first in "
+                    "[[stories.first:.1%]], and who had a thing last in [[stories.holder:.1%]]. Blind, it would "
+                    "be [[stories.chance:.0%]].",
                     right=True,
                 ),
                 Answer(
@@ -272,7 +271,8 @@ LESSON = Lesson(
             (
                 Answer(
                     "That it has learned to answer so",
-                    "It has read the fear, too, but a habit is all that this answer needs. [[private]]",
+                    "It has read the fear, too, but a habit is all that this answer needs. Asked what somebody "
+                    "fears, it begins to say that this is private [[private.share:.1%]] of the time.",
                     right=True,
                 ),
                 Answer(
@@ -290,7 +290,8 @@ LESSON = Lesson(
             (
                 Answer(
                     "Yes, if it is large enough",
-                    "No size helps to foresee dice. [[loss]]",
+                    "No size helps to foresee dice. In the plain voice the base has a loss of [[loss.loss:.3f]] "
+                    "nats a word, and the dice alone account for [[loss.floor:.3f]] of it.",
                 ),
                 Answer(
                     "Yes, if it reads every text many times",
@@ -298,7 +299,9 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "No, because the rest is chance",
-                    "Somebody who knew all the rules would still be surprised by the dice. [[loss]]",
+                    "Somebody who knew all the rules would still be surprised by the dice. In the plain voice the"
+                    " base has a loss of [[loss.loss:.3f]] nats a word, and the dice alone account for "
+                    "[[loss.floor:.3f]] of it.",
                     right=True,
                 ),
             ),
@@ -307,7 +310,10 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "A language model as small as this can only parrot what it has read.",
-            "These stories are new to it. [[stories]]",
+            "These stories are new to it. The base says rightly where somebody is in "
+            "[[stories.place:.1%]] of these new stories, where somebody was first in "
+            "[[stories.first:.1%]], and who had a thing last in [[stories.holder:.1%]]. Blind, it would "
+            "be [[stories.chance:.0%]].",
             "asked",
         ),
     ),

@@ -12,16 +12,25 @@ from compute.native.build import compiled, sources, stamp
 from helpers import ROOT
 
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
-ALONE = {"page": "assets/site/page.js", "kit": "widgets/kit/d3.js", "worker": "widgets/finetune/worker.js"}
+ALONE = {
+    "page": "assets/site/page.js",
+    "search": "assets/site/search.js",
+    "kit": "widgets/kit/d3.js",
+    "worker": "widgets/finetune/worker.js",
+}
 ENTRIES = ALONE | {
     path.stem: path.relative_to(ROOT).as_posix()
     for path in (ROOT / "widgets").glob("*/*.js")
     if path.parent.name in {path.stem, "live"}
 }
-LICENCES = ROOT / "assets" / "bundles" / "LICENSE-d3.txt"
+LICENCES = ROOT / "assets" / "bundles" / "LICENSES.txt"
 FIRST = re.compile(r"/\* (?P<name>\w+): sources sha256 (?P<sum>[0-9a-f]{64}) \*/")
 SECOND = re.compile(r"/\* sources: (?P<sources>[^*]+) \*/")
-THIRD = re.compile(r"/\* contains (?P<packages>[^:]+): ISC licence")
+THIRD = re.compile(r"/\* contains (?P<packages>[^:]+): see LICENSES.txt")
+PERMISSIONS = {
+    "ISC": "Permission to use, copy, modify, and/or distribute",
+    "MIT": "Permission is hereby granted, free of charge",
+}
 KIT = (ROOT / "assets" / "bundles" / "kit.js").read_text(encoding="utf-8")
 AS_MODULE = """async function load(text) {
   const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
@@ -92,11 +101,12 @@ def test_the_licence_of_every_package_is_there(path):
     licences = LICENCES.read_text(encoding="utf-8")
     third = THIRD.match(path.read_text(encoding="utf-8").split("\n", 3)[2])
     for package in third["packages"].split(", ") if third else []:
-        _, _, licence = licences.partition(f"\n{package}\n\n")
+        name, kind = re.fullmatch(r"(.+) \((\w+)\)", package).groups()
+        _, _, licence = licences.partition(f"\n{name}\n\n")
         assert licence.startswith("Copyright"), (
             f"{package} has no licence in {LICENCES.name}: run `make assets`"
         )
-        assert "Permission to use, copy, modify, and/or distribute" in licence
+        assert PERMISSIONS[kind] in licence
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)

@@ -3,7 +3,7 @@ import { fill } from '../../widgets/kit/text.js'
 import { loadArrays } from './arrays.js'
 import { Model } from './model.js'
 
-const SPARE = 20 // pixels in a copied embed, for letters that another system sets a little larger
+const SPARE = 60 // pixels in a copied embed: the line of credit, and letters that another system sets a little larger
 
 const pick = (values, names) => Object.fromEntries(names.map((name) => [name, values[name]]))
 const forAttribute = (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;')
@@ -119,6 +119,26 @@ export class Figure {
     }
   }
 
+  /** Make the choices that a phrase of the text names: those that ask for other arrays first, then the others. */
+  async set(query) {
+    if (!this.model) return
+    const asked = new URLSearchParams(query)
+    const take = (schema) => fromAddress(schema, asked, '', this.config.spec.text, this.state()).values
+    const keyed = take(pick(this.config.spec.choices, this.keyedBy))
+    if (this.keyedBy.some((name) => keyed[name] !== this.model.values[name])) {
+      this.model.put(keyed)
+      await this.change()
+    }
+    this.model.put(take(this.otherChoices(this.model.values.arrays)))
+    this.moved()
+  }
+
+  /** Light the controls of these choices, or no longer. */
+  light(query, on) {
+    for (const name of new URLSearchParams(query).keys())
+      this.element.querySelector(`[data-choice="${name}"]`)?.classList.toggle('lit', on)
+  }
+
   state() {
     return pick(this.model.values, Object.keys(this.config.spec.choices))
   }
@@ -131,16 +151,23 @@ export class Figure {
   /** Tell the instrument the link to its state and the code that embeds it; a page inside an attribute has no link. */
   share(address) {
     const link = /^(https?|file):/.test(address) ? address : ''
-    if (this.model) this.model.put({ links: { link, embed: this.embedCode() } })
+    if (this.model) this.model.put({ links: { link, ...this.codes() } })
   }
 
-  embedCode() {
-    const { embed, spec, title } = this.config
-    if (!embed) return ''
+  /** What embeds the figure in its state: a frame of the height that it has now, or a script that follows it. */
+  codes() {
+    const { embed, script, spec, title } = this.config
+    if (!embed) return {}
     const at = new URL(embed, location.href)
     intoAddress(spec.choices, this.state(), at.searchParams, '')
     if (this.hide.length) at.searchParams.set('hide', this.hide.join(','))
     const height = Math.ceil(this.element.offsetHeight) + SPARE
-    return fill(spec.text.embedCode, { address: forAttribute(at.href), title: forAttribute(title), height })
+    const [, figure] = /embed\/(.+)\.html$/.exec(embed)
+    const told = { title: forAttribute(title), height, figure, query: forAttribute(at.search.slice(1)) }
+    const code = (template, address) => fill(template, { ...told, address: forAttribute(address.href) })
+    return {
+      embed: code(spec.text.embedCode, at),
+      script: code(spec.text.scriptCode, new URL(script, location.href)),
+    }
   }
 }

@@ -5,7 +5,7 @@ import { settle } from '../../widgets/kit/dom.js'
 import { Figure } from './figure.js'
 import { notes } from './notes.js'
 import { recall } from './recall.js'
-import { viewControls } from './view.js'
+import { follows, viewControls } from './view.js'
 
 const ADDRESS_MS = 250 // browsers refuse more than about a hundred address changes in half a minute
 
@@ -28,6 +28,21 @@ function follow(figures) {
     addEventListener(event, () => (touched = true), { once: true })
 }
 
+/** Phrases of the text that set a figure: pressed they make its choices, and pointed at they light its controls. */
+function phrases(figures) {
+  for (const phrase of document.querySelectorAll('a.sets')) {
+    const { figure: id, sets } = phrase.dataset
+    const figure = figures.find(({ element }) => element.id === id)
+    phrase.addEventListener('click', (event) => {
+      event.preventDefault()
+      figure.set(sets)
+      figure.element.scrollIntoView({ block: 'nearest' })
+    })
+    for (const [event, on] of Object.entries({ pointerenter: 1, focus: 1, pointerleave: 0, blur: 0 }))
+      phrase.addEventListener(event, () => figure.light(sets, !!on))
+  }
+}
+
 /** Open a live part in the page: a frame with a Python session behind it, started only now. */
 function liveParts() {
   for (const part of document.querySelectorAll('.live-part[data-address]')) {
@@ -48,9 +63,10 @@ function liveParts() {
   }
 }
 
-/** Frames of ours on this page tell their height; ours is told to the page around us. */
+/** Frames of ours on this page tell their height; ours is told to the page around us, whose colours we follow. */
 function heights() {
   addEventListener('message', ({ source, data }) => {
+    if (source === parent && parent !== window && typeof data?.loraTheme === 'string') follows(data.loraTheme)
     if (!Number.isFinite(data?.loraHeight)) return
     for (const frame of document.querySelectorAll('iframe.live-frame')) {
       if (frame.contentWindow === source) frame.style.height = `${data.loraHeight}px`
@@ -66,7 +82,9 @@ function start() {
   document.documentElement.classList.add('scripted')
   viewControls(address)
   const elements = [...document.querySelectorAll('figure.instrument:has(> script)')]
-  follow(elements.map((element) => new Figure(element, address)))
+  const figures = elements.map((element) => new Figure(element, address))
+  follow(figures)
+  phrases(figures)
   liveParts()
   recall()
   notes()

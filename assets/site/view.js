@@ -20,6 +20,17 @@ function remember(name, value) {
   }
 }
 
+let own // the colours before the page around us said anything
+
+/** Take the colours of the page around us, dark or light; where it says neither, keep our own. */
+export function follows(theme) {
+  const { dataset } = document.documentElement
+  own ??= dataset.theme ?? ''
+  const now = ALLOWED.theme.includes(theme) ? theme : own
+  if (now) dataset.theme = now
+  else delete dataset.theme
+}
+
 /** Apply what address and memory say, and let the controls of the page change it. */
 export function viewControls(address) {
   const { dataset } = document.documentElement

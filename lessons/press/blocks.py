@@ -11,9 +11,8 @@ from widgets.kit.instrument import Instrument
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence with gaps, the function of compute that fills them, and what must be true for it to stand."""
+    """Values that compute gives, and what must be true of them for the sentences that hold them to stand."""
 
-    sentence: str
     values: Callable[[], Mapping[str, Any]]
     holds: Callable[[Mapping[str, Any]], bool]
 
@@ -29,7 +28,11 @@ class Cited:
 
 @dataclass(frozen=True)
 class Prose:
-    """Markdown text. `[[key]]` sets a claim or a cited number, `[@key, place]` a citation."""
+    """Markdown text.
+
+    `[[key.name:spec]]` sets a value of a claim as Python formats it, `[[key]]` a cited number, `[@key, place]` a
+    citation. `[set r to four](#rank?r=4)` sets choices of a figure.
+    """
 
     text: str
     kind = "prose"

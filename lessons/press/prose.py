@@ -2,8 +2,9 @@
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import count
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -14,7 +15,7 @@ from lessons.press.blocks import Cited, Claim
 from lessons.press.sources import SOURCES
 from widgets.kit.text import fill
 
-MARK = re.compile(r"\[\[([\w-]+)\]\]")
+MARK = re.compile(r"\[\[([\w-]+)(?:\.(\w+)(?::([^\[\]]*))?)?\]\]")  # key, name of a value, how it is written
 CITATION = re.compile(r"\[@(\w+)(?:, ([^\]]+))?\]")
 
 
@@ -40,23 +41,20 @@ def cite(source: str, place: str | None) -> str:
     return f'<a class="cited" href="#{source}">({html.escape(text)})</a>'
 
 
-class _Computed:
-    """A number of a claim, marked on the page as computed."""
-
-    def __init__(self, value: Any):
-        self.value = value
-
-    def __format__(self, spec: str) -> str:
-        text = fill(f"{{value:{spec}}}", {"value": self.value})  # so that a tie is rounded as in the figures
-        return f'<span class="claim">{html.escape(text)}</span>'
+@cache
+def values_of(claim: Claim) -> Mapping[str, Any]:
+    """Return the values of a claim, computed once."""
+    return claim.values()
 
 
-def said(mark: Claim | Cited) -> str:
-    """Return a claim's sentence with its computed numbers, or a cited number with its place."""
-    if isinstance(mark, Cited):
-        return f"{html.escape(mark.value)} {cite(mark.source, mark.place)}"
-    values = {name: _Computed(value) for name, value in mark.values().items()}
-    return fill(html.escape(mark.sentence), values)
+def _said(mark: re.Match, claims: Mapping[str, Claim | Cited]) -> str:
+    """Return a value of a claim, marked as computed, or a cited number with its place."""
+    key, name, spec = mark.groups()
+    known = claims[key]
+    if isinstance(known, Cited):
+        return f"{html.escape(known.value)} {cite(known.source, known.place)}"
+    gap = f"{{{name}:{spec}}}" if spec else f"{{{name}}}"
+    return f'<span class="claim">{html.escape(fill(gap, values_of(known)))}</span>'
 
 
 def to_html(text: str, claims: Mapping[str, Claim | Cited]) -> str:
@@ -69,14 +67,57 @@ def to_inline(text: str, claims: Mapping[str, Claim | Cited]) -> str:
     return _filled(_markdown().renderInline(text), claims)
 
 
+def _setting(link: re.Match) -> str:
+    """Return the start of a link that sets a figure: without script it leads to the page in that state."""
+    figure, query = link.groups()
+    state = "&amp;".join(f"{figure}.{choice}" for choice in html.unescape(query).split("&"))
+    return f'<a class="sets" href="?{state}#{figure}" data-figure="{figure}" data-sets="{query}">'
+
+
 def _filled(page: str, claims: Mapping[str, Claim | Cited]) -> str:
-    page = MARK.sub(lambda mark: said(claims[mark[1]]), page)
+    page = SETTING.sub(_setting, page)
+    page = MARK.sub(lambda mark: _said(mark, claims), page)
     return CITATION.sub(lambda mark: cite(mark[1], mark[2]), page)
+
+
+SETTING = re.compile(r'<a href="#(\w+)\?([^"]+)">')  # [set r to four](#rank?r=4)
+HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
+
+
+class Headings:
+    """The headings of a page, each under a name of its own that an address can carry."""
+
+    def __init__(self, taken: Iterable[str]):
+        self.taken = set(taken)
+        self.found: list[tuple[str, str]] = []  # name, HTML of those of the second level
+
+    def mark(self, page: str) -> str:
+        """Return prose as HTML in which each heading has a name."""
+        return HEADING.sub(self._named, page)
+
+    def _named(self, heading: re.Match) -> str:
+        level, text = heading.groups()
+        words = re.sub(r"[^\w]+", "-", read(text).lower()).strip("-")
+        name = next(each for each in _numbered(words) if each not in self.taken)
+        self.taken.add(name)
+        if level == "2":
+            self.found.append((name, text))
+        return f'<h{level} id="{name}">{text}</h{level}>'
+
+
+def _numbered(words: str) -> Iterator[str]:
+    yield words
+    yield from (f"{words}-{i}" for i in count(2))
+
+
+def read(page: str) -> str:
+    """Return what is read in HTML, blanks as one."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
 
 
 def sources_of(texts: Iterable[str], claims: Mapping[str, Claim | Cited]) -> list[dict[str, Any]]:
     """Return the sources that texts cite, by themselves or through their marks, in the order of the list."""
     keys = {key for text in texts for key, _ in CITATION.findall(text)}
-    marks = [claims[key] for text in texts for key in MARK.findall(text)]
+    marks = [claims[key] for text in texts for key, *_ in MARK.findall(text)]
     keys |= {mark.source for mark in marks if isinstance(mark, Cited)}
     return [{"key": key, **SOURCES[key]._asdict()} for key in SOURCES if key in keys]

@@ -35,8 +35,8 @@ def page_policy(trains: bool) -> str:
     )
 
 
+FILES = ("/arrays/", "/assets/")  # no reader opens these as pages
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-NOT_FOUND = "There is no such page here. The lessons begin at /."
 
 
 @lru_cache(maxsize=128)  # more than the site has files; arrays made on request push each other out
@@ -90,9 +90,16 @@ class Page(RequestHandler):
         """Leave the tag to `get`, which has it ready."""
 
     def write_error(self, status_code: int, **_: object) -> None:
-        """Say what is wrong in a sentence, never with a traceback."""
+        """Say what is wrong in a sentence, never with a traceback; a reader who asked for a page is helped on."""
+        if status_code == 404 and self.request.method == "GET" and not self.request.path.startswith(FILES):
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.set_header("Content-Security-Policy", page_policy(trains=False))
+            self.finish(self.site.lost(up="/"))
+            return
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(NOT_FOUND if status_code == 404 else "This did not work. The lessons begin at /.")
+        self.finish(
+            "Nothing is here." if status_code == 404 else "This did not work. The lessons begin at /."
+        )
 
 
 class Missing(Page):
@@ -119,7 +126,7 @@ def listening(address: str, port: int, origins: list[str], scheduler: str | None
     """Return the server, which listens but answers only when its loop is started; 0 asks for any free port."""
     training.scheduler = scheduler
     site = Site(live=True)
-    files = r"/(|index\.html|corrections\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
+    files = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
     try:
         server = pn.serve(
             live_apps(),

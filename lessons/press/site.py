@@ -1,12 +1,15 @@
 """The published site: every page and file by its path, made when it is asked for, the same served and exported."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
 from lessons import load_all
 from lessons.press.blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
-from lessons.press.prose import sources_of, to_html, to_inline
+from lessons.press.card import card
+from lessons.press.glossary import TERMS, Glossary, told
+from lessons.press.prose import Headings, read, sources_of, to_html, to_inline
 from lessons.press.thumbnail import thumbnail
 from widgets.kit.instrument import (
     SITE,
@@ -26,15 +29,27 @@ START_FIGURES = (
     ("lab", "finetune", "finetune.", ["table", "code", "share"]),
 )
 
+# The pages that are no lessons, in the order in which the contents name them.
+ROOMS = (
+    ("glossary.html", "Words"),
+    ("corrections.html", "What we corrected"),
+    ("search.html", "Search"),
+    ("cite.html", "How to cite"),
+)
+TAKEN = ("text", "theme", "projector", "recall", "sources", "notes-end")  # names that the page itself has
 # Figures that are gone and may be embedded elsewhere: lesson and figure, and those that tell the same story now.
 MOVED = {("scale", "scale"): ("scale", "grid")}
 
 
 class Site:
-    """All files of the site. `live` says whether a server stands behind it that runs Python for a reader."""
+    """All files of the site.
 
-    def __init__(self, live: bool):
-        self.live = live
+    `live` says whether a server stands behind it that runs Python for a reader. `url` is the address under which it
+    will be read, if that is known: then links to it travel with a picture.
+    """
+
+    def __init__(self, live: bool, url: str = ""):
+        self.live, self.url = live, url
         self.lessons = load_all()
         self.kinds = {
             (lesson.slug, block.id): type(block.make())
@@ -43,17 +58,28 @@ class Site:
         }
         self.instruments = {kind.script: kind for kind in self.kinds.values()}
         self.training: set[str] = set()  # paths of the pages on which a figure trains
+        self.contents = self._contents()
         self.paths = self._paths()
-        self._made = cache(lambda path: self.paths[path]().encode("utf-8"))
+        self._laid_out = cache(self._lay_out)
+        self._made = cache(self._make)
 
-    def _paths(self) -> dict[str, Callable[[], str]]:
+    def _make(self, path: str) -> bytes:
+        made = self.paths[path]()
+        return made if isinstance(made, bytes) else made.encode("utf-8")
+
+    def _paths(self) -> dict[str, Callable[[], str | bytes]]:
         """Return the maker of each page and file by path."""
-        paths: dict[str, Callable[[], str]] = {
+        paths: dict[str, Callable[[], str | bytes]] = {
             "index.html": self._start,
             "corrections.html": self._corrections,
+            "glossary.html": self._glossary,
+            "search.html": self._search,
+            "cite.html": self._cite,
+            "404.html": self.lost,
+            "assets/search_index.js": self._index,
             "embed.js": lambda: (SITE / "embed.js").read_text(encoding="utf-8"),
             "assets/lora.css": self._style,
-            **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page")},
+            **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page", "search")},
         }
         for script, instrument in self.instruments.items():
             paths[f"assets/{script}.js"] = partial(bundle, script)
@@ -64,6 +90,8 @@ class Site:
         for lesson in self.lessons:
             page = f"lesson/{lesson.slug}.html"
             paths[page] = partial(self._lesson, lesson)
+            if self.url:
+                paths[f"cards/{lesson.slug}.png"] = partial(self._card, lesson)
             for figure in lesson.figures().values():
                 embed, file = f"embed/{lesson.slug}/{figure.id}.html", f"file/{lesson.slug}-{figure.id}.html"
                 paths[embed] = partial(self._embed, lesson, figure)
@@ -75,6 +103,22 @@ class Site:
         if any(self.kinds[slug, figure].engine() for slug, figure, *_ in START_FIGURES):
             self.training.add("index.html")
         return paths
+
+    def _contents(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Return what the contents of every page list: the parts, and the lessons of each."""
+        listed = [
+            {
+                "part": lesson.part,
+                "slug": lesson.slug,
+                "title": lesson.title,
+                "question": lesson.question,
+                "minutes": lesson.minutes,
+                "questions": len(lesson.questions),
+                "number": number,
+            }
+            for number, lesson in enumerate(self.lessons, start=1)
+        ]
+        return [(part, [each for each in listed if each["part"] == part]) for part in PARTS]
 
     def _style(self) -> str:
         """Return the style of all pages, with what only some instruments need."""
@@ -99,7 +143,7 @@ class Site:
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
     def _render(self, template: str, depth: int, **values: Any) -> str:
-        return render(template, up="../" * depth, **values)
+        return render(template, **{"up": "../" * depth, "parts": self.contents, "rooms": ROOMS, **values})
 
     def _figure(
         self, lesson: Lesson, block: Figure, depth: int, prefix: str, hide: list[str] | None = None
@@ -116,10 +160,11 @@ class Site:
             "have": figure.published_words(),
             "later": f"{up}assets/{figure.script}_engine.js" if figure.engine() else "",
             "embed": f"{up}embed/{lesson.slug}/{block.id}.html",
+            "script": f"{up}embed.js",
         }
         return {"kind": block.kind, "id": block.id, "figure": figure, "config": json_block(config)}
 
-    def _placed(self, lesson: Lesson, block: Block) -> dict[str, Any]:
+    def _placed(self, lesson: Lesson, block: Block, headings: Headings, glossary: Glossary) -> dict[str, Any]:
         if isinstance(block, Figure):
             return self._figure(lesson, block, depth=1, prefix=f"{block.id}.")
         if isinstance(block, Live):
@@ -133,28 +178,44 @@ class Site:
             }
         if isinstance(block, Notes):
             return {"kind": block.kind, "id": block.id, "title": block.title}
-        return {"kind": block.kind, "html": to_html(block.text, lesson.claims)}
+        html = glossary.mark(headings.mark(to_html(block.text, lesson.claims)))
+        return {"kind": block.kind, "html": html}
+
+    def _lay_out(self, slug: str) -> tuple[list[dict[str, Any]], Headings, Glossary]:
+        """Return the blocks of a lesson as a template needs them, its headings, and the words that it uses."""
+        lesson = next(lesson for lesson in self.lessons if lesson.slug == slug)
+        sources = [source["key"] for source in sources_of(lesson.texts(), lesson.claims)]
+        headings, glossary = Headings([*TAKEN, *lesson.figures(), *sources]), Glossary()
+        placed = [self._placed(lesson, block, headings, glossary) for block in lesson.build()]
+        return placed, headings, glossary
 
     def _lesson(self, lesson: Lesson) -> str:
-        placed = [self._placed(lesson, block) for block in lesson.build()]
+        placed, headings, glossary = self._laid_out(lesson.slug)
+        at = self.lessons.index(lesson)
         return self._render(
             "lesson.html",
             depth=1,
             title=f"{lesson.title} · LoRA, live",
             heading=lesson.title,
             lead=lesson.question,
+            card=f"{self.url}cards/{lesson.slug}.png" if self.url else "",
             slug=lesson.slug,
+            number=at + 1,
+            count=len(self.lessons),
+            minutes=lesson.minutes,
+            headings=headings.found,
             blocks=placed,
             questions=[asked(question, lesson) for question in lesson.questions],
-            after=self._after(lesson),
+            before=self.lessons[at - 1] if at else None,
+            after=self.lessons[at + 1] if at + 1 < len(self.lessons) else None,
             scripts=scripts_of(placed),
             sources=sources_of(lesson.texts(), lesson.claims),
+            meanings=glossary.meanings(),
         )
 
-    def _after(self, lesson: Lesson) -> Lesson | None:
-        """Return the lesson that follows, None after the last."""
-        follows = self.lessons.index(lesson) + 1
-        return self.lessons[follows] if follows < len(self.lessons) else None
+    @staticmethod
+    def _card(lesson: Lesson) -> bytes:
+        return card(lesson.title, lesson.question, _still(lesson).picture())
 
     def _start(self) -> str:
         lessons = {lesson.slug: lesson for lesson in self.lessons}
@@ -167,14 +228,12 @@ class Site:
             depth=0,
             title="LoRA, live",
             heading="LoRA, live",
-            lead="Low-rank adaptation, taken apart: every figure is an instrument, every number is computed or cited.",
+            lead="LoRA, low-rank adaptation, finetunes a large model by training two thin matrices beside each of its "
+            "own, and leaves the model itself as it is.",
             blocks=placed,
             scripts=scripts_of(placed),
-            parts=[
-                (part, [(lesson, _small(lesson)) for lesson in self.lessons if lesson.part == part])
-                for part in PARTS
-            ],
-            minutes=sum(lesson.minutes for lesson in self.lessons),
+            pictures={lesson.slug: thumbnail(_still(lesson)) for lesson in self.lessons},
+            hours=round(sum(lesson.minutes for lesson in self.lessons) / 60),
         )
 
     def _corrections(self) -> str:
@@ -194,21 +253,87 @@ class Site:
             for each in lesson.corrections
             for source in sources_of((each.story, each.truth), lesson.claims)
         }
-        return self._render(
+        lead = (
+            "Things that are often told of LoRA, what is so instead, and the figure in which you can see it."
+        )
+        return self._room(
             "corrections.html",
-            depth=0,
-            title="What we corrected · LoRA, live",
-            heading="What we corrected",
-            lead="Things that are often told of LoRA, what is so instead, and the figure in which you can see it.",
+            "What we corrected",
+            lead,
             corrections=listed,
-            scripts=[],
             sources=list(cited.values()),
         )
+
+    def _glossary(self) -> str:
+        """Return the page of all words, each with the lessons that use it."""
+        using = [(lesson, self._laid_out(lesson.slug)[2].opened) for lesson in self.lessons]
+        terms = [
+            told(term) | {"lessons": [lesson for lesson, opened in using if term in opened]}
+            for term in sorted(TERMS, key=lambda term: term.word.lower())
+        ]
+        lead = "What the words of the lessons mean, and where each of them is used."
+        return self._room("glossary.html", "Words", lead, terms=terms)
+
+    def _search(self) -> str:
+        lead = "All lessons and words, looked through in your browser: nothing is sent."
+        return self._room("search.html", "Search", lead, scripts=["search_index", "search"])
+
+    def _cite(self) -> str:
+        return self._room("cite.html", "How to cite", "In a paper, in a course page, on a slide.")
+
+    def lost(self, up: str = "") -> str:
+        """Return the page that stands where nothing is; `up` leads from there to the start page's folder."""
+        return self._room("lost.html", "Not found", "There is no such page here.", up=up)
+
+    def _room(self, template: str, heading: str, lead: str, **values: Any) -> str:
+        """Return a page that is no lesson."""
+        shown = {"title": f"{heading} · LoRA, live", "heading": heading, "lead": lead, "here": template}
+        return self._render(template, depth=0, **{"scripts": [], **shown, **values})
+
+    def _index(self) -> str:
+        """Return what the search looks through: the sections of the lessons, and the words."""
+        places = [
+            {"at": at, "page": lesson.title, "heading": heading, "text": text}
+            for lesson in self.lessons
+            for at, heading, text in self._sections(lesson)
+        ]
+        places += [
+            {
+                "at": f"glossary.html#{each['id']}",
+                "page": "Words",
+                "heading": read(each["word"]),
+                "text": read(each["meaning"]),
+            }
+            for each in map(told, TERMS)
+        ]
+        return f"var lora_places={json_block(places)}\n"
+
+    def _sections(self, lesson: Lesson) -> Iterator[tuple[str, str, str]]:
+        """Yield address, heading and text of each section of a lesson."""
+        page, address, heading, texts = f"lesson/{lesson.slug}.html", "", lesson.question, []
+        for block in self._laid_out(lesson.slug)[0]:
+            if block["kind"] == "instrument":
+                texts.append(f"{block['figure'].title}. {block['figure'].caption}")
+            for at, piece in enumerate(re.split(r'<h2 id="([^"]*)">(.*?)</h2>', block.get("html", ""))):
+                if at % 3 == 0:
+                    texts.append(read(piece))
+                elif at % 3 == 1:
+                    yield page + address, heading, " ".join(texts)
+                    address, texts = f"#{piece}", []
+                else:
+                    heading = read(piece)
+        yield page + address, heading, " ".join(texts)
 
     def _embed(self, lesson: Lesson, block: Figure) -> str:
         placed = self._figure(lesson, block, depth=2, prefix="")
         return self._render(
-            "embed.html", depth=2, title=placed["figure"].title, block=placed, scripts=scripts_of([placed])
+            "embed.html",
+            depth=2,
+            title=placed["figure"].title,
+            block=placed,
+            scripts=scripts_of([placed]),
+            home=f"../../lesson/{lesson.slug}.html#{block.id}",
+            lesson=lesson.title,
         )
 
     def _moved(self, slug: str, figure: str) -> str:
@@ -234,12 +359,12 @@ def asked(question: Question, lesson: Lesson) -> dict[str, Any]:
     return {"ask": to_inline(question.ask, lesson.claims), "answers": answers}
 
 
-def _small(lesson: Lesson) -> str:
-    """Return a small still picture of a lesson, of its first figure; one that trains has nothing to show before."""
+def _still(lesson: Lesson) -> Instrument:
+    """Return the figure of a lesson's still picture: its first; one that trains has nothing to show before."""
     figure = next(figure for block in lesson.figures().values() if not (figure := block.make()).engine())
     if "guess" in figure.choices:
         figure.guess = "skip"  # before the guess there is little to see
-    return thumbnail(figure)
+    return figure
 
 
 def scripts_of(blocks: list[dict[str, Any]]) -> list[str]:

@@ -49,13 +49,7 @@ def _cells(values: np.ndarray) -> str:
 
 def _marks(marks: dict[str, Any], wide: float, high: float) -> str:
     """Return curves, bars and dots on one scale; the name of each says its form and its colour."""
-    places = {name: _places(values) for name, values in marks.items()}
-    bars = [name for name in places if name.startswith("bars")]
-    together = np.concatenate(list(places.values()))
-    low, most = together.min(axis=0), together.max(axis=0)
-    if bars:  # they stand on zero and need half their room on either side
-        low, most = np.minimum(low - [0.5, 0], [np.inf, 0]), np.maximum(most + [0.5, 0], [-np.inf, 0])
-    span = np.where(most > low, most - low, 1)
+    points, low, span = places(marks)
 
     def on_paper(points: Any) -> np.ndarray:
         share = (np.asarray(points) - low) / span
@@ -63,23 +57,35 @@ def _marks(marks: dict[str, Any], wide: float, high: float) -> str:
         return np.column_stack([share[:, 0], 1 - share[:, 1]]) * size + RADIUS
 
     drawn = ""
-    for name, points in places.items():
-        if name in bars:
+    for name, each in points.items():
+        if name.startswith("bars"):
             half = BAR / 2
-            corners = ([(x - half, 0), (x - half, y), (x + half, y), (x + half, 0)] for x, y in points)
-            path = "".join(f"{_path(on_paper(each))}z" for each in corners)
+            corners = ([(x - half, 0), (x - half, y), (x + half, y), (x + half, 0)] for x, y in each)
+            path = "".join(f"{_path(on_paper(bar))}z" for bar in corners)
         elif name.startswith("dots"):
             path = "".join(
                 f"M{x - RADIUS:.1f} {y:.1f}a{RADIUS} {RADIUS} 0 1 0 6 0a3 3 0 1 0-6 0z"
-                for x, y in on_paper(points)
+                for x, y in on_paper(each)
             )
         else:
-            path = _path(on_paper(points))
+            path = _path(on_paper(each))
         drawn += f'<path class="{name}" d="{path}"/>'
     return f">{drawn}"
 
 
-def _places(values: Any) -> np.ndarray:
+def places(marks: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Return the points (n, 2) of each kind of mark, and where their common scale begins and how wide it is."""
+    points = {name: _points(values) for name, values in marks.items()}
+    together = np.concatenate(list(points.values()))
+    low, most = together.min(axis=0), together.max(axis=0)
+    if any(
+        name.startswith("bars") for name in points
+    ):  # they stand on zero and need half their room on either side
+        low, most = np.minimum(low - [0.5, 0], [np.inf, 0]), np.maximum(most + [0.5, 0], [-np.inf, 0])
+    return points, low, np.where(most > low, most - low, 1)
+
+
+def _points(values: Any) -> np.ndarray:
     """Return points (n, 2): numbers stand at 0, 1, 2, ..."""
     given = np.asarray(values, dtype=float)
     return np.column_stack([np.arange(len(given)), given]) if given.ndim == 1 else given

@@ -1,5 +1,6 @@
 """One figure on somebody else's page: nothing around it, its state respected, its height that of its content."""
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from helpers.browser import instrument, move, sentence
+from widgets.kit.instrument import WORDS
 from widgets.rank import Rank
 
 QUERY = "r=8&task=blur&hide=matrix,guess"
@@ -115,3 +117,42 @@ def test_every_part_can_be_hidden(open_page, server):
             expect(found).not_to_be_visible()
     expect(page.get_by_role("slider")).to_have_count(1)
     assert set(shown) | {"guess"} == set(Rank.parts)
+
+
+def test_by_script_its_colours_follow_the_page(open_page, server, course):
+    script = f'<script src="{server}/embed.js" data-figure="rank/rank" data-query="guess=skip"></script>'
+    page = open_page(course(script), color_scheme="light")
+    root = page.frame_locator("iframe").locator("html")
+    expect(root).to_have_class("scripted")
+    for theme in ("dark", "light"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        expect(root).to_have_attribute("data-theme", theme)
+    page.evaluate("() => { delete document.documentElement.dataset.theme }")
+    expect(root).not_to_have_attribute("data-theme", "light")
+    page.evaluate("() => { document.documentElement.style.colorScheme = 'dark' }")
+    expect(root).to_have_attribute("data-theme", "dark")
+
+
+def test_both_codes_that_are_offered_show_the_state_that_the_reader_sees(open_page, server, course):
+    page = open_page(f"{server}/lesson/rank.html?rank.task=blur&rank.guess=skip&rank.hide=matrix,guess")
+    root = page.locator("#rank .lora-rank")
+    move(root, 8)
+    root.get_by_text("Share and download", exact=True).click()
+    for label in ("embedLabel", "scriptLabel"):
+        box = root.get_by_label(WORDS[label])
+        expect(box).to_have_value(re.compile("r=8"))
+        there = open_page(course(box.input_value())).frame_locator("iframe")
+        expect(there.locator(".lora-rank .sentence")).to_have_text(sentence(Rank(task="blur"), 8))
+
+
+def test_a_figure_that_stands_alone_says_what_it_is_and_from_where(open_page, server):
+    page = open_page(f"{server}/embed/rank/rank.html")
+    credit = page.locator(".credit")
+    expect(credit).to_have_text(
+        f"{Rank.title}, from LoRA, live: What low rank means, by its authors. CC BY 4.0"
+    )
+    with page.expect_popup() as opened:
+        credit.get_by_role("link", name="LoRA, live").click()
+    expect(opened.value.locator("#rank .lora-rank")).to_be_visible()
+    page = open_page(f"{server}/file/rank-rank.html")
+    expect(page.locator(".credit")).to_have_text(f"{Rank.title}, from LoRA, live, by its authors. CC BY 4.0")

@@ -4,9 +4,11 @@ import html
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from helpers.browser import instrument, move, sentence
+from helpers.browser import RULES, instrument, move, sentence
+from lessons import load_all
 from lessons.rank import LESSON
 from widgets.rank import Rank
 
@@ -137,3 +139,29 @@ def test_a_projector_gets_larger_letters(open_page, server):
     page.reload()
     instrument(page)
     expect(page.get_by_label("Projector")).to_be_checked()
+
+
+COLOURS_SHOWN = """canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  return new Set(new Uint32Array(data.buffer)).size
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_leave_the_data_its_own(server, open_page, scheme):
+    page = open_page(
+        f"{server}/lesson/rank.html?rank.guess=skip", forced_colors="active", color_scheme=scheme
+    )
+    maps = page.locator("figure.heatmap canvas")
+    expect(maps.first).to_be_visible()
+    shown = [canvas.evaluate(COLOURS_SHOWN) for canvas in maps.all()]
+    assert sorted(shown)[len(shown) // 2] > 20, shown
+    assert Axe().run(page, options=RULES).response["violations"] == []
+
+
+@pytest.mark.parametrize("slug", [lesson.slug for lesson in load_all()])
+def test_on_a_narrow_screen_nothing_sticks_out(server, open_page, slug):
+    page = open_page(f"{server}/lesson/{slug}.html", viewport={"width": 320, "height": 700})
+    for place in page.locator(".instrument-place").all():
+        expect(place.locator(".sentence").first).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import parse_qsl
+
+import param
 
 from lessons.press.blocks import Cited, Claim, Lesson
-from lessons.press.prose import CITATION, MARK
+from lessons.press.prose import CITATION, MARK, values_of
 from lessons.press.sources import SOURCES
 
 LONGEST = 40  # words in a sentence; longer ones are read twice
@@ -17,13 +20,12 @@ SAID_ELSEWHERE = (
     re.compile(r"`[^`]*`"),
     re.compile(r"\$\$.*?\$\$", re.DOTALL),
     re.compile(r"\$[^$]*\$"),
-    MARK,
+    re.compile(MARK.pattern + r"(?:\s(?:million|billion)s?\b)?"),  # with the unit that it is told in
     CITATION,
     re.compile(r"\]\([^)]*\)"),  # the address of a link
 )
 NAME = re.compile(r"\b[^\W\d]+-\d+\b")  # GPT-3, Llama-2
 NUMBER = re.compile(r"\S*\d\S*|\b(?:hundred|thousand|million|billion|trillion|per ?cent)s?\b", re.IGNORECASE)
-GAP = re.compile(r"\{\w+(?::[^{}]*)?\}")
 
 # A spelling that DESIGN.md, section 4, does not know, and the one that it has.
 SPELLINGS = {
@@ -51,11 +53,6 @@ def bare(text: str) -> str:
 def typed_numbers(text: str) -> list[str]:
     """Return the numbers that somebody typed into prose."""
     return NUMBER.findall(NAME.sub(" ", bare(text)))
-
-
-def typed_in_claim(sentence: str) -> list[str]:
-    """Return the numbers that stand in a claim's sentence and not in its gaps."""
-    return re.findall(r"\S*\d\S*", NAME.sub(" ", GAP.sub(" ", sentence)))
 
 
 def misspelled(text: str) -> list[str]:
@@ -147,24 +144,54 @@ def plain(lesson: Lesson) -> list[str]:
     ]
 
 
+def _names(mark: Claim | Cited) -> list[str]:
+    """Return what may stand after the key of a mark: the name of a value, nothing for a cited number."""
+    return [*values_of(mark)] if isinstance(mark, Claim) else [""]
+
+
+SETTING = re.compile(r"\]\(#(\w+)\?([^)]+)\)")
+
+
+def impossible(lesson: Lesson) -> list[str]:
+    """Return the phrases that would set a figure to what it has not."""
+    figures, found = lesson.figures(), []
+    for figure, query in (setting for text in markdown(lesson) for setting in SETTING.findall(text)):
+        if figure not in figures:
+            found.append(f"there is no figure {figure!r}")
+            continue
+        made = figures[figure].make()
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            try:
+                parameter = made.param[name] if name in made.choices else None
+                setattr(made, name, int(value) if isinstance(parameter, param.Integer) else value)
+            except ValueError as error:
+                found.append(f"{figure}: {error}")
+            if name not in made.choices:
+                found.append(f"{figure} has no choice {name!r}")
+    return found
+
+
 def faults(lesson: Lesson) -> list[str]:
     """Return what is wrong with the text of a lesson."""
     texts = markdown(lesson)
-    used = {key for text in texts for key in MARK.findall(text)}
+    marks = sorted({(key, name) for text in texts for key, name, _ in MARK.findall(text)})
+    used = {key for key, _ in marks}
     found = [f"[[{key}]] is no claim" for key in sorted(used - lesson.claims.keys())]
     found += [f"the claim {key!r} is never made" for key in sorted(lesson.claims.keys() - used)]
+    found += [
+        f"[[{key}.{name}]]: {key} has no such value"
+        for key, name in marks
+        if key in lesson.claims and name not in _names(lesson.claims[key])
+    ]
     cited = [(key, place) for text in texts for key, place in CITATION.findall(text)]
     cited += [(mark.source, mark.place) for mark in lesson.claims.values() if isinstance(mark, Cited)]
     found += [f"{key} is no source" for key, _ in cited if key not in SOURCES]
     found += [f"{key} is cited without a place" for key, place in cited if not place.strip()]
+    found += impossible(lesson)
     for text in [*texts, *plain(lesson)]:
         found += [f"typed in: {number}" for number in typed_numbers(text)]
         found += misspelled(text)
         found += [
             f"{len(said.split())} words: {said}" for said in sentences(text) if len(said.split()) > LONGEST
         ]
-    for key, mark in lesson.claims.items():
-        if isinstance(mark, Claim):
-            found += [f"typed into the claim {key!r}: {number}" for number in typed_in_claim(mark.sentence)]
-            found += misspelled(mark.sentence)
     return found

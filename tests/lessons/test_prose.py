@@ -10,7 +10,7 @@ from bokeh.document import Document
 
 import app
 import lessons
-from helpers.prose import Page, faults, misspelled, shown_markup, typed_in_claim, typed_numbers
+from helpers.prose import Page, faults, misspelled, shown_markup, typed_numbers
 from lessons import load_all
 from lessons.press.blocks import Claim, Lesson
 from lessons.press.panel import lesson_page, live_apps
@@ -36,12 +36,10 @@ def test_a_typed_number_is_noticed(text):
 
 def test_numbers_that_are_said_elsewhere_pass():
     text = (
-        "GPT-3, Llama-2 and LoRA: [[share]] of `W[0]`, $2^n$, [@hu2021, section 4.1], [text](page.html?r=4), one"
-        "\n$$x_{12}$$\n\n```\nr = 3\n```\n"
+        "GPT-3, Llama-2 and LoRA: [[share]] and [[noise.r90:.1f]] of `W[0]`, $2^n$, [@hu2021, section 4.1], "
+        "[text](page.html?r=4), one\n$$x_{12}$$\n\n```\nr = 3\n```\n"
     )
     assert typed_numbers(text) == []
-    assert typed_in_claim("r = {r} of {n:,d}, {error:.1%}") == []
-    assert typed_in_claim("r = {r} of 32") == ["32"]
 
 
 @pytest.mark.parametrize(
@@ -96,14 +94,14 @@ LESSON = Lesson(
     order=990,
     minutes=1,
     claims={{
-        "flat": Claim("It misses {{e:.1%}}.", lambda: {{"e": flat_error(32, 4)}}, lambda v: v["e"] > 0.9),
+        "flat": Claim(lambda: {{"e": flat_error(32, 4)}}, lambda v: v["e"] > 0.9),
         "cited": Cited("a tenth", "hu2021", "section 4.1"),
     }},
     build=build,
     questions=(Question("Is it?", (Answer("Yes", "It is.", right=True), Answer("No", "It is."))),) * 2,
 )
 '''
-GOOD = "One sentence. [[flat]] Elsewhere it was [[cited]]."
+GOOD = "One sentence. It misses [[flat.e:.1%]]. Elsewhere it was [[cited]]."
 
 
 @pytest.fixture
@@ -140,10 +138,19 @@ def test_adding_a_lesson_is_one_file(plant, tmp_path):
     ("text", "said"),
     [
         ("It keeps 12.5 %. " + GOOD, "typed in: 12.5"),
-        (GOOD.replace("[[flat]]", ""), "the claim 'flat' is never made"),
+        (GOOD.replace("[[flat.e:.1%]]", "much"), "the claim 'flat' is never made"),
+        (GOOD + " [[flat.r]]", "[[flat.r]]: flat has no such value"),
+        (GOOD + " [[flat]]", "[[flat.]]: flat has no such value"),
+        (GOOD + " [[cited.e]]", "[[cited.e]]: cited has no such value"),
         (GOOD + " [[flatter]]", "[[flatter]] is no claim"),
         (GOOD + " [@hu2020, section 4.1]", "hu2020 is no source"),
         (GOOD + " [@hu2021]", "hu2021 is cited without a place"),
+        (GOOD + " [See](#nosuch?r=4).", "there is no figure 'nosuch'"),
+        (GOOD + " [See](#sum?zoom=4).", "sum has no choice 'zoom'"),
+        (
+            GOOD + " [See](#sum?r=99).",
+            "sum: Integer parameter 'Patterns.r' must be at most 16, not 99.",
+        ),
         (GOOD + " A Lora.", "'Lora': it is LoRA"),
         (GOOD + " word" * 41, "41 words: " + "word " * 41),
     ],
@@ -160,10 +167,19 @@ def test_html_in_markdown_is_noticed_and_does_not_reach_the_page(plant):
 
 def test_a_claim_rounds_a_tie_as_the_figures_do():
     # A lesson said 22.2 % of 89 in 400 where its figure said 22.3 %.
-    claim = Claim(
-        "{share:.1%} of {count:,d}, {name}", lambda: {"share": 89 / 400, "count": 4000, "name": "x"}, bool
-    )
-    assert Page(to_html("[[c]]", {"c": claim})).text() == "22.3% of 4,000, x"
+    claim = Claim(lambda: {"share": 89 / 400, "count": 4000, "name": "<x>"}, bool)
+    text = to_html("[[c.share:.1%]] of [[c.count:,d]], [[c.name]]", {"c": claim})
+    assert Page(text).text() == "22.3% of 4,000, <x>"
+
+
+def test_a_phrase_that_sets_a_figure_is_a_link_to_that_state():
+    (link,) = Page(to_html("[Few](#sum?task=few-patterns&r=3) and [more](rank.html)", {})).all("a")[:1]
+    assert link == {
+        "class": "sets",
+        "href": "?sum.task=few-patterns&sum.r=3#sum",
+        "data-figure": "sum",
+        "data-sets": "task=few-patterns&r=3",
+    }
 
 
 def test_markup_that_does_not_close_is_noticed():

@@ -11,8 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 
 import app
+from helpers import ROOT
 from helpers.prose import Page
 from lessons import load_all
 from lessons.press.prose import MARK
@@ -23,7 +25,7 @@ SITES = {live: Site(live=live) for live in (True, False)}
 PAGES = [path for path in SITES[False].paths if path.endswith(".html")]
 PUBLISHED = [path for path in PAGES if not path.startswith("file/")]
 ARRAYS = [path for path in SITES[False].paths if path.startswith("arrays/")]
-KNOWN = {source.url for source in SOURCES.values()}
+KNOWN = {source.url for source in SOURCES.values()} | {"https://creativecommons.org/licenses/by/4.0/"}
 PAGE_WEIGHT = 150_000  # bytes, compressed, with style, scripts and data (issue 2)
 FILE_WEIGHT = 200_000  # bytes of a figure in one file (issue 2)
 ENGINE_WEIGHT = 700_000  # more, in one that trains: the model, and the compiled trainer in two versions
@@ -279,7 +281,7 @@ def test_the_export_writes_the_same_bytes_and_nothing_else(tmp_path, capsys):
 
 def test_each_correction_leads_to_a_figure_that_is_there():
     page = Page(Site(live=False).read("corrections.html").decode())
-    links = [a["href"] for a in page.all("a") if a["href"].startswith("lesson/")]
+    links = [a["href"] for a in page.all("a") if a["href"].startswith("lesson/") and "#" in a["href"]]
     told = [(lesson, each) for lesson in load_all() for each in lesson.corrections]
     assert len(told) >= len(load_all()), "every lesson has something to put right"
     assert links == [f"lesson/{lesson.slug}.html#{each.figure}" for lesson, each in told]
@@ -298,3 +300,38 @@ def test_the_start_page_has_a_small_picture_of_every_lesson():
             figure.guess = "skip"
     assert [each["aria-label"] for each in small] == [figure.sentence() for figure in figures]
     assert {each["role"] for each in small} == {"img"}
+
+
+def test_the_search_looks_through_every_section_and_word():
+    text = SITES[False].read("assets/search_index.js").decode()
+    places = json.loads(text.removeprefix("var lora_places="))
+    assert len({place["at"] for place in places}) == len(places)
+    for lesson in load_all():
+        read = page(f"lesson/{lesson.slug}.html")
+        headings = [
+            each["id"] for each in read.all("h2") if each.get("id") not in ("recall", "sources", "notes-end")
+        ]
+        of_lesson = [place["at"] for place in places if place["at"].startswith(f"lesson/{lesson.slug}.html")]
+        assert of_lesson == [
+            f"lesson/{lesson.slug}.html{end}" for end in ("", *(f"#{id}" for id in headings))
+        ]
+    assert not any(re.search(r"</?\w+[ >]", place["text"]) for place in places)
+
+
+def test_how_to_cite_says_what_the_citation_file_says():
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    text = page("cite.html").text()
+    assert f"author = {{{{{said['authors'][0]['name']}}}}}" in text
+    assert f"title = {{{said['title']}}}" in text
+    year = re.search(r"Copyright \(c\) (\d{4})", (ROOT / "LICENSE").read_text(encoding="utf-8"))[1]
+    assert f"year = {{{year}}}" in text
+    assert said["license"] == "BSD-3-Clause"
+
+
+def test_lessons_lead_to_the_one_before_and_the_one_after():
+    lessons = load_all()
+    for before, after in itertools.pairwise(lessons):
+        there = {each.get("rel"): each["href"] for each in page(f"lesson/{before.slug}.html").all("a")}
+        back = {each.get("rel"): each["href"] for each in page(f"lesson/{after.slug}.html").all("a")}
+        assert there["next"] == f"{after.slug}.html"
+        assert back["prev"] == f"{before.slug}.html"

@@ -1,10 +1,11 @@
 const STOPS = ['--scale-1', '--scale-2', '--scale-3', '--scale-4', '--scale-5']
 const STEPS = 255 // odd, so that zero has a colour of its own
 
-/** The value of a CSS colour variable where `element` stands, as [r, g, b]. */
+/** The value of a CSS colour variable where `element` stands, as [r, g, b]: of data, so that forced colours leave it. */
 function resolve(element, variable) {
   const probe = document.createElement('span')
   probe.style.color = `var(${variable})`
+  probe.style.forcedColorAdjust = 'none'
   element.append(probe)
   const [r, g, b] = getComputedStyle(probe)
     .color.match(/[\d.]+/g)
@@ -29,15 +30,14 @@ export function divergingScale(element) {
 
 /** Call `repaint` when the colours of the page change: the system's choice, the reader's switch, printing. */
 export function onColours(repaint) {
-  const dark = matchMedia('(prefers-color-scheme: dark)')
-  const print = matchMedia('print')
+  const asked = ['(prefers-color-scheme: dark)', '(forced-colors: active)', 'print'].map((query) =>
+    matchMedia(query),
+  )
   const watch = new MutationObserver(repaint)
   watch.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme', 'data-view'] })
-  dark.addEventListener('change', repaint)
-  print.addEventListener('change', repaint)
+  for (const media of asked) media.addEventListener('change', repaint)
   return () => {
     watch.disconnect()
-    dark.removeEventListener('change', repaint)
-    print.removeEventListener('change', repaint)
+    for (const media of asked) media.removeEventListener('change', repaint)
   }
 }

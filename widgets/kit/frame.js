@@ -6,6 +6,8 @@ import { table } from './table.js'
 const QUIET_MS = 600 // a screen reader hears the sentence when the slider has come to rest
 const DRAWER_MS = 150 // open drawers follow the slider with this delay: a tick must not wait for a table
 
+const LINKS = ['link', 'embed', 'script']
+
 /** A parameter that Panel holds as JSON text and a published page as an object. */
 export function read(model, name) {
   const value = model.get(name)
@@ -30,12 +32,16 @@ export class Frame {
     this.code = copyable(text.codeLabel, text)
     this.link = copyable(text.linkLabel, text)
     this.embed = copyable(text.embedLabel, text)
+    this.script = copyable(text.scriptLabel, text)
     this.drawers = h(
       'div',
       { class: 'drawers' },
       ...this.part('table', this.drawer(text.table, this.table)),
       ...this.part('code', this.drawer(text.code, this.code.element)),
-      ...this.part('share', this.drawer(text.share, this.downloads(), this.link.element, this.embed.element)),
+      ...this.part(
+        'share',
+        this.drawer(text.share, this.downloads(), ...LINKS.map((name) => this[name].element)),
+      ),
     )
     this.root = h('div', { class: `lora lora-${name}` }, this.notice)
     el.replaceChildren(this.root)
@@ -82,7 +88,7 @@ export class Frame {
     this.table.replaceChildren(...table(this.instrument.table(), this.spec.text.tableCut))
     this.code.set(this.instrument.snippet())
     const links = read(this.model, 'links')
-    for (const name of ['link', 'embed']) {
+    for (const name of LINKS) {
       this[name].element.hidden = !links[name]
       this[name].set(links[name] ?? '')
     }

@@ -33,7 +33,9 @@ export class Instrument {
     const control = (name) => {
       const { label, options, bounds } = this.frame.spec.choices[name]
       const [make, allowed] = options ? [select, options] : [integer, bounds]
-      return [name, make(label, allowed, this.choosing(name))]
+      const made = make(label, allowed, this.choosing(name))
+      made.element.dataset.choice = name
+      return [name, made]
     }
     return Object.fromEntries(names.map(control))
   }
@@ -50,6 +52,7 @@ export class Instrument {
         ...more,
       },
     )
+    stepper.element.dataset.choice = name
     model.on(`change:${name}`, () => model.get(name) !== stepper.value && this.tick(model.get(name)))
     return stepper
   }

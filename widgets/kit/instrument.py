@@ -40,6 +40,10 @@ WORDS = {
         '<iframe src="{address}" title="{title}" style="width:100%;height:{height}px;border:0" loading="lazy">'
         "</iframe>"
     ),
+    "scriptLabel": "Or with a script, by which its height and its colours follow your page",
+    "scriptCode": (
+        '<script src="{address}" data-figure="{figure}" data-query="{query}" data-title="{title}"></script>'
+    ),
     "outOfRange": "{name} = {given} is not possible here: it is {low} to {high}. Shown: {value}.",
     "notAChoice": "{name} = {given} is not known here. Possible: {allowed}. Shown: {value}.",
     "notPossible": "{name} = {given} is not possible here. Shown: {value}.",
@@ -105,7 +109,7 @@ class Instrument(AnyWidgetComponent):
     arrays = param.String(doc="The arrays of the present choices, as JSON for the browser.")
     notice = param.String(doc="What the reader must be told: a value that was not possible, a file refused.")
     links = param.String(
-        "{}", doc="Link and embed code of the present state, as JSON; set by a published page."
+        "{}", doc="Link and codes to embed the present state, as JSON; set by a published page."
     )
     hide = param.List([], item_type=str, doc="Parts that a teacher switched off.")
 

@@ -1,0 +1,92 @@
+"""What stands around the lessons: contents, words that open, search, from a folder as from a server."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+import app
+from helpers.browser import RULES
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Export the site."""
+    site = tmp_path_factory.mktemp("pages") / "site"
+    app.export(site)
+    return site
+
+
+def test_a_word_opens_and_closes_by_keyboard(server, open_page):
+    page = open_page(f"{server}/lesson/rank.html")
+    word = page.get_by_role("button", name="finetuned", exact=True)
+    meaning = page.locator("#term-finetune")
+    expect(meaning).to_be_hidden()
+    word.focus()
+    page.keyboard.press("Enter")
+    expect(meaning).to_be_visible()
+    expect(meaning).to_contain_text("To train a model")
+    page.keyboard.press("Escape")
+    expect(meaning).to_be_hidden()
+    expect(word).to_be_focused()
+
+
+@pytest.mark.parametrize("wide", [390, 1280, 1920])
+def test_the_contents_lead_to_every_lesson_and_fit_the_screen(server, open_page, wide):
+    page = open_page(f"{server}/lesson/rank.html", viewport={"width": wide, "height": 800})
+    page.locator(".contents summary").click()
+    contents = page.get_by_role("navigation", name="Contents")
+    box = contents.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= wide
+    expect(contents.locator("[aria-current=page]")).to_have_text("What low rank means")
+    contents.get_by_role("link", name="Where to put it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Where to put it")
+
+
+def test_the_headings_stand_beside_the_text_where_there_is_room(server, open_page):
+    page = open_page(f"{server}/lesson/rank.html", viewport={"width": 1920, "height": 1080})
+    there = page.get_by_role("navigation", name="On this page")
+    right = max(
+        link.bounding_box()["x"] + link.bounding_box()["width"] for link in there.get_by_role("link").all()
+    )
+    assert right <= min(figure.bounding_box()["x"] for figure in page.locator("figure.instrument").all())
+    there.get_by_role("link", name="Counting").click()
+    expect(page.locator("#counting")).to_be_in_viewport()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(there).to_be_hidden()
+
+
+@pytest.mark.parametrize("from_folder", [False, True])
+def test_the_search_finds_sections_and_words(server, open_page, folder, from_folder):
+    page = open_page(f"{(folder / 'search.html').as_uri() if from_folder else f'{server}/search.html'}")
+    asked, found = page.get_by_role("searchbox"), page.locator("#found li")
+    expect(asked).to_be_focused()
+    asked.fill("break-even")
+    expect(found.first).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("places have them")
+    asked.fill("mearchenko pastur wigglesworth")
+    expect(found).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("Nothing has these words.")
+    asked.fill("intruder dimension")
+    found.first.get_by_role("link").click()
+    expect(page.locator("#term-intruder-dimension")).to_be_in_viewport()
+    page.go_back()
+    expect(asked).to_have_value("intruder dimension")
+
+
+@pytest.mark.parametrize("name", ["search", "glossary", "cite", "404"])
+def test_pages_that_are_no_lessons_are_accessible(server, open_page, name):
+    page = open_page(f"{server}/{name}.html")
+    assert Axe().run(page, options=RULES).response["violations"] == []
+
+
+def test_a_wrong_address_is_helped_at_any_depth(server, open_page):
+    for path in ("nope.html", "lesson/nope.html", "a/b/c/d"):
+        page = open_page(f"{server}/{path}")
+        assert all("404" in said for said in page.said), page.said
+        page.said.clear()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+        page.get_by_role("main").get_by_role("link", name="contents").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("LoRA, live")

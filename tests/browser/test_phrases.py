@@ -1,0 +1,40 @@
+"""Phrases of the text set the figure that they speak of, by mouse and by keyboard, and light what they are about."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from lessons import load_all
+
+WITH_PHRASES = [lesson for lesson in load_all() if any("](#" in text for text in lesson.texts())]
+
+
+@pytest.mark.parametrize("lesson", WITH_PHRASES, ids=lambda lesson: lesson.slug)
+def test_every_phrase_sets_its_figure(server, open_page, lesson):
+    page = open_page(f"{server}/lesson/{lesson.slug}.html")
+    phrases = page.locator("a.sets")
+    assert phrases.count() > 0
+    for phrase in phrases.all():
+        phrase.focus()
+        id_ = phrase.get_attribute("data-figure")
+        wanted = {f"{id_}.{name}": value for name, value in parse_qsl(phrase.get_attribute("data-sets"))}
+        lit = page.locator(f"#{id_} .lit")
+        expect(lit).to_have_count(
+            page.locator(
+                ", ".join(f"#{id_} [data-choice='{name.partition('.')[2]}']" for name in wanted)
+            ).count()
+        )
+        page.keyboard.press("Enter")
+        page.wait_for_url(
+            lambda url, wanted=wanted: wanted.items() <= dict(parse_qsl(urlsplit(url).query)).items()
+        )
+        expect(page.locator(f"#{id_} .notice")).to_be_hidden()
+        expect(phrase).to_be_focused()
+        figure = lesson.figures()[id_].make()
+        for name, value in parse_qsl(urlsplit(page.url).query):
+            of, _, choice = name.partition(".")
+            if of == id_:
+                kind = type(figure.param[choice].default)
+                setattr(figure, choice, kind(value))
+        expect(page.locator(f"#{id_} .sentence")).to_have_text(figure.sentence())
