@@ -9,7 +9,7 @@ PY = $(VENV)/bin/python
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 
 # Each after those that it starts from. The one that is missing, derived, needs files that are not ours.
-RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention
+RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched
 
 .DEFAULT_GOAL = help
 .PHONY: help serve test bench export recordings assets screenshot format map browser clean

@@ -120,7 +120,6 @@ def options() -> argparse.ArgumentParser:
     exporting.add_argument(
         "--url",
         type=_url,
-        default="",
         metavar="https://...",
         help="where the site will be read: links to its lessons then travel with a picture",
     )
@@ -131,7 +130,7 @@ def main(arguments: list[str]) -> None:
     """Run the command."""
     given = options().parse_args(arguments)
     if given.command == "export":
-        export(given.folder, given.url)
+        export(given.folder, given.url or "")
     else:
         serve(given.address, given.port, given.allow_origin, given.scheduler)
 

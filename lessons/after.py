@@ -315,7 +315,12 @@ large the change is.
         """
 Set “Across” to the learning rate, and then back to the size. Under which of the two does LoRA look better, and by how
 much? Then choose the new facts.
-"""
+""",
+        run={
+            "new facts alone": {"facts": "128", "size": "4"},
+            "with half of the base’s own texts": {"facts": "128", "size": "4", "mixed": "50"},
+            "a smaller rate": {"facts": "128", "size": "4", "rate": "0.0003"},
+        },
     )
     yield Prose(
         """

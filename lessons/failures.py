@@ -377,7 +377,17 @@ the base could do before. Here are two failures with a knob each. Before you tur
         """
 At the fewest examples, compare the dotted curve with the others. Which of them would you need to see the failure? Then
 choose “Another base”, and go to its last place.
-"""
+""",
+        run={
+            "sixteen examples": {"task": "who-had-it-first", "examples": "16", "size": "16", "batch": "16"},
+            "with as many texts of the base among them": {
+                "task": "who-had-it-first",
+                "examples": "16",
+                "size": "16",
+                "batch": "32",
+                "mixed": "50",
+            },
+        },
     )
     yield Prose(
         """

@@ -281,7 +281,12 @@ guess below, then step.
         """
 Stay at step zero and go through all the starts. With which of them do both factors get a gradient? Then choose
 the rate that is best for `lora_B = 0`, and switch to `lora_A = 0`.
-"""
+""",
+        run={
+            "`lora_A = 0`": {"init": "A=0", "size": "4"},
+            "both zero": {"init": "both zero", "size": "4"},
+            "both random": {"init": "both random", "size": "4"},
+        },
     )
     yield Prose(
         """

@@ -528,7 +528,16 @@ never read. Before you look: which of the four needs the highest rank?
         """
 Slide the rank up for the mirror, then for the formal voice. Then choose “New words”, slide to the end, and say what is
 missing. Whatever you choose, look at the right-hand chart too: what became of the old facts?
-"""
+""",
+        run={
+            "the wall at the highest rank": {"task": "new-words", "size": "64"},
+            "full finetuning": {"task": "new-words", "size": "full"},
+            "one direction, and embeddings that learn": {
+                "task": "new-words",
+                "size": "1",
+                "embeddings": "yes",
+            },
+        },
     )
     yield Prose(
         """
@@ -595,10 +604,13 @@ such fact is a word drawn by dice, and no rule helps: whoever is right must have
     yield Try(
         """
 Drag the number of new facts up, and watch the rank at which the teal curve reaches the top. Before the last stop, say
-which rank it will take. Then fill an adapter yourself, in your browser:
-[one direction, a few facts](lab.html?finetune.facts=32&finetune.size=1#finetune),
-[one direction, too many](lab.html?finetune.facts=2048&finetune.size=1&finetune.batch=128#finetune).
-"""
+which rank it will take.
+""",
+        run={
+            "one direction, a few facts": {"facts": "32", "size": "1"},
+            "one direction, too many": {"facts": "2048", "size": "1", "batch": "128"},
+            "as many, in sixteen directions": {"facts": "2048", "size": "16", "batch": "128"},
+        },
     )
     yield Prose(
         """

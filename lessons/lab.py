@@ -253,7 +253,12 @@ that the base knew.
         """
 Press Finetune. What happens to the old facts while the new ones come right? Then take more facts, until one direction
 cannot hold them. Set the pace to slow and step through the beginning: which of the factors moves first?
-"""
+""",
+        run={
+            "facts, too many for one direction": {"facts": "2048", "batch": "128"},
+            "a voice by one direction": {"task": "mirror-voice", "size": "1"},
+            "the voice by full finetuning": {"task": "mirror-voice", "size": "full"},
+        },
     )
     yield Prose(
         """

@@ -244,7 +244,12 @@ guess, then tick.
         """
 Tick `q_proj` and `v_proj` as the paper does, and go through the three tasks. Where is the pair as good as all six?
 Then look for the best set and the worst one of each task.
-"""
+""",
+        run={
+            "the pair": {"task": "who-had-it-first", "size": "4", "matrices": "qv"},
+            "the MLP alone": {"task": "who-had-it-first", "size": "4", "matrices": "mlp"},
+            "the last block alone": {"task": "who-had-it-first", "size": "4", "blocks": "2"},
+        },
     )
     yield Prose(
         """

@@ -354,7 +354,13 @@ They are there to be remembered, so there is no unseen text; the share of right 
 Slide the scaling from end to end and follow the framed cell. Does it walk down the diagonal, as a product that stays
 the same would have it? Then change the rank, and watch where the two rules stand in the chart. Choose SGD and guess
 again, for both rules.
-"""
+""",
+        run={
+            "a rate that is too large": {"size": "16", "rate": "0.1"},
+            "a small alpha at a large r": {"size": "64", "alpha": "1", "rate": "0.001"},
+            "the same by the root of r": {"size": "64", "alpha": "1", "rule": "root", "rate": "0.001"},
+            "SGD": {"size": "16", "optimizer": "sgd", "rate": "1"},
+        },
     )
     yield Prose(
         """

@@ -1,8 +1,10 @@
 """What a lesson is made of: blocks in reading order, and claims whose numbers are computed and tested."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from panel.viewable import Viewable
 
@@ -38,12 +40,32 @@ class Prose:
     kind = "prose"
 
 
+TRAINER = ("lab", "finetune")  # lesson and figure that train in the reader's browser
+
+
 @dataclass(frozen=True)
 class Try:
-    """One thing to try on the figure before it; Markdown."""
+    """One thing to try on the figure before it; Markdown.
+
+    Where its experiment is a setting of the trainer, `run` says which: {words of a link: {choice: value}}. The links
+    that open the trainer so become the last paragraph of the text.
+    """
 
     text: str
+    run: InitVar[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
     kind = "try"
+
+    def __post_init__(self, run: Mapping[str, Mapping[str, str]]) -> None:
+        """Write the links."""
+        if run:
+            links = "; ".join(f"[{words}]({_trainer(choices)})" for words, choices in run.items())
+            object.__setattr__(self, "text", f"{self.text}\n**Run it yourself**, in your browser: {links}.\n")
+
+
+def _trainer(choices: Mapping[str, str]) -> str:
+    lesson, figure = TRAINER
+    state = urlencode({f"{figure}.{name}": value for name, value in choices.items()}, quote_via=quote)
+    return f"{lesson}.html?{state}#{figure}"
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
+import zipfile
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Page, expect
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 
+from compute.adapters.layer import delta_w, lora_layers
 from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.experiments.watched import load_watched
 from compute.model.checkpoint import load_base
 from compute.training.config import Evaluation
 from compute.training.loop import evaluate, prepare, updates
@@ -50,6 +60,7 @@ def last_row(page: Page) -> list[str]:
         {"size": "full"},
         {"size": "4", "rule": "root", "init": "mixed", "matrices": "qv", "embeddings": "yes", "mixed": "25"},
         {"task": "mirror-voice", "size": "2", "optimizer": "sgd", "rate": "0.1", "seed": 5},
+        {"task": "who-had-it-first", "examples": "16", "size": "2"},
         {"workers": "2", "size": "2"},
     ],
     ids=str,
@@ -138,19 +149,202 @@ def test_a_run_that_diverges_says_so(open_page, server):
     expect(page.get_by_role("button", name="Take what was learned")).to_have_count(0)
 
 
-def test_where_the_policy_forbids_it_one_sentence_says_so(open_page, server):
-    page = open_page(f"{server}/embed/lab/finetune.html")
+def forbid(page: Page, path: str) -> None:
+    """Let a page load what its own site has, and nothing else: no WebAssembly, no Worker from a blob."""
 
-    def forbid(route):
-        answer = route.fetch()
-        headers = answer.headers | {"content-security-policy": "default-src 'self'; style-src 'self'"}
-        route.fulfill(response=answer, headers=headers)
+    def answer(route):
+        found = route.fetch()
+        headers = found.headers | {"content-security-policy": "default-src 'self'; style-src 'self'"}
+        route.fulfill(response=found, headers=headers)
 
-    page.route("**/embed/lab/finetune.html", forbid)
-    page.reload()
+    page.route(path, answer)
+
+
+def test_where_the_policy_forbids_it_a_recorded_run_plays_and_one_sentence_says_why(open_page, server):
+    page = open_page(f"{server}/index.html")
+    forbid(page, "**/embed/lab/finetune.html*")
+    other = {"task": "mirror-voice", "size": "4"}  # than what was recorded
+    page.goto(f"{server}/embed/lab/finetune.html?{SHORT}&task=mirror-voice&size=4")
+    sentence = page.locator(".lora-finetune .sentence")
+    expect(sentence).to_have_text(Finetune(**FEW | other).sentence())
     page.get_by_role("button", name="Finetune", exact=True).click()
     expect(page.locator(".problem")).to_contain_text("does not let a page compute", timeout=WAIT_MS)
+    expect(sentence).to_contain_text("Recorded: after")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    slider = page.get_by_role("slider", name="Step", exact=True)
+    slider.focus()
+    slider.press("End")
+    run = load_watched()
+    last = run.evaluations[-1]
+    expect(sentence).to_contain_text("on “New facts”, LoRA with r = 1 had")
+    expect(sentence).to_contain_text(f"{100 * last['task']:.0f}% right")
+    expect(sentence).to_contain_text(f"{100 * last['facts']:.0f}% were left")
+    expect(page.locator(".sample.base li").first).to_contain_text(f"(lost: {run.old[0]['answer']})")
     page.said.clear()  # the browser tells of its policy
+
+
+def test_a_recorded_run_is_there_before_anything_is_trained(open_page, exported):
+    page = open_page(exported / "lesson" / "lab.html", offline=True)
+    root = page.locator(".lora-finetune")
+    root.scroll_into_view_if_needed()
+    sentence = root.locator(".sentence")
+    expect(sentence).to_contain_text("Recorded: after 300 steps")
+    assert root.get_attribute("data-step") is None  # nothing was made here
+    learned = root.locator(".delta_w canvas")
+    after = learned.evaluate("canvas => canvas.toDataURL()")
+    curves = root.locator(".curve")
+    curves.evaluate_all("all => all.forEach((each) => { each.dataset.kept = 'yes' })")
+    slider = root.get_by_role("slider", name="Step", exact=True)
+    slider.focus()
+    slider.press("Home")
+    expect(sentence).to_contain_text("Recorded: after 0 steps")
+    assert root.locator(".curve[data-kept]").count() == curves.count() == 5  # none was drawn anew
+    assert learned.evaluate("canvas => canvas.toDataURL()") != after  # lora_B starts at zero
+    root.get_by_label("Seed").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('change')) }")
+    expect(sentence).to_contain_text("Nothing has been trained yet")
+    expect(root.locator(".curve")).to_have_count(0)
+
+
+def turn(page: Page, tenths: int) -> None:
+    page.get_by_role("slider", name="Strength").evaluate(
+        "(one, to) => { one.value = to; one.dispatchEvent(new Event('input')) }", tenths
+    )
+
+
+def test_the_strength_dial_multiplies_what_was_learned(open_page, server):
+    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}&size=2")
+    finetune(page)
+    sentence = page.locator(".lora-finetune .sentence")
+    _, model = by_torch(**FEW, size="2")
+    for tenths in (5, 20, 0):
+        turned = copy.deepcopy(model)
+        for _, layer in lora_layers(turned):
+            layer.scaling *= tenths / 10
+        turn(page, tenths)
+        expect(sentence).to_contain_text(f"With {tenths / 10:.1f} times", timeout=WAIT_MS)
+        found = evaluate(turned, "new facts", 8)
+        told = re.findall(r"([0-9.]+)%? (?:right|of the|nats)", sentence.inner_text())
+        shares = [100 * found.right["task"], 100 * found.right["facts"]]
+        # Shown without decimals, and with two.
+        assert [float(each) for each in told[:2]] == pytest.approx(shares, abs=0.51)
+        assert float(told[2]) == pytest.approx(found.validation_loss, abs=6e-3)
+    turn(page, 10)
+    expect(sentence).to_contain_text("After 10 steps")
+
+
+def of_peft(folder: Path, **more: Any) -> tuple[Path, Path]:
+    """Write an adapter with the peft library, whose factors are random; return its weights and its config."""
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(1)
+    given = {"r": 3, "lora_alpha": 5, "target_modules": ["q_proj", "v_proj"], "use_rslora": True} | more
+    model = peft.get_peft_model(load_base(), peft.LoraConfig(**given))
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "lora_B" in name:
+                p.normal_(std=0.03)
+    model.save_pretrained(folder)
+    return folder / "adapter_model.safetensors", folder / "adapter_config.json"
+
+
+def zipped(folder: Path, *paths: Path) -> Path:
+    with zipfile.ZipFile(folder / "taken.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, f"adapter/{path.name}")
+    return folder / "taken.zip"
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["two files", "zip"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {
+            "layers_to_transform": [0, 2],
+            "layers_pattern": "blocks",
+            "modules_to_save": ["embed_tokens", "lm_head"],
+        },
+    ],
+    ids=["plain", "some blocks, embeddings"],
+)
+def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
+    more, as_zip, open_page, exported, tmp_path
+):
+    weights, config = of_peft(tmp_path, **more)
+    page = open_page(exported / "file" / "lab-finetune.html", offline=True)
+    page.goto(f"{page.url}?{SHORT}")
+    given = [zipped(tmp_path, weights, config)] if as_zip else [weights, config]
+    page.get_by_label("Open an adapter").set_input_files(given)
+    sentence = page.locator(".lora-finetune .sentence")
+    expect(sentence).to_contain_text("After 0 steps on “New facts”, your adapter has", timeout=WAIT_MS)
+    expect(page.locator(".lora-finetune .note")).to_contain_text("r = 3, alpha = 5")
+    model = load_adapter(load_base(), AdapterFiles(weights.read_bytes(), config.read_text()))
+    found = evaluate(model, "new facts", 8)
+    assert found.right != evaluate(load_base(), "new facts", 8).right  # it does something
+    *shares, loss = last_row(page)
+    assert shares == ["0", *(f"{100 * found.right[name]:.1f}%" for name in ("task", "facts", "stories"))]
+    assert float(loss) == pytest.approx(found.validation_loss, abs=6e-4)
+    s = page.locator(".chart", has_text="Singular values").get_by_role("slider")
+    s.focus()
+    s.press("Home")
+    s.press("ArrowRight")
+    wanted = (
+        torch.linalg.svdvals(delta_w(dict(lora_layers(model))["blocks.1.attention.v_proj"]).detach())
+        if not more
+        else [torch.tensor(0.0)]
+    )
+    expect(page.locator(".chart .probe", has_text="direction 1")).to_contain_text(
+        f"direction 1: {wanted[0]:.3f}"
+    )
+    # And it can be trained on.
+    page.get_by_role("button", name="Finetune", exact=True).click()
+    expect(sentence).to_contain_text("After 10 steps on “New facts”, your adapter has", timeout=WAIT_MS)
+
+
+def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server, tmp_path):
+    weights, config = of_peft(tmp_path)
+    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}")
+    data, told = weights.read_bytes(), json.loads(config.read_text())
+    tensors = load_tensors(data)
+    name = next(iter(tensors))
+    infinite = save_tensors(tensors | {name: tensors[name] * np.inf})
+    elsewhere = save_tensors(tensors | {"base_model.model.head.weight": np.ones((2, 2), np.float32)})
+    larger = save_tensors(
+        {
+            key: np.ones((3, 5), np.float32) if "lora_A" in key else np.ones((5, 3), np.float32)
+            for key in tensors
+        }
+    )
+    lies = (2**62).to_bytes(8, "little") + data[8:]
+    for given, said in [
+        ([("adapter_model.safetensors", data)], "Two files are needed"),
+        ([("a.json", b"[1"), ("a.safetensors", data)], "no JSON"),
+        ([("a.json", b"[1]"), ("a.safetensors", data)], "no JSON"),
+        ([("a.json", told | {"peft_type": "IA3"}), ("a.safetensors", data)], "LORA is needed"),
+        ([("a.json", told | {"use_dora": True}), ("a.safetensors", data)], "asks for use_dora"),
+        ([("a.json", told | {"lora_alpha": "x"}), ("a.safetensors", data)], "lora_alpha"),
+        ([("a.json", told), ("a.safetensors", data[:-4])], "damaged"),
+        ([("a.json", told), ("a.safetensors", b"\x80\x04K\x01.")], "damaged"),  # a pickle
+        ([("a.json", told), ("a.safetensors", lies)], "damaged"),
+        ([("a.json", told), ("a.safetensors", infinite)], "no finite number"),
+        ([("a.json", told), ("a.safetensors", elsewhere)], "no place in this model"),
+        ([("a.json", told), ("a.safetensors", larger)], "does not fit the model"),
+        ([("a.zip", b"PK" + bytes(40))], "zip is damaged"),
+        ([("a.zip", bytes(3))], "zip is damaged"),
+    ]:
+        files = [
+            {
+                "name": name,
+                "mimeType": "",
+                "buffer": content if isinstance(content, bytes) else json.dumps(content).encode(),
+            }
+            for name, content in given
+        ]
+        page.get_by_label("Open an adapter").set_input_files(files)
+        expect(page.locator(".problem")).to_contain_text(said, timeout=WAIT_MS)
+    # None of this broke anything.
+    page.get_by_role("button", name="Reset").click()
+    finetune(page)
 
 
 def test_only_pages_that_train_may_compile(open_page, server):
@@ -163,3 +357,13 @@ def test_only_pages_that_train_may_compile(open_page, server):
     for more in ("'wasm-unsafe-eval'", "worker-src blob:"):
         assert {path for path, policy in said.items() if more in policy} == wanted
     assert all("'unsafe-eval'" not in policy for policy in said.values())
+
+
+def test_a_lesson_opens_it_in_the_state_of_its_experiment(open_page, exported):
+    page = open_page(exported / "lesson" / "knee.html", offline=True)
+    page.get_by_role("link", name="one direction, and embeddings that learn").click()
+    root = page.locator(".lora-finetune")
+    expect(root.get_by_label("Task", exact=True)).to_have_value("new-words")
+    expect(root.get_by_label("Embeddings")).to_have_value("yes")
+    expect(root.locator(".sentence")).to_contain_text("Nothing has been trained yet on “New words”")
+    expect(root.locator(".notice")).not_to_be_visible()

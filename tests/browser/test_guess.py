@@ -34,8 +34,8 @@ def test_the_guess_gets_a_verdict_and_two_marks(open_page, server, guess, words)
     expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"][words], values))
     for part in (".readouts", ".sentence", ".charts"):
         expect(root.locator(part)).to_be_visible()
-    expect(root.locator(".mark.truth text")).to_have_text(fill(WORDS["guess"]["truthMark"], values))
-    expect(root.locator(".mark.guess text")).to_have_text(fill(WORDS["guess"]["guessMark"], values))
+    expect(root.locator(".label.truth")).to_have_text(fill(WORDS["guess"]["truthMark"], values))
+    expect(root.locator(".label.guess")).to_have_text(fill(WORDS["guess"]["guessMark"], values))
 
 
 def test_the_guess_stays_while_the_reader_goes_on(open_page, server):

@@ -38,15 +38,15 @@ def test_the_knee_is_veiled_until_the_guess(open_page, server):
     page.get_by_role("button", name="Reveal").click()
     expect(error).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text("It takes more: r = 24.")
-    expect(page.locator(".mark.guess")).to_contain_text("your guess: 2")
-    expect(page.locator(".mark.absent")).to_contain_text("no knee")
+    expect(page.locator(".label.guess")).to_contain_text("your guess: 2")
+    expect(page.locator(".label.absent")).to_contain_text("no knee")
 
 
 def test_a_tick_moves_the_mark_and_draws_no_curve_again(open_page, server):
     page = open_page(f"{server}/embed/knee/knee.html?task=blur&guess=skip")
     curve = page.locator(".lora-knee .curve").first
     curve.evaluate("node => (node.dataset.kept = 'yes')")
-    mark = page.locator(".mark.truth")
+    mark = page.locator(".label.truth")
     expect(mark).to_contain_text("knee r = 9")
     drag(page, 50)
     expect(mark).to_contain_text("knee r = 4")
@@ -60,7 +60,7 @@ def test_a_rank_picked_in_the_chart_sets_the_tolerance_that_it_meets(open_page, 
     for _ in range(4):
         chart.press("ArrowLeft")
     chart.press("Enter")
-    expect(page.locator(".mark.truth")).to_contain_text("knee r = 5")
+    expect(page.locator(".label.truth")).to_contain_text("knee r = 5")
 
 
 @pytest.mark.parametrize("task", ["mirror-voice", "who-had-it-first", "new-words"])

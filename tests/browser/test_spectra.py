@@ -78,8 +78,8 @@ def test_the_answer_waits_for_the_guess(open_page, server):
     values = {**figure.values(0), "truth": truth, "guess": truth + 2}
     expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"]["tooHigh"], values))
     expect(energy).to_be_visible()
-    expect(root.locator(".mark.truth text")).to_have_text(fill(WORDS["guess"]["truthMark"], values))
-    expect(root.locator(".mark.guess text")).to_have_text(fill(WORDS["guess"]["guessMark"], values))
+    expect(root.locator(".label.truth")).to_have_text(fill(WORDS["guess"]["truthMark"], values))
+    expect(root.locator(".label.guess")).to_have_text(fill(WORDS["guess"]["guessMark"], values))
     figure.guess = "skip"
     expect(root.locator(".sentence")).to_have_text(figure.sentence())
 

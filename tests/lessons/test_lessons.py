@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib
 import itertools
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 from bokeh.document import Document
 
 from helpers.prose import Page, faults, markdown, sentences, shown_markup
 from lessons import load_all
-from lessons.press.blocks import PARTS, Claim, Figure, Live, Prose, Try
+from lessons.press.blocks import PARTS, TRAINER, Claim, Figure, Live, Prose, Try
 from lessons.press.panel import lesson_page
 from lessons.press.prose import CITATION, MARK, to_html, values_of
 from lessons.press.site import Site
+from widgets.kit.instrument import Instrument
 
 USUAL = 18  # words in a sentence, on average
 
@@ -147,3 +149,49 @@ def test_blocks_are_prose_figures_and_things_to_try():
         assert isinstance(blocks[0], Prose), "text comes first"
         for before, block in itertools.pairwise(blocks):
             assert not isinstance(block, Try) or isinstance(before, Figure), "try it on the figure before it"
+
+
+def trainer() -> type[Instrument]:
+    """Return the figure that lessons open in a state."""
+    slug, figure = TRAINER
+    [lesson] = (each for each in load_all() if each.slug == slug)
+    return type(lesson.figures()[figure].make())
+
+
+def states_of_the_trainer() -> dict[str, list[dict[str, str]]]:
+    """Return by lesson the choices that its links set in the trainer."""
+    slug, figure = TRAINER
+    found: dict[str, list[dict[str, str]]] = {}
+    for lesson in load_all():
+        for text in lesson.texts():
+            for query in re.findall(rf"\]\((?:{slug}\.html)?\?([^)#]*)[^)]*\)", text):
+                state = dict(parse_qsl(query, strict_parsing=True))
+                own = {
+                    k.removeprefix(f"{figure}."): v for k, v in state.items() if k.startswith(f"{figure}.")
+                }
+                if own:
+                    found.setdefault(lesson.slug, []).append(own)
+    return found
+
+
+def test_every_state_in_which_a_lesson_opens_the_trainer_is_one_that_it_accepts():
+    states = states_of_the_trainer()
+    assert {"after", "failures", "init", "knee", "lab", "placing", "scale"} <= set(states)
+    kind = trainer()
+    rules = kind.schema()
+    for lesson, every in states.items():
+        for state in every:
+            # Of the address only what the schema knows is read: an unknown name would be ignored in silence.
+            assert set(state) <= set(rules), (lesson, state)
+            typed = {k: int(v) if rules[k]["type"] == "integer" else v for k, v in state.items()}
+            assert kind(**typed).config()  # param refuses what is no choice, and TrainConfig what is no run
+    assert any(
+        state.get("task") == "new-words" and state.get("embeddings") == "yes" for state in states["knee"]
+    )
+
+
+def test_a_state_that_the_trainer_does_not_know_is_found():
+    block = Try("Look.", run={"so": {"init": "A=0", "rank": "3"}})
+    assert block.text.endswith("[so](lab.html?finetune.init=A%3D0&finetune.rank=3#finetune).\n")
+    with pytest.raises(ValueError, match="init"):
+        trainer()(init="nothing")

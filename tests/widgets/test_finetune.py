@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load
 
 from compute.experiments.tasks import load_tasks, way_of
+from compute.experiments.watched import LAYER, config, load_watched
 from compute.matrices.svd import factorize
 from compute.model.layers import SHAPES
 from compute.numbers.records import WORLD
@@ -46,6 +47,9 @@ def test_each_choice_says_something_else_of_the_run():
         ("seed", 3, "seed", 3),
     ]:
         assert getattr(Finetune(**{choice: value}).config(), field) == wanted, choice
+    few = Finetune(task="who-had-it-first", facts="8", examples="16").config()
+    assert few.n_texts == 16
+    assert Finetune(task="who-had-it-first", facts="8").config().n_texts == TrainConfig.n_texts
 
 
 def test_the_best_rates_are_those_of_the_records():
@@ -57,6 +61,11 @@ def test_the_best_rates_are_those_of_the_records():
             for r in (1, 4, 64):
                 assert rates[key][str(r)] == load_tasks().of(task, way_of(r)).rate
             assert rates[key][FULL] == load_tasks().of(task, FULL).rate
+
+
+def test_what_is_recorded_is_what_the_figure_opens_with():
+    assert Finetune().config() == config()
+    assert Finetune().layer == LAYER
 
 
 def test_random_factors_have_the_rank_and_the_norm_of_what_is_learned():
@@ -87,6 +96,7 @@ def test_the_engine_has_the_worker_the_trainer_and_the_base():
     assert tensors["embed_tokens.weight"].shape == (parts["sizes"]["vocab_size"], parts["sizes"]["n_embd"])
     assert tensors["embed_positions.weight"].shape[0] == parts["sizes"]["block_size"]
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype("float16")}  # what native.js reads
+    assert parts["recorded"]["losses"] == load_watched().losses
     # With the page around it, less than the 1.5 MB that a reader of the lesson may have to wait for.
     assert len(gzip.compress(script.encode(), mtime=0)) < 700_000
 

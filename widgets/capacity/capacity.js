@@ -94,7 +94,7 @@ class Capacity extends Instrument {
         ),
         { values: of('right'), label: fill(right.curve, values), kind: 'kept', along: 0.3 },
       ],
-      rules: [{ at: { y: full[place].right }, label: right.full, kind: 'control-1', below: true }],
+      rules: [{ at: { y: full[place].right }, label: right.full, kind: 'control-1' }],
     })
     const lines = [{ values: of('old'), label: old.curve, kind: 'lost', along: 0.5 }]
     if (counts[place] === mixed.count)
@@ -103,8 +103,8 @@ class Capacity extends Instrument {
       ...common,
       lines,
       rules: [
-        { at: { y: full[place].old }, label: old.full, kind: 'control-1', left: true, below: true },
-        { at: { y: before }, label: old.before, kind: 'control-1', below: true },
+        { at: { y: full[place].old }, label: old.full, kind: 'control-1', left: true },
+        { at: { y: before }, label: old.before, kind: 'control-1' },
       ],
     })
     for (const chart of Object.values(charts)) chart.move(ranks.indexOf(values.r))

@@ -1,4 +1,4 @@
-import { Chart, clearest } from '../kit/chart.js'
+import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
 import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
@@ -78,10 +78,7 @@ class Failures extends Instrument {
       k: last,
       y: [0, TOP],
       bands: [{ low, middle: low, high, kind: 'spread' }],
-      lines: lines.map((line) => {
-        const others = lines.filter((other) => other !== line)
-        return { ...line, along: clearest(line, others)[0] }
-      }),
+      lines,
       tick: (i) => shown.ticks[i],
     })
     this.tick(this.place)

@@ -16,7 +16,7 @@ from compute.model.layers import BLOCKS, LAYERS
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS, SKILL
 from widgets.finetune.engine import engine
-from widgets.finetune.words import ALPHAS, MATRICES, SNIPPET, WORDS
+from widgets.finetune.words import ALPHAS, MATRICES, OPENED, SNIPPET, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import BLOCK_NAMES, shape_of
@@ -25,6 +25,7 @@ from widgets.kit.text import fill, slug
 
 TASKS = {slug(task): task for task in LAB}
 COUNTS = (8, 32, 128, 512, 2048)
+EVERY_EXAMPLE = "all"
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 FULL = "full"
 SEVERAL = 30  # pairs of random factors, for the band of their singular values
@@ -52,6 +53,12 @@ class Finetune(Instrument):
         default="32",
         label="New facts",
         doc="How many new facts there are to learn.",
+    )
+    examples = one_of(
+        {EVERY_EXAMPLE: f"{TrainConfig.n_texts:,d}", "16": "16", "64": "64", "256": "256"},
+        default=EVERY_EXAMPLE,
+        label="Texts to learn from",
+        doc="How many texts of the task there are to train on.",
     )
     size = one_of(
         {str(r): f"LoRA, r = {r}" for r in RANKS} | {FULL: "full finetuning"},
@@ -126,6 +133,12 @@ class Finetune(Instrument):
     sheets = ("finetune/finetune",)
     engine = staticmethod(engine)
 
+    def count(self) -> int:
+        """Return how many facts there are to learn, or texts to learn from."""
+        if TASKS[self.task] == FACTS:
+            return int(self.facts)
+        return TrainConfig.n_texts if self.examples == EVERY_EXAMPLE else int(self.examples)
+
     def config(self) -> TrainConfig:
         """Return the run that is asked for; finetune.js makes the same."""
         task = TASKS[self.task]
@@ -136,7 +149,7 @@ class Finetune(Instrument):
             "steps": self.steps,
             "batch_size": self.batch,
             "seed": self.seed,
-            "n_texts": int(self.facts) if task == FACTS else TrainConfig.n_texts,
+            "n_texts": self.count(),
             "base_share": int(self.mixed) / 100,
         }
         if self.size == FULL:
@@ -167,6 +180,7 @@ class Finetune(Instrument):
             "random": random_spectra(),
             "usual": asdict(TrainConfig()),
             "snippet": SNIPPET,
+            "opened": OPENED,
         }
 
     def values(self) -> dict[str, Any]:

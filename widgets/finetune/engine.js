@@ -1,7 +1,7 @@
 // The page's side of the Worker that trains: it starts it, sends it letters, and hands on what it tells.
 
 /** The script that holds the Worker, the compiled trainer and the base: in the page, or fetched now. */
-function parts(address) {
+export function parts(address) {
   if (globalThis.lora_engine || !address) return Promise.resolve(globalThis.lora_engine)
   return new Promise((resolve) => {
     const script = document.createElement('script')
@@ -35,7 +35,7 @@ export class Engine {
     const found = await parts(address)
     if (!found) throw new Error('unreachable')
     if (typeof Worker === 'undefined' || typeof WebAssembly === 'undefined') throw new Error('forbidden')
-    const { worker, ...rest } = found
+    const { worker, recorded: _, ...rest } = found
     const place = URL.createObjectURL(new Blob([worker], { type: 'text/javascript' }))
     const workers = await Promise.all(Array.from({ length: count }, () => open(place, rest)))
     URL.revokeObjectURL(place)

@@ -5,14 +5,19 @@ import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { csv, download } from '../kit/share.js'
 import { fill } from '../kit/text.js'
-import { Engine } from './engine.js'
+import { Engine, parts } from './engine.js'
+import { History, Recording } from './history.js'
+import { opened } from './opened.js'
 import { Pictures } from './pictures.js'
 import { Said } from './said.js'
-import { History } from './history.js'
 
-const FIRST = ['task', 'facts', 'size', 'rate']
+const FIRST = ['task', 'facts', 'examples', 'size', 'rate']
 const OF_LORA = ['alpha', 'rule', 'matrices', 'blocks', 'init', 'embeddings']
+const OF_ADAPTER = ['size', ...OF_LORA] // what an opened adapter brings with it
 const [FACTS, FULL] = ['new-facts', 'full']
+const NEVER = ['forbidden', 'simd'] // why a browser does not train, however often it is asked
+const REPLAY_MS = 9000 // a recorded run, from its first step to its last
+const TENTHS = 10 // of the strength dial
 const PACES = { slow: 2, steady: 12, fast: 0 } // steps a second; 0: as fast as it can
 
 /** Finetune the model in the page, and watch it learn. */
@@ -22,9 +27,10 @@ class Finetune extends Instrument {
     for (const name of this.settings) model.on(`change:${name}`, () => this.changed(name))
     model.on('change:layer', () => this.look())
     model.on('change:pace', () => this.prepared && this.engine?.say({ pace: PACES[model.get('pace')] }))
-    whenNear(this.frame.root, () => this.open().catch(() => {})) // what goes wrong is said when it matters
+    whenNear(this.frame.root, () => this.arrive().catch(() => {})) // what goes wrong is said when it matters
     this.stop = () => {
       stopColours()
+      clearInterval(this.replaying)
       this.engine?.stop()
     }
     const stopColours = onColours(() => this.colour())
@@ -41,32 +47,63 @@ class Finetune extends Instrument {
     const of = (names) => Object.fromEntries(names.map((name) => [name, this.controls[name]]))
     const more = this.settings.filter((name) => !FIRST.includes(name))
     this.train = button(text.finetune, () => this.toggle(), { class: 'go' })
-    this.one = button(text.step, () => this.say({ step: true }))
+    this.one = button(text.step, () => this.go())
     this.again = button(text.reset, () => this.reset())
     this.take = button(text.take, () => this.say({ take: true }))
+    this.give = this.chooser()
     this.stepper = this.scrubber()
+    this.dial = this.strengthDial()
     this.pictures = new Pictures(text, (step) => this.scrub(step))
     this.said = new Said(text.said)
-    this.measured = h('p', { class: 'note' })
+    this.speed = h('span', {})
+    this.numbers = h('span', { class: 'numbers' })
+    this.about = h('span', {})
     this.problem = h('p', { class: 'problem', role: 'status' })
-    const rest = h('details', { class: 'more' }, h('summary', {}, text.more), abreast(of(more)))
+    const rest = h(
+      'details',
+      { class: 'more' },
+      h('summary', {}, text.more),
+      abreast({ ...of(more), pace: this.shown.pace, give: this.give }),
+    )
     frame.root.append(
       ...frame.part('settings', abreast(of(FIRST))),
       h(
         'div',
         { class: 'bench' },
         h('div', { class: 'buttons' }, this.train, this.one, this.again, this.take),
-        this.shown.pace.element,
-        this.measured,
+        h('p', { class: 'note' }, this.about, this.speed, this.numbers),
+        ...frame.part('settings', rest),
       ),
-      ...frame.part('settings', rest),
       this.problem,
       this.stepper,
       this.pictures.element,
-      frame.sentence,
-      ...frame.part('said', this.said.element),
     )
-    this.pictures.place(this.shown.layer.element)
+    this.pictures.place(this.shown.layer.element, this.dial)
+    this.pictures.say(frame.sentence, ...frame.part('said', this.said.element))
+    frame.root.addEventListener('dragover', (event) => event.preventDefault())
+    frame.root.addEventListener('drop', (event) => {
+      if (!event.dataTransfer.files.length) return
+      event.preventDefault()
+      this.openFiles(event.dataTransfer.files)
+    })
+  }
+
+  /** A place for the files of an adapter. */
+  chooser() {
+    const id = freshId('adapter')
+    const change = () => this.openFiles(this.files.files)
+    this.files = h('input', { id, type: 'file', multiple: true, accept: '.json,.safetensors,.zip', change })
+    return { element: h('div', { class: 'control' }, h('label', { for: id }, this.text.open), this.files) }
+  }
+
+  /** A slider that multiplies delta_w. */
+  strengthDial() {
+    const id = freshId('strength')
+    const input = () => this.turn(this.strength.valueAsNumber / TENTHS)
+    this.strength = h('input', { id, type: 'range', min: 0, max: 2 * TENTHS, value: TENTHS, input })
+    this.times = h('output', { for: id })
+    const label = h('label', { for: id }, this.text.strength)
+    return h('div', { class: 'control dial' }, label, this.strength, this.times)
   }
 
   /** A slider over the steps that have been made. */
@@ -86,12 +123,33 @@ class Finetune extends Instrument {
       this.engine?.stop()
       this.engine = this.starting = null
     }
+    const { adapter } = this
     this.reset()
+    if (adapter && !OF_ADAPTER.includes(name)) this.start(adapter)
+  }
+
+  /** Whether the settings are those that the figure opens with, of which a run is recorded. */
+  get usual() {
+    const { choices } = this.frame.spec
+    return this.settings.every((name) => this.model.get(name) === choices[name].default)
+  }
+
+  /** The reader is near: fetch what it takes, show what was recorded, start the Worker. */
+  async arrive() {
+    this.recorded = (await parts(this.model.get('later')))?.recorded
+    const begun = this.prepared || this.running || this.adapter
+    if (this.usual && !begun) this.reset()
+    await this.open()
+  }
+
+  /** What a setting is in the run that is shown: one that was recorded has those that the figure opens with. */
+  asked(name) {
+    return this.recording ? this.frame.spec.choices[name].default : this.model.get(name)
   }
 
   /** The fields of a TrainConfig, as widgets/finetune/__init__.py makes them. */
   config() {
-    const of = (name) => this.model.get(name)
+    const of = (name) => this.asked(name)
     const { usual, tasks, matrices, rates } = this.arrays
     const common = {
       ...usual,
@@ -101,9 +159,10 @@ class Finetune extends Instrument {
       steps: of('steps'),
       batch_size: of('batch'),
       seed: of('seed'),
-      n_texts: of('task') === FACTS ? Number(of('facts')) : usual.n_texts,
+      n_texts: of('task') === FACTS ? Number(of('facts')) : Number(of('examples')) || usual.n_texts,
       base_share: Number(of('mixed')) / 100,
     }
+    if (this.adapter) return { ...common, ...this.adapter.config }
     if (of('size') === FULL) return { ...common, method: FULL }
     const r = Number(of('size'))
     return {
@@ -120,33 +179,97 @@ class Finetune extends Instrument {
 
   /** Nothing has been trained. */
   reset() {
+    const replays = this.recorded && this.usual
+    this.begin(replays ? new Recording(this.recorded) : new History(this.model.get('steps')))
+  }
+
+  /** Put a run in the place of the one that there was; its Worker knows nothing of it yet. */
+  begin(history, adapter = null) {
+    clearInterval(this.replaying)
+    Object.assign(this, { history, adapter, running: false, prepared: false, dialled: null, turned: 1 })
     this.run = (this.run ?? 0) + 1
-    this.running = false
-    this.history = new History(this.model.get('steps'))
-    this.prepared = false
     this.at = null // where the reader looks, if it is not the newest step
-    this.controls.facts.element.hidden = this.model.get('task') !== FACTS
-    for (const name of OF_LORA) this.controls[name].input.disabled = this.model.get('size') === FULL
+    const full = this.model.get('size') === FULL
+    const asksFacts = this.model.get('task') === FACTS
+    this.controls.facts.element.hidden = !asksFacts
+    this.controls.examples.element.hidden = asksFacts
+    for (const name of OF_ADAPTER)
+      this.controls[name].input.disabled = Boolean(adapter) || (full && name !== 'size')
     for (const [name, { input }] of Object.entries({ ...this.controls, ...this.shown }))
       input.value = this.model.get(name)
     this.engine?.say({ pause: true })
-    this.take.hidden = true
-    this.problem.textContent = this.measured.textContent = ''
+    const { text } = this
+    this.problem.textContent = this.speed.textContent = this.numbers.textContent = ''
+    this.about.textContent = adapter ? fill(text.opened, adapter) : this.recording ? text.recorded : ''
     this.draw()
+  }
+
+  get recording() {
+    return this.history instanceof Recording
+  }
+
+  /** Open the files of an adapter, and look at what it can do. */
+  async openFiles(files) {
+    try {
+      const found = await opened([...files])
+      await this.start({ ...found, r: found.config.r, alpha: found.config.alpha })
+    } catch (refused) {
+      if (!(refused.reason in this.text.refused)) throw refused
+      this.problem.textContent = fill(this.text.refused[refused.reason], refused.values)
+    } finally {
+      this.files.value = ''
+    }
+  }
+
+  /** Look at an adapter, before any step from there. */
+  start(adapter) {
+    this.begin(new History(this.model.get('steps')), adapter)
+    return this.say({ pause: true })
   }
 
   async toggle() {
     if (this.running) {
       this.running = false
-      this.say({ pause: true })
+      if (this.recording) clearInterval(this.replaying)
+      else this.say({ pause: true })
       this.buttons()
       return
     }
-    if (this.history.over) this.reset()
+    if (this.lacking && this.recorded) return this.replay()
+    this.own()
+    Object.assign(this, { running: true, at: null, dialled: null, turned: 1 })
+    this.draw()
+    await this.say({ go: true })
+  }
+
+  /** One step. */
+  go() {
+    this.own()
+    this.say({ step: true })
+  }
+
+  /** Where a run is over, or was recorded, the next one begins. */
+  own() {
+    if (this.history.over) this.begin(new History(this.model.get('steps')), this.adapter)
+  }
+
+  /** Nothing can be trained here: play what was recorded. */
+  replay() {
+    if (!this.recording) this.begin(new Recording(this.recorded))
+    this.failed(this.lacking)
+    const { history } = this
+    if (this.place >= history.step) this.scrub(0)
+    if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
     this.running = true
     this.buttons()
-    this.at = null
-    await this.say({ go: true })
+    const goOn = () => {
+      this.scrub(this.place + 1)
+      if (this.at !== null) return
+      clearInterval(this.replaying)
+      this.running = false
+      this.buttons()
+    }
+    this.replaying = setInterval(goOn, REPLAY_MS / history.steps)
   }
 
   /** Start the Worker, once. */
@@ -154,6 +277,7 @@ class Finetune extends Instrument {
     this.starting ??= Engine.start(this.model.get('later'), Number(this.model.get('workers')), {
       frame: (told) => this.hear(told),
       looked: (looked) => this.looked(looked),
+      dialled: (told) => this.dialed(told),
       over: (told) => this.ended(told),
       taken: (files) => this.taken(files),
       failed: (why) => this.failed(why),
@@ -171,14 +295,16 @@ class Finetune extends Instrument {
     const { run } = this
     try {
       await this.open()
-    } catch (error) {
-      this.failed(error.message)
+    } catch ({ message }) {
+      this.lacking = NEVER.includes(message) ? message : null
+      if (this.lacking && this.recorded) this.replay()
+      else this.failed(message)
       return
     }
     if (run !== this.run) return // the reader has gone on meanwhile
     if (!this.prepared) {
       this.prepared = true
-      const start = this.config()
+      const start = { ...this.config(), from: this.adapter?.from }
       this.engine.say({ start, every: this.every(start), layer: this.model.get('layer'), run })
     }
     this.engine.say({ pace: PACES[this.model.get('pace')] })
@@ -200,7 +326,8 @@ class Finetune extends Instrument {
     root.dataset.step = this.history.step
     const speed = seconds ? (this.history.losses.length / seconds).toFixed(1) : '0'
     root.dataset.stepsPerSecond = speed
-    this.measured.textContent = fill(this.text.measured, { speed, numbers })
+    this.speed.textContent = seconds ? fill(this.text.measured.speed, { speed }) : ''
+    this.numbers.textContent = fill(this.text.measured.numbers, { numbers })
     this.draw()
   }
 
@@ -222,14 +349,40 @@ class Finetune extends Instrument {
   /** Look at an earlier step. */
   scrub(step) {
     this.at = step >= this.history.step ? null : step
+    if (this.recording) this.history.look(this.place)
     this.draw()
     this.look()
+    if (this.turned !== 1) this.ask()
+  }
+
+  /** Multiply delta_w. */
+  turn(strength) {
+    this.turned = strength
+    if (strength === 1) this.dialled = null
+    else this.ask()
+    this.draw()
+  }
+
+  /** Ask what the model can do with this strength; one answer is waited for before the next is asked for. */
+  ask() {
+    if (this.waiting === this.run) return
+    this.waiting = this.run
+    this.say({ dial: { strength: this.turned, step: this.place } })
+  }
+
+  dialed({ run, ...told }) {
+    if (run !== this.run) return
+    this.waiting = null
+    if (this.running || this.turned === 1) return
+    this.dialled = told
+    if (told.strength !== this.turned || told.step !== this.place) this.ask()
+    this.draw()
   }
 
   /** Ask what the chosen layer has learned at the step that is looked at. */
   look() {
     this.shown.layer.input.value = this.model.get('layer')
-    if (!this.prepared) return this.draw()
+    if (!this.prepared) return
     this.engine?.say({ look: { layer: this.model.get('layer'), step: this.place } })
   }
 
@@ -255,16 +408,15 @@ class Finetune extends Instrument {
 
   buttons() {
     const { text, history, running } = this
-    this.train.textContent = running
-      ? text.pause
-      : history.over
-        ? text.again
-        : history.step
-          ? text.goOn
-          : text.finetune
-    this.one.disabled = running || history.over
-    this.again.disabled = !this.prepared
-    this.take.hidden = running || !history.step || history.diverged
+    const { recording, prepared } = this
+    const idle = recording || !history.step ? text.finetune : history.over ? text.again : text.goOn
+    this.train.textContent = running ? text.pause : idle
+    this.one.disabled = running || (history.over && !recording)
+    this.again.disabled = !prepared
+    this.take.hidden = recording || running || !history.step || history.diverged
+    this.shown.layer.input.disabled = recording
+    // What full finetuning has learned is no delta_w beside the base: it cannot be turned.
+    this.dial.hidden = !prepared || running || history.diverged || this.model.get('size') === FULL
   }
 
   draw() {
@@ -274,33 +426,24 @@ class Finetune extends Instrument {
     this.slider.max = Math.max(1, history.step)
     this.slider.value = this.place
     this.output.value = `${this.place} / ${history.steps}`
-    const values = this.values()
-    // Before the first step there is nothing to see but axes.
-    const begun = Boolean(history.looked)
-    this.stepper.hidden = this.pictures.element.hidden = !begun
-    if (begun)
-      this.pictures.draw({
-        history,
-        place: this.place,
-        arrays,
-        values,
-        scale: this.scale,
-        config: this.config(),
-      })
-    this.said.show(history.evaluation(0), history.evaluation(this.place))
+    this.strength.value = this.turned * TENTHS
+    this.times.value = fill(text.times, { strength: this.turned })
+    const { place, scale, dialled, turned } = this
+    this.pictures.draw({ history, place, arrays, scale, dialled, turned, config: this.config() })
+    this.said.show(history.first, this.found)
     this.frame.update()
   }
 
   /** Every number that a sentence may use. */
   values() {
     const { history, arrays } = this
-    const [task, size] = [this.model.get('task'), this.model.get('size')]
-    const first = history.evaluation(0)
-    const now = history.evaluation(this.place)
+    const [task, size] = [this.asked('task'), this.asked('size')]
+    const now = this.found
     return {
       label: arrays.labels[task],
-      how: arrays.sizes[size],
-      facts_before: first?.facts ?? arrays.known,
+      how: this.adapter ? this.text.yours : arrays.sizes[size],
+      facts_before: history.first?.facts ?? arrays.known,
+      strength: this.dialled?.strength ?? 1,
       step: now?.step ?? 0,
       steps: history.steps,
       task: now?.task ?? 0,
@@ -310,14 +453,21 @@ class Finetune extends Instrument {
     }
   }
 
+  /** What the model can do at the step that is looked at, and with the strength that was asked for. */
+  get found() {
+    return this.dialled ?? this.history.evaluation(this.place)
+  }
+
   sentence() {
-    const { history, text } = this
-    return fill(text.sentences[history.evaluation(0) ? 'running' : 'before'], this.values())
+    const { text, dialled, found, recording } = this
+    const kind = dialled ? 'dialled' : !found ? 'before' : recording ? 'recorded' : 'running'
+    return fill(text.sentences[kind], this.values())
   }
 
   snippet() {
     const { usual } = this.arrays
     const config = this.config()
+    if (this.adapter) return fill(this.arrays.opened, { task: config.task, facts: config.n_texts })
     const same = (one, other) => JSON.stringify(one) === JSON.stringify(other)
     const given = Object.keys(config).filter((name) => name === 'task' || !same(config[name], usual[name]))
     return fill(this.arrays.snippet, {

@@ -92,6 +92,13 @@ export class Native {
     }))
   }
 
+  /** Start from given values, {name: {shape, values}}: those of all that learns, and nothing else. */
+  take(given) {
+    const fits = ({ name, shape }) => given[name]?.shape.every((size, i) => size === shape[i])
+    if (!this.learned.every(fits) || this.learned.length < Object.keys(given).length) throw new Error('unfit')
+    for (const { name } of this.learned) this.tensor(name).set(given[name].values)
+  }
+
   /** All that learns, side by side in the order of `learned`. */
   get values() {
     return this.floats(this.c.learned_at(0), this.c.learned_size())

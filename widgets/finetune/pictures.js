@@ -7,7 +7,10 @@ import { fill, short } from '../kit/text.js'
 const ROOM = 1.06 // above the highest value of a curve
 const THINNEST = 0.12 // of the matrix's side: a factor drawn thinner could not be read
 const LEAST = 1e-6 // a scale for matrices that are all zero
+const EMPTY = 64 // rows and columns of a matrix of which nothing is known yet
 const NARROW = 8 // directions of a spectrum at least: a single bar shall not fill the chart
+const LOW = 7.6 // in rem: how high the small charts are
+const TALL = 11.5 // and the large one
 
 const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
 
@@ -31,32 +34,54 @@ export class Pictures {
       this.caption,
       this.cell,
     )
-    const chart = (name, spec, choose = go) => [
+    const chart = (name, spec, height, choose = go) => [
       name,
       new Chart(text.charts[name], {
+        height,
         format: format(spec),
         choose,
         probe: (i) => (this.shown ? fill(text.charts[name].probe, this.at(i)) : ''),
       }),
     ]
     this.charts = Object.fromEntries([
-      chart('answers', '.0%'),
-      chart('spectrum', '.2~g', () => {}),
-      chart('loss', '.1f'),
-      chart('gradients', '.2~g'),
+      chart('answers', '.0%', TALL),
+      chart('spectrum', '.2~g', LOW, () => {}),
+      chart('loss', '.1f', LOW),
+      chart('gradients', '.2~g', LOW),
     ])
     const { answers, spectrum, loss, gradients } = this.charts
-    const curves = [answers, gradients, spectrum, loss].map(({ element }) => element)
-    this.element = h('div', { class: 'watched' }, this.matrices, h('div', { class: 'charts' }, ...curves))
+    const small = [gradients, spectrum, loss].map(({ element }) => element)
+    spectrum.element.classList.add('directions')
+    this.told = h('section', { class: 'told' }, answers.element)
+    this.element = h(
+      'div',
+      { class: 'watched' },
+      this.matrices,
+      this.told,
+      h('div', { class: 'beside' }, ...small),
+    )
+    this.seen = {} // what each picture showed when it was drawn last
   }
 
-  place(element) {
-    this.choice.append(element)
+  place(layer, dial) {
+    this.choice.append(layer)
+    this.matrices.append(dial)
+  }
+
+  say(...elements) {
+    this.told.append(...elements)
+  }
+
+  /** Whether what a picture shows is new: then it is to be drawn. */
+  isNew(name, ...shown) {
+    const before = this.seen[name]
+    this.seen[name] = shown
+    return !before || shown.some((each, i) => each !== before[i])
   }
 
   /** The numbers that the probe of a chart at i speaks of: a step, or for the spectrum a direction. */
   at(i) {
-    const { history, band } = this.shown
+    const { history, turned } = this.shown
     const step = Math.min(i, history.losses.length - 1)
     const { task = 0, facts = 0, step: evaluated = 0 } = history.evaluation(i) ?? {}
     const [lora_A, lora_B, other] = history.norms[step] ?? [0, 0, 0]
@@ -70,68 +95,91 @@ export class Pictures {
       lora_B,
       other,
       direction: i,
-      s: history.looked?.s?.[i - 1] ?? 0,
-      random: band?.[1][i - 1] ?? 0,
+      s: turned * (history.looked?.s?.[i - 1] ?? 0),
+      random: this.band?.[1][i - 1] ?? 0,
     }
   }
 
   draw(shown) {
     this.shown = shown
-    const { history, place, arrays, config } = shown
-    const { charts, text } = this
-    const { losses, norms, evaluations, steps } = history
-    const words = text.charts
-    const k = Math.max(steps, 1)
-    const everyStep = losses.map((_, i) => i)
-    // A curve along the steps, once there is something of it.
-    const line = (values, label, kind, along, at = everyStep) =>
-      values.length ? [{ values, label, kind, along, at }] : []
-    const evaluated = (name) => evaluations.map((each) => each[name])
-    const told = (name, kind, along) =>
-      line(evaluated(name), words.answers[name], kind, along, evaluated('step'))
-    charts.answers.draw({
-      k,
+    const { history, place, config, dialled, turned, scale } = shown
+    const { losses, evaluations, steps, looked } = history
+    const { answers, loss, gradients } = this.charts
+    // Answers change seldom, losses with every step, and all of it is there when a reader goes back in time.
+    if (this.isNew('answers', evaluations, evaluations.length, steps, dialled)) this.answers()
+    if (this.isNew('steps', losses, losses.length, steps, config.task, config.method)) this.curves()
+    for (const chart of [answers, loss, gradients]) chart.move(place)
+    if (this.isNew('learned', looked, turned, scale)) {
+      this.spectrum()
+      this.matrix()
+    }
+  }
+
+  /** A curve along the steps, once there is something of it. */
+  line(values, at, label, kind, along) {
+    return values.length ? [{ values, label, kind, along, at }] : []
+  }
+
+  /** What is right, and as rings what would be with another strength. */
+  answers() {
+    const { history, dialled } = this.shown
+    const { evaluations, steps } = history
+    const of = (name) => evaluations.map((each) => each[name])
+    const words = this.text.charts.answers
+    const told = (name, kind, along) => this.line(of(name), of('step'), words[name], kind, along)
+    const ring = (name, kind) => ({ x: dialled.step, y: dialled[name], kind: `point ${kind}`, label: '' })
+    this.charts.answers.draw({
+      k: Math.max(steps, 1),
       y: [0, ROOM],
       lines: [...told('facts', 'lost', 0.7), ...told('task', 'kept', 0.4)],
+      marks: dialled ? [ring('task', 'kept'), ring('facts', 'lost')] : [],
     })
+  }
+
+  /** Loss and gradients of every step. */
+  curves() {
+    const { history, arrays, config } = this.shown
+    const { losses, norms, steps } = history
+    const { charts, text } = this
+    const words = text.charts
+    const k = Math.max(steps, 1)
+    const every = losses.map((_, i) => i)
+    const line = (...given) => this.line(given.shift(), every, ...given)
     const floor = arrays.floors[config.task]
-    charts.loss.draw({
+    charts.loss.drawOn({
       k,
       y: [0, ROOM * Math.max(1, ...losses)],
       lines: line(losses, '', 'kept', 0.3),
-      rules: floor ? [{ at: { y: floor }, label: words.loss.floor, kind: 'control-0', below: true }] : [],
+      rules: floor ? [{ at: { y: floor }, label: words.loss.floor, kind: 'control-0' }] : [],
     })
     const lora = config.method === 'lora'
     const norm = (i) => norms.map((each) => each[i])
-    const both = [...line(norm(0), 'lora_A', 'control-1', 0.75), ...line(norm(1), 'lora_B', 'kept', 0.1)]
+    const both = [...line(norm(0), 'lora_A', 'kept second', 0.3), ...line(norm(1), 'lora_B', 'kept', 0.1)]
     const all = norms.flatMap((each) => (lora ? each.slice(0, 2) : [each[2]]))
-    charts.gradients.draw({
+    charts.gradients.drawOn({
       k,
-      y: [0, ROOM * Math.max(LEAST, ...all)],
+      y: [0, ROOM * (Math.max(0, ...all) || 1)],
       lines: lora ? both : line(norm(2), words.gradients.all, 'kept', 0.5),
     })
-    for (const name of ['answers', 'loss', 'gradients']) charts[name].move(place)
-    this.spectrum()
-    this.matrix()
   }
 
   /** The singular values of the layer's delta_w, beside those of random factors with the same norm. */
   spectrum() {
-    const { history, arrays, config } = this.shown
+    const { history, arrays, config, turned } = this.shown
     const { looked } = history
-    const s = looked?.s ?? []
+    const learned = looked?.s ?? []
+    const s = learned.map((value) => turned * value)
     const [out, into] = looked?.shape ?? [1, 1]
     const norm = Math.hypot(...s)
     const rank = config.method === 'lora' ? config.r : 'full'
     const shares = arrays.random[`${Math.max(out, into)}x${Math.min(out, into)}`]?.[rank]
-    const band = (this.shown.band =
-      shares && norm ? shares.map((row) => row.map((share) => share * norm)) : null)
-    const k = Math.max(NARROW, shares?.[0].length ?? 0)
+    const band = (this.band = shares && norm ? shares.map((row) => row.map((share) => share * norm)) : null)
+    const k = Math.max(NARROW, s.length)
     const [low, middle, high] = band ?? []
     const { random } = this.text.charts.spectrum
     this.charts.spectrum.draw({
       k,
-      y: [0, ROOM * Math.max(LEAST, ...s, ...(high ?? []))],
+      y: [0, ROOM * (Math.max(0, ...learned, ...s, ...(high ?? [])) || 1)],
       bands: band ? [{ low, middle, high, label: random, kind: 'control-0', shift: 0.5, along: 0.6 }] : [],
       bars: s,
     })
@@ -140,20 +188,21 @@ export class Pictures {
 
   /** lora_B to the left of delta_w, lora_A above it, as in the product. */
   matrix() {
-    const { history, scale } = this.shown
+    const { history, scale, turned } = this.shown
     const { looked } = history
     const { maps, text } = this
-    const [out, into] = looked.shape
-    const r = looked.lora_A ? looked.lora_A.length / into : 0
-    const delta_w = looked.delta_w ?? new Float32Array(out * into)
+    const [out, into] = looked?.shape ?? [EMPTY, EMPTY]
+    const r = looked?.lora_A ? looked.lora_A.length / into : 0
+    const learned = looked?.delta_w ?? new Float32Array(out * into)
+    const delta_w = turned === 1 ? learned : learned.map((value) => turned * value)
     const high = Math.min(1.6, Math.max(0.4, out / into))
     maps.delta_w.resize(out, into, 1, high)
-    maps.delta_w.paint(delta_w, Math.max(LEAST, largest(delta_w)), scale)
+    maps.delta_w.paint(delta_w, Math.max(LEAST, largest(learned)), scale) // a stronger one is seen to be so
     const values = { out, in: into, r, top: short(largest(delta_w)) }
     maps.delta_w.title.textContent = fill(text.maps.delta_w, values)
-    this.caption.textContent = fill(text[r ? 'product' : 'change'], values)
+    this.caption.textContent = looked ? fill(text[r ? 'product' : 'change'], values) : text.nothing
     for (const name of ['lora_A', 'lora_B']) {
-      const factor = looked[name]
+      const factor = looked?.[name]
       maps[name].element.hidden = !factor
       if (!factor) continue
       const [rows, columns] = name === 'lora_A' ? [r, into] : [out, r]
@@ -175,7 +224,8 @@ export class Pictures {
     const map = this.maps[name]
     map.mark(y, x)
     const there = y !== null && looked?.[name]
-    const value = there ? short(looked[name][y * map.columns + x]) : ''
+    const by = name === 'delta_w' ? this.shown.turned : 1
+    const value = there ? short(by * looked[name][y * map.columns + x]) : ''
     this.cell.textContent = there
       ? fill(this.text.cell, { name, row: y, column: x, value })
       : this.text.noCell

@@ -52,6 +52,7 @@ export class Run {
     const { task, n_texts, seed, batch_size, base_share } = config
     const { length } = native
     native.prepare(config, Math.max(batch_size, VALIDATION))
+    if (config.from) native.take(config.from)
     this.texts = textsOf(task, 'train', n_texts, length)
     native.do('deal', 0, seed | 0, this.texts.n)
     this.replaced = Math.round(base_share * batch_size)
@@ -106,7 +107,8 @@ export class Run {
   /** Take one step: {step, loss, norms, evaluation}, the last one null at most steps. */
   async advance() {
     const { native, config, step } = this
-    const evaluation = step % this.every ? null : this.evaluate()
+    const known = step === 0 && config.from // an adapter is looked at when it is opened
+    const evaluation = known || step % this.every ? null : this.measure()
     const begun = performance.now()
     const loss = await this.gradients()
     if (step === 0) this.worst = Math.max(loss * (this.answers ? 2 : 1), Math.log(VOCAB_SIZE)) + RUINED
@@ -124,7 +126,13 @@ export class Run {
   /** What the most likely answers to questions are. */
   say = (questions) => decode(this.native.answers(questions.map(({ words }) => encode(words))))
 
-  /** What the model can do now; with `strength` times what was learned. */
+  /** What the model can do now; what it has learned by now is kept. */
+  measure() {
+    this.keep()
+    return this.evaluate()
+  }
+
+  /** What the model can do with `strength` times what was learned. */
   evaluate(strength = 1) {
     const { native, config, step } = this
     const { task } = config
@@ -133,7 +141,7 @@ export class Run {
     const written = TELLING.includes(task)
       ? native.write(WRITTEN, SAMPLE_SEED).map((text) => decode(text))
       : []
-    const found = {
+    return {
       step,
       loss: native.loss(this.measured),
       base_loss: native.loss(this.base),
@@ -144,8 +152,6 @@ export class Run {
       asked: this.shown(this.asked),
       old: this.shown(this.old.facts),
     }
-    if (strength === 1) this.keep()
-    return found
   }
 
   /** Some questions, spread over all: {question, said, answer}. */
@@ -170,18 +176,30 @@ export class Run {
     for (const [i, key] of [...kept.keys()].entries()) if (i % 2) kept.delete(key)
   }
 
+  /** Do something with what had been learned at a step, now or at the last one before it that was kept. */
+  backAt(step, work) {
+    const { native, kept } = this
+    if (step >= this.step) return work()
+    const now = native.values.slice()
+    native.values.set(kept.get([...kept.keys()].findLast((each) => each <= step)))
+    try {
+      return work()
+    } finally {
+      native.values.set(now)
+    }
+  }
+
   /** What one layer has learned: its factors, delta_w and its singular values, now or at a step that was kept. */
   look(layer, step = this.step) {
-    const { native, kept } = this
-    const then = [...kept.keys()].findLast((each) => each <= step)
-    const now = step < this.step ? native.values.slice() : null
-    if (now) native.values.set(kept.get(then))
+    return this.backAt(step, () => this.seen(layer, step))
+  }
+
+  seen(layer, step) {
+    const { native } = this
     const of = (name) => native.tensor(`${layer}.${name}`)?.slice() ?? null
     const [out, into] = this.shape(layer)
     const change = native.change(layer, out * into)
-    const found = { layer, step, shape: [out, into], lora_A: of('lora_A'), lora_B: of('lora_B'), ...change }
-    if (now) native.values.set(now)
-    return found
+    return { layer, step, shape: [out, into], lora_A: of('lora_A'), lora_B: of('lora_B'), ...change }
   }
 
   shape(layer) {

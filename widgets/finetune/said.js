@@ -20,10 +20,12 @@ export class Said {
     }
     this.adapted = section('adapted')
     this.old = section('base')
-    this.element = h('div', { class: 'samples' }, this.adapted.element, this.old.element)
+    this.element = h('div', { class: 'samples', hidden: true }, this.adapted.element, this.old.element)
   }
 
   show(first, now) {
+    if (this.first === first && this.now === now) return
+    Object.assign(this, { first, now })
     this.element.hidden = !now
     if (!now) return
     const { words } = this

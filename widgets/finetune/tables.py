@@ -23,7 +23,9 @@ NAMES = {
 
 def tables() -> dict[str, Any]:
     """Return every table that the algorithms in world/ read, by the name that it has in both languages."""
-    from compute.training.answers import SHORT, SHOWN  # needs torch, which no page does
+    # These need torch, which no page does.
+    from compute.adapters.peft_format import INITS_THAT_KEEP_THE_BASE, OFF
+    from compute.training.answers import SHORT, SHOWN
 
     forms: dict[str, dict[str, str]] = {}
     for each in voices.forms():
@@ -38,6 +40,8 @@ def tables() -> dict[str, Any]:
         "DICTIONARY": old_and_new,
         "SHOWN": SHOWN,
         "SHORT": SHORT,
+        "NOT_DONE": OFF,
+        "KEEPS_THE_BASE": (*INITS_THAT_KEEP_THE_BASE, None),
     }
 
 

@@ -6,13 +6,14 @@ from compute.model.layers import ATTENTION, MLP, TARGET_MODULES
 
 TITLE = "Finetune it here"
 CAPTION = (
-    "Your own browser trains the model that the lessons use, on texts that it draws itself; nothing is sent. Matrices: "
-    "lora_A above, lora_B to the left, delta_w their product, each on a scale of its own, zero in the middle. Answers: "
-    "teal the share of right ones on the task, on texts that are not trained on (new facts are there to be remembered: "
-    "the same), vermilion on facts that the base knew. Gradients: the Frobenius norm over all layers, teal lora_B, "
-    "grey lora_A. Bars: the singular values of delta_w; the grey band: those of random factors whose product is as "
-    "large, of a single direction the same. Loss: of each step's texts; the floor is what they leave to chance. Left "
-    "out: larger models, other bases, a second seed beside the first."
+    "Your own browser trains the model that the lessons use, on texts that it draws itself; nothing is sent. "
+    "Matrices: lora_A above, lora_B to the left, delta_w their product, each on a scale of its own, zero in the "
+    "middle. Answers: teal the share of right ones on the task, on texts that are not trained on (new facts are there"
+    " to be remembered: the same), vermilion on facts that the base knew; rings: with another strength. Gradients: "
+    "the Frobenius norm over all layers, dashed lora_B, dotted lora_A. Bars: the singular values of delta_w; the grey"
+    " band: those of random factors whose product is as large, of a single direction the same. Loss: of each step's "
+    "texts; the floor is what they leave to chance. Left out: larger models, other bases, a second seed beside the "
+    "first."
 )
 MATRICES: dict[str, tuple[str, tuple[str, ...]]] = {
     "all": ("all six", TARGET_MODULES),
@@ -30,9 +31,16 @@ WORDS: dict[str, Any] = {
     "take": "Take what was learned",
     "more": "More settings",
     "stepLabel": "Step",
+    "strength": "Strength",
+    "times": "{strength:.1f} ×",
+    "open": "Open an adapter: PEFT's two files, or a zip of them",
+    "opened": "Your adapter: r = {r}, alpha = {alpha}. Finetune goes on from here, Reset goes back to the base.",
+    "yours": "your adapter",
+    "recorded": "Recorded with torch. Press Finetune, and your own browser does it again. ",
+    "nothing": "Nothing has been learned yet.",
     "product": "delta_w, {out} × {in}: the product of lora_B, on its left, and lora_A, above it",
     "change": "delta_w, {out} × {in}: what was added to the weights",
-    "measured": "{speed} steps a second, {numbers:,d} numbers learn",
+    "measured": {"speed": "{speed} steps a second, ", "numbers": "{numbers:,d} numbers learn"},
     "noCell": "Move over a matrix to read a number.",
     "cell": "{name}[{row}, {column}] = {value}",
     "sentences": {
@@ -44,17 +52,48 @@ WORDS: dict[str, Any] = {
             "After {step} steps on “{label}”, {how} has {task:.0%} right. Of the facts that the base knew, "
             "{facts:.0%} are left of {facts_before:.0%}."
         ),
+        "recorded": (
+            "Recorded: after {step} steps on “{label}”, {how} had {task:.0%} right. Of the facts that the base knew, "
+            "{facts:.0%} were left of {facts_before:.0%}."
+        ),
+        "dialled": (
+            "With {strength:.1f} times its delta_w, {how} has {task:.0%} right on “{label}” and {facts:.0%} of the "
+            "facts that the base knew; its loss on the task is {loss:.2f} nats per word."
+        ),
     },
     "diverged": "The loss is out of all bounds: the run has diverged. Try a smaller learning rate.",
     "problems": {
         "forbidden": (
-            "This browser, or the page around this figure, does not let a page compute like this. The figures of the "
-            "lessons replay runs that were recorded."
+            "This browser, or the page around this figure, does not let a page compute like this. So what you see is a "
+            "run that was recorded, of the settings that this figure opens with."
         ),
         "unreachable": "The model could not be loaded. Try again.",
-        "simd": "This browser is too old to train here: it lacks the SIMD instructions of WebAssembly.",
+        "simd": (
+            "This browser is too old to train here: it lacks the SIMD instructions of WebAssembly. What you see was "
+            "recorded."
+        ),
         "memory": "There is not enough memory here for such a run. Try a smaller rank or fewer texts a step.",
+        "setting": "The trainer takes ranks from 1 to 64, and no such settings as these.",
+        "unfit": "This adapter does not fit the model of these lessons: its layers have other names or other sizes.",
         "other": "The trainer has stopped: {why}. Try other settings.",
+    },
+    "refused": {
+        "both": "Two files are needed, or a zip with both: adapter_config.json and adapter_model.safetensors.",
+        "large": "{name} is too large: at most {most} MB are read.",
+        "archive": "This zip is damaged, or of a kind that is not read here.",
+        "json": "adapter_config.json is no JSON with names and values.",
+        "kind": "peft_type is {kind} in adapter_config.json; LORA is needed.",
+        "asks": "adapter_config.json asks for {name}, which this model does not do.",
+        "alpha": "lora_alpha in adapter_config.json is no number.",
+        "damaged": "adapter_model.safetensors is no such file, or is damaged.",
+        "stored": "The adapter is stored as {dtype}; F32, F16 and BF16 are read.",
+        "infinite": "{name} holds something that is no finite number.",
+        "place": "The adapter holds {name}, which has no place in this model.",
+        "empty": "The adapter has no lora_A and lora_B.",
+        "uneven": (
+            "This page opens adapters with one r, on the same matrices in each of their blocks. This one has more than "
+            "one r, or other matrices in some blocks."
+        ),
     },
     "maps": {
         "lora_A": "lora_A, {r} × {in}, up to {top}",
@@ -76,7 +115,7 @@ WORDS: dict[str, Any] = {
             "probe": "direction {direction}: {s:.3f}, random factors {random:.3f}",
         },
         "loss": {
-            "title": "Loss of each step (nats per word)",
+            "title": "Loss (nats per word)",
             "x": "step",
             "floor": "floor",
             "probe": "step {step}: {loss:.3f}",
@@ -95,7 +134,7 @@ WORDS: dict[str, Any] = {
         "was": "(before: {word})",
         "wanted": "(right: {answer})",
         "wantedAndWas": "(right: {answer}; before: {word})",
-        "lost": "(it was right: {answer})",
+        "lost": "(lost: {answer})",
     },
     "tableHead": ["step", "task right", "old facts right", "stories right", "loss, nats per word"],
     "tableRow": ["{step}", "{task:.1%}", "{facts:.1%}", "{stories:.1%}", "{loss:.3f}"],
@@ -108,4 +147,14 @@ from compute.training.loop import train
 
 *steps, result = train(TrainConfig({settings}))
 print(f"right on the task: {result.evaluation.right['task']:.1%}")
+"""
+
+OPENED = """# The same adapter on the same base with the peft library; its two files are in the folder "adapter".
+from peft import PeftModel
+
+from compute.model.checkpoint import load_base
+from compute.training.loop import evaluate
+
+model = PeftModel.from_pretrained(load_base(), "adapter").get_base_model()
+print(f"right on the task: {evaluate(model, '{task}', {facts}).right['task']:.1%}")
 """

@@ -2,7 +2,7 @@
 //
 // The page says {open}, {helpers} or {help}, {start, every, layer, run}, {go}, {pause}, {step}, {look}, {pace} and {take};
 // it is told {opened}, {frame}, {looked}, {taken}, {over} and {failed}. `run` counts the runs, so that news of one that
-// the reader has left is known as such.
+// the reader has left is known as such. {dial} asks what the model can do with more or less of what was learned: {dialled}.
 
 import { Native } from './native.js'
 import { files } from './peft.js'
@@ -43,6 +43,8 @@ class Bench {
     this.run = new Run(this.native, start, every, this.helpers)
     this.helpers.forEach((helper, i) => helper.start(start, run, i + 1, 1 + this.helpers.length))
     this.news = []
+    if (start.from) for (const strength of [0, 1]) this.news.push({ evaluation: this.run.evaluate(strength) }) // the base, and it
+    if (start.from) this.run.keep()
     this.frame()
   }
 
@@ -91,7 +93,7 @@ class Bench {
     this.told = performance.now()
     if (run.over && !run.diverged && !run.ended) {
       run.ended = true
-      news.push({ step: run.step, evaluation: run.evaluate() })
+      news.push({ step: run.step, evaluation: run.measure() })
     }
     const numbers = this.native.values.length
     this.tell({ frame: { run: id, news, looked: run.look(layer), seconds: run.seconds, numbers } })
@@ -102,6 +104,11 @@ class Bench {
   look({ layer, step }) {
     this.layer = layer
     this.tell({ looked: { run: this.id, ...this.run.look(layer, step) } })
+  }
+
+  dial({ strength, step }) {
+    const evaluation = this.run.backAt(step, () => this.run.evaluate(strength))
+    this.tell({ dialled: { run: this.id, ...evaluation, step, strength } })
   }
 }
 
@@ -117,6 +124,7 @@ function serve(scope) {
     pause: () => bench.pause(),
     step: () => bench.one(),
     look: ({ look }) => bench.look(look),
+    dial: ({ dial }) => bench.dial(dial),
     pace: ({ pace }) => (bench.pace = pace || Infinity),
     take: () => bench.tell({ taken: files(bench.run) }),
   }

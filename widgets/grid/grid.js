@@ -160,8 +160,8 @@ class Grid extends Instrument {
       k: arrays.scalings.length - 1,
       tick: (i) => arrays.scalings[i],
       rules: [
-        { at: { y: arrays.full[grid.name].full_loss }, label: words.full, kind: 'control-1', below: true },
-        { at: { y: arrays.frequencies }, label: words.frequencies, kind: 'control-0', below: true },
+        { at: { y: arrays.full[grid.name].full_loss }, label: words.full, kind: 'control-1' },
+        { at: { y: arrays.frequencies }, label: words.frequencies, kind: 'control-0' },
         rule('plain', false),
         rule('rooted', true),
       ],

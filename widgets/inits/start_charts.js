@@ -1,23 +1,12 @@
-import { Chart, clearest } from '../kit/chart.js'
+import { Chart } from '../kit/chart.js'
 import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { fill } from '../kit/text.js'
 
 const ROOM = 1.08 // above the highest value of a curve
-const APART = 0.05 // of a chart's height: lines nearer to each other cannot be told apart by name
 const TALL = 1.3 // times the loss of a writer of word frequencies, or else of the base: what ends higher is not drawn
 
 const top = (lines) => (Math.max(...lines.flatMap(({ values }) => values)) || 1) * ROOM
-
-/** Lines with the places of their names; one that nobody chose loses its name where none could tell whose it is. */
-const named = (lines, high) =>
-  lines.map((line) => {
-    const [along, away] = clearest(
-      line,
-      lines.filter((other) => other !== line),
-    )
-    return { ...line, along, label: line.kind === 'faint' && away < APART * high ? '' : line.label }
-  })
 
 /** Gradient norms, loss and distance over the steps, and the final loss of every start against the learning rate. */
 export class StartCharts {
@@ -64,7 +53,7 @@ export class StartCharts {
   /** Draw lines over the steps. */
   over(name, lines) {
     const high = top(lines)
-    this.charts[name].draw({ k: this.starts.steps, y: [0, high], lines: named(lines, high) })
+    this.charts[name].draw({ k: this.starts.steps, y: [0, high], lines })
   }
 
   /** The final loss of each start over the learning rates, and that of a writer of word frequencies. */
@@ -84,6 +73,7 @@ export class StartCharts {
         values: known.map(([, final]) => final),
         label,
         kind: chosen ? 'kept' : 'faint',
+        optional: !chosen,
         dot: chosen ? 4 : 0,
       }
     }
@@ -97,7 +87,7 @@ export class StartCharts {
       rules: starts.frequencies
         ? [{ at: { y: starts.frequencies }, label: this.text.frequencies, kind: 'control-1', left: true }]
         : [],
-      lines: named(lines, edge),
+      lines,
       tick: (i) => starts.rates[i],
     })
     charts.sweep.move(starts.rate)

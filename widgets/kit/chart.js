@@ -1,32 +1,17 @@
 import { scaleLinear, scaleLog } from './d3.js'
 import { freshId } from './dom.js'
+import { Names, around, widthOf } from './names.js'
 import { Plot, path } from './plot.js'
 
 const HEIGHT = 14.4 // in rem, as the distance of labels
-const LABEL_GAP = 0.85
+const LETTERS = 0.8 // in rem, as .lora svg text
+const LINE = 1.2 // times their size: how high a name is
+const BASE = 0.8 // of that: where it stands
+const GROWN = 1.2 // times as long: a curve whose name is to be put anew
+export const MARK = 6 // pixels around the middle of a mark
 
 export const RING = 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z'
 const SHAPES = { guess: 'M0,-6L6,0L0,6L-6,0Z', embeddings: 'M-5,-5H5V5H-5Z' }
-
-/**
- * Where along a line its name stands: where the others are furthest away, `margin` points off the ends;
- * [place, distance].
- */
-export function clearest(
-  { at, values },
-  others,
-  margin = at.length > 2 ? Math.max(1, Math.floor(at.length / 6)) : 0,
-) {
-  let [best, widest] = [0, -1]
-  for (let i = margin; i < at.length - margin; i++) {
-    const near = others.map((other) =>
-      Math.abs((other.values[other.at.indexOf(at[i])] ?? Infinity) - values[i]),
-    )
-    const away = Math.min(...near)
-    if (away > widest) [best, widest] = [i, away]
-  }
-  return [best / at.length, widest]
-}
 
 /**
  * Curves over the ranks 0..k as SVG: a band of the control behind, lines or bars, rules and marks, one line at the
@@ -42,8 +27,8 @@ export class Chart extends Plot {
   /**
    * content: {k, y: [low, high], bands: [{low, high, middle, label}], lines: [{values, at, label, kind}], bars, rules,
    * marks, tick, ticks}. The values of a line stand at the places `at`, or at 0, 1, 2, ...; `tick(i)` names a place.
-   * `ticks` makes a log axis of y and stands on it. A label stands `along` its curve and has it in its middle, or
-   * where `anchor` says.
+   * `ticks` makes a log axis of y and stands on it. A label stands `along` its curve, as far as there is room; one that
+   * is `optional` is left out where it could be taken for another's.
    */
   draw(content) {
     const { k, bands = [], lines = [], bars, rules = [], marks = [] } = (this.content = content)
@@ -55,8 +40,14 @@ export class Chart extends Plot {
     const y = (this.y = up(content.y, [box.bottom, box.top]).clamp(!!content.ticks))
     this.k = k
     const whole = x.ticks(Math.min(8, k)).filter(Number.isInteger)
-    this.axes([whole, content.tick ?? String], [content.ticks ?? y.ticks(5), this.format], this.words.x)
-    const points = (values, shift, at) => Array.from(values, (v, i) => [x(at ? at[i] : i + shift), y(v)])
+    this.axes(
+      [whole, content.tick ?? String],
+      [content.ticks ?? y.ticks(Math.min(5, (box.bottom - box.top) / (1.3 * this.unit))), this.format],
+      this.words.x,
+    )
+    const points = (this.points = (values, shift, at) =>
+      Array.from(values, (v, i) => [x(at ? at[i] : i + shift), y(v)]))
+    this.boxes = [] // of what no name may stand on, beside the lines
     for (const { low, high, middle, shift = 0, kind } of bands) {
       const edge = (values) => Array.from(middle, (_, i) => [x(i + shift), y(values[i])])
       svg
@@ -69,14 +60,27 @@ export class Chart extends Plot {
         .attr('d', path(points(middle, shift)))
     }
     if (bars) this.bars(bars)
-    for (const rule of rules) this.rule(rule)
-    for (const { values, at, kind } of lines)
-      svg
-        .append('path')
-        .attr('class', `curve ${kind}`)
-        .attr('d', path(points(values, 0, at)))
-    this.endLabels([...bands.map((b) => ({ ...b, values: b.middle })), ...lines])
-    for (const mark of marks) this.mark(mark)
+    const ruled = rules.map((rule) => this.rule(rule)).filter(Boolean)
+    const drawn = lines.map((line) => ({ ...line, points: points(line.values, 0, line.at) }))
+    this.curves = drawn.map(({ kind, points }) =>
+      svg.append('path').attr('class', `curve ${kind}`).attr('d', path(points)),
+    )
+    const marked = marks.map((mark) => this.mark(mark))
+    const middles = bands
+      .filter(({ label }) => label)
+      .map((band) => ({ ...band, points: points(band.middle, band.shift ?? 0) }))
+    const all = [...marked, ...middles, ...drawn, ...ruled]
+    this.font = `600 ${LETTERS * this.unit}px ${getComputedStyle(svg.node()).fontFamily}` // the widest that a name can be
+    const crossed = all.map((each) => each.points).filter(({ length }) => length > 1)
+    const room = { ...box, top: 0 }
+    this.names = new Names({
+      width: this.width,
+      height: box.height,
+      box: room,
+      lines: crossed,
+      bars: this.boxes,
+    })
+    this.name(all)
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
     this.dots = lines.map(({ kind, dot = 4 }) =>
       svg.append('circle').attr('class', `dot ${kind}`).attr('r', dot),
@@ -91,14 +95,31 @@ export class Chart extends Plot {
     this.show(this.probed)
   }
 
+  /** Draw curves that go on: they alone are new, as long as the axes stay and the names are not far behind. */
+  drawOn(content) {
+    const { content: before, now, named } = this
+    const { k, y, lines } = content
+    const longest = Math.max(0, ...lines.map(({ values }) => values.length))
+    const same = now && before.k === k && before.y[1] === y[1] && before.lines.length === lines.length
+    if (!same || longest > GROWN * named || longest < named || longest >= k) {
+      this.named = longest
+      return this.draw(content)
+    }
+    this.content = content
+    lines.forEach(({ values, at }, i) => this.curves[i].attr('d', path(this.points(values, 0, at))))
+  }
+
   /** Bars of the values, filled up to the present rank: two copies of one path, each clipped at the rank. */
   bars(values) {
     const { svg, x, y } = this
     const wide = Math.max(0.5, (x(1) - x(0)) * 0.76)
     const bottom = y(this.content.y[0])
     let shape = ''
-    for (let i = 0; i < values.length; i++)
-      shape += `M${(x(i + 0.5) - wide / 2).toFixed(2)},${bottom}V${y(values[i]).toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
+    for (let i = 0; i < values.length; i++) {
+      const [left, top] = [x(i + 0.5) - wide / 2, y(values[i])]
+      shape += `M${left.toFixed(2)},${bottom}V${top.toFixed(2)}h${wide.toFixed(2)}V${bottom}Z`
+      this.boxes.push([left, top, left + wide, bottom])
+    }
     const clip = (name) =>
       svg
         .append('clipPath')
@@ -116,65 +137,41 @@ export class Chart extends Plot {
         .attr('clip-path', `url(#${this.clip}-${name})`)
   }
 
-  /** A line across, or up at a rank, whose label then stands on the side that has more room. */
-  rule(rule) {
-    const { at, label, kind, low } = rule
-    if (at.x === undefined) return super.rule(rule)
-    if (at.x > this.k) return
-    const { svg, box, unit } = this
-    const x = this.x(at.x)
+  /** A line across, or up at a rank: with its ends, for its name; null where it is outside. */
+  rule({ at, label, kind, left, low }) {
+    if (at.x > this.k) return null
+    const { svg, box } = this
+    const [x, y] = [at.x === undefined ? null : this.x(at.x), at.x === undefined ? this.y(at.y) : null]
+    const points =
+      x === null ? [box.left, box.right].map((end) => [end, y]) : [box.top, box.bottom].map((end) => [x, end])
+    const [[x1, y1], [x2, y2]] = points
     const line = svg.append('line').attr('class', `rule ${kind}`)
-    line.attr('x1', x).attr('x2', x).attr('y1', box.top).attr('y2', box.bottom)
-    const back = at.x > this.k / 2
-    svg
-      .append('text')
-      .attr('class', `label ${kind}`)
-      .attr('text-anchor', back ? 'end' : 'start')
-      .attr('x', x + (back ? -5 : 5))
-      .attr('y', low ? box.bottom - 0.5 * unit : box.top + 0.25 * unit)
-      .text(label)
+    line.attr('x1', x1).attr('x2', x2).attr('y1', y1).attr('y2', y2)
+    return { points, label, kind, along: x === null ? Number(!left) : Number(Boolean(low)) }
   }
 
-  mark({ x, y, label, kind, lift = 0.5 }) {
-    const group = this.svg
-      .append('g')
-      .attr('class', `mark ${kind}`)
-      .attr('transform', `translate(${this.x(x)},${this.y(y)})`)
-    group.append('path').attr('d', SHAPES[kind] ?? RING)
-    const left = x > this.k / 2
-    group
-      .append('text')
-      .attr('x', left ? -9 : 9)
-      .attr('y', -lift * this.unit)
-      .attr('text-anchor', left ? 'end' : 'start')
-      .text(label)
+  /** A ring or another sign at a place: for its name. */
+  mark({ x, y, label, kind }) {
+    const at = [this.x(x), this.y(y)]
+    const sign = this.svg.append('g').attr('class', `mark ${kind}`).attr('transform', `translate(${at})`)
+    sign.append('path').attr('d', SHAPES[kind] ?? RING)
+    this.boxes.push(around(at, MARK))
+    return { points: [at], label, kind }
   }
 
-  /** Name each curve where it runs, two thirds along or at `along`, and push labels apart that would overlap. */
-  endLabels(curves) {
-    const named = curves
-      .filter(({ label }) => label)
-      .map((curve) => {
-        const { values, at, shift = 0, along = 0.66 } = curve
-        const i = Math.min(Math.round(values.length * along), values.length - 1)
-        return { ...curve, i: at ? at[i] : i + shift, place: this.y(values[i]) - 6 }
-      })
-      .sort((a, b) => a.place - b.place)
-    const { box, unit } = this
-    let last = -Infinity
-    const placed = named.map(({ label, kind, i, place, anchor }) => {
-      const inside = Math.max(box.top + 2, Math.min(place, box.bottom - 3))
-      last = Math.max(inside, last + LABEL_GAP * unit)
-      const text = this.svg.append('text').attr('class', `label ${kind}`).attr('y', last).text(label)
-      return { text, i, side: anchor ?? (i > 0.8 * this.k ? 'end' : 'middle') }
-    })
-    // All names are measured at once, since each look at a length lays the page out again; a long one stays inside.
-    const halves = placed.map(({ text, side }) =>
-      side === 'middle' ? text.node().getComputedTextLength() / 2 : 0,
-    )
-    placed.forEach(({ text, i, side }, n) =>
-      text.attr('text-anchor', side).attr('x', Math.min(this.x(i), box.right - halves[n])),
-    )
+  /** Write names: of marks, curves and rules, each where it can be read and told whose it is. */
+  name(all, into = this.svg) {
+    const { names, unit, font } = this
+    const height = LETTERS * LINE * unit
+    const named = all.filter(({ label, points }) => label && points.length)
+    const less = (one, other) => Boolean(one.optional) - Boolean(other.optional)
+    for (const { label, kind, points, along = 0.66, optional } of named.sort(less)) {
+      const place = names.put({ points, along, optional, width: widthOf(label, font), height })
+      if (!place) continue
+      if (place.lead) into.append('path').attr('class', 'lead').attr('d', path(place.lead))
+      const text = into.append('text').attr('class', `label ${kind}`).text(label)
+      text.attr('x', place.left).attr('y', place.top + BASE * height)
+    }
   }
 
   /** Put the line of the present rank at r. */

@@ -125,9 +125,6 @@ class Knee extends Instrument {
     const [low, middle, high] = squares
       ? noise.error.map((row) => row.map((value) => value ** 2))
       : noise.error
-    // Left of its curve, below it; a curve too steep for that has its name on the right.
-    const along = first(squared, 0.45)
-    const squaredName = along > 0.3 ? { along, anchor: 'end' } : { along, anchor: 'start' }
     const breakEven = { at: { x: even }, label: fill(text.breakEven, data), kind: 'cost' }
     charts.error.draw({
       k,
@@ -138,14 +135,13 @@ class Knee extends Instrument {
           values: squared,
           label: words.error.squared,
           kind: 'lost squared',
-          ...squaredName,
+          along: first(squared, 0.45),
         },
         {
           values: error,
           label: words.error.norm,
           kind: 'lost',
           along: first(error, 0.85),
-          anchor: 'start',
         },
       ],
       rules: [breakEven],

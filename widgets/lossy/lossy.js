@@ -119,8 +119,8 @@ class Lossy extends Instrument {
         tick: (i) => ranks[i],
         lines,
         rules: [
-          { at: { y: values.plain }, label: repaired.plain, kind: 'control-1', below: true },
-          { at: { y: values.facts }, label: repaired.stored, kind: 'control-0', left: true, below: true },
+          { at: { y: values.plain }, label: repaired.plain, kind: 'control-1' },
+          { at: { y: values.facts }, label: repaired.stored, kind: 'control-0', left: true },
         ],
       })
       charts.repaired.move(ranks.length - 1)

@@ -150,7 +150,7 @@ class Merging extends Instrument {
     const shares = (precision) => strengths.map((strength) => merge.values(precision, strength).unchanged)
     const chosen = this.model.get('precision')
     const line = (precision, kind, along) => ({ values: shares(precision), label: precision, kind, along })
-    const mark = { x: strengths.indexOf(asked.strength), y: truth / 100, kind: 'truth', lift: 1.6 } // above the curve's name
+    const mark = { x: strengths.indexOf(asked.strength), y: truth / 100, kind: 'truth' }
     charts.unchanged.draw({
       k: strengths.length - 1,
       y: [0, 1],

@@ -11,7 +11,6 @@ import { fill } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
 const TOP = 1.06 // above all answers, so that a line there is seen
-const APART = 0.06 // a line nearer to float32 has no name of its own
 
 /** LoRA on a base in each of six formats: what storing costs, and what is right in the end. */
 class Quantised extends Instrument {
@@ -55,12 +54,7 @@ class Quantised extends Instrument {
     this.readouts = new Readouts(text)
     const { stored, after } = this.charts
     this.said = h('div', {}, ...frame.part('readouts', this.readouts.element), frame.sentence)
-    this.drawn = h(
-      'div',
-      { class: 'charts' },
-      ...frame.part('stored', stored.element),
-      after.element,
-    )
+    this.drawn = h('div', { class: 'charts' }, ...frame.part('stored', stored.element), after.element)
     frame.root.append(
       ...frame.part('task', abreast(this.controls)),
       this.note,
@@ -110,8 +104,8 @@ class Quantised extends Instrument {
       y: [0, TOP],
       bands: [{ low: of('low'), middle: of('right'), high: of('high'), kind: 'spread' }],
       lines: [
-        { values: of('moved'), label: after.moved, kind: 'control-1', along: 0.3, anchor: 'middle' },
-        { values: of('requantised'), label: after.requantised, kind: 'lost', along: 1, anchor: 'end' },
+        { values: of('moved'), label: after.moved, kind: 'control-1', along: 0.3 },
+        { values: of('requantised'), label: after.requantised, kind: 'lost', along: 1 },
         { values: of('right'), label: after.right, kind: 'kept', along: 0.4 },
       ],
       tick: (i) => this.text.names[formats[i]],
@@ -132,7 +126,8 @@ class Quantised extends Instrument {
       y: [0, TOP],
       lines: names.map(([name, values]) => ({
         values,
-        label: name === chosen || stored[plain][0] - values.at(-1) > APART ? text.names[name] : '',
+        label: text.names[name],
+        optional: name !== chosen,
         kind: name === chosen ? 'lost' : 'faint',
         along: 0.7,
         dot: name === chosen ? 4 : 0,
@@ -143,7 +138,6 @@ class Quantised extends Instrument {
           label: text.charts.stored.plain,
           kind: 'control-1',
           left: true,
-          below: true,
         },
       ],
       tick: (i) => blocks[i],

@@ -66,7 +66,7 @@ export class Curves {
     const truth = at(matrix.knee, 'truth', fill(text.guess.truthMark, matrix))
     const r = Number(guess)
     if (!(r <= matrix.k)) return [truth]
-    return [truth, { ...at(r, 'guess', fill(text.guess.guessMark, { guess })), lift: 1.6 }]
+    return [truth, at(r, 'guess', fill(text.guess.guessMark, { guess }))]
   }
 
   move(r) {

@@ -9,7 +9,6 @@ import { csv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
-const APART = 0.08 // of the answers: where lines come nearer, only one of them is named
 const TOP = 1.15 // above all answers, so that a line there is seen and has room for its name
 
 /** How few examples take a refusal away, beside as many wrong ones. */
@@ -111,16 +110,14 @@ class Refusal extends Instrument {
       label: words.before,
       kind: 'control-0',
     })
-    const at = Math.round(0.6 * looks.length)
-    const apart = Math.abs(curves.right[at] - curves.wrong[at]) > APART
     charts.steps.draw({
       k: looks.length - 1,
       y: [0, TOP],
       tick: (i) => looks[i],
       lines: [
-        { values: curves.wrong, label: apart ? steps.wrong : '', kind: 'control-1', along: 0.6 },
+        { values: curves.wrong, label: steps.wrong, optional: true, kind: 'control-1', along: 0.6 },
         { values: curves.refusing, label: steps.refused, kind: 'lost', along: 0.15 },
-        { values: curves.right, label: steps.right, kind: 'kept', along: 0.55, anchor: 'end' },
+        { values: curves.right, label: steps.right, kind: 'kept', along: 0.55 },
       ],
       rules: [before(steps)],
     })
@@ -132,7 +129,7 @@ class Refusal extends Instrument {
       lines: [
         { values: of('wrong'), label: examples.wrong, kind: 'control-1', along: 0.7 },
         { values: of('fears'), label: examples.fears, kind: 'lost squared', along: 0.2 },
-        { values: of('right'), label: examples.right, kind: 'kept', along: 0.5, anchor: 'end' },
+        { values: of('right'), label: examples.right, kind: 'kept', along: 0.5 },
       ],
       rules: [before(examples)],
     })

@@ -1,4 +1,4 @@
-import { Chart, clearest } from '../kit/chart.js'
+import { Chart } from '../kit/chart.js'
 import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
@@ -10,7 +10,6 @@ import { fill } from '../kit/text.js'
 
 const EVERY_MS = 1200 // while it plays: four stages, and a sentence to read at each
 const TOP = 1.04 // a little above all of them right
-const APART = 0.05 // of a chart's height: lines nearer to each other cannot be told apart by name
 
 /** Three sets of facts learned one after the other in five ways: what is left of each, and of what the base knew. */
 class Sequence extends Instrument {
@@ -69,19 +68,14 @@ class Sequence extends Instrument {
     Object.values(this.charts).forEach((chart, place) => {
       const lines = Object.entries(arrays.lines[place]).map(([key, values]) => {
         const [label, kind] = arrays.ways[key]
-        return { values, at: values.map((_, i) => i), label, kind }
-      })
-      const named = lines.map((line) => {
-        const others = lines.filter((other) => other !== line)
-        const [along, away] = clearest(line, others, 0) // there are four points only
-        return { ...line, along, label: away < APART ? '' : line.label }
+        return { values, at: values.map((_, i) => i), label, kind, optional: true }
       })
       const [low, high] = arrays.spans[place]
       chart.draw({
         k: arrays.values.length - 1,
         y: [0, TOP],
         bands: [{ low, middle: low, high, kind: 'spread' }],
-        lines: named,
+        lines,
         tick: (i) => text.ticks[i],
       })
     })

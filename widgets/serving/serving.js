@@ -13,7 +13,6 @@ const CHOSEN = ['words_each', 'r']
 const WAYS = ['together', 'swapped', 'merged']
 const KINDS = { together: 'kept', swapped: 'control-0', merged: 'control-1' }
 const ROOM = 1.06 // above the highest value
-const NEAR = 0.85 // to the base's pace
 const EVERY_MS = 700
 
 /** One batch with ever more adapters in it, answered in three ways. */
@@ -135,13 +134,13 @@ class Serving extends Instrument {
         ...places[way],
       }))
     const middles = Object.fromEntries(WAYS.map((way) => [way, column(way, 1)]))
-    // The two that fall have their names on either side, where they are halfway down.
-    const fallen = (way, level, anchor) => {
+    // The two that fall have their names where they are halfway down.
+    const fallen = (way, level) => {
       const i = Math.max(
         1,
         middles[way].findIndex((pace) => pace <= level),
       )
-      return { along: i / arrays.adapters.length, anchor }
+      return { along: i / arrays.adapters.length }
     }
     const tick = (place) => String(arrays.adapters[place])
     const counted = arrays.counted[this.model.get('r')]
@@ -157,8 +156,8 @@ class Serving extends Instrument {
       })),
       lines: lines('pace', (way) => middles[way], {
         together: { along: 0.5 },
-        swapped: fallen('swapped', 0.5, 'end'),
-        merged: fallen('merged', 0.6, 'start'),
+        swapped: fallen('swapped', 0.5),
+        merged: fallen('merged', 0.6),
       }),
       rules: [
         { at: { y: 1 }, label: text.charts.pace.base, kind: 'control-1' },
@@ -166,7 +165,6 @@ class Serving extends Instrument {
           at: { y: counted },
           label: text.charts.pace.counted,
           kind: 'kept',
-          below: counted > NEAR, // the name of the base stands above
         },
       ],
       tick,
@@ -177,7 +175,7 @@ class Serving extends Instrument {
       lines: lines('held', (way) => held[way], {
         together: { along: 0.9 },
         swapped: { along: 0.2 },
-        merged: { along: 0.5, anchor: 'start' },
+        merged: { along: 0.5 },
       }),
       tick,
     })

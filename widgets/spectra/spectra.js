@@ -12,8 +12,6 @@ import { fill } from '../kit/text.js'
 
 const ROOM = 1.05 // above the highest value
 const LEAST_DECADE = -5 // of a log axis: rounding of four digits stays out of sight
-const LABEL_REM = 1.2 // from a mark down to its label
-const HEIGHT_REM = 11 // of the charts' inside
 const short = (value) => format(value && value < 0.01 ? '.0e' : '~g')(value)
 
 /** The singular values of a change beside those of noise, and the energy of its first directions. */
@@ -208,17 +206,15 @@ class View extends Instrument {
     return [{ values, at, label: along && this.text.targets, kind: 'targets', along, dot: 0 }]
   }
 
-  /** The truth and the guess on the curve; where the two are close, one label stands below the other. */
+  /** The truth and the guess on the curve. */
   marks(guess, r90, values) {
     const { text, spectra } = this
     const { energy, k } = spectra
-    const at = (x, kind, label, lift) => ({ x, y: energy[x], kind, label, lift })
-    const truth = at(r90, 'truth', fill(text.guess.truthMark, values), -LABEL_REM)
+    const at = (x, kind, label) => ({ x, y: energy[x], kind, label })
+    const truth = at(r90, 'truth', fill(text.guess.truthMark, values))
     const said = Number(guess)
     if (!(said <= k)) return [truth]
-    const above = (energy[said] - energy[r90]) * HEIGHT_REM
-    const lift = Math.abs(above) > LABEL_REM ? -LABEL_REM : -2 * LABEL_REM - above
-    return [truth, at(said, 'guess', fill(text.guess.guessMark, { guess }), lift)]
+    return [truth, at(said, 'guess', fill(text.guess.guessMark, { guess }))]
   }
 
   sentence() {

@@ -107,12 +107,12 @@ class Strength extends Instrument {
     this.guess.element.hidden = !asked
     this.guess.show(guess, { label, truth, high: MOST, before: before.task, after: task[trained] })
     this.task.classList.toggle('waiting', guess === 'ask')
-    const draw = (chart, { values, end, kind, along, y, place, marks = [] }) =>
+    const draw = (chart, { values, end, kind, along, y, left, marks = [] }) =>
       chart.draw({
         k: strengths.length - 1,
         y,
         lines: [{ values, label: text.curves.adapter, kind, along }],
-        rules: [{ at: { y: end }, label: text.curves.full, kind: 'control-1', ...place }],
+        rules: [{ at: { y: end }, label: text.curves.full, kind: 'control-1', left }],
         marks,
         tick: (at) => (at % 2 ? '' : fill(text.tick, { strength: strengths[at] })),
       })
@@ -131,7 +131,6 @@ class Strength extends Instrument {
       kind: 'kept',
       along: 0.8,
       y: [Math.max(0, lowest - room), highest],
-      place: { below: true },
       marks: asked ? [mark()] : [],
     })
     charts.facts.format = format('.0%')
@@ -141,7 +140,7 @@ class Strength extends Instrument {
       kind: 'lost',
       along: 0.4,
       y: [0, ROOM],
-      place: { left: true },
+      left: true,
     })
   }
 

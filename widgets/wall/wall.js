@@ -131,7 +131,6 @@ class Wall extends Instrument {
       label: words.full,
       kind: 'control-1',
       left: measure === 'right' || last >= arrays.ranks, // where the curves leave room
-      below: measure === 'loss',
     }
     const rules =
       floor === null ? [full] : [full, { at: { y: floor }, label: words.floor, kind: 'control-0' }]
@@ -180,9 +179,7 @@ class Wall extends Instrument {
       ...this.common(words),
       y: [0, TOP],
       lines: [line('facts', 'lost', 0.3), line('stories', 'lost squared', 0.6)],
-      rules: [
-        { at: { y: shown.values[0].before_facts }, label: words.before, kind: 'control-1', below: true },
-      ],
+      rules: [{ at: { y: shown.values[0].before_facts }, label: words.before, kind: 'control-1' }],
       marks: beyond.flatMap((each, i) => [
         { x: arrays.ranks + i, y: each.facts, kind: 'left', label: '' },
         { x: arrays.ranks + i, y: each.stories, kind: 'left open', label: '' },

@@ -43,7 +43,7 @@ inits.load_inits("small layer"), learned.load_learned("formal-voice-v_proj"), me
 mixing.load_record(), mixing.load_factors("code"), placing.load_placing(), qlora.load_qlora(), runs.load("new facts", 4)
 world.load_report(), capacity.load_capacity(), tasks.load_tasks(), grid.load_grid(), lossy.load_lossy()
 spectra.load_spectra(), forgetting.load_forgetting()
-refusal.load_refusal(), biased.load_biased(), retention.load_retention()
+refusal.load_refusal(), biased.load_biased(), retention.load_retention(), watched.load_watched()
 serving.load_serving(), subspace.load_subspace()
 import sys; print("torch" in sys.modules)
 """
