@@ -170,6 +170,7 @@ def test_where_the_policy_forbids_it_a_recorded_run_plays_and_one_sentence_says_
     page.get_by_role("button", name="Finetune", exact=True).click()
     expect(page.locator(".problem")).to_contain_text("does not let a page compute", timeout=WAIT_MS)
     expect(sentence).to_contain_text("Recorded: after")
+    expect(page.get_by_text("your own browser does it again")).to_have_count(0)
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     slider = page.get_by_role("slider", name="Step", exact=True)

@@ -200,7 +200,11 @@ class Finetune extends Instrument {
     this.engine?.say({ pause: true })
     const { text } = this
     this.problem.textContent = this.speed.textContent = this.numbers.textContent = ''
-    this.about.textContent = adapter ? fill(text.opened, adapter) : this.recording ? text.recorded : ''
+    this.about.textContent = adapter
+      ? fill(text.opened, adapter)
+      : this.recording && !this.lacking
+        ? text.recorded
+        : ''
     this.draw()
   }
 
@@ -257,6 +261,7 @@ class Finetune extends Instrument {
   replay() {
     if (!this.recording) this.begin(new Recording(this.recorded))
     this.failed(this.lacking)
+    this.about.textContent = ''
     const { history } = this
     if (this.place >= history.step) this.scrub(0)
     if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
@@ -286,6 +291,7 @@ class Finetune extends Instrument {
       this.engine = await this.starting
     } catch (error) {
       this.starting = null // another time it may work
+      if (NEVER.includes(error.message)) this.lacking = error.message
       throw error
     }
   }
@@ -296,7 +302,6 @@ class Finetune extends Instrument {
     try {
       await this.open()
     } catch ({ message }) {
-      this.lacking = NEVER.includes(message) ? message : null
       if (this.lacking && this.recorded) this.replay()
       else this.failed(message)
       return
