@@ -2,7 +2,7 @@
 #include "trainer.h"
 
 enum { LORA, FULL, EMBEDDINGS, NORMS, METHODS };
-enum { B_ZERO, A_ZERO, BOTH_ZERO, BOTH_RANDOM, MIXED, GIVEN, INITS };
+enum { B_ZERO, A_ZERO, BOTH_ZERO, BOTH_RANDOM, MIXED, ORTHOGONAL, PISSA, INITS };
 enum { ADAMW, SGD };
 
 // ---- what learns ----
@@ -49,10 +49,72 @@ static void kaiming(Dice *dice, int rows, int columns, int fan_in, float *x) {
   dice_uniform(dice, rows * columns, (float)-bound, (float)bound, x);
 }
 
+// The shorter rows or columns of x - less (out, in) as columns side by side, M (many, few).
+static void stand(int out, int in, const float *x, const float *less, double *M) {
+  int few = min(out, in), many = out + in - few;
+  for (int a = 0; a < few; a++)
+    for (int b = 0; b < many; b++) {
+      int j = out < in ? a * in + b : b * in + a;
+      M[a * many + b] = (double)x[j] - (less ? less[j] : 0);
+    }
+}
+
+// lora_A = root * v.T, lora_B = u * root with root = sqrt(s / scaling), of the r largest s of W = u * s @ v.T. Of u and v
+// the longer ones come from Jacobi, the others are W or W.T times these, over s. Both are kept, to be taken out of W.
+static void pissa(Part *part) {
+  int out = part->base.rows, in = part->base.columns, many = out < in ? in : out, r = run.r;
+  const float *W = part->base.value;
+  double *M = (double *)run.scratch;
+  stand(out, in, W, 0, M);
+  principal_columns(min(out, in), many, r, M);
+  for (int k = 0; k < r; k++, M += many) {
+    double squares = 0;
+    for (int b = 0; b < many; b++) squares += M[b] * M[b];
+    if (squares == 0) continue;
+    double s = __builtin_sqrt(squares), root = __builtin_sqrt(s / run.scaling) / s;
+    for (int a = 0; a < out + in - many; a++) {
+      double sum = 0;
+      for (int b = 0; b < many; b++) sum += M[b] * W[out < in ? a * in + b : b * in + a];
+      *(out < in ? part->lora_B + a * r + k : part->lora_A + k * in + a) = (float)(root * sum / s);
+    }
+    for (int b = 0; b < many; b++)
+      *(out < in ? part->lora_A + k * in + b : part->lora_B + b * r + k) = (float)(root * M[b]);
+  }
+  copy(part->start_A, part->lora_A, (long)r * in);
+  copy(part->start_B, part->lora_B, (long)out * r);
+}
+
+// lora_A = (N @ even).T / 10, lora_B = N.T @ odd / 10 for random N (in, r / 2) and (r / 2, out) and the even and odd rows of
+// a random Q: the rows are at right angles, so that lora_B @ lora_A is zero.
+static void orthogonal(Part *part, Dice *dice) {
+  int out = part->base.rows, in = part->base.columns, r = run.r, half = r / 2;
+  double *M = (double *)run.scratch, *Q = M + r * r;
+  float *N = (float *)(Q + r * r);
+  dice_normal(dice, r * r, N);
+  for (int i = 0; i < r * r; i++) M[i] = N[i];
+  reflections(r, M, Q);
+  dice_normal(dice, in * half, N);
+  for (int i = 0; i < in; i++)
+    for (int k = 0; k < r; k++) {
+      double sum = 0;
+      for (int h = 0; h < half; h++) sum += N[i * half + h] * Q[2 * h * r + k];
+      part->lora_A[k * in + i] = (float)(sum / 10);
+    }
+  dice_normal(dice, half * out, N);
+  for (int o = 0; o < out; o++)
+    for (int k = 0; k < r; k++) {
+      double sum = 0;
+      for (int h = 0; h < half; h++) sum += N[h * out + o] * Q[(2 * h + 1) * r + k];
+      part->lora_B[o * r + k] = (float)(sum / 10);
+    }
+}
+
 static void start(Part *part, int init, Dice *dice) {
   int out = part->base.rows, in = part->base.columns, r = run.r, half = (r + 1) / 2;
   if (init == B_ZERO || init == BOTH_RANDOM || init == MIXED) kaiming(dice, r, in, in, part->lora_A);
   if (init == A_ZERO || init == BOTH_RANDOM || init == MIXED) kaiming(dice, out, r, r, part->lora_B);
+  if (init == PISSA) pissa(part);
+  if (init == ORTHOGONAL) orthogonal(part, dice);
   if (init == MIXED) {  // the first half as with B=0, the others as with A=0
     clear(part->lora_A + half * in, (long)(r - half) * in);
     for (int o = 0; o < out; o++) clear(part->lora_B + o * r, half);
@@ -69,6 +131,8 @@ int EXPORT(prepare)(int method, int r, double alpha, int scaling_rule, int targe
   if (lora) {
     if (r < 1 || r > MAX_R || !is_finite(alpha) || scaling_rule < 0 || scaling_rule > 1) return BAD_SETTING;
     if (targets < 1 || targets > 63 || init < 0 || init >= INITS) return BAD_SETTING;
+    if (init == ORTHOGONAL && r % 2) return BAD_SETTING;
+    if (init == PISSA && (r > model.n_embd || !(alpha > 0))) return BAD_SETTING;
     if (!blocks || (model.n_layer < 32 && (u32)blocks >> model.n_layer)) return BAD_SETTING;
   }
   room_back_to(model.end);
@@ -90,7 +154,9 @@ int EXPORT(prepare)(int method, int r, double alpha, int scaling_rule, int targe
     if (learns(i, embeddings)) enter(&base, 0, base.rows, base.columns);
   }
   u64 bytes = 4ull * run.size, largest = 4ull * model.n_embd * model.n_embd;
-  if (!(run.P = room(bytes)) || !(run.G = room(bytes)) || !(run.first = room(bytes)) || !(run.second = room(bytes)))
+  u64 rank = 2 * run.r;  // a matrix in float64, a copy of it, and the factors of a change of that rank
+  run.scratch = room(16 * largest + 8 * rank * (8ull * model.n_embd + rank));
+  if (!run.scratch || !(run.P = room(bytes)) || !(run.G = room(bytes)) || !(run.first = room(bytes)) || !(run.second = room(bytes)))
     return NO_MEMORY;
   int next = 0;
   long at = 0;
@@ -104,6 +170,10 @@ int EXPORT(prepare)(int method, int r, double alpha, int scaling_rule, int targe
       part->lora_A = taken(&next, &at, run.r * in, &part->grad_A);
       part->lora_B = taken(&next, &at, out * run.r, &part->grad_B);
       if (!(part->now = room(4ull * size))) return NO_MEMORY;
+      if (init == PISSA) {
+        part->start_A = room(4ull * run.r * in), part->start_B = room(4ull * out * run.r);
+        if (!part->start_A || !part->start_B) return NO_MEMORY;
+      }
       start(part, init, &dice);
       run.lowest = min(run.lowest, block);
     }
@@ -113,29 +183,8 @@ int EXPORT(prepare)(int method, int r, double alpha, int scaling_rule, int targe
       run.lowest = min(run.lowest, block);
     }
   }
-  // A matrix in float64, a copy of it, and the factors of a change of rank 2 r.
-  u64 rank = 2 * run.r;
-  run.scratch = room(16 * largest + 8 * rank * (8ull * model.n_embd + rank));
-  if (!run.scratch || !activations()) return NO_MEMORY;
+  if (!activations()) return NO_MEMORY;
   run.ready = 1;
-  return FINE;
-}
-
-int EXPORT(take_out)(void) {
-  if (!run.ready) return TOO_EARLY;
-  for (int i = 0; i < model.count; i++) {
-    Part *part = &model.part[i];
-    int out = part->base.rows, in = part->base.columns, r = run.r;
-    if (!part->lora_A) continue;
-    if (!part->start_A) {
-      float *A = room(4ull * r * in), *B = room(4ull * out * r);
-      if (!A || !B) return NO_MEMORY;
-      part->start_A = A, part->start_B = B;
-    }
-    copy(part->start_A, part->lora_A, (long)r * in);
-    copy(part->start_B, part->lora_B, (long)out * r);
-  }
-  run.applied = 0;
   return FINE;
 }
 
@@ -191,7 +240,7 @@ double EXPORT(gradient_norm)(int kind) {
 
 // ---- what was learned ----
 
-// delta (out, in) = scaling * lora_B @ lora_A, less what take_out took; of full finetuning the change
+// delta (out, in) = scaling * lora_B @ lora_A, less what was taken out of W; of full finetuning the change
 static void change_of(const Part *part, float *delta) {
   int out = part->base.rows, in = part->base.columns, r = run.r;
   if (!part->lora_A) {
@@ -253,15 +302,9 @@ double *EXPORT(spectrum)(int i) {
     singular_values_of_product(rank, out, in, M, A, R);
     spectrum_count = min(rank, min(out, in));
   } else {
-    const float *now = part->now, *before = part->base.value;
-    int few = min(out, in), many = out + in - few;
-    for (int a = 0; a < few; a++)
-      for (int b = 0; b < many; b++) {
-        int j = out < in ? a * in + b : b * in + a;
-        M[a * many + b] = (double)now[j] - before[j];
-      }
-    singular_values(few, many, M);
-    spectrum_count = few;
+    stand(out, in, part->now, part->base.value, M);
+    spectrum_count = min(out, in);
+    singular_values(spectrum_count, out + in - spectrum_count, M);
   }
   return M;
 }

@@ -37,6 +37,37 @@ void dice_uniform(Dice *dice, int n, float low, float high, float *x) {
   for (int i = 0; i < n; i++) x[i] = (float)((dice_32(dice) & 0xffffff) * 0x1p-24 * range + low);
 }
 
+// cos(a) and sin(a) for 0 <= a < 2 pi, by their series around pi.
+static void circle(double a, double *cosine, double *sine) {
+  double x = a - 3.14159265358979323846, term = -1, sums[2] = {0, 0};
+  for (int k = 0; k < 32; term *= x / ++k) sums[k & 1] += k & 2 ? -term : term;
+  *cosine = sums[0], *sine = sums[1];
+}
+
+// torch.randn: the angle and the radius of Box and Muller (1958). Sixteen numbers at a time where there are so many, the
+// last sixteen thrown anew where they do not come out even; else two at a time, in float64. n is even.
+void dice_normal(Dice *dice, int n, float *x) {
+  double cosine, sine;
+  if (n < 16) {
+    for (int i = 0; i < n; i += 2) {
+      double angle = dice_double(dice), radius = __builtin_sqrt(-2 * log1(1 - dice_double(dice)));
+      circle(angle * 6.28318530717958647692, &cosine, &sine);
+      x[i] = (float)(radius * cosine), x[i + 1] = (float)(radius * sine);
+    }
+    return;
+  }
+  dice_uniform(dice, n, 0, 1, x);
+  for (int i = 0; i < n; i += 16) {
+    float *some = x + min(i, n - 16);
+    if (i > n - 16) dice_uniform(dice, 16, 0, 1, some);
+    for (float *y = some; y < some + 8; y++) {
+      double radius = __builtin_sqrt(-2 * log1(1 - y[0]));
+      circle(y[8] * 6.28318530717958647692, &cosine, &sine);
+      y[0] = (float)(radius * cosine), y[8] = (float)(radius * sine);
+    }
+  }
+}
+
 // torch.randint(n_texts, (steps, batch_size)): each throw modulo n_texts. Two decks, each with a seed of its own.
 static struct {
   Dice dice;

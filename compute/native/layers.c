@@ -62,9 +62,9 @@ void EXPORT(layer_norm_back)(int n, int C, const float *x, const float *w, const
 // y = u * P(u) with P(u) = (1 + erf(u / sqrt(2))) / 2; u becomes the slope P(u) + u * exp(-u**2 / 2) / sqrt(2 pi)
 void EXPORT(gelu)(long n, float *u, float *y) {
   for (long i = 0; i < n; i += 4) {
-    v4 x = load(u + i), P = FMA(erf4(x * all(0.70710678f)), all(0.5f), all(0.5f));
+    v4 x = load(u + i), P = FMA(erf4(x * once(0.70710678f)), once(0.5f), once(0.5f));
     store(y + i, x * P);
-    store(u + i, FMA(x * all(0.39894228f), exp4(x * x * all(-0.5f)), P));
+    store(u + i, FMA(x * once(0.39894228f), exp4(x * x * once(-0.5f)), P));
   }
 }
 
@@ -108,61 +108,93 @@ static void transpose(int T, int hs, int C, const float *x, float *to, int ld) {
     }
 }
 
-// Squares of attention are computed in bands of rows, each only as far as its last word sees.
+// Squares of attention stand turned, a row for each word that is seen and a column for each that asks: what a softmax
+// sums up is then a column, four of them are a vector, and nothing is added across one. They are computed in bands, each
+// only for the words that see it.
 enum { BAND = 16 };
 
+// Which of four words, from `place` on, see word j: those that are not before it.
+INLINE i4 see(int place, int j) { return (i4){place, place + 1, place + 2, place + 3} >= (i4){j, j, j, j}; }
+
+// 4 * vecs columns of p (seen, ld) become their softmax over the rows that they see, 0 in the others.
+INLINE void softmax_columns(const int vecs, int place, int seen, int ld, float *p) {
+  v4 top[4], sum[4];
+  UNROLL for (int x = 0; x < vecs; x++) top[x] = all(-1e30f), sum[x] = all(0);
+  for (int j = 0; j < seen; j++)
+    UNROLL for (int x = 0; x < vecs; x++) {
+      i4 mask = see(place + 4 * x, j);
+      top[x] = larger(top[x], (v4)(((i4)load(p + j * ld + 4 * x) & mask) | ((i4)all(-1e30f) & ~mask)));
+    }
+  for (int j = 0; j < seen; j++)
+    UNROLL for (int x = 0; x < vecs; x++) {
+      v4 e = (v4)((i4)exp4(load(p + j * ld + 4 * x) - top[x]) & see(place + 4 * x, j));
+      store(p + j * ld + 4 * x, e);
+      sum[x] += e;
+    }
+  UNROLL for (int x = 0; x < vecs; x++) sum[x] = all(1) / sum[x];
+  for (int j = 0; j < seen; j++)
+    UNROLL for (int x = 0; x < vecs; x++) store(p + j * ld + 4 * x, load(p + j * ld + 4 * x) * sum[x]);
+}
+
+// d = p * (d - sum(p * d)) for 4 * vecs columns.
+INLINE void softmax_columns_back(const int vecs, int seen, int ld, const float *p, float *d) {
+  v4 sum[4];
+  UNROLL for (int x = 0; x < vecs; x++) sum[x] = all(0);
+  for (int j = 0; j < seen * ld; j += ld)
+    UNROLL for (int x = 0; x < vecs; x++) sum[x] = FMA(load(p + j + 4 * x), load(d + j + 4 * x), sum[x]);
+  for (int j = 0; j < seen * ld; j += ld)
+    UNROLL for (int x = 0; x < vecs; x++)
+      store(d + j + 4 * x, load(p + j + 4 * x) * (load(d + j + 4 * x) - sum[x]));
+}
+
 // Of each text and head: p = softmax(q @ k.T / sqrt(hs)), 0 at later words, and y = p @ v. The heads stand side by side
-// in q and y (n, T - from, C) and in k and v (n, stride, C), of which T rows are read; p (n, heads, T - from, T) has
-// rows of up_to_4(T). `from` is the place of the first word that asks: 0, or the last one where the others did before.
-// turned_k is room for hs rows of p.
+// in q and y (n, T - from, C) and in k and v (n, stride, C), of which T rows are read; p (n, heads, T, T - from), turned,
+// has rows of up_to_4(T - from). `from` is the place of the first word that asks: 0, or the last one where the others
+// did before. turned_q is room for hs rows of p.
 void EXPORT(attention)(int n, int from, int T, int C, int heads, int stride, const float *q, const float *k,
-                       const float *v, float *turned_k, float *p, float *y) {
-  int hs = C / heads, asking = T - from, ld = up_to_4(T);
+                       const float *v, float *turned_q, float *p, float *y) {
+  int hs = C / heads, asking = T - from, ld = up_to_4(asking);
   float factor = 1 / __builtin_sqrtf(hs);
-  for (int i = 0; i < n * heads; i++, p += asking * ld) {
+  for (int i = 0; i < n * heads; i++, p += T * ld) {
     int here = i / heads * asking * C + i % heads * hs, there = i / heads * stride * C + i % heads * hs;
-    transpose(T, hs, C, k + there, turned_k, ld);
+    transpose(asking, hs, C, q + here, turned_q, ld);
+    for (int j = 0; j < T; j += BAND) {
+      int rows = min(BAND, T - j), first = j > from ? (j - from) & ~3 : 0;
+      product(rows, ld - first, hs, factor, rows_of(k + there + j * C, C), rows_of(turned_q + first, ld), SET,
+              p + j * ld + first, ld);
+    }
     for (int t = 0; t < asking; t += BAND) {
       int rows = min(BAND, asking - t), seen = from + t + rows;
-      float *band = p + t * ld;
-      product(rows, up_to_4(seen), hs, factor, rows_of(q + here + t * C, C), rows_of(turned_k, ld), SET, band, ld);
-      for (int j = 0; j < rows; j++) {
-        int end = from + t + j + 1;
-        softmax_row(end, band + j * ld);
-        for (int c = up_to_4(end); c < ld; c += 4) store(band + j * ld + c, all(0));
-      }
-      product(rows, hs, seen, 1, rows_of(band, ld), rows_of(v + there, C), SET, y + here + t * C, C);
+      if (rows == BAND) softmax_columns(BAND / 4, from + t, seen, ld, p + t);
+      else for (int c = t; c < t + rows; c += 4) softmax_columns(1, from + c, seen, ld, p + c);
+      product(rows, hs, seen, 1, turned(p + t, ld), rows_of(v + there, C), SET, y + here + t * C, C);
     }
   }
 }
 
 // dv = p.T @ dy; d = p * (dp - sum(p * dp)) with dp = dy @ v.T; dq = d @ k / sqrt(hs), dk = d.T @ q / sqrt(hs).
-// All (n, T, C), from = 0; d is room for one square of p, turned_v for hs rows of it
+// All (n, T, C), from = 0; d is room for one square of p, turned_dy for hs rows of it
 void EXPORT(attention_back)(int n, int T, int C, int heads, const float *q, const float *k, const float *v,
-                            const float *p, const float *dy, float *d, float *turned_v, float *dq, float *dk,
+                            const float *p, const float *dy, float *d, float *turned_dy, float *dq, float *dk,
                             float *dv) {
   int hs = C / heads, ld = up_to_4(T);
   float factor = 1 / __builtin_sqrtf(hs);
   for (int i = 0; i < n * heads; i++, p += T * ld) {
     int at = i / heads * T * C + i % heads * hs;
-    transpose(T, hs, C, v + at, turned_v, ld);
+    transpose(T, hs, C, dy + at, turned_dy, ld);
+    for (int j = 0; j < T; j += BAND)
+      product(min(BAND, T - j), ld - j, hs, 1, rows_of(v + at + j * C, C), rows_of(turned_dy + j, ld), SET,
+              d + j * ld + j, ld);
     for (int t = 0; t < T; t += BAND) {
-      int rows = min(BAND, T - t), seen = t + rows, here = at + t * C;
-      product(rows, up_to_4(seen), hs, 1, rows_of(dy + here, C), rows_of(turned_v, ld), SET, d + t * ld, ld);
-      for (int j = t; j < seen; j++) {
-        const float *chance = p + j * ld;
-        float *row = d + j * ld;
-        v4 sum = all(0);
-        for (int c = 0; c <= j; c += 4) sum = FMA(load(chance + c), load(row + c), sum);
-        v4 mean = all(sum_of(sum));
-        for (int c = 0; c < seen; c += 4) store(row + c, load(chance + c) * (load(row + c) - mean));
-      }
-      product(rows, hs, seen, factor, rows_of(d + t * ld, ld), rows_of(k + at, C), SET, dq + here, C);
+      int rows = min(BAND, T - t), seen = t + rows;
+      if (rows == BAND) softmax_columns_back(BAND / 4, seen, ld, p + t, d + t);
+      else for (int c = t; c < seen; c += 4) softmax_columns_back(1, seen, ld, p + c, d + c);
+      product(rows, hs, seen, factor, turned(d + t, ld), rows_of(k + at, C), SET, dq + at + t * C, C);
     }
-    for (int t = 0; t < T; t += BAND) {  // what words t.. gave to those after them
-      int rows = min(BAND, T - t), after = T - t, here = at + t * C;
-      product(rows, hs, after, 1, turned(p + t * ld + t, ld), rows_of(dy + here, C), SET, dv + here, C);
-      product(rows, hs, after, factor, turned(d + t * ld + t, ld), rows_of(q + here, C), SET, dk + here, C);
+    for (int j = 0; j < T; j += BAND) {  // what words j.. gave to those that see them
+      int rows = min(BAND, T - j), here = at + j * C;
+      product(rows, hs, T - j, 1, rows_of(p + j * ld + j, ld), rows_of(dy + here, C), SET, dv + here, C);
+      product(rows, hs, T - j, factor, rows_of(d + j * ld + j, ld), rows_of(q + here, C), SET, dk + here, C);
     }
   }
 }

@@ -7,7 +7,7 @@ struct Run run;
 // What a block keeps of a step's forward for its backward; rows = n * T.
 typedef struct {
   float *x1, *stats_1, *n1;  // (rows, C), (rows, 2), (rows, C): what comes in, normalised
-  float *q, *k, *v, *p, *y;  // (rows, C) but p (n, heads, T, T)
+  float *q, *k, *v, *p, *y;  // (rows, C) but p, a square of each text and head
   float *x2, *stats_2, *n2;  // after attention
   float *u, *h;              // (rows, 4 C): the slope of GELU, and its value
 } Block;
@@ -17,8 +17,11 @@ static struct {
   float *x3, *stats_3, *n3, *z;           // after the last block, normalised, (rows, ld) the logits
   float *dx, *da, *dq, *dk, *dv, *dh;     // gradients, of the residual stream and of what a layer reads
   float *inner, *dinner;                  // (rows, r)
-  float *square, *turned, *weight;        // (T, T), (hs, T), (rows) of each word
+  float *asked_y;                         // (asked, C): y of the last block
+  float *square, *turned, *weight;        // (T, T), (hs, T), (asked) of each word that is to come
   int *tokens, *inputs, *targets;         // as the page writes them; split
+  int rows, *length;                      // words that are read, of all texts and of each
+  int asked, *which;                      // how many rows are asked for their next word, and which, ascending
   int *places, *said, *dealt;             // (texts)
   unsigned char *masks;
   float *chances;                         // (texts, ld)
@@ -138,14 +141,15 @@ int activations(void) {
     fine = fine && fine_room(&a->stats_1, 2 * n) && fine_room(&a->stats_2, 2 * n) && fine_room(&a->p, squares) &&
            fine_room(&a->u, n * H) && fine_room(&a->h, n * H);
   }
-  float **wide[] = {&work.x3, &work.n3, &work.dx, &work.da, &work.dq, &work.dk, &work.dv};
-  for (int i = 0; i < 7; i++) fine = fine && fine_room(wide[i], n * C);
+  float **wide[] = {&work.x3, &work.n3, &work.dx, &work.da, &work.dq, &work.dk, &work.dv, &work.asked_y};
+  for (int i = 0; i < 8; i++) fine = fine && fine_room(wide[i], n * C);
   fine = fine && fine_room(&work.stats_3, 2 * n) && fine_room(&work.z, n * ld) && fine_room(&work.dh, n * H);
   fine = fine && fine_room(&work.inner, n * run.r) && fine_room(&work.dinner, n * run.r) && fine_room(&work.weight, n);
   fine = fine && fine_room(&work.square, T * up_to_4(T)) && fine_room(&work.turned, C * up_to_4(T));
   fine = fine && fine_room(&work.chances, texts * ld) && fine_room((float **)&work.masks, (n + 3) / 4);
   fine = fine && fine_room((float **)&work.tokens, texts * (T + 1)) && fine_room((float **)&work.inputs, n);
-  fine = fine && fine_room((float **)&work.targets, n) && fine_room((float **)&work.places, texts);
+  fine = fine && fine_room((float **)&work.which, n) && fine_room((float **)&work.targets, n) && fine_room((float **)&work.places, texts) &&
+         fine_room((float **)&work.length, texts);
   return fine && fine_room((float **)&work.said, texts) && fine_room((float **)&work.dealt, texts);
 }
 
@@ -168,7 +172,10 @@ static void linear_back(const Part *part, int n, const float *x, const float *dy
   product(n, r, out, run.scaling, rows_of(dy, out), rows_of(part->lora_B, r), SET, work.dinner, r);
   product(r, in, n, 1, turned(work.dinner, r), rows_of(x, in), SET, part->grad_A, in);
   product(n, r, in, run.scaling, rows_of(x, in), turned(part->lora_A, in), SET, work.inner, r);
-  product(out, r, n, 1, turned(dy, out), rows_of(work.inner, r), SET, part->grad_B, r);
+  float *across = run.scratch;  // grad_lora_B.T: a tile is 4 x 8, and this way round it is full
+  product(r, out, n, 1, turned(work.inner, r), rows_of(dy, out), SET, across, out);
+  for (int o = 0; o < out; o++)
+    for (int k = 0; k < r; k++) part->grad_B[o * r + k] = across[k * out + o];
 }
 
 static void norm(const Part *scale, int n, const float *x, float *y, float *stats) {
@@ -181,23 +188,49 @@ static void norm_back(const Part *scale, int n, const float *x, const float *sta
 
 // ---- the whole model ----
 
-// Runs words `from` to T - 1 of n texts, whose tokens stand in work.inputs (n, T - from), through all blocks; keys and
-// values of earlier words are there already where from > 0, for texts of `stride` words. work.n3 is what lm_head reads.
-static void forward(int n, int from, int T, int stride) {
-  int C = model.n_embd, H = 4 * C, t = T - from, rows = n * t;
-  embed(n, t, C, work.inputs, model.part[EMBED_TOKENS].now, model.part[EMBED_POSITIONS].now + from * C,
-        work.block[0].x1);
+// The rows that are asked, of x (rows, C), side by side.
+static void gather(const float *x, float *to) {
+  for (int i = 0; i < work.asked; i++) copy(to + i * model.n_embd, x + work.which[i] * model.n_embd, model.n_embd);
+}
+
+// Puts rows that lie side by side back to their places in x (rows, C), zeros in the others.
+static void scatter(int rows, float *x) {
+  int C = model.n_embd, i = work.asked - 1;
+  for (int row = rows - 1; row > i; row--) {  // from the last on, so that no row is overwritten before it is moved
+    if (i >= 0 && work.which[i] == row) copy(x + row * C, x + i-- * C, C);
+    else clear(x + row * C, C);
+  }
+}
+
+// Runs n texts, whose tokens stand in work.inputs (rows), through all blocks: each as far as it is read, or, with a
+// stride, word `from` of each, where keys and values of the words before are there already, for texts of `stride` words.
+// Of the last block, what follows attention is computed for the rows that are asked only. work.n3 is what lm_head reads
+// of these.
+static void forward(int n, int from, int stride) {
+  int C = model.n_embd, H = 4 * C, rows = work.rows;
+  const float *words = model.part[EMBED_TOKENS].now, *places = model.part[EMBED_POSITIONS].now + from * C;
+  for (int i = 0, row = 0; i < n; row += work.length[i++])
+    embed(1, work.length[i], C, work.inputs + row, words, places, work.block[0].x1 + row * C);
   for (int b = 0; b < model.n_layer; b++) {
     Block *a = &work.block[b];
     float *next = b + 1 < model.n_layer ? work.block[b + 1].x1 : work.x3;
     norm(part_of(b, NORM_1), rows, a->x1, a->n1, a->stats_1);
     linear(part_of(b, Q_PROJ), rows, a->n1, SET, a->q, C);
-    int apart = t == stride ? C : stride * C;  // one word a text is asked about, or all
-    linear(part_of(b, K_PROJ), rows, a->n1, SET, a->k + from * C, apart);
-    linear(part_of(b, V_PROJ), rows, a->n1, SET, a->v + from * C, apart);
-    attention(n, from, T, C, model.n_head, stride, a->q, a->k, a->v, work.turned, a->p, a->y);
-    copy(a->x2, a->x1, (long)rows * C);
-    linear(part_of(b, O_PROJ), rows, a->y, ADD, a->x2, C);  // x2 = x1 + attention
+    linear(part_of(b, K_PROJ), rows, a->n1, SET, a->k + from * C, (stride ? stride : 1) * C);
+    linear(part_of(b, V_PROJ), rows, a->n1, SET, a->v + from * C, (stride ? stride : 1) * C);
+    float *p = a->p;
+    for (int i = 0, row = 0; i < n; row += work.length[i++]) {
+      int at = row * C, there = stride ? i * stride * C : at, T = from + work.length[i];
+      attention(1, from, T, C, model.n_head, stride, a->q + at, a->k + there, a->v + there, work.turned, p, a->y + at);
+      p += model.n_head * T * up_to_4(work.length[i]);
+    }
+    float *y = a->y;
+    if (b + 1 == model.n_layer && work.asked < rows) {
+      gather(a->y, y = work.asked_y);
+      gather(a->x1, a->x2);
+      rows = work.asked;
+    } else copy(a->x2, a->x1, (long)rows * C);
+    linear(part_of(b, O_PROJ), rows, y, ADD, a->x2, C);  // x2 = x1 + attention
     norm(part_of(b, NORM_2), rows, a->x2, a->n2, a->stats_2);
     linear(part_of(b, UP_PROJ), rows, a->n2, SET, a->u, H);
     gelu((long)rows * H, a->u, a->h);
@@ -213,9 +246,9 @@ static void logits(int n, const float *x, float *z) {
   product(n, V, C, 1, rows_of(x, C), turned(last_part(1)->now, C), SET, z, up_to_4(V));
 }
 
-// All gradients, from those of the logits (n, T, V) in work.z.
-static void backward(int n, int T) {
-  int C = model.n_embd, H = 4 * C, V = model.vocab_size, ld = up_to_4(V), rows = n * T;
+// All gradients, from those of the logits (asked, V) in work.z.
+static void backward(int n) {
+  int C = model.n_embd, H = 4 * C, V = model.vocab_size, ld = up_to_4(V), rows = work.asked;
   Part *head = last_part(1);
   clear(run.G, run.size);
   if (head->gradient) product(V, C, rows, 1, turned(work.z, ld), rows_of(work.n3, C), SET, head->gradient, C);
@@ -228,9 +261,19 @@ static void backward(int n, int T) {
     multiply((long)rows * H, work.dh, a->u);
     linear_back(part_of(b, UP_PROJ), rows, a->n2, work.dh, SET, work.da);
     norm_back(part_of(b, NORM_2), rows, a->x2, a->stats_2, work.da, work.dx);
-    linear_back(part_of(b, O_PROJ), rows, a->y, work.dx, SET, work.da);
-    attention_back(n, T, C, model.n_head, a->q, a->k, a->v, a->p, work.da, work.square, work.turned, work.dq,
-                   work.dk, work.dv);
+    linear_back(part_of(b, O_PROJ), rows, rows < work.rows ? work.asked_y : a->y, work.dx, SET, work.da);
+    if (rows < work.rows) {  // the last block
+      rows = work.rows;
+      scatter(rows, work.da);
+      scatter(rows, work.dx);
+    }
+    const float *p = a->p;
+    for (int i = 0, at = 0; i < n; at += work.length[i++] * C) {
+      int T = work.length[i];
+      attention_back(1, T, C, model.n_head, a->q + at, a->k + at, a->v + at, p, work.da + at, work.square, work.turned,
+                     work.dq + at, work.dk + at, work.dv + at);
+      p += model.n_head * T * up_to_4(T);
+    }
     // Nothing below the lowest block learns; its first norm may.
     float *da = b > run.lowest || part_of(b, NORM_1)->gradient ? work.da : 0;
     linear_back(part_of(b, Q_PROJ), rows, a->n1, work.dq, SET, da);
@@ -239,37 +282,43 @@ static void backward(int n, int T) {
     if (da) norm_back(part_of(b, NORM_1), rows, a->x1, a->stats_1, da, work.dx);
   }
   Part *words = &model.part[EMBED_TOKENS];
-  if (words->gradient) embed_back(n, T, C, work.inputs, work.dx, words->gradient, words[1].gradient);
+  for (int i = 0, row = 0; words->gradient && i < n; row += work.length[i++])
+    embed_back(1, work.length[i], C, work.inputs + row, work.dx + row * C, words->gradient, words[1].gradient);
 }
 
 // ---- what the page asks for ----
 
-// Splits the texts into what is read and what is to come, and weighs what is to come.
+// Splits the texts into what is read, up to the last word whose next one is learned, and what is to come, and weighs it.
 static int read_texts(int n, int T, int masked, int total) {
   if (!run.ready) return TOO_EARLY;
   if (n < 0 || n > run.texts || T < 1 || T > model.block_size || total < 1 || total < n) return BAD_TEXTS;
+  work.asked = work.rows = 0;
   for (int i = 0; i < n; i++) {
     const int *text = work.tokens + i * (T + 1);
     const unsigned char *mask = work.masks + i * T;
-    int learned = 0;
+    int learned = 0, length = 0;
     for (int t = 0; t <= T; t++)
       if (text[t] < 0 || text[t] >= model.vocab_size) return UNKNOWN_WORD;
-    for (int t = 0; t < T; t++) learned += !masked || mask[t];
+    for (int t = 0; t < T; t++)
+      if (!masked || mask[t]) learned++, length = t + 1;
     if (!learned) return NOTHING_LEARNED;
-    for (int t = 0; t < T; t++) {
-      work.inputs[i * T + t] = text[t];
-      work.targets[i * T + t] = text[t + 1];
-      work.weight[i * T + t] = !masked || mask[t] ? 1 / ((float)learned * total) : 0;
+    work.length[i] = length;
+    for (int t = 0; t < length; t++) {
+      work.inputs[work.rows++] = text[t];
+      if (masked && !mask[t]) continue;
+      work.which[work.asked] = work.rows - 1;
+      work.targets[work.asked] = text[t + 1];
+      work.weight[work.asked++] = 1 / ((float)learned * total);
     }
   }
   return FINE;
 }
 
-static int loss_of(int n, int T) {
+static int loss_of(int n) {
   int V = model.vocab_size;
-  forward(n, 0, T, T);
-  logits(n * T, work.n3, work.z);
-  last_loss = cross_entropy(n * T, V, up_to_4(V), work.weight, work.targets, work.z);  // z: its gradient
+  forward(n, 0, 0);
+  logits(work.asked, work.n3, work.z);
+  last_loss = cross_entropy(work.asked, V, up_to_4(V), work.weight, work.targets, work.z);  // z: its gradient
   return is_finite(last_loss) ? FINE : NOT_FINITE;
 }
 
@@ -278,8 +327,8 @@ int EXPORT(gradients)(int n, int T, int masked, int total) {
   if (code) return code;
   merge(1);
   run.applied = 0;
-  code = loss_of(n, T);
-  backward(n, T);
+  code = loss_of(n);
+  backward(n);
   return code;
 }
 
@@ -287,22 +336,25 @@ int EXPORT(evaluate)(int n, int T, int masked, int total) {
   int code = read_texts(n, T, masked, total);
   if (code) return code;
   if (!run.applied) return TOO_EARLY;
-  return loss_of(n, T);
+  return loss_of(n);
 }
 
 int EXPORT(answer)(int n, int T) {
-  int C = model.n_embd, V = model.vocab_size, ld = up_to_4(V);
+  int V = model.vocab_size, ld = up_to_4(V);
   if (!run.applied) return TOO_EARLY;
   if (n < 0 || n > run.texts || T < 1 || T > model.block_size) return BAD_TEXTS;
-  for (int i = 0; i < n * T; i++) {
+  for (int i = 0; i < n * T; i++)
     if (work.tokens[i] < 0 || work.tokens[i] >= V) return UNKNOWN_WORD;
-    work.inputs[i] = work.tokens[i];
-  }
-  for (int i = 0; i < n; i++)
+  work.rows = 0;
+  for (int i = 0; i < n; i++) {
     if (work.places[i] < 0 || work.places[i] >= T) return BAD_TEXTS;
-  forward(n, 0, T, T);
-  for (int i = 0; i < n; i++) copy(work.da + i * C, work.n3 + (i * T + work.places[i]) * C, C);
-  logits(n, work.da, work.z);
+    work.length[i] = work.places[i] + 1;
+    for (int t = 0; t < work.length[i]; t++) work.inputs[work.rows++] = work.tokens[i * T + t];
+    work.which[i] = work.rows - 1;
+  }
+  work.asked = n;
+  forward(n, 0, 0);
+  logits(n, work.n3, work.z);
   for (int i = 0; i < n; i++) {
     float *z = work.z + i * ld;
     int best = 0;
@@ -341,9 +393,11 @@ int EXPORT(generate)(u32 seed, int n, int start, int length, double temperature)
     for (int t = 0; t < start; t++)
       if (work.tokens[i * length + t] < 0 || work.tokens[i * length + t] >= model.vocab_size) return UNKNOWN_WORD;
   dice_seed(&dice, seed);
+  work.asked = work.rows = n;
+  for (int i = 0; i < n; i++) work.length[i] = 1;
   for (int t = 0; t + 1 < length; t++) {  // one word of each text at a time
     for (int i = 0; i < n; i++) work.inputs[i] = work.tokens[i * length + t];
-    forward(n, t, t + 1, length);
+    forward(n, t, length);
     if (t + 1 < start) continue;
     logits(n, work.n3, work.z);
     for (int i = 0; i < n; i++) {

@@ -19,6 +19,12 @@ typedef unsigned long long u64;
 #endif
 
 INLINE v4 all(float x) { return (v4){x, x, x, x}; }
+// The same of a constant: browsers make a constant anew in each turn of a loop, in four instructions; a number of which
+// the compiler does not know that it is one is made once, before the loop.
+INLINE v4 once(float x) {
+  __asm__("" : "+r"(x));
+  return all(x);
+}
 INLINE v4 load(const float *p) { return *(const v4 *)p; }
 INLINE void store(float *p, v4 x) { *(v4 *)p = x; }
 INLINE v4 smaller(v4 a, v4 b) { return (v4)wasm_f32x4_pmin((v128_t)a, (v128_t)b); }
@@ -36,44 +42,44 @@ INLINE void clear(float *p, long n) { __builtin_memset(p, 0, n * sizeof(float));
 
 // exp(x) to about one unit in the last place: 2^n times a polynomial on half a doubling (Cephes, expf.c).
 INLINE v4 exp4(v4 x) {
-  x = larger(smaller(x, all(88.0f)), all(-87.3f));
-  v4 n = (v4)wasm_f32x4_nearest((v128_t)(x * all(1.44269504f)));  // 1 / ln 2
-  v4 f = FMA(n, all(-0.693359375f), x);                            // ln 2 in two parts, so that no bit is lost
-  f = FMA(n, all(2.12194440e-4f), f);
-  v4 y = all(1.9875691500e-4f);
-  y = FMA(y, f, all(1.3981999507e-3f));
-  y = FMA(y, f, all(8.3334519073e-3f));
-  y = FMA(y, f, all(4.1665795894e-2f));
-  y = FMA(y, f, all(1.6666665459e-1f));
-  y = FMA(y, f, all(5.0000001201e-1f));
-  y = FMA(y, f * f, f) + all(1.0f);
-  i4 power = ((i4)wasm_i32x4_trunc_sat_f32x4((v128_t)n) + (i4){127, 127, 127, 127}) << 23;
-  return y * (v4)power;
+  x = larger(smaller(x, once(88.0f)), once(-87.3f));
+  v4 turns = FMA(x, once(1.44269504f), once(0x1.8p23f));  // x / ln 2: so large a number has its units in the last bits
+  v4 n = turns - once(0x1.8p23f);
+  v4 f = FMA(n, once(-0.693359375f), x);                            // ln 2 in two parts, so that no bit is lost
+  f = FMA(n, once(2.12194440e-4f), f);
+  v4 y = once(1.9875691500e-4f);
+  y = FMA(y, f, once(1.3981999507e-3f));
+  y = FMA(y, f, once(8.3334519073e-3f));
+  y = FMA(y, f, once(4.1665795894e-2f));
+  y = FMA(y, f, once(1.6666665459e-1f));
+  y = FMA(y, f, once(5.0000001201e-1f));
+  y = FMA(y, f * f, f) + once(1.0f);
+  return y * (v4)(((i4)turns << 23) + (i4)once(1.0f));  // n, added to the exponent of 1
 }
 
 // erf(x), a rational approximation of a few units in the last place (Eigen, MathFunctionsImpl.h).
 INLINE v4 erf4(v4 x) {
-  x = larger(smaller(x, all(3.832506856900711f)), all(-3.832506856900711f));
-  v4 z = x * x, p = all(-2.72614225801306e-10f), q = all(-1.45660718464996e-05f);
-  p = FMA(p, z, all(2.77068142495902e-08f));
-  p = FMA(p, z, all(-2.10102402082508e-06f));
-  p = FMA(p, z, all(-5.69250639462346e-05f));
-  p = FMA(p, z, all(-7.34990630326855e-04f));
-  p = FMA(p, z, all(-2.95459980854025e-03f));
-  p = FMA(p, z, all(-1.60960333262415e-02f));
-  q = FMA(q, z, all(-2.13374055278905e-04f));
-  q = FMA(q, z, all(-1.68282697438203e-03f));
-  q = FMA(q, z, all(-7.37332916720468e-03f));
-  q = FMA(q, z, all(-1.42647390514189e-02f));
+  x = larger(smaller(x, once(3.832506856900711f)), once(-3.832506856900711f));
+  v4 z = x * x, p = once(-2.72614225801306e-10f), q = once(-1.45660718464996e-05f);
+  p = FMA(p, z, once(2.77068142495902e-08f));
+  p = FMA(p, z, once(-2.10102402082508e-06f));
+  p = FMA(p, z, once(-5.69250639462346e-05f));
+  p = FMA(p, z, once(-7.34990630326855e-04f));
+  p = FMA(p, z, once(-2.95459980854025e-03f));
+  p = FMA(p, z, once(-1.60960333262415e-02f));
+  q = FMA(q, z, once(-2.13374055278905e-04f));
+  q = FMA(q, z, once(-1.68282697438203e-03f));
+  q = FMA(q, z, once(-7.37332916720468e-03f));
+  q = FMA(q, z, once(-1.42647390514189e-02f));
   return x * p / q;
 }
 
 // ln(x) for a normal x > 0: the exponent, and the series of artanh for the rest. For losses, once a word.
-INLINE double log1(float x) {
+INLINE double log1(double x) {
   if (!is_finite(x)) return x;
-  union { float f; int i; } bits = {x};
-  int power = (bits.i >> 23) - 127;
-  bits.i = (bits.i & 0x7fffff) | 0x3f800000;
+  union { double f; u64 i; } bits = {x};
+  int power = (int)(bits.i >> 52) - 1023;
+  bits.i = (bits.i & 0xfffffffffffffull) | 0x3ffull << 52;
   double m = bits.f;  // 1..2
   if (m > 1.41421356) m *= 0.5, power++;
   double s = (m - 1) / (m + 1), z = s * s, sum = 0;  // |s| < 0.172

@@ -7,9 +7,9 @@ static double dot(int n, const double *x, const double *y) {
   return sum;
 }
 
-// One-sided Jacobi (Hestenes 1958): turns pairs of columns until all stand at right angles. Their lengths are then the
-// singular values, which replace the first numbers of M, descending. Accurate also for the small ones.
-void singular_values(int columns, int rows, double *M) {
+// One-sided Jacobi (Hestenes 1958): turns pairs of columns until all stand at right angles. They are then u * s, the left
+// singular vectors, each as long as its singular value. Accurate also for the small ones.
+static void turn_columns(int columns, int rows, double *M) {
   for (int sweep = 0, turns = 1; turns && sweep < 60; sweep++) {
     turns = 0;
     for (int i = 0; i < columns; i++) {
@@ -28,11 +28,59 @@ void singular_values(int columns, int rows, double *M) {
       }
     }
   }
+}
+
+// The r longest u * s, descending, as the first columns of M.
+void principal_columns(int columns, int rows, int r, double *M) {
+  turn_columns(columns, rows, M);
+  for (int i = 0; i < r; i++) {
+    double *x = M + i * rows, *longest = x;
+    for (double *y = x; y < M + columns * rows; y += rows)
+      if (dot(rows, y, y) > dot(rows, longest, longest)) longest = y;
+    for (int k = 0; k < rows; k++) {
+      double before = x[k];
+      x[k] = longest[k];
+      longest[k] = before;
+    }
+  }
+}
+
+// The singular values replace the first numbers of M, descending.
+void singular_values(int columns, int rows, double *M) {
+  turn_columns(columns, rows, M);
   for (int i = 0; i < columns; i++) M[i] = __builtin_sqrt(dot(rows, M + i * rows, M + i * rows));
   for (int i = 1; i < columns; i++)
     for (int j = i; j > 0 && M[j] > M[j - 1]; j--) {
       double higher = M[j];
       M[j] = M[j - 1], M[j - 1] = higher;
+    }
+}
+
+// Q of M = Q @ R, both (n, n), by Householder (1958) as LAPACK does, which decides the signs: its reflections are
+// x - tau * v * (v . x), with v in the columns of M, below their 1.
+void reflections(int n, double *M, double *Q) {
+  for (int j = 0; j + 1 < n; j++) {
+    double squares = 0, first = M[j * n + j];
+    for (int i = j; i < n; i++) squares += M[i * n + j] * M[i * n + j];
+    double length = first > 0 ? -__builtin_sqrt(squares) : __builtin_sqrt(squares);
+    for (int i = j + 1; i < n; i++) M[i * n + j] /= first - length;
+    M[j * n + j] = (length - first) / length;  // tau
+    for (int c = j + 1; c < n; c++) {
+      double along = M[j * n + c];
+      for (int i = j + 1; i < n; i++) along += M[i * n + j] * M[i * n + c];
+      along *= M[j * n + j];
+      M[j * n + c] -= along;
+      for (int i = j + 1; i < n; i++) M[i * n + c] -= along * M[i * n + j];
+    }
+  }
+  for (int i = 0; i < n * n; i++) Q[i] = i % (n + 1) == 0;
+  for (int j = n - 2; j >= 0; j--)
+    for (int c = 0; c < n; c++) {
+      double along = Q[j * n + c];
+      for (int i = j + 1; i < n; i++) along += M[i * n + j] * Q[i * n + c];
+      along *= M[j * n + j];
+      Q[j * n + c] -= along;
+      for (int i = j + 1; i < n; i++) Q[i * n + c] -= along * M[i * n + j];
     }
 }
 

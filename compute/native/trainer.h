@@ -3,7 +3,7 @@
 //
 // Freestanding C, compiled to WebAssembly by build.py: nothing is imported, nothing traps, one instance is one trainer.
 // This comment is all that a page needs to know. Pointers are byte offsets into the exported `memory`, which may grow
-// in create, prepare and take_out: make views of it anew after these. Matrices are row-major float32; a flag is 0 or 1.
+// in create and prepare: make views of it anew after these. Matrices are row-major float32; a flag is 0 or 1.
 //
 // A model
 //   create(vocab_size, block_size, n_layer, n_head, n_embd)
@@ -22,8 +22,10 @@
 //                        scaling_rule  0 alpha/r, 1 alpha/sqrt(r)
 //                        targets       bits 0 to 5: q_proj, k_proj, v_proj, o_proj, up_proj, down_proj
 //                        blocks        bit i: block i has adapters
-//                        init          0 B=0, 1 A=0, 2 both zero, 3 both random, 4 mixed, drawn as torch draws them; 5
-//                                      for factors that the page writes (orthogonal, PiSSA)
+//                        init          0 B=0, 1 A=0, 2 both zero, 3 both random, 4 mixed, 5 orthogonal (r even), drawn as
+//                                      torch draws them; 6 PiSSA: from the r largest singular directions of the
+//                                      weights, which are taken out of these. What is learned, delta_w, is then the
+//                                      change since, of rank 2 r at most
 //                        seed          of these, 32 bits
 //                        embeddings    flag: embed_tokens and lm_head learn beside the adapter
 //                        texts         how many one call may read, at most
@@ -35,8 +37,6 @@
 //                        be written to, to start or to go on from given values.
 //   learned_size()       numbers that learn: they lie side by side from learned_at(0) on, their gradients in the same
 //   gradient_at()        order from here on
-//   take_out()           PiSSA, after its factors are written: takes scaling * lora_B @ lora_A out of the weights
-//                        beneath. What is learned, delta_w, is then the change since, of rank 2 r at most.
 //
 // A step
 //   deal(hand, seed, n_texts), dealt(hand, count)
@@ -75,7 +75,7 @@
 //                        its singular values, descending: a pointer to so many float64. Read it, or delta_w, before
 //                        the next call of either: they share their room.
 //
-// create, prepare, take_out, deal, gradients, update, apply, evaluate, answer and generate return one of these. Where
+// create, prepare, deal, gradients, update, apply, evaluate, answer and generate return one of these. Where
 // they refuse, nothing has been done and the trainer can be used on; but a refused prepare leaves no run, a refused
 // create none and no model that was there before, unless it refused with BAD_MODEL.
 enum {
@@ -116,9 +116,9 @@ void layer_norm_back(int n, int C, const float *x, const float *w, const float *
 void gelu(long n, float *u, float *y);
 void multiply(long n, float *y, const float *x);
 void attention(int n, int from, int T, int C, int heads, int stride, const float *q, const float *k, const float *v,
-               float *turned_k, float *p, float *y);
+               float *turned_q, float *p, float *y);
 void attention_back(int n, int T, int C, int heads, const float *q, const float *k, const float *v, const float *p,
-                    const float *dy, float *d, float *turned_v, float *dq, float *dk, float *dv);
+                    const float *dy, float *d, float *turned_dy, float *dq, float *dk, float *dv);
 double cross_entropy(int n, int V, int ld, const float *weight, const int *target, float *z);
 void softmax_row(int n, float *z);
 
@@ -130,11 +130,14 @@ typedef struct {
 void dice_seed(Dice *dice, u32 seed);
 u32 dice_32(Dice *dice);
 double dice_double(Dice *dice);
+void dice_normal(Dice *dice, int n, float *x);
 void dice_uniform(Dice *dice, int n, float low, float high, float *x);
 int has_dealt(int hand);
 void hand_out(int hand, int count, int *numbers);
 
 // ---- spectra.c ----
+void principal_columns(int columns, int rows, int r, double *M);
+void reflections(int n, double *M, double *Q);
 void singular_values(int columns, int rows, double *M);
 void singular_values_of_product(int rank, int out, int in, double *B, double *A, double *R);
 

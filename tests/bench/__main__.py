@@ -16,10 +16,10 @@ from playwright.sync_api import sync_playwright
 from helpers import find_browser
 from helpers.app import serve
 from helpers.find_browser import FLAGS
-from tests.bench import figures, numbers, pages, starts, ticks, training, watching, weight
+from tests.bench import figures, finetuning, numbers, pages, starts, ticks, training, watching, weight
 from tests.bench.table import Row, line
 
-GROUPS = ["numbers", "training", "pages", "weight", "ticks", "figures", "watching", "starts"]
+GROUPS = ["numbers", "training", "pages", "weight", "ticks", "figures", "watching", "starts", "finetuning"]
 BUSY = 0.5  # of all cores at work for others: more spoils what is measured
 
 
@@ -42,13 +42,13 @@ def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
     if "starts" in groups:
         yield "Started and told to end", starts.measure()
     with contextlib.ExitStack() as stack:
-        if groups & {"pages", "weight", "ticks", "figures"}:
+        if groups & {"pages", "weight", "ticks", "figures", "finetuning"}:
             start = perf_counter()
             address = stack.enter_context(serve())
             start_up = perf_counter() - start
         if "pages" in groups:
             yield "Pages", pages.measure(address, start_up)
-        if groups & {"weight", "ticks", "figures", "watching"}:
+        if groups & {"weight", "ticks", "figures", "watching", "finetuning"}:
             playwright = stack.enter_context(sync_playwright())
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             stack.callback(browser.close)
@@ -58,6 +58,8 @@ def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
             yield "From a move of the slider to the painted frame", ticks.measure(browser, address)
         if "figures" in groups:
             yield "Every lesson's page, and every figure's slider", figures.measure(browser, address)
+        if "finetuning" in groups:
+            yield "Training in the page", finetuning.measure(browser, address)
         if "watching" in groups:
             yield "Readers of the live lab, and those beside them", watching.measure(browser)
 

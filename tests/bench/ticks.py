@@ -44,11 +44,11 @@ class Watched(NamedTuple):
     work: list[float]
 
 
-def opened(browser: Browser, name: str, address: str) -> Page:
-    """Open a page and wait until it can be moved."""
+def opened(browser: Browser, name: str, address: str, *scripts: str) -> Page:
+    """Open a page, with scripts of ours in it, and wait until it can be moved."""
     page = browser.new_context(viewport=SCREEN).new_page()
-    page.add_init_script(path=HERE / "harness.js")
-    page.add_init_script(path=HERE / "panel_driver.js")
+    for script in ("harness.js", "panel_driver.js", *scripts):
+        page.add_init_script(path=HERE / script)
     page.goto(address)
     page.wait_for_function(READY[name])
     page.wait_for_timeout(300)

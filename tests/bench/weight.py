@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from lessons import load_all
 from lessons.press.blocks import Lesson
@@ -26,9 +27,16 @@ FIRST, FURTHER = 85, 30  # kB of a lesson with an empty cache, and of one where 
 
 
 def transferred(
-    browser: Browser, address: str, path: str = LESSON, before: str | None = None
+    browser: Browser,
+    address: str,
+    path: str = LESSON,
+    before: str | None = None,
+    then: Callable[[Page], None] = lambda page: None,
 ) -> dict[str, int]:
-    """Return the bytes of each answer for a page, as sent, to a browser that has seen nothing, or another page."""
+    """Return the bytes of each answer for a page, as sent, to a browser that has seen nothing, or another page.
+
+    What is done `then` on the page may ask for more.
+    """
     context = browser.new_context()
     page = context.new_page()
     if before:
@@ -40,6 +48,7 @@ def transferred(
     devtools.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}))
     devtools.send("Network.enable")
     page.goto(address + path, wait_until="networkidle")
+    then(page)
     context.close()
     sent = {names[key]: size for key, size in sizes.items() if key in names}
     return {url: size for url, size in sent.items() if url.startswith(address)}

@@ -79,8 +79,14 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
     assert float(loss) == pytest.approx(evaluation.validation_loss, abs=6e-4)  # shown with three decimals
 
 
-def test_real_peft_files_come_out(open_page, server, tmp_path):
-    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}&size=2&blocks=1", accept_downloads=True)
+@pytest.mark.parametrize(
+    "choices",
+    [{"size": "2", "blocks": "1"}, {"size": "4", "init": "PiSSA", "optimizer": "sgd", "rate": "0.003"}],
+    ids=str,
+)
+def test_real_peft_files_come_out(choices, open_page, server, tmp_path):
+    query = "&".join(f"{name}={value}" for name, value in choices.items())
+    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}&{query}", accept_downloads=True)
     finetune(page)
     found = {}
     page.on("download", lambda download: found.setdefault(download.suggested_filename, download))
@@ -97,7 +103,7 @@ def test_real_peft_files_come_out(open_page, server, tmp_path):
     weights, config = (tmp_path / name for name in sorted(found, reverse=True))
     ours = load_adapter(load_base(), AdapterFiles(weights.read_bytes(), config.read_text()))
     tokens = torch.arange(64)[None] % 300
-    _, model = by_torch(**FEW, size="2", blocks="1")
+    _, model = by_torch(**FEW, **choices)
     with torch.no_grad():
         wanted = model(tokens)
         # The same steps in another order of sums, ten of them.

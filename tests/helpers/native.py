@@ -9,19 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from wasmtime import Engine, Instance, Module, Store
 
 from compute.model.gpt import GPT
 from compute.model.layers import TARGET_MODULES
-from compute.training.config import SCALING_RULES, TrainConfig
+from compute.training.config import INITS, SCALING_RULES, TrainConfig
 from compute.training.loop import steps_of
 from compute.world.batches import Texts
 from helpers import ROOT
 
 METHODS = ("lora", "full", "embeddings", "norms")
-DRAWN = ("B=0", "A=0", "both zero", "both random", "mixed")  # inits that the trainer draws itself
-GIVEN = len(DRAWN)
 OPTIMIZERS = ("adamw", "sgd")
 PLAIN, RELAXED = (ROOT / "assets" / "bundles" / f"{name}.wasm" for name in ("trainer", "trainer_relaxed"))
 
@@ -100,7 +97,7 @@ class Native:
         return self
 
     def prepare(self, config: TrainConfig, texts: int | None = None) -> Native:
-        """Make a run of the model, as `compute.training.loop.prepare` does; factors of other inits are left zero."""
+        """Make a run of the model, as `compute.training.loop.prepare` does."""
         self.do(
             "prepare",
             METHODS.index(config.method),
@@ -109,7 +106,7 @@ class Native:
             SCALING_RULES.index(config.scaling_rule),
             sum(1 << TARGET_MODULES.index(each) for each in config.target_modules),
             sum(1 << block for block in config.layers),
-            DRAWN.index(config.init) if config.init in DRAWN else GIVEN,
+            INITS.index(config.init),
             config.seed - 2**32 * (config.seed >= 2**31),
             config.train_embeddings,
             config.batch_size if texts is None else texts,
@@ -166,10 +163,3 @@ class Native:
         """Return the singular values of what was learned of base tensor i."""
         at = self.call("spectrum", i)
         return self.view(at, self.call("spectrum_size"), kind=np.float64).copy()
-
-
-def same_start(native: Native, model: torch.nn.Module) -> None:
-    """Give the trainer's factors the values that those of a prepared model have."""
-    values = {name: p.detach().numpy() for name, p in model.named_parameters() if p.requires_grad}
-    for name, own in native.tensors("learned").items():
-        own[...] = values[name]

@@ -30,7 +30,7 @@ RANKS = (1, 2, 4, 8, 16, 32, 64)
 FULL = "full"
 SEVERAL = 30  # pairs of random factors, for the band of their singular values
 DIGITS = 4
-INITS = ("B=0", "A=0", "both random", "both zero", "mixed")  # what needs no factoring
+INITS = ("B=0", "A=0", "both random", "both zero", "mixed", "PiSSA")
 EVERY = {SKILL: 10} | dict.fromkeys((task for task in LAB if task not in (FACTS, SKILL)), 25)
 OFTEN = {"few": 128, "often": 5, "seldom": 25}  # of new facts: how many are few, and steps between two looks
 
@@ -39,7 +39,7 @@ class Finetune(Instrument):
     """Finetune the mini-model in the browser, and watch factors, singular values, gradients and answers change.
 
     Teal is what is learned, vermilion what is lost of the old, grey the controls: the floor of the loss, and the
-    singular values of random factors. Left out: larger models, and starts that need a factored weight.
+    singular values of random factors. Left out: larger models, and the orthogonal start, which needs an even rank.
     """
 
     task = one_of(

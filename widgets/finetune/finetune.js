@@ -18,6 +18,7 @@ const [FACTS, FULL] = ['new-facts', 'full']
 const NEVER = ['forbidden', 'simd'] // why a browser does not train, however often it is asked
 const REPLAY_MS = 9000 // a recorded run, from its first step to its last
 const TENTHS = 10 // of the strength dial
+const SETTLED_MS = 400 // after the last change of a setting
 const PACES = { slow: 2, steady: 12, fast: 0 } // steps a second; 0: as fast as it can
 
 /** Finetune the model in the page, and watch it learn. */
@@ -140,6 +141,7 @@ class Finetune extends Instrument {
     const begun = this.prepared || this.running || this.adapter
     if (this.usual && !begun) this.reset()
     await this.open()
+    this.ready()
   }
 
   /** What a setting is in the run that is shown: one that was recorded has those that the figure opens with. */
@@ -205,6 +207,8 @@ class Finetune extends Instrument {
       : this.recording && !this.lacking
         ? text.recorded
         : ''
+    clearTimeout(this.soon)
+    this.soon = setTimeout(() => this.engine && this.ready(), SETTLED_MS)
     this.draw()
   }
 
@@ -254,7 +258,10 @@ class Finetune extends Instrument {
 
   /** Where a run is over, or was recorded, the next one begins. */
   own() {
-    if (this.history.over) this.begin(new History(this.model.get('steps')), this.adapter)
+    if (!this.history.over) return
+    const { recording, run } = this
+    this.begin(new History(this.model.get('steps')), this.adapter)
+    if (recording) this.run = run // the Worker has made it ready
   }
 
   /** Nothing can be trained here: play what was recorded. */
@@ -294,6 +301,13 @@ class Finetune extends Instrument {
       if (NEVER.includes(error.message)) this.lacking = error.message
       throw error
     }
+  }
+
+  /** Let the Worker prepare the run that the settings ask for. */
+  ready() {
+    if (this.prepared || this.adapter) return
+    const ready = this.config()
+    this.engine.say({ ready, every: this.every(ready), run: this.run })
   }
 
   /** Send a letter, once there is a Worker and a run in it. */

@@ -4,7 +4,7 @@ import { BEGIN } from './world/tokens.js'
 
 const METHODS = ['lora', 'full', 'embeddings', 'norms']
 const RULES = ['alpha/r', 'alpha/sqrt(r)']
-const INITS = ['B=0', 'A=0', 'both zero', 'both random', 'mixed']
+const INITS = ['B=0', 'A=0', 'both zero', 'both random', 'mixed', 'orthogonal', 'PiSSA']
 const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'up_proj', 'down_proj']
 const OPTIMIZERS = ['adamw', 'sgd']
 const REFUSALS = ['', 'model', 'memory', 'early', 'setting', 'texts', 'word', 'nothing learned', 'diverged']

@@ -27,13 +27,29 @@ function safetensors(tensors) {
   return bytes
 }
 
+/** A factor and its start as one: PiSSA changed the weights beneath, so that what was learned is the difference. */
+function since(start, [name, shape, values]) {
+  const [rows, columns] = shape
+  if (name.endsWith('lora_A')) return [name, [2 * rows, columns], Float32Array.of(...values, ...start)]
+  if (!name.endsWith('lora_B')) return [name, shape, values]
+  const both = new Float32Array(2 * values.length)
+  for (let i = 0; i < rows; i++) {
+    both.set(values.subarray(i * columns, (i + 1) * columns), 2 * i * columns)
+    for (let k = 0; k < columns; k++) both[(2 * i + 1) * columns + k] = -start[i * columns + k]
+  }
+  return [name, [rows, 2 * columns], both]
+}
+
 /** What a run has learned, as files: {name: bytes or text}. */
-export function files({ native, config }) {
-  const tensors = native.learned.map(({ name, shape }) => [
-    name,
-    shape[0] ? shape : [shape[1]],
-    native.tensor(name).slice(),
-  ])
+export function files({ native, config, kept }) {
+  let at = 0
+  const twice = config.init === 'PiSSA' ? 2 : 1
+  const tensors = native.learned.map(({ name, shape }) => {
+    const values = native.tensor(name).slice()
+    const tensor = [name, shape[0] ? shape : [shape[1]], values]
+    const start = kept.get(0).subarray(at, (at += values.length))
+    return twice === 2 ? since(start, tensor) : tensor
+  })
   if (config.method !== 'lora') return { 'model.safetensors': safetensors(tensors) }
   const layers = new Set(config.layers)
   const blocks = [...Array(native.blocks).keys()]
@@ -44,8 +60,8 @@ export function files({ native, config }) {
     peft_type: 'LORA',
     task_type: null,
     base_model_name_or_path: null,
-    r: config.r,
-    lora_alpha: config.alpha,
+    r: twice * config.r,
+    lora_alpha: config.alpha * (config.scaling_rule === 'alpha/r' ? twice : Math.sqrt(twice)), // the same scaling
     use_rslora: config.scaling_rule === 'alpha/sqrt(r)',
     lora_dropout: 0,
     bias: 'none',

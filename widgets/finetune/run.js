@@ -104,11 +104,16 @@ export class Run {
     return loss
   }
 
+  /** Evaluate the model as it is before the first step, ahead of it. */
+  lookAhead() {
+    this.before = this.measure()
+  }
+
   /** Take one step: {step, loss, norms, evaluation}, the last one null at most steps. */
   async advance() {
     const { native, config, step } = this
-    const known = step === 0 && config.from // an adapter is looked at when it is opened
-    const evaluation = known || step % this.every ? null : this.measure()
+    const evaluation =
+      step === 0 && this.before !== undefined ? this.before : step % this.every ? null : this.measure()
     const begun = performance.now()
     const loss = await this.gradients()
     if (step === 0) this.worst = Math.max(loss * (this.answers ? 2 : 1), Math.log(VOCAB_SIZE)) + RUINED

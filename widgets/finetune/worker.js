@@ -1,8 +1,9 @@
 // What runs in the Worker: it finetunes, and tells the page now and then how far it is. The page never waits for it.
 //
-// The page says {open}, {helpers} or {help}, {start, every, layer, run}, {go}, {pause}, {step}, {look}, {pace} and {take};
-// it is told {opened}, {frame}, {looked}, {taken}, {over} and {failed}. `run` counts the runs, so that news of one that
-// the reader has left is known as such. {dial} asks what the model can do with more or less of what was learned: {dialled}.
+// The page says {open}, {helpers} or {help}, {ready, every, run}, {start, every, layer, run}, {go}, {pause}, {step},
+// {look}, {pace} and {take}; it is told {opened}, {frame}, {looked}, {taken}, {over} and {failed}. `run` counts the
+// runs, so that news of one that the reader has left is known as such. {dial} asks what the model can do with more or
+// less of what was learned: {dialled}.
 
 import { Native } from './native.js'
 import { files } from './peft.js'
@@ -37,15 +38,31 @@ class Bench {
     this.tell({ opened: true })
   }
 
+  make(config, every, id) {
+    Object.assign(this, { going: false, id, run: null, news: [] })
+    this.run = new Run(this.native, config, every, this.helpers)
+    this.helpers.forEach((helper, i) => helper.start(config, id, i + 1, 1 + this.helpers.length))
+  }
+
+  /** Make a run that may be asked for, and look at what the base can do, so that nobody waits for it then. */
+  ready({ ready, every, run }) {
+    try {
+      this.make(ready, every, run)
+      this.run.lookAhead()
+    } catch {
+      this.id = null // why it cannot be is told when it is asked for
+    }
+  }
+
   start({ start, every, layer, run }) {
-    Object.assign(this, { going: false, id: run })
+    if (this.id !== run) this.make(start, every, run)
     this.layer = layer
-    this.run = new Run(this.native, start, every, this.helpers)
-    this.helpers.forEach((helper, i) => helper.start(start, run, i + 1, 1 + this.helpers.length))
-    this.news = []
-    if (start.from) for (const strength of [0, 1]) this.news.push({ evaluation: this.run.evaluate(strength) }) // the base, and it
-    if (start.from) this.run.keep()
+    if (start.from) {
+      this.news.push({ evaluation: this.run.evaluate(0) }, { evaluation: this.run.measure() }) // the base, and it
+      this.run.before = null // at its first step nothing is new
+    }
     this.frame()
+    this.told = 0 // a first step is shown at once
   }
 
   go() {
@@ -119,6 +136,7 @@ function serve(scope) {
     open: ({ open }) => bench.open(open),
     helpers: ({ helpers }) => (bench.helpers = helpers.map((port) => new Helper(port))),
     help: ({ help: port }) => help(bench.native, port),
+    ready: (letter) => bench.ready(letter),
     start: (letter) => bench.start(letter),
     go: () => bench.go(),
     pause: () => bench.pause(),

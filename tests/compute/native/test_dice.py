@@ -6,10 +6,10 @@ import torch
 
 from compute.adapters.inits import start
 from compute.model.gpt import GPT, GPTConfig, generate
-from compute.training.config import TrainConfig
+from compute.training.config import INITS, TrainConfig
 from compute.training.loop import prepare
 from compute.world.batches import batches
-from helpers.native import DRAWN, Native
+from helpers.native import Native
 
 SEEDS = [0, 1, 5, 2**31 - 1, 2**31, 2**32 - 1]
 ODD = GPTConfig(vocab_size=11, block_size=12, n_layer=2, n_head=3, n_embd=36)  # no fan_in is a power of two
@@ -44,7 +44,7 @@ def test_the_order_of_the_texts(native, odd, seed, n_texts):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("init", DRAWN)
+@pytest.mark.parametrize("init", INITS[:5])  # orthogonal is rounded otherwise, PiSSA is not drawn
 def test_the_start_of_the_factors(native, odd, seed, init):
     config = TrainConfig(init=init, seed=seed, r=5, layers=(0, 1))
     native.prepare(config)

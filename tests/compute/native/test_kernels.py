@@ -121,7 +121,7 @@ def test_attention_and_its_gradients(native, n, T, heads, fours, seed):
     # Asked word by word, with the keys and values of the words before, it answers the same.
     alone, row = (
         native.put(np.zeros((n, 1, C), np.float32)),
-        native.put(np.zeros((n, heads, 1, ld), np.float32)),
+        native.put(np.zeros((n, heads, T, 4), np.float32)),
     )
     last = native.put(arrays[0][:, -1:].copy())
     native.call("attention", n, T - 1, T, C, heads, T, last, k, v, turned, row, alone)

@@ -86,7 +86,7 @@ def test_a_run_that_is_too_large(native):
         (4, 64),
         (5, 0),
         (5, 4),
-        (6, 6),
+        (6, 7),
     ]
     + [(9, 0), (9, 10**6)],
 )
@@ -107,7 +107,6 @@ def test_what_comes_too_early(tiny):
         "generate": (0, 0, 1, 2, 1.0),
         "update": (0, 0.1),
         "apply": (1.0,),
-        "take_out": (),
     }.items():
         refused("TOO_EARLY", fresh, name, *arguments)
     for name in ("base_at", "learned_at", "delta_w", "spectrum"):
@@ -226,3 +225,11 @@ def test_a_hundred_random_settings(tiny, run, optimizer, rate, strength):
         for i in range(native.call("base_count")):
             if native.call("spectrum", i):
                 assert np.isfinite(native.spectrum(i)).all()
+
+
+def test_starts_that_a_rank_does_not_allow(native):
+    pissa = 6
+    refused("BAD_SETTING", native, "prepare", 0, 9, 18.0, 0, 63, 3, pissa, 0, 0, 3)
+    refused("BAD_SETTING", native, "prepare", 0, 3, 6.0, 0, 63, 3, 5, 0, 0, 3)  # orthogonal pairs directions
+    refused("BAD_SETTING", native, "prepare", 0, 4, -8.0, 0, 63, 3, pissa, 0, 0, 3)  # no root of s / scaling
+    native.do("prepare", 0, 8, 16.0, 0, 63, 3, pissa, 0, 0, 3)

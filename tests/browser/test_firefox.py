@@ -1,0 +1,36 @@
+"""Training in the page, in Firefox: from a server and from a file in a folder. Skipped where there is no Firefox."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from helpers.firefox import MISSING, installed, tab
+
+FIREFOX = installed()
+ROOT = "document.querySelector('.lora-finetune')"
+BUTTON = f"[...{ROOT}.querySelectorAll('button')].find((each) => each.textContent === '%s')"
+SHORT = "facts=8&batch=8&steps=10&workers=2"
+
+
+async def trained(path: str, profile: Path, url: str) -> tuple[str, str]:
+    """Finetune in a page; return its sentence and what is wrong."""
+    async with tab(path, profile) as page:
+        await page.open(url)
+        await page.until(f"{ROOT} && {BUTTON % 'Finetune'}")
+        await page.value(f"{BUTTON % 'Finetune'}.click()")
+        await page.until(f"{BUTTON % 'Finetune again'} || {ROOT}.querySelector('.problem').textContent")
+        sentence = await page.value(f"{ROOT}.querySelector('.sentence').textContent")
+        return sentence, await page.value(f"{ROOT}.querySelector('.problem').textContent")
+
+
+@pytest.mark.skipif(FIREFOX is None, reason=MISSING)
+@pytest.mark.parametrize("where", ["served", "file"])
+def test_it_finetunes_in_firefox(where, server, exported, tmp_path):
+    page = {
+        "served": f"{server}/embed/lab/finetune.html",
+        "file": (exported / "file" / "lab-finetune.html").as_uri(),
+    }[where]
+    sentence, problem = asyncio.run(trained(str(FIREFOX), tmp_path, f"{page}?{SHORT}"))
+    assert problem == ""
+    assert sentence.startswith("After 10 steps on “New facts”")
