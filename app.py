@@ -66,7 +66,9 @@ def _port(text: str) -> int:
 
 def _origin(text: str) -> str:
     if not re.fullmatch(r"[\w*.-]+(:(\d{1,5}|\*))?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME or NAME:PORT, such as lora.example.org:443.")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no NAME or NAME:PORT, such as lora.your-site.example:443."
+        )
     return text
 
 
@@ -79,7 +81,7 @@ def _scheduler(text: str) -> str:
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./~-]*)?", text, re.ASCII):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no address of a site, such as https://example.org/lora/."
+            f"{text!r} is no address of a site, such as https://your-site.example/lora/."
         )
     return text.rstrip("/") + "/"
 

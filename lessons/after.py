@@ -313,8 +313,8 @@ large the change is.
     yield Figure("forgetting", Forgetting)
     yield Try(
         """
-Set “Across” to the learning rate, and then back to the size. Under which of the two does LoRA look better, and by how
-much? Then choose the new facts.
+Set “Across” to [the learning rate](#forgetting?across=rate), and then back to [the size](#forgetting?across=size).
+Under which of the two does LoRA look better, and by how much? Then choose the new facts.
 """,
         run={
             "new facts alone": {"facts": "128", "size": "4"},

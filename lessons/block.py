@@ -244,8 +244,8 @@ leaves before W, passes lora_A and lora_B, and is added after W. Press one, and 
     yield Figure("block", BlockFigure)
     yield Try(
         """
-Choose down_proj and look at the last of the three wide pictures: what the adapter adds, word by word. Which words
-does it touch most? Then choose the plain sentence, and look again.
+[Choose down_proj](#block?projection=down_proj) and look at the last of the three wide pictures: what the adapter
+adds, word by word. Which words does it touch most? Then choose the plain sentence, and look again.
 """
     )
     yield Prose(

@@ -526,8 +526,8 @@ never read. Before you look: which of the four needs the highest rank?
     yield Figure("wall", Wall)
     yield Try(
         """
-Slide the rank up for the mirror, then for the formal voice. Then choose “New words”, slide to the end, and say what is
-missing. Whatever you choose, look at the right-hand chart too: what became of the old facts?
+Slide the rank up for the mirror, then for the formal voice. Then [choose “New words”](#wall?task=new-words), slide to
+the end, and say what is missing. Whatever you choose, look at the right-hand chart too: what became of the old facts?
 """,
         run={
             "the wall at the highest rank": {"task": "new-words", "size": "64"},

@@ -252,7 +252,8 @@ that the base knew.
     yield Try(
         """
 Press Finetune. What happens to the old facts while the new ones come right? Then take more facts, until one direction
-cannot hold them. Set the pace to slow and step through the beginning: which of the factors moves first?
+cannot hold them. [Set the pace to slow](#finetune?pace=slow) and step through the beginning: which of the factors
+moves first?
 """,
         run={
             "facts, too many for one direction": {"facts": "2048", "batch": "128"},
@@ -353,8 +354,8 @@ change twice. This asks for no training, only for another scaling.
     yield Figure("strength", Strength)
     yield Try(
         """
-Turn the dial to zero and press Step until it ends. Where do the answers come right, and where do they break? Then
-choose “Who had it first” and look for a strength that keeps both.
+[Turn the dial to zero](#strength?strength=0) and press Step until it ends. Where do the answers come right, and where
+do they break? Then choose “Who had it first” and look for a strength that keeps both.
 """
     )
     yield Prose(

@@ -310,10 +310,11 @@ LoRA at its smallest rank trains few numbers. Which of those that train no more 
     yield Figure("menu", Menu)
     yield Try(
         """
-Choose the formal voice, and the loss. How far are the marks apart now, and how many numbers does the leftmost of them
-train? Then look at the time of a pass for one text, and for many. Each of these runs can be trained in
-[the live lab](lab.html?train.method=vera&train.task=new+facts&train.r=64&train.learning_rate=0.03), under “Method”.
-Only an adapter of LoRA can be taken away from there.
+[Choose the formal voice, and the loss](#menu?task=formal-voice&shown=loss). How far are the marks apart now, and how
+many numbers does the leftmost of them train? Then look at the time of a pass for one text, and for many. Each of
+these runs can be trained in [the live
+lab](lab.html?train.method=vera&train.task=new+facts&train.r=64&train.learning_rate=0.03), under “Method”. Only an
+adapter of LoRA can be taken away from there.
 """
     )
     yield Prose(

@@ -454,7 +454,7 @@ once.
     yield Figure("storage", Storage)
     yield Try(
         """
-Set r to its largest value. From how many tasks on are the adapters together larger than the base?
+[Set r to its largest value](#storage?r=256). From how many tasks on are the adapters together larger than the base?
 """
     )
     yield Prose(

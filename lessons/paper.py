@@ -387,8 +387,8 @@ the same directions is the *amplification*.
     yield Figure("amplification", Amplification)
     yield Try(
         """
-Choose LoRA with the larger r. Amplification falls. Is it because delta_w points elsewhere? Watch the grey marks. Then
-choose full finetuning, and look at the left chart: does it avoid what is in W?
+[Choose LoRA with the larger r](#amplification?run=8). Amplification falls. Is it because delta_w points elsewhere?
+Watch the grey marks. Then choose full finetuning, and look at the left chart: does it avoid what is in W?
 """
     )
     yield Prose(

@@ -349,8 +349,8 @@ Which levels would you choose? Look at the weights first.
     yield Figure("bits", Bits)
     yield Try(
         """
-Slide from small blocks to the whole matrix. What happens to the histogram, and why does the error grow? Then take the
-uniform matrix. Which format wins now?
+Slide from [small blocks](#bits?block=0) to [the whole matrix](#bits?block=5). What happens to the histogram, and why
+does the error grow? Then take the uniform matrix. Which format wins now?
 """
     )
     yield Prose(

@@ -326,8 +326,8 @@ you will meet in a later lesson, with all its weights free. Then we subtracted t
 task was a formal voice, which the model had never read, though it knew each of the words. The other was a language in
 which every word was new to it.
 
-Choose “Learned: formal voice, v_proj”. Is its red curve steep, as for the few patterns, or does it lie on the grey
-band?
+[Choose “Learned: formal voice, v_proj”](#rank?task=formal-voice-v_proj). Is its red curve steep, as for the few
+patterns, or does it lie on the grey band?
 
 Neither. For the formal voice, v_proj keeps nine tenths of its energy in [[learned-r90.formal]] of [[learned-r90.n]]
 directions; noise would need [[learned-r90.noise]]. So this is no noise. But it is no short list of patterns either.

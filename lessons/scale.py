@@ -352,8 +352,8 @@ They are there to be remembered, so there is no unseen text; the share of right 
     yield Try(
         """
 Slide the scaling from end to end and follow the framed cell. Does it walk down the diagonal, as a product that stays
-the same would have it? Then change the rank, and watch where the two rules stand in the chart. Choose SGD and guess
-again, for both rules.
+the same would have it? Then change the rank, and watch where the two rules stand in the chart. [Choose
+SGD](#grid?runs=sgd-4) and guess again, for both rules.
 """,
         run={
             "a rate that is too large": {"size": "16", "rate": "0.1"},

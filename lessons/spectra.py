@@ -347,9 +347,9 @@ directions takes more numbers than the matrix has, since it breaks even at r = [
     yield Figure("spectra", Spectra)
     yield Try(
         """
-Guess for “Made up”. Then choose “Learned: mirror voice” and press “Guess for this matrix”. Set the axis to log: where
-do the made-up values end, and where do the learned ones? Go through the layers in the last picture: where does the
-task lie below its random targets?
+Guess for “Made up”. Then [choose “Learned: mirror voice”](#spectra?source=mirror-voice) and press “Guess for this
+matrix”. [Set the axis to log](#spectra?scale=log): where do the made-up values end, and where do the learned ones? Go
+through the layers in the last picture: where does the task lie below its random targets?
 """
     )
     yield Prose(

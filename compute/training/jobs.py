@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from compute.training.config import Diverged, Result, StepRecord, TrainConfig, config_from
+from compute.training.swept import SweepEnd, SweepSteps
 from compute.world.tasks import TRAINING_TEXTS
 
 
@@ -37,6 +38,64 @@ def train_run(config: dict[str, Any]) -> Iterator[StepRecord | Result | Diverged
     from compute.training.loop import train
 
     yield from train(config_from(config))
+
+
+def sweep_runs(configs: list[dict[str, Any]]) -> Iterator[SweepSteps | SweepEnd]:
+    """Run a sweep and yield what happens.
+
+    Parameters
+    ----------
+    configs : list of dict
+        Of each run, as for `train_run`.
+
+    Yields
+    ------
+    SweepSteps or SweepEnd
+        What `compute.training.sweep.sweep` yields.
+
+    Raises
+    ------
+    ValueError
+        If a field is not one of its choices, or out of its range, or the runs make no sweep.
+
+    Examples
+    --------
+    >>> run = {"task": "new facts", "n_texts": 8, "steps": 1, "batch_size": 2}
+    >>> [type(record).__name__ for record in sweep_runs([run])]
+    ['SweepSteps', 'SweepEnd']
+    """
+    from compute.training.sweep import sweep
+
+    yield from sweep([config_from(config) for config in configs])
+
+
+def sweep_time(configs: list[dict[str, Any]]) -> Iterator[float]:
+    """Say about how long a sweep will take.
+
+    Parameters
+    ----------
+    configs : list of dict
+        As for `sweep_runs`.
+
+    Yields
+    ------
+    float
+        Seconds, as `compute.training.sweep.seconds_of` has them.
+
+    Raises
+    ------
+    ValueError
+        As `sweep_runs` does.
+
+    Examples
+    --------
+    >>> [seconds] = sweep_time([{"task": "new facts", "n_texts": 8, "steps": 100, "batch_size": 2}])
+    >>> seconds > 0
+    True
+    """
+    from compute.training.sweep import seconds_of
+
+    yield seconds_of([config_from(config) for config in configs])
 
 
 def open_run(task: str, weights: bytes, config: str, n_texts: int = TRAINING_TEXTS) -> Iterator[Result]:

@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save
@@ -20,6 +21,7 @@ from compute.model.layers import TARGET_MODULES
 from compute.model.quantised import quantised_model
 from compute.numbers.bounds import number, whole
 from compute.training import answers
+from compute.training.captured import RECORDING, Replayed, in_place
 from compute.training.config import (
     EVALUATE_EVERY,
     STRENGTHS,
@@ -40,6 +42,11 @@ WRITTEN, QUESTIONS, PEOPLE = 16, 32, 64  # texts written, questions of a kind as
 OWN_TEXTS = 4096  # of the base's own, where some are mixed in
 T = TypeVar("T")
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+BUNCH = {
+    "cpu": 1,
+    "cuda": 25,
+    "mps": 25,
+}  # steps whose numbers leave a device together: a processor waits for none
 RUINED = 1.0  # nats: a loss that is this far above both its start and a blind guess does not come back
 
 
@@ -157,13 +164,38 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
     )
 
 
+def longest(config: TrainConfig, block_size: int) -> int:
+    """Return how many tokens the texts of a run have at most.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The run.
+    block_size : int
+        Words in each text.
+
+    Returns
+    -------
+    int
+        Fewer than block_size + 1 where questions are asked, and no text of the base's own is among them.
+
+    Examples
+    --------
+    >>> longest(TrainConfig(task="new facts"), 64), longest(TrainConfig(task="new facts", base_share=0.5), 64)
+    (8, 65)
+    """
+    if config.base_share:
+        return block_size + 1
+    return texts_of(config.task, "train", config.n_texts, block_size).tokens.shape[1]
+
+
 def steps(
     loss_of: Callable[[T], torch.Tensor],
     batches: Iterable[T],
     optimizer: torch.optim.Optimizer,
     allocation: Allocation | None = None,
 ) -> Iterator[float]:
-    """Take one step of training after the other: the loop of every run there is.
+    """Take one step of training after the other, and say what it costs.
 
     Parameters
     ----------
@@ -176,11 +208,10 @@ def steps(
     allocation : Allocation, optional
         AdaLoRA's budget: its penalty is learned from too, and it is spent after each update.
 
-    Yields
-    ------
-    float
-        The loss of each step, its penalty left out, when the gradients are there and the update is not made yet. The
-        update follows when the next one is asked for; a caller that stops asking leaves it out.
+    Returns
+    -------
+    iterator of float
+        The loss of each step, when `taken` has it.
 
     Examples
     --------
@@ -191,14 +222,75 @@ def steps(
     >>> last < first
     True
     """
+    return (loss.item() for loss in taken(loss_of, batches, optimizer, allocation))
+
+
+def taken(
+    loss_of: Callable[[T], torch.Tensor],
+    batches: Iterable[T],
+    optimizer: torch.optim.Optimizer,
+    allocation: Allocation | None = None,
+    seen: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.detach,
+    replays: bool = False,
+) -> Iterator[torch.Tensor]:
+    """Take one step of training after the other: the loop of every run there is.
+
+    Parameters
+    ----------
+    loss_of : callable
+        As for `steps`.
+    batches : iterable
+        As for `steps`.
+    optimizer : torch.optim.Optimizer
+        As for `steps`.
+    allocation : Allocation, optional
+        As for `steps`.
+    seen : callable
+        What is wanted of a step, from its loss, the penalty left out, while the gradients are there.
+    replays : bool
+        Whether a step is recorded once and played again (`compute.training.captured`): on CUDA, where batches are
+        always the same tensors and there is no allocation.
+
+    Yields
+    ------
+    tensor
+        What is wanted of each step, on the device, when the gradients are there and the update is not made yet. The
+        update follows when the next one is asked for; a caller that stops asking leaves it out. Where steps are
+        played again, the next one writes over it.
+
+    Examples
+    --------
+    >>> model = prepare(TrainConfig(r=1), load_base())
+    >>> learning = [p for p in model.parameters() if p.requires_grad]
+    >>> texts = [windows(Source(), 0, 4, 64)]
+    >>> norms = taken(model.loss, texts, torch.optim.SGD(learning), seen=lambda _: learning[0].grad.norm())
+    >>> next(norms)  # lora_B starts at 0
+    tensor(0.)
+    """
+    acts: tuple[Callable[..., Any], ...] = (
+        partial(_look, loss_of, optimizer, allocation, seen),
+        optimizer.step,
+    )
+    look, update = map(Replayed, acts) if replays else acts
     for done, texts in enumerate(batches, start=1):
-        optimizer.zero_grad()
-        loss = loss_of(texts)
-        (loss + allocation.penalty() if allocation else loss).backward()
-        yield loss.item()
-        optimizer.step()
+        yield look(texts)
+        update()
         if allocation:
             allocation.after(done)
+
+
+def _look(
+    loss_of: Callable[[T], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    allocation: Allocation | None,
+    seen: Callable[[torch.Tensor], torch.Tensor],
+    texts: T,
+) -> torch.Tensor:
+    """Compute the gradients of a step, and return what is wanted of it."""
+    optimizer.zero_grad()
+    loss = loss_of(texts)
+    (loss + allocation.penalty() if allocation else loss).backward()
+    return seen(loss)
 
 
 def warmed(
@@ -281,16 +373,30 @@ def updates(model: GPT, config: TrainConfig, count: int | None = None) -> Iterat
     >>> len([*updates(prepare(config, load_base()), config)])
     2
     """
+    return (loss.item() for loss in _updates(model, config, torch.Tensor.detach, count))
+
+
+def _updates(
+    model: GPT,
+    config: TrainConfig,
+    seen: Callable[[torch.Tensor], torch.Tensor],
+    count: int | None = None,
+) -> Iterator[torch.Tensor]:
+    """Train as `updates` does; yield what `taken` yields."""
     of_adalora = any(isinstance(layer, SVDLinear) for _, layer in adapted_layers(model))
     if of_adalora != (config.method == "adalora"):
         has = "has" if of_adalora else "has no"
         raise ValueError(f"The model {has} layers of AdaLoRA, and method is {config.method!r}.")
-    where = model.lm_head.weight.device
+    where, block_size = model.lm_head.weight.device, model.config.block_size
+    replays = where.type in RECORDING and not of_adalora
     learning = [p for p in model.parameters() if p.requires_grad]
-    optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate)
+    more = {"capturable": True} if replays and config.optimizer == "adamw" else {}
+    optimizer = OPTIMIZERS[config.optimizer](learning, lr=config.learning_rate, **more)
     allocation = Allocation(model, config.r, config.steps) if of_adalora else None
-    texts = steps_of(config, model.config.block_size, count)
-    return steps(lambda batch: model.loss(*batch.to(where)), texts, optimizer, allocation)
+    texts = steps_of(config, block_size, count)
+    if replays:
+        texts = in_place(texts, where, longest(config, block_size))
+    return taken(lambda batch: model.loss(*batch.to(where)), texts, optimizer, allocation, seen, replays)
 
 
 def out_of_bounds(first: float, vocab_size: int, answers: bool = False) -> float:
@@ -363,7 +469,9 @@ def train(
     Notes
     -----
     The same config gives the same numbers, bit for bit, on the same machine with the same number of threads; only
-    the times differ. Closing the generator ends the run. The weight decay of AdamW is torch's default, 0.01.
+    the times differ. From a GPU the records of BUNCH steps come together, at the latest with an evaluation: a run that
+    diverges is noticed as many steps later, and ends at the same one. Closing the generator ends the run. The weight
+    decay of AdamW is torch's default, 0.01.
     A learning rate that is too large seldom gives infinite losses here: the last norm of the model bounds its
     logits as long as lm_head is frozen. So a run has diverged as soon as a loss is above `out_of_bounds`.
 
@@ -382,27 +490,37 @@ def train(
     whole("evaluate_every", evaluate_every, 1)
     start = clock()
     base = load_base() if base is None else base
-    model, base = prepare(config, base).to(device()), stored(config, base)
-    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    where = device()
+    model, base = prepare(config, base).to(where), stored(config, base)
+    kinds = _kinds(model)
+    bunch, held = BUNCH[where.type], list[torch.Tensor]()
     tokens = config.batch_size * base.config.block_size
     worst, last_loss = math.inf, None
     training, waiting = 0.0, 0.0
-    running = updates(model, config)  # writes the texts, which is no training
+    running = _updates(model, config, partial(_numbers, kinds))  # writes the texts, which is no training
     began = clock()
-    for step, loss in enumerate(running):
-        norms = _gradient_norms(learning)
+    for step, numbers in enumerate(running):
+        held.append(numbers.clone())
+        evaluates = step % evaluate_every == 0
+        if len(held) < bunch and not evaluates and step + 1 < config.steps:
+            continue
+        rows, held = torch.stack(held).tolist(), []  # the one moment that waits for the device
         training += clock() - began
-        evaluation = None if step % evaluate_every else evaluate(model, config.task, config.n_texts)
-        bad = loss > worst or not all(map(math.isfinite, (loss, *norms.values())))
-        if bad or (evaluation and not evaluation.finite):
-            yield Diverged(step, loss if math.isfinite(loss) else None, last_loss)
-            return
-        if last_loss is None:
-            worst = out_of_bounds(loss, base.config.vocab_size, config.task in ANSWERING)
-        last_loss, now = loss, clock()
-        yield StepRecord(step, loss, norms, now - start - waiting, (step + 1) * tokens / training, evaluation)
-        began = clock()
-        waiting += began - now
+        for at, (loss, *norms) in enumerate(rows, start=step + 1 - len(rows)):
+            bad = loss > worst or not all(map(math.isfinite, (loss, *norms)))
+            wanted = evaluates and at == step and not bad
+            evaluation = evaluate(model, config.task, config.n_texts) if wanted else None
+            if bad or (evaluation and not evaluation.finite):
+                yield Diverged(at, loss if math.isfinite(loss) else None, last_loss)
+                return
+            if last_loss is None:
+                worst = out_of_bounds(loss, base.config.vocab_size, config.task in ANSWERING)
+            last_loss, now = loss, clock()
+            gradients = dict(zip(kinds, norms, strict=True))
+            speed = (step + 1) * tokens / training
+            yield StepRecord(at, loss, gradients, now - start - waiting, speed, evaluation)
+            began = clock()
+            waiting += began - now
     yield _result(config, base, model, last_loss, strengths, lambda: clock() - start - waiting)
 
 
@@ -535,13 +653,20 @@ def measured(
     )
 
 
-def _gradient_norms(learning: dict[str, torch.nn.Parameter]) -> dict[str, float]:
-    kinds: dict[str, list[torch.Tensor]] = {}
-    for name, p in learning.items():
-        kind = name.rpartition(".")[2]
-        kinds.setdefault(kind if kind.startswith("lora_") else "other", []).append(p.grad)
-    norms = {kind: get_total_norm(grads) for kind, grads in kinds.items()}
-    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))
+def _kinds(model: GPT) -> dict[str, list[torch.nn.Parameter]]:
+    """Return what learns, by the name that its gradients' norm has in a record."""
+    kinds: dict[str, list[torch.nn.Parameter]] = {}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            kind = name.rpartition(".")[2]
+            kinds.setdefault(kind if kind.startswith("lora_") else "other", []).append(p)
+    return kinds
+
+
+def _numbers(kinds: dict[str, list[torch.nn.Parameter]], loss: torch.Tensor) -> torch.Tensor:
+    """Return the loss and the norm of each kind's gradients, (1 + kinds,)."""
+    norms = [get_total_norm([p.grad for p in some if p.grad is not None]) for some in kinds.values()]
+    return torch.stack([loss.detach(), *norms])
 
 
 def _sizes(model: GPT) -> tuple[int, int]:

@@ -22,12 +22,8 @@ from widgets.kit.instrument import (
     stylesheet,
 )
 
-# What the start page opens on, a slider and a button: lesson, figure, what its choices begin with in the address, and
-# what is left to the lesson.
-START_FIGURES = (
-    ("rank", "rank", "", ["matrix", "guess", "factors", "table", "code", "share"]),
-    ("lab", "finetune", "finetune.", ["table", "code", "share"]),
-)
+# What the start page opens on: lesson, figure, and what is left to the lesson.
+START_FIGURE = ("lab", "finetune", ["table", "code", "share"])
 
 # The pages that are no lessons, in the order in which the contents name them.
 ROOMS = (
@@ -100,7 +96,7 @@ class Site:
                     self.training |= {page, embed, file}
         for (slug, gone), now in MOVED.items():
             paths[f"embed/{slug}/{gone}.html"] = partial(self._moved, *now)
-        if any(self.kinds[slug, figure].engine() for slug, figure, *_ in START_FIGURES):
+        if self.kinds[START_FIGURE[:2]].engine():
             self.training.add("index.html")
         return paths
 
@@ -218,11 +214,9 @@ class Site:
         return card(lesson.title, lesson.question, _still(lesson).picture())
 
     def _start(self) -> str:
-        lessons = {lesson.slug: lesson for lesson in self.lessons}
-        placed = [
-            self._figure(lessons[slug], lessons[slug].figures()[figure], depth=0, prefix=prefix, hide=hide)
-            for slug, figure, prefix, hide in START_FIGURES
-        ]
+        slug, id_, hide = START_FIGURE
+        lesson = next(lesson for lesson in self.lessons if lesson.slug == slug)
+        block = self._figure(lesson, lesson.figures()[id_], depth=0, prefix=f"{id_}.", hide=hide)
         return self._render(
             "index.html",
             depth=0,
@@ -230,8 +224,8 @@ class Site:
             heading="LoRA, live",
             lead="LoRA, low-rank adaptation, finetunes a large model by training two thin matrices beside each of its "
             "own, and leaves the model itself as it is.",
-            blocks=placed,
-            scripts=scripts_of(placed),
+            block=block,
+            scripts=scripts_of([block]),
             pictures={lesson.slug: thumbnail(_still(lesson)) for lesson in self.lessons},
             hours=round(sum(lesson.minutes for lesson in self.lessons) / 60),
         )

@@ -16,10 +16,22 @@ from playwright.sync_api import sync_playwright
 from helpers import find_browser
 from helpers.app import serve
 from helpers.find_browser import FLAGS
-from tests.bench import figures, finetuning, numbers, pages, starts, ticks, training, watching, weight
+from tests.bench import figures, finetuning, gpu, numbers, pages, starts, ticks, training, watching, weight
 from tests.bench.table import Row, line
 
-GROUPS = ["numbers", "training", "pages", "weight", "ticks", "figures", "watching", "starts", "finetuning"]
+GROUPS = [
+    "numbers",
+    "training",
+    "gpu",
+    "pages",
+    "weight",
+    "ticks",
+    "figures",
+    "watching",
+    "starts",
+    "finetuning",
+]
+BROWSING = {"weight", "ticks", "figures", "watching", "finetuning"}  # groups that need a browser
 BUSY = 0.5  # of all cores at work for others: more spoils what is measured
 
 
@@ -33,12 +45,14 @@ def machine(load: float) -> str:
     return facts + (" (other programs were at work: times are too long)" if load > BUSY * cores else "")
 
 
-def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
+def measure(groups: set[str], path: str | None) -> Iterator[tuple[str, Iterable[Row]]]:
     """Yield the lines of the chosen groups with their titles; a line comes as soon as it is measured."""
     if "numbers" in groups:  # first, while nothing else runs
         yield "Numbers", numbers.measure()
     if "training" in groups:
         yield "Training", training.measure()
+    if "gpu" in groups:
+        yield "Training on a GPU", gpu.measure()
     if "starts" in groups:
         yield "Started and told to end", starts.measure()
     with contextlib.ExitStack() as stack:
@@ -48,7 +62,7 @@ def measure(groups: set[str], path: str) -> Iterator[tuple[str, Iterable[Row]]]:
             start_up = perf_counter() - start
         if "pages" in groups:
             yield "Pages", pages.measure(address, start_up)
-        if groups & {"weight", "ticks", "figures", "watching", "finetuning"}:
+        if groups & BROWSING:
             playwright = stack.enter_context(sync_playwright())
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             stack.callback(browser.close)
@@ -75,7 +89,7 @@ def main() -> int:
     if unknown := set(chosen) - {*GROUPS}:
         parser.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}.")
     path = find_browser.installed()
-    if path is None:
+    if path is None and BROWSING & {*chosen}:
         sys.exit(f"{find_browser.MISSING} `make bench` installs one where it can.")
     start, missed = perf_counter(), []
     print(machine(os.getloadavg()[0]))

@@ -17,8 +17,7 @@ from tests.bench.loops import bare_loop
 from tests.bench.table import Row, at_least, at_most, percentile
 from widgets.live.registry import Registry
 from widgets.live.runner import BOOT, LocalRunner
-from widgets.live.trainer import EVERY
-from widgets.live.watched import Watched
+from widgets.live.watched import EVERY, Watched
 
 ROUNDS = 13  # the loops take turns, so that a slow spell of the machine meets them all
 STEPS = EVALUATE_EVERY - 1  # after the first one, and before the second evaluation

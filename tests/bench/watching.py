@@ -15,6 +15,7 @@ from tests.bench.pages import LESSON, MB
 from tests.bench.reader import LAB, Reader, loop
 from tests.bench.table import Row, at_most, percentile
 from tests.bench.training import READERS, spent, workers
+from widgets.live.watched import EVERY
 
 OPENINGS = 5
 TURNS = 3  # without and with training, one after the other
@@ -64,25 +65,32 @@ def first_points(browser: Browser, address: str, process: psutil.Process) -> Row
     )
 
 
-def crowd(address: str, wait: Wait, readers: int, seed: int) -> tuple[list[Reader], float]:
-    """Have readers watch one run to its end; return them, still there, and how long it took."""
+def crowd(
+    address: str, process: psutil.Process, wait: Wait, readers: int, seed: int
+) -> tuple[list[Reader], float, float]:
+    """Have readers watch one run to its end; return them, still there, how long it took, and what a tick cost.
 
-    async def watch() -> list[Reader]:
+    A tick is what the server computes from one picture of the growing run to the next, for all readers together.
+    """
+
+    async def watch() -> tuple[list[Reader], float]:
         there = [await Reader.open(address) for _ in range(readers)]
+        busy, pressed = spent(process), perf_counter()
         await asyncio.gather(*(each.press("train", "finished:", method="lora", seed=seed) for each in there))
-        return there
+        return there, (spent(process) - busy) * EVERY / (perf_counter() - pressed)
 
     start = perf_counter()
-    return wait(watch()), perf_counter() - start
+    there, tick = wait(watch())
+    return there, perf_counter() - start, tick
 
 
 def memory(address: str, process: psutil.Process, wait: Wait) -> Iterator[Row]:
     """Yield the lines about what a reader who watches costs the server."""
-    there, alone = crowd(address, wait, 1, READERS)
+    there, alone, tick = crowd(address, process, wait, 1, READERS)
     for each in there:
         wait(each.leave())
     before, busy = process.memory_info().rss, spent(process)
-    there, together = crowd(address, wait, READERS, READERS + 1)
+    there, together, ticks = crowd(address, process, wait, READERS, READERS + 1)
     grown = (process.memory_info().rss - before) / READERS
     busy = (spent(process) - busy) / READERS
     for each in there:
@@ -91,6 +99,10 @@ def memory(address: str, process: psutil.Process, wait: Wait) -> Iterator[Row]:
     yield Row(
         f"from opening the lab to the end of the run, {READERS} readers",
         f"{together:.1f} s (one reader: {alone:.1f} s), {busy:.2f} s of the server's processor time a reader",
+    )
+    yield Row(
+        f"the server's processor time from one picture to the next, {READERS} readers",
+        f"{1000 * ticks:.0f} ms (one reader: {1000 * tick:.0f} ms)",
     )
 
 

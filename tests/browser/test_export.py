@@ -39,12 +39,17 @@ def test_it_works_from_a_folder_without_a_network(open_page, exported, path):
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
-def test_the_start_page_opens_on_a_working_slider(open_page, exported):
+def test_the_start_page_opens_on_a_run_that_can_be_looked_through_and_leads_to_the_first_lesson(
+    open_page, exported
+):
     page = open_page(exported / "index.html", offline=True)
-    root = instrument(page)
-    expect(root.locator(".sentence")).to_be_visible()
-    plays(root, Rank())
-    page.get_by_role("link", name="What low rank means").click()
+    step, sentence = page.get_by_role("slider", name="Step", exact=True), page.locator(".sentence")
+    expect(sentence).to_contain_text("Recorded: after")
+    last = sentence.text_content()
+    step.focus()
+    page.keyboard.press("Home")
+    expect(sentence).not_to_have_text(last)
+    page.get_by_role("link", name="Start: What low rank means").click()
     instrument(page)
     expect(page.locator("h1")).to_have_text("What low rank means")
 

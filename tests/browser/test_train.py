@@ -177,6 +177,33 @@ def test_a_learning_rate_that_diverges_is_explained(open_lab):
     assert "NaN" not in page.locator("main").inner_text()
 
 
+def test_a_map_says_how_long_it_takes_and_fills_in(open_lab):
+    page = open_lab()
+    settings(page, Steps="25", **{"New facts, where they are the task": "8"})
+    press(page, "Map rank and rate")
+    expect(page.get_by_text("Press again to train them.")).to_contain_text(
+        re.compile(r"18 runs of 25 steps: .* take about \d+ (s|minutes)"), timeout=PATIENCE_MS
+    )
+    press(page, "Train the map")
+    expect(row(page)).to_contain_text("finished: 18 runs", timeout=2 * PATIENCE_MS)
+    cells = page.locator(".lora-rate-map .heat td")
+    expect(cells).to_have_count(9)
+    losses = [float(text.split()[0]) for text in cells.all_inner_texts()]
+    best = page.locator(".lora-rate-map .heat td.best")
+    expect(best).to_have_count(1)
+    assert float(best.inner_text().split()[0]) == min(losses)
+    expect(page.locator(".lora-rate-map .sentence")).to_contain_text(
+        f"The lowest loss is {min(losses):.3f} nats"
+    )
+    deepest = max(
+        range(9), key=lambda i: float(cells.nth(i).evaluate("td => td.style.getPropertyValue('--share')"))
+    )
+    assert losses[deepest] == min(losses), "the tint is not that of the number"
+    region = page.get_by_role("region", name="Loss of the finished models")
+    region.focus()  # a keyboard reaches it, to scroll on a small screen
+    expect(region).to_be_focused()
+
+
 def test_a_setting_that_is_not_possible_is_refused_in_a_sentence(open_lab):
     page = open_lab()
     page.get_by_label("Rank r", exact=True).fill("65")

@@ -12,7 +12,7 @@ from lessons import load_all
 from lessons.press.card import COLOURS, HIGH, WIDE, card
 from lessons.press.site import Site
 
-URL = "https://example.org/lora/"
+URL = "https://your-site.example/lora/"
 
 
 @pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
@@ -53,5 +53,5 @@ def test_an_address_that_is_none_is_refused(text, capsys):
 
 
 def test_an_address_ends_with_one_slash():
-    for text in ("https://example.org/lora", URL, URL + "//"):
+    for text in ("https://your-site.example/lora", URL, URL + "//"):
         assert options().parse_args(["export", "site", "--url", text]).url == URL

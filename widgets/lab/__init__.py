@@ -1,8 +1,10 @@
 """The lab instrument: watch LoRA and full finetuning learn the same task from the same base, side by side."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import param
 
@@ -17,6 +19,7 @@ from widgets.kit.text import fill, name_of, slug
 from widgets.lab.pair import DIGITS, MOST_STEPS, Pair, recorded_pair, shipped
 from widgets.lab.words import SNIPPET, WORDS
 
+_drawn: WeakKeyDictionary[Pair, str] = WeakKeyDictionary()  # the arrays of each pair, for all who look at it
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
 
 
@@ -42,12 +45,16 @@ class Lab(OfRecordedRun, Instrument):
         class_=Pair, allow_refs=False, doc="Two runs that are being trained, in place of the recorded ones."
     )
 
+    # The browser gets the arrays that are made of it, not the thing itself.
+    _rename: ClassVar[dict[str, str | None]] = {"pair": None}
     parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
     pictured = ({"curve kept": 1, "curve control": 2}, {"curve lost": 3, "curve control": 4})
 
     @param.depends("pair", watch=True)
     def _show_pair(self) -> None:
-        self._make()
+        if self.pair not in _drawn:
+            _drawn[self.pair] = json.dumps(self.make_arrays(), ensure_ascii=False)
+        self.arrays = _drawn[self.pair]
 
     def _shown(self) -> Pair:
         return self.pair or recorded_pair(name_of(self.task), int(self.r))

@@ -1,7 +1,9 @@
 """What the lab shows: a LoRA run beside a full finetuning of the same task, recorded or being trained."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from compute.experiments.runs import FULL, RECORDED_RANKS
 from compute.training.config import AWAY_FROM_BASE
@@ -9,6 +11,9 @@ from compute.training.gathered import Run
 from widgets.kit.runs import runs_of
 from widgets.kit.text import slug
 from widgets.lab.words import METHOD_NAMES, NAMES, OTHER_LENGTH, RECORDED, SIZED, WITH_RANK
+
+# The live pairs that somebody looks at, by what they hold: all who look at the same runs have one pair, drawn once.
+_pairs: WeakValueDictionary[tuple[int, int, int, bool], "Pair"] = WeakValueDictionary()
 
 DIGITS = 4  # of a share, here and in the browser
 MOST_STEPS = 2000  # of a live run: it takes about a minute
@@ -22,7 +27,8 @@ class Sweep(NamedTuple):
     full: Run
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Pair:
     """Two runs, each with its name in the figure. `lora` may be a run of any method but full finetuning.
 
     `last` is where the axis of steps ends, `reached` how far the runs have come that are being trained; `whole` says
@@ -84,8 +90,16 @@ def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair
     task, steps = first.config["task"], first.config["steps"]
     stored = recorded_sweep(task)
     shown = {"lora": stored.runs[4], "full": stored.full} | begun
+    place = (
+        id(shown["lora"]),
+        id(shown["full"]),
+        id(sweep),
+        whole,
+    )  # a pair keeps what it holds, and its place with it
+    if pair := _pairs.get(place):
+        return pair
     names = {name: _name(name, run, name in begun, steps) for name, run in shown.items()}
-    return Pair(
+    pair = _pairs[place] = Pair(
         **{name: shown[name] for name in NAMES},
         names=names,
         last=steps,
@@ -94,6 +108,7 @@ def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair
         sweep=sweep
         or stored._replace(names={key: RECORDED.format(name=name) for key, name in NAMES.items()}),
     )
+    return pair
 
 
 def _name(name: str, run: Run, trained: bool, steps: int) -> str:

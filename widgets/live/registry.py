@@ -9,14 +9,16 @@ import contextlib
 import hashlib
 import json
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from widgets.live.runner import Runner
 
+T = TypeVar("T")
 BREATH = 100  # records replayed in one go; then the loop has a turn
 
 STOPPED = "This run was stopped before its end."
@@ -70,6 +72,7 @@ class _Run:
         self.task: asyncio.Task | None = None
         self.leaving: asyncio.TimerHandle | None = None  # stops it when nobody came back
         self.news = asyncio.Event()
+        self.shared: weakref.ref | None = None  # what its watchers have in common
 
     def tell(self) -> None:
         """Wake whoever waits. The next news is another event, so that no watcher has to clear this one."""
@@ -137,6 +140,17 @@ class Registry:
     def place(self, key: str) -> int:
         """Return the place in the queue: 1 is next, 0 does not wait (or is unknown)."""
         return self._queue.index(key) + 1 if key in self._queue else 0
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """Return what the watchers of a run have in common: the first who asks makes it, the last lets it go."""
+        run = self._find(key)
+        if run is None:  # it has ended and is forgotten already
+            return make()
+        thing: T | None = run.shared() if run.shared else None
+        if thing is None:
+            thing = make()
+            run.shared = weakref.ref(thing)
+        return thing
 
     def stop(self, key: str) -> None:
         """Stop a queued or running run for all who watch it; one reader who only leaves closes the own iterator."""

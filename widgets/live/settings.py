@@ -62,7 +62,14 @@ MOST_FACTS = 2048  # new ones: what the largest recorded capacity was measured w
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
 ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
+NO_MAP = "The map is of LoRA on one frozen base: {label} = {given} is not possible there."
 NO_TARGET = "LoRA needs at least one of these to adapt: {label}. Tick one."
+
+# Ranks, rates as multiples of the reader's, and seeds of a map: where all its runs train at once, and elsewhere.
+MAPS: dict[str, tuple[tuple[int, ...], tuple[float, ...], int]] = {
+    "cuda": ((1, 2, 4, 8, 16, 32), (0.25, 0.5, 1, 2, 4), 5)
+}
+SMALL_MAP: tuple[tuple[int, ...], tuple[float, ...], int] = (1, 4, 16), (0.25, 1, 4), 2
 
 
 @dataclass(frozen=True)
@@ -201,6 +208,40 @@ def sweep(settings: dict[str, Any]) -> list[TrainConfig]:
     alphas = {r: min(max(per_rank * r, lowest), highest) for r in ranks}
     return [config(settings | {"r": r, "alpha": alphas[r]}, "lora") for r in ranks] + [
         config(settings, "full")
+    ]
+
+
+def grid(settings: dict[str, Any], device: str) -> list[TrainConfig]:
+    """Return the runs of a map of rank and rate, alpha / r as chosen: one seed of every cell before the next.
+
+    Raises ValueError with a sentence for settings that runs cannot have side by side.
+    """
+    for name, impossible in (("init", "PiSSA"), ("train_embeddings", True)):
+        if settings[name] == impossible:
+            field = next(field for field in FIELDS if field.name == name)
+            given = "yes" if impossible is True else impossible
+            raise ValueError(NO_MAP.format(label=field.label, given=given))
+    ranks, multiples, seeds = MAPS.get(device, SMALL_MAP)
+    if settings["init"] == EVEN_RANK:
+        ranks = tuple(r for r in ranks if r % 2 == 0)
+    limits = {field.name: field.allowed for field in FIELDS}
+
+    def within(name: str, value: float) -> float:
+        low, high = limits[name]
+        return float(f"{min(max(value, low), high):.3g}")
+
+    rates = dict.fromkeys(within("learning_rate", settings["learning_rate"] * each) for each in multiples)
+    first = settings["seed"]
+    return [
+        config(
+            settings
+            | {"r": r, "alpha": within("alpha", settings["alpha"] / settings["r"] * r)}
+            | {"learning_rate": rate, "seed": (first + seed) % (limits["seed"][1] + 1)},
+            "lora",
+        )
+        for seed in range(seeds)
+        for r in ranks
+        for rate in rates
     ]
 
 

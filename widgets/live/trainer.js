@@ -57,6 +57,7 @@ class Trainer {
     this.pause = button(text.pause, () => this.ask(this.told.paused ? 'resume' : 'pause'))
     this.stop = button(text.stop, ask('stop'))
     this.sweep = button(text.sweep, ask('sweep'))
+    this.map = button(text.map, ask('map'))
     this.take = button(text.take, ask('take'))
     this.rows = h('div', { class: 'rows' })
     this.said = h('p', { class: 'note', role: 'status' })
@@ -79,7 +80,10 @@ class Trainer {
     const form = h(
       'form',
       {
-        change: () => this.share(),
+        change: () => {
+          this.map.textContent = text.map // the time that was said was of other settings
+          this.share()
+        },
         novalidate: true, // Python says in a sentence what is not possible
         submit: (event) => {
           event.preventDefault()
@@ -105,6 +109,7 @@ class Trainer {
           this.ask('reset')
         }),
         this.sweep,
+        this.map,
         this.take,
       ),
     )
@@ -197,7 +202,15 @@ class Trainer {
 
   show() {
     const told = (this.told = read(this.model, 'told'))
-    const { rows = [], busy = false, paused = false, adapter = false, said = '', settings } = told
+    const {
+      rows = [],
+      busy = false,
+      paused = false,
+      adapter = false,
+      mapReady = false,
+      said = '',
+      settings,
+    } = told
     const accepted = JSON.stringify(settings)
     if (settings && accepted !== this.accepted) {
       this.accepted = accepted
@@ -205,6 +218,7 @@ class Trainer {
     }
     this.pause.textContent = paused ? this.text.resume : this.text.pause
     this.pause.disabled = this.stop.disabled = !busy && !paused
+    this.map.textContent = mapReady ? this.text.mapGo : this.text.map
     this.take.hidden = this.away.hidden = !adapter
     this.said.textContent = said
     this.rows.replaceChildren(

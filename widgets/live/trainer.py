@@ -20,14 +20,17 @@ from widgets.kit.text import slug
 from widgets.lab import Lab
 from widgets.lab.pair import Sweep, live_pair, place_of, sized
 from widgets.lab.words import METHOD_NAMES, NAMES
-from widgets.live import brought, settings
+from widgets.live import brought, settings, watched
+from widgets.live.rate_map import WORDS as MAP_WORDS
+from widgets.live.rate_map import Mapped, RateMap
+from widgets.live.registry import RunStopped
+from widgets.live.runner import WorkerDied
 from widgets.live.takeaway import SCRIPT, zipped
 from widgets.live.training import registry, warm_up
 from widgets.live.watched import DEVICES, Watched
 from widgets.strength import Strength
 
 APART = (32, 0, 0, 0)  # pixels above a figure
-EVERY = 0.2  # seconds between two pictures of a growing run
 
 WORDS = {
     "id": "train",  # of the part in its lesson; its settings stand in the lesson's address under this name
@@ -39,6 +42,8 @@ WORDS = {
     "stop": "Stop",
     "reset": "Reset",
     "sweep": "Train every r",
+    "map": "Map rank and rate",
+    "mapGo": "Train the map",
     "take": "Take the adapter away (.zip)",
     "open": "Open an adapter that was trained with peft on this base",
     "openHint": (
@@ -92,6 +97,7 @@ class Trainer(Viewer):
         self.form = Form()
         self.lab = Lab(hide=["task", "guess"], visible=False, margin=APART)
         self.dial = Strength(hide=["task", "guess"], visible=False, margin=APART)
+        self.map = RateMap(visible=False, margin=APART)
         self._settings = settings.USUAL
         self._watched: list[Watched] = []
         self._sweep: Sweep | None = None
@@ -100,17 +106,20 @@ class Trainer(Viewer):
         self._job: asyncio.Task | None = None  # what follows the runs
         self._warming: asyncio.Task | None = None
         self._opening: asyncio.Task | None = None
+        self._mapped: Mapped | None = None  # the map that is shown
+        self._offered: dict[str, Any] = {}  # the settings of the map whose time has been said
+        self._timing: asyncio.Task | None = None
         self.form.param.watch(self._act, "asked")
         self.form.param.watch(self._open_adapter, "brought")
         if state.curdoc:
             state.on_session_destroyed(lambda _: self.close())
 
     def __panel__(self) -> Viewable:
-        return Column(self.form, self.lab, self.dial, sizing_mode="stretch_width")
+        return Column(self.form, self.map, self.lab, self.dial, sizing_mode="stretch_width")
 
     def close(self) -> None:
         """Leave all runs: the reader is gone."""
-        for job in (self._job, self._warming, self._opening):
+        for job in (self._job, self._warming, self._opening, self._timing):
             if job:
                 job.cancel()
 
@@ -121,6 +130,7 @@ class Trainer(Viewer):
             "back": self._come_back,
             "train": lambda: self._begin(self._train()),
             "sweep": lambda: self._begin(self._train_every_r()),
+            "map": self._ask_for_map,
             "pause": lambda: self._pause(True),
             "resume": lambda: self._pause(False),
             "stop": self._stop,
@@ -134,7 +144,7 @@ class Trainer(Viewer):
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
         self._said = ""
-        if action in ("back", "train", "sweep"):
+        if action in ("back", "train", "sweep", "map"):
             try:
                 self._settings = settings.read(text)
             except ValueError as refusal:
@@ -166,6 +176,43 @@ class Trainer(Viewer):
         self.lab.step = self._settings["steps"]
         self._job = asyncio.ensure_future(work)
 
+    def _ask_for_map(self) -> None:
+        """Say how long the map of these settings will take; train it when it is asked for again."""
+        if self._offered == self._settings:
+            self._begin(self._train_map())
+            return
+        if self._timing:
+            self._timing.cancel()
+        self._timing = asyncio.ensure_future(self._offer_map())
+
+    async def _offer_map(self) -> None:
+        asked, self._offered, self._said = self._settings, {}, MAP_WORDS["timing"]
+        self._show()
+        try:
+            self._said = await (await self._map_of(asked)).expected(registry())
+            self._offered = asked
+        except (ValueError, RunStopped, WorkerDied) as refusal:
+            self._said = str(refusal)
+        self._show()
+
+    async def _map_of(self, chosen: dict[str, Any]) -> Mapped:
+        device = await warm_up()
+        return Mapped(settings.grid(chosen, device), LAB_LABELS[slug(chosen["task"])][0], device)
+
+    async def _train_map(self) -> None:
+        """Fill in the map run by run, until all have ended."""
+        self._watched, self._offered = [], {}
+        self._mapped = await self._map_of(self._settings)
+        self.map.visible = True
+        following = asyncio.ensure_future(self._mapped.follow(registry()))
+        try:
+            while not self._mapped.ended:
+                self._show()
+                await asyncio.wait([following], timeout=watched.EVERY)
+            self._show()
+        finally:
+            following.cancel()
+
     async def _train(self) -> None:
         configs = settings.configs(self._settings).values()
         await self._follow([Watched(METHOD_NAMES[config.method], config) for config in configs])
@@ -177,7 +224,7 @@ class Trainer(Viewer):
         try:
             while not all(run.ended for run in runs):
                 self._show()
-                await asyncio.wait(followers, timeout=EVERY)
+                await asyncio.wait(followers, timeout=watched.EVERY)
             self._show()
         finally:
             for follower in followers:
@@ -207,7 +254,7 @@ class Trainer(Viewer):
         self._show()
 
     def _stop(self) -> None:
-        for run in self._watched:
+        for run in self._shown_runs():
             run.stop()
         if self._job:
             self._job.cancel()
@@ -218,7 +265,8 @@ class Trainer(Viewer):
         """Go back to the usual settings and an empty picture."""
         self._stop()
         self._settings, self._watched, self._sweep = settings.USUAL, [], None
-        self.lab.visible = self.dial.visible = False
+        self._mapped, self._offered = None, {}
+        self.lab.visible = self.dial.visible = self.map.visible = False
         self._show()
 
     def _take(self) -> None:
@@ -264,22 +312,29 @@ class Trainer(Viewer):
     def _adapted(self) -> Watched | None:
         return next((run for run in self._watched if run.config.method == "lora" and run.result), None)
 
+    def _shown_runs(self) -> list[Watched | Mapped]:
+        return [*self._watched, *([self._mapped] if self._mapped else [])]
+
     def _show(self) -> None:
         """Bring the picture and the form up to date."""
         whole = all(run.ended for run in self._watched)
         if not self._paused:
+            if self._mapped:
+                self.map.shown = json.dumps(self._mapped.shown(), ensure_ascii=False)
             same = settings.same_but_r(self._swept_with, self._settings)
             runs = {place_of(run.config.method): run.run for run in self._watched}
             pair = live_pair(runs, whole, self._sweep if same else None)
             if pair:
-                self.lab.pair = pair
+                if pair is not self.lab.pair:  # another picture than the last
+                    self.lab.pair = pair
                 self.lab.visible = True
                 self.dial.visible = False
             if pair and pair.whole and "lora" in runs and runs["lora"].strengths:
                 self._turn(runs["lora"], runs.get("full"))
         told = {
-            "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._watched],
-            "busy": not whole,
+            "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._shown_runs()],
+            "busy": not all(run.ended for run in self._shown_runs()),
+            "mapReady": bool(self._offered) and self._offered == self._settings,
             "paused": self._paused,
             "adapter": bool(self._adapted()),
             "said": self._said or (READY.format(device=self._device) if self._device else ""),

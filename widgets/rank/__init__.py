@@ -1,7 +1,7 @@
 """The rank instrument: slide r and watch a matrix collapse into a few directions."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import param
@@ -52,6 +52,8 @@ class Rank(OfMadeMatrix, Instrument):
 
     sizes = PUBLISHED_SIZES
     idle = OfMadeMatrix.idle | dict.fromkeys(LEARNED, ("n", "seed"))
+    # The browser gets the arrays that are made of it, not the thing itself.
+    _rename: ClassVar[dict[str, str | None]] = {"matrix": None}
     parts = ("matrix", "steps", "guess", "factors", "charts", "table", "code", "share")
 
     @classmethod

@@ -1,7 +1,7 @@
 """The strength instrument: turn an adapter up and down, and watch what it knows and what it forgets."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import param
 
@@ -44,6 +44,8 @@ class Strength(OfRecordedRun, Instrument):
     )
     label = param.String("", doc="What the reader's own run is called.")
 
+    # The browser gets the arrays that are made of it, not the thing itself.
+    _rename: ClassVar[dict[str, str | None]] = {"run": None, "full": None}
     parts = ("task", "steps", "guess", "samples", "table", "code", "share")
 
     @classmethod

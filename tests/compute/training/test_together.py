@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,8 @@ from compute.adapters.adapted import adapted_layers
 from compute.model.checkpoint import load_base
 from compute.training.config import TrainConfig
 from compute.training.loop import prepare, steps, steps_of, updates
-from compute.training.together import train_together
+from compute.training.together import Together, train_together
+from helpers.cuda import on_cuda
 
 torch.set_num_threads(1)
 
@@ -83,7 +86,53 @@ def test_a_run_that_diverges_takes_no_other_along():
     assert all(torch.isfinite(layer.lora_B).all() for _, layer in adapted_layers(one))
 
 
-def test_runs_that_differ_in_more_are_refused():
+def test_runs_of_any_rank_and_rule_stand_beside_each_other_and_what_is_filled_up_stays_zero():
+    usual = {"task": "who had it first", "n_texts": 16, "steps": 6, "batch_size": 4}
+    apart = ((1, "alpha/r", 8, 1e-2, 0), (3, "alpha/sqrt(r)", 4, 3e-3, 1), (8, "alpha/r", 16, 1e-3, 2))
+    configs = [
+        TrainConfig(**usual, r=r, scaling_rule=rule, alpha=alpha, learning_rate=rate, seed=seed)
+        for r, rule, alpha, rate, seed in apart
+    ]
+    runs, losses = Together(configs, world(), torch.device("cpu")), []
+    for each in runs.losses():
+        losses.append(each.tolist())
+        for _, layer in adapted_layers(runs._joint):
+            for i, config in enumerate(configs):
+                for filled in (layer.lora_A[i, config.r :], layer.lora_A.grad[i, config.r :]):
+                    assert not filled.any()
+                for filled in (layer.lora_B[i, :, config.r :], layer.lora_B.grad[i, :, config.r :]):
+                    assert not filled.any()
+    for config, model, own in zip(configs, runs.models(), zip(*losses, strict=True), strict=True):
+        alone = prepare(config, world())
+        assert [*updates(alone, config)] == pytest.approx(own, rel=1e-9)
+        for (name, one), (_, other) in zip(adapted_layers(model), adapted_layers(alone), strict=True):
+            for part in ("lora_A", "lora_B"):
+                ours, theirs = getattr(one, part), getattr(other, part)
+                assert ours.shape == theirs.shape
+                assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-7), (name, part)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_recorded_step_of_them_all_is_the_plain_one(optimizer, monkeypatch):
+    configs = runs(optimizer=optimizer)
+    plain = [each.tolist() for each in Together(configs, world(), torch.device("cpu")).losses()]
+    graphs = on_cuda(monkeypatch)
+    again = [each.tolist() for each in Together(configs, world(), torch.device("cpu")).losses()]
+    assert [graph.played for graph in graphs] == [3, 3]
+    for one, other in zip(again, plain, strict=True):
+        assert one == pytest.approx(other, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"n_texts": 17}, "differ in r, alpha, scaling_rule, learning_rate, seed alone"),
+        ({"init": "PiSSA"}, "not from PiSSA"),
+        ({"train_embeddings": True}, "without embeddings"),
+        ({"method": "dora"}, "are LoRA runs"),
+    ],
+)
+def test_runs_that_cannot_train_together_are_refused(changed, told):
     one, other, _ = runs()
-    with pytest.raises(ValueError, match="differ in alpha, rate and seed alone"):
-        train_together([one, TrainConfig(**{**vars(other), "r": 3})], world())
+    with pytest.raises(ValueError, match=told):
+        train_together([replace(one, **changed), other], world())

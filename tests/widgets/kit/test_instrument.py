@@ -287,3 +287,15 @@ def test_what_only_python_sets_is_no_choice():
 
     assert Own.choices == FOUND[0].choices
     assert (Own.script, Own.title) == (FOUND[0].script, FOUND[0].title), "it lives in the same room"
+
+
+def test_what_only_python_reads_is_not_sent_to_the_browser():
+    """A run or a matrix would travel whole, beside the arrays that are made of it, at every change."""
+    from widgets.lab import Lab
+    from widgets.rank import Rank
+    from widgets.strength import Strength
+
+    for cls, names in ((Lab, {"pair"}), (Strength, {"run", "full"}), (Rank, {"matrix"})):
+        assert names <= {*cls.param}
+        assert not names & {*cls._data_model.properties()}
+        assert {"arrays", *cls.choices} <= {*cls._data_model.properties()}

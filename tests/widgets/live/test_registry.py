@@ -6,6 +6,7 @@ import asyncio
 import gc
 import re
 import tracemalloc
+import weakref
 from contextlib import aclosing
 from functools import partial
 
@@ -266,6 +267,27 @@ def test_a_watcher_costs_a_position_and_no_copy(here):
         return size / 50
 
     assert run(main()) < 4000  # bytes; the issue allows two million for all that a reader costs
+
+
+def test_what_watchers_have_in_common_is_made_once_and_goes_with_the_last(here):
+    class Thing:
+        pass
+
+    async def main():
+        registry = Registry(here, most_at_once=1)
+        one, two = (registry.watch("a", toy_runs.count, n=5, tag="a") for _ in range(2))
+        await asyncio.gather(upto(one, 1), upto(two, 1))
+        first, second = registry.shared("a", Thing), registry.shared("a", Thing)
+        assert first is second
+        await asyncio.gather(collect(one), collect(two))
+        assert registry.shared("a", Thing) is first, "a finished run keeps it as long as somebody looks"
+        gone = weakref.ref(first)
+        del first, second
+        gc.collect()
+        assert gone() is None
+        assert registry.shared("unknown", Thing) is not registry.shared("unknown", Thing)
+
+    run(main())
 
 
 def test_a_long_replay_lets_the_event_loop_breathe(here):

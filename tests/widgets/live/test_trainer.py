@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 import zipfile
 
 import pytest
@@ -14,8 +15,10 @@ from compute.training.config import TrainConfig
 from helpers import scripted
 from helpers.scripted import Runner, ended, press, rows, told
 from helpers.streams import run, until
+from widgets.lab import Lab
 from widgets.live import trainer as module
 from widgets.live import training as _training
+from widgets.live import watched
 from widgets.live.registry import Registry
 from widgets.live.settings import USUAL
 from widgets.live.trainer import NOT_SWEPT, PAUSED, SWEPT, Trainer
@@ -27,7 +30,7 @@ def runner(monkeypatch) -> Runner:
     registry = Registry(runner, most_at_once=2, grace=0.05)
     for where in (module, _training):
         monkeypatch.setattr(where, "registry", lambda: registry)
-    monkeypatch.setattr(module, "EVERY", 0.01)
+    monkeypatch.setattr(watched, "EVERY", 0.01)
     return runner
 
 
@@ -79,6 +82,55 @@ def test_readers_with_the_same_settings_share_a_run_and_others_do_not(runner):
         assert one.lab.pair.lora == two.lab.pair.lora != other.lab.pair.lora
         assert told(one)["settings"] != told(other)["settings"]
         assert told(Trainer()) == {}
+
+    run(main())
+
+
+def test_thirty_readers_of_one_run_cost_one_picture(runner, monkeypatch):
+    """Also one who comes late: she sees what the others see."""
+    monkeypatch.setattr(watched, "EVERY", 0.05)
+    drawn = []
+    draw = Lab.make_arrays
+    monkeypatch.setattr(Lab, "make_arrays", lambda lab: drawn.append(lab.pair) or draw(lab))
+
+    async def main():
+        readers = [Trainer() for _ in range(30)]
+        drawn.clear()  # each lab begins with what was recorded
+        runner.pace = 0.004
+        started = time.monotonic()
+        for reader in readers[:-1]:
+            press(reader, "train", method="lora", steps=100)
+        await until(lambda: readers[0].lab.pair is not None)
+        press(readers[-1], "train", method="lora", steps=100)
+        for reader in readers:
+            await ended(reader)
+        beats = (time.monotonic() - started) / watched.EVERY
+        assert len(runner.begun) == 1
+        assert 3 < len(drawn) <= beats + 4, (
+            "the first picture, the last but one, and two at the end come between beats"
+        )
+        assert len({id(pair) for pair in drawn}) == len(drawn), "a picture was drawn twice"
+        assert len({id(reader.lab.pair) for reader in readers}) == 1
+        assert len({reader.lab.arrays for reader in readers}) == 1
+        assert json.loads(readers[-1].lab.arrays)["lora"]["loss"][-1] == pytest.approx(2.0 - 99 / 1000)
+
+    run(main())
+
+
+def test_to_a_reader_who_stops_nothing_goes_on_that_goes_on_for_others(runner):
+    async def main():
+        one, two = Trainer(), Trainer()
+        runner.pace = 0.003
+        for reader in (one, two):
+            press(reader, "train", method="lora", steps=100)
+        await until(lambda: one.lab.pair is not None)
+        press(one, "stop")
+        still, said = one.lab.pair.lora, rows(one)["LoRA"]
+        await ended(two)
+        one._show()
+        assert (one.lab.pair.lora, rows(one)["LoRA"]) == (still, said)
+        assert not told(one)["adapter"]
+        assert two.lab.pair.lora.finished
 
     run(main())
 
