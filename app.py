@@ -122,7 +122,7 @@ def options() -> argparse.ArgumentParser:
     exporting.add_argument(
         "--url",
         type=_url,
-        metavar="https://...",
+        metavar="URL",
         help="where the site will be read: links to its lessons then travel with a picture",
     )
     return parser
