@@ -8,8 +8,8 @@ VENV = .venv
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 
-# Each after those that it starts from. The one that is missing, derived, needs files that are not ours.
-RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched
+# Each after those that it starts from. The two that are missing, derived and english, need files that are not ours.
+RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched sizes
 
 .DEFAULT_GOAL = help
 .PHONY: help serve test bench export recordings assets screenshot format map browser clean

@@ -635,6 +635,8 @@ LoRA's authors swept r on two tasks, and even the smallest did nearly as well as
 later study trained a larger model on code. The smaller ranks that it tried were not enough there, and it advises
 [[code-rank]].
 
+A wider base gives the same rank more numbers, so that its knee comes sooner; [three widths](scale.html#sizes) show it.
+
 The knee is where the task puts it. The way to find it is to sweep r beside full finetuning. You can do that now: in
 [the lab](lab.html), open the live part and press “Train every r”.
 

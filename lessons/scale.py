@@ -1,7 +1,8 @@
 """The scaling and the learning rate: the reader can tell a rate too low from one too high, and what a larger r asks."""
 
-from collections.abc import Iterator, Mapping
-from statistics import fmean
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from statistics import fmean, geometric_mean
 from typing import Any
 
 from compute.adapters.scaling import first_gain_ratio, scaling_of
@@ -14,10 +15,16 @@ from compute.experiments.grid import (
     Found,
     load_grid,
 )
+from compute.experiments.sizes import COUNT, WIDTHS, load_sizes
+from compute.experiments.sizes import FULL as WHOLE
+from compute.experiments.sizes import RANKS as SIZE_RANKS
+from compute.experiments.sizes import SEEDS as SIZE_SEEDS
+from compute.experiments.sizes import R as SKILL_R
 from compute.numbers.interval import apart
 from compute.training.config import TrainConfig
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.grid import Grid
+from widgets.sizes import Sizes
 
 PLAIN, ROOTED = "alpha/r", "alpha/sqrt(r)"
 SHOWN = 16  # the rank that the figure opens with
@@ -233,6 +240,72 @@ def _same_matrices() -> Mapping[str, Any]:
     }
 
 
+def _over_widths(found: Callable[[int], float]) -> dict[str, float]:
+    return {name: found(width) for name, width in _WIDTHS.items()}
+
+
+_WIDTHS = dict(zip(("small", "middle", "large"), WIDTHS, strict=True))
+
+
+def _size() -> Mapping[str, Any]:
+    before = load_sizes().before
+    return {
+        **_WIDTHS,
+        "few": before[WIDTHS[0]].numbers,
+        "many": before[WIDTHS[-1]].numbers,
+        **{f"{name}_facts": before[width].facts for name, width in _WIDTHS.items()},
+        **{f"{name}_stories": before[width].stories for name, width in _WIDTHS.items()},
+    }
+
+
+def _size_rank() -> Mapping[str, Any]:
+    held = {(name, r): load_sizes().of(width, r) for name, width in _WIDTHS.items() for r in SIZE_RANKS}
+    return {
+        "count": COUNT,
+        "first": SIZE_RANKS[0],
+        "second": SIZE_RANKS[-1],
+        **{f"{name}_{r}": fmean(each.right) for (name, r), each in held.items()},
+        "few": held["small", 1].numbers,
+        "many": held["large", 1].numbers,
+        "clear": all(max(held["small", r].right) < min(held["middle", r].right) for r in SIZE_RANKS),
+        "verdict": apart(held["large", 1].right, held["middle", 1].right).verdict,
+    }
+
+
+def _size_rate() -> Mapping[str, Any]:
+    ratios = {name: load_sizes().ratios(width) for name, width in _WIDTHS.items()}
+    rates = {
+        (name, r): geometric_mean(load_sizes().skill(width, r).rate)
+        for name, width in _WIDTHS.items()
+        for r in (SKILL_R, WHOLE)
+    }
+    return {
+        "r": SKILL_R,
+        "seeds": len(SIZE_SEEDS),
+        **_WIDTHS,
+        **{f"{name}_ratio": geometric_mean(some) for name, some in ratios.items()},
+        **{f"{name}_full": rates[name, WHOLE] for name in _WIDTHS},
+        "least": min(min(some) for some in ratios.values()),
+        "most": max(max(some) for some in ratios.values()),
+    }
+
+
+def _size_left() -> Mapping[str, Any]:
+    recorded = load_sizes()
+    left = {
+        (name, r): [share / recorded.before[width].facts for share in recorded.skill(width, r).facts]
+        for name, width in _WIDTHS.items()
+        for r in (SKILL_R, WHOLE)
+    }
+    adapted = [left[name, SKILL_R] for name in _WIDTHS]
+    return {
+        **{f"{name}_adapted": fmean(left[name, SKILL_R]) for name in _WIDTHS},
+        **{f"{name}_full": fmean(left[name, WHOLE]) for name in _WIDTHS},
+        "clear": all(max(one) < min(next_one) for one, next_one in pairwise(adapted)),
+        "verdicts": {apart(left[name, SKILL_R], left[name, WHOLE]).verdict for name in _WIDTHS},
+    }
+
+
 CLAIMS: Mapping[str, Claim | Cited] = {
     "free": Claim(
         _free,
@@ -315,6 +388,29 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "two-ranks": Claim(
         _two_rates,
         lambda v: v["helped"] == 1 and v["hurt"] == 0 and v["low"] > 0,
+    ),
+    "size": Claim(
+        _size,
+        lambda v: (
+            min(v["small_stories"], v["middle_stories"], v["large_stories"]) > 0.9
+            and v["small_facts"] < 0.5 < 0.99 < min(v["middle_facts"], v["large_facts"])
+        ),
+    ),
+    "size-rank": Claim(
+        _size_rank,
+        lambda v: v["clear"] and v["verdict"] == "level" and min(v["middle_2"], v["large_2"]) > 0.99,
+    ),
+    "size-numbers": Claim(
+        _size_rank,
+        lambda v: v["many"] == 3 * v["few"],
+    ),
+    "size-rate": Claim(
+        _size_rate,
+        lambda v: v["least"] > 2 and v["most"] / v["least"] > 2 * v["large_ratio"] / v["small_ratio"],
+    ),
+    "size-left": Claim(
+        _size_left,
+        lambda v: v["clear"] and v["verdicts"] == {"level"},
     ),
     "plus-gain": Cited("1 to 2 %", "hayou2024plus", "abstract"),
     "plus-speed": Cited("up to twice as fast", "hayou2024plus", "abstract"),
@@ -490,6 +586,45 @@ many layers have adapters [@dettmers2023, section 4]. [The next lesson](placing.
 Ours is one task, one small model, a few steps at a constant rate, and seeds that are few. You can change the rest in
 [the live lab](lab.html?train.task=new+words&train.r=64&train.scaling_rule=alpha%2Fsqrt%28r%29): scaling, alpha,
 optimiser and rate stand under “More settings”.
+
+## And in a larger model?
+
+Ours is small, so let us at least see which way things go as it grows. Three bases have read the same texts in as many
+steps, of widths [[size.small]], [[size.middle]] and [[size.large]]: the smallest has [[size.few:,d]] numbers, the
+largest [[size.many:,d]]. All three answer questions about stories ([[size.small_stories:.0%]],
+[[size.middle_stories:.0%]] and [[size.large_stories:.0%]] right). Of the facts they know [[size.small_facts:.0%]],
+[[size.middle_facts:.0%]] and [[size.large_facts:.0%]]. So the narrowest is not only smaller, it also knows less. Each
+then learns new facts, which takes room, and the [question who had it first](knee.html#wall), which takes none.
+"""
+    )
+    yield Figure("sizes", Sizes)
+    yield Try(
+        """
+Slide the width, and say for each chart whether it rises, falls or stays. Which of the three curves would you dare to
+draw on, for a base that is very much wider?
+"""
+    )
+    yield Prose(
+        """
+**Rank.** At r = [[size-rank.first]] they hold [[size-rank.small_1:.0%]], [[size-rank.middle_1:.0%]] and
+[[size-rank.large_1:.0%]] of [[size-rank.count:,d]] new facts, at r = [[size-rank.second]] [[size-rank.small_2:.0%]],
+[[size-rank.middle_2:.0%]] and [[size-rank.large_2:.0%]]. From the narrowest to the next the difference is plain,
+because the same rank is more numbers in a wider matrix. At r = [[size-numbers.first]] it is [[size-numbers.few:,d]]
+numbers in the narrowest and [[size-numbers.many:,d]] in the widest. From there to the widest, over three seeds, it is
+not. So what is a small rank for one model can be a sufficient one for a larger.
+
+**Rate.** LoRA's best rate at r = [[size-rate.r]] is [[size-rate.small_ratio:.0f]], [[size-rate.middle_ratio:.0f]] and
+[[size-rate.large_ratio:.0f]] times that of full finetuning on average over [[size-rate.seeds]] seeds, but single
+seeds have [[size-rate.least:.0f]] to [[size-rate.most:.0f]]. That is a rise no larger than what chance does here:
+near its best rate the loss is flat, and which of two rates wins is a matter of the seed. At all three widths LoRA
+wants the larger rate.
+
+**Forgetting.** Of the facts that they knew, LoRA leaves [[size-left.small_adapted:.0%]],
+[[size-left.middle_adapted:.0%]] and [[size-left.large_adapted:.0%]], full finetuning [[size-left.small_full:.0%]],
+[[size-left.middle_full:.0%]] and [[size-left.large_full:.0%]]. What a wider base has learned firmly, it keeps.
+Between the two methods, each at its own best rate, three seeds show no difference.
+
+Three widths of a toy are a direction and no law.
 
 ## In short
 

@@ -7,12 +7,12 @@ cores are used, and a recording that is stopped goes on where it was when the co
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_runs, learner, processes
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
@@ -20,6 +20,11 @@ from compute.world.people import old_people
 from compute.world.stories import STORY_QUESTIONS, TOLD, Source
 from compute.world.tasks import new_facts
 from compute.world.texts import Asked, of_facts, questions
+
+if TYPE_CHECKING:
+    import torch
+
+    from compute.model.gpt import GPT
 
 PATH = RECORDS / "capacity.json"
 KEPT = PATH.with_suffix(".unfinished")  # a line a run
@@ -182,19 +187,57 @@ class _Setting(NamedTuple):
     seed: int
 
 
-def _run(asked: _Setting) -> dict[str, float]:
+def remember(
+    model: "GPT",
+    facts: Sequence[Asked],
+    rate: float,
+    steps: int,
+    generator: "torch.Generator",
+    batch_size: int = BATCH_SIZE,
+    base_texts: int = 0,
+) -> dict[str, float]:
+    """Train a model on facts until it has all of them right.
+
+    Parameters
+    ----------
+    model : GPT
+        What asks for gradients learns, in place.
+    facts : sequence of Asked
+        Questions of one length.
+    rate : float
+        Highest learning rate, of `compute.training.loop.warmed`.
+    steps : int
+        Updates, at most; every LOOK_EVERY it is asked whether all are right.
+    generator : torch.Generator
+        Shuffles the facts.
+    batch_size : int
+        Facts in each step, or all if there are fewer.
+    base_texts : int
+        Texts of the base's own that each step reads, too.
+
+    Returns
+    -------
+    dict of str to float
+        The share "right" at the end, the mean cross-entropy of the answers in "nats", the "steps" that were made and
+        the "numbers" that were trained.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compute.model.checkpoint import load_base
+    >>> model = learner(load_base(), 1, torch.Generator())
+    >>> found = remember(model, new_facts(8), 1e-2, 100, torch.Generator().manual_seed(0))
+    >>> found["right"], found["steps"], found["numbers"]
+    (1.0, 50, 3456)
+    """
     import torch
     from torch.nn import functional as F
 
-    from compute.model.checkpoint import load_base
     from compute.training import loop
     from compute.world.batches import expected, right, windows
     from compute.world.tokens import encode
 
-    count, r, mixed, rate, seed = asked
-    generator, base = torch.Generator().manual_seed(seed), load_base()
-    model = learner(base, r, generator)
-    facts = new_facts(count)
+    count = len(facts)
     words = torch.tensor([encode(each.words) for each in facts])  # (count, T): all are of one length
     answers = torch.tensor(encode(each.answer for each in facts)[1:])
 
@@ -205,26 +248,37 @@ def _run(asked: _Setting) -> dict[str, float]:
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
         order = torch.arange(0)
-        for step in range(STEPS):
+        for step in range(steps):
             if step % LOOK_EVERY == 0 and step and all(right(model, facts)):
                 return
-            if len(order) < min(count, BATCH_SIZE):
+            if len(order) < min(count, batch_size):
                 order = torch.cat([order, torch.randperm(count, generator=generator)])
-            rows, order = order[:BATCH_SIZE], order[BATCH_SIZE:]
-            own = windows(Source(), step * BASE_TEXTS, BASE_TEXTS, base.config.block_size) if mixed else None
-            yield rows, own
+            rows, order = order[:batch_size], order[batch_size:]
+            length = model.config.block_size
+            yield rows, windows(Source(), step * base_texts, base_texts, length) if base_texts else None
 
-    losses = [*loop.warmed(model, loss, batches(), rate, WARM_UP, STEPS)]
+    losses = [*loop.warmed(model, loss, batches(), rate, WARM_UP, steps)]
     likely = expected(model, facts)
-    of_new = {
+    return {
         "right": likely.argmax(-1).eq(answers).double().mean().item(),
         "nats": F.nll_loss(likely.log(), answers).item(),
-    }
-    shares = of_new | {name: fmean(right(model, some)) for name, some in _known().items()}
-    return {name: round(value, 4) for name, value in shares.items()} | {
         "steps": len(losses),
         "numbers": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
     }
+
+
+def _run(asked: _Setting) -> dict[str, float]:
+    import torch
+
+    from compute.model.checkpoint import load_base
+    from compute.world.batches import right
+
+    count, r, mixed, rate, seed = asked
+    generator = torch.Generator().manual_seed(seed)
+    model = learner(load_base(), r, generator)
+    found = remember(model, new_facts(count), rate, STEPS, generator, base_texts=BASE_TEXTS if mixed else 0)
+    shares = {name: fmean(right(model, some)) for name, some in _known().items()}
+    return {name: round(value, 4) for name, value in (found | shares).items()}
 
 
 @cache

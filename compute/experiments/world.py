@@ -7,12 +7,16 @@ are measured and written, so that a page and torch hold the same model.
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from compute.experiments.making import Bar, Recipe
 from compute.numbers.records import WORLD, recorded_here
 from compute.world.stories import EVERY_STORY_QUESTION, TOLD, Source
 from compute.world.voices import BASE_VOICES
+
+if TYPE_CHECKING:
+    from compute.model.gpt import GPT, GPTConfig
 
 SEED = 0
 STEPS = 6000
@@ -85,28 +89,58 @@ def load_report() -> Report:
     return Report(**json.loads(WORLD.with_suffix(".json").read_text(encoding="utf-8"))["report"])
 
 
-def _make(_: list[str]) -> None:
-    # Here: all that is only read does without torch.
-    import time
+def read(config: "GPTConfig", kept: Path, steps: int) -> "GPT":
+    """Return a model that has read the world as the base has, in its float16 numbers, and tell how far it is.
 
+    Parameters
+    ----------
+    config : GPTConfig
+        Sizes.
+    kept : Path
+        As of `compute.training.pretraining.pretrain`.
+    steps : int
+        Number of updates, at least 2.
+
+    Returns
+    -------
+    GPT
+        The model, in float32.
+
+    Examples
+    --------
+    >>> from compute.model.gpt import GPTConfig
+    >>> weight = read(GPTConfig(320, n_layer=1), Path("a"), 2).lm_head.weight
+    >>> bool((weight == weight.half()).all())
+    True
+    """
+    # Here: all that is only read does without torch.
     import torch
 
-    from compute.model.checkpoint import save_base
-    from compute.model.gpt import GPTConfig
-    from compute.training.pretraining import ANSWERS, BATCH_SIZE, LEARNING_RATE, pretrain
-    from compute.world.tokens import vocab_size
+    from compute.training.pretraining import pretrain
 
-    bar, begun = Bar(STEPS // TELL_EVERY), time.perf_counter()
+    bar = Bar(steps // TELL_EVERY)
 
     def tell(step: int, loss: float) -> None:
         if step % TELL_EVERY == 0:
             bar.did(f"step {step}: loss {loss:.3f}")
 
-    config = GPTConfig(vocab_size(), **SIZES)
-    model = pretrain(config, Source(), SEED, STEPS, KEPT, tell)
+    model = pretrain(config, Source(), SEED, steps, kept, tell)
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half())
+    return model
+
+
+def _make(_: list[str]) -> None:
+    import time
+
+    from compute.model.checkpoint import save_base
+    from compute.model.gpt import GPTConfig
+    from compute.training.pretraining import ANSWERS, BATCH_SIZE, LEARNING_RATE
+    from compute.world.tokens import vocab_size
+
+    begun = time.perf_counter()
+    model = read(GPTConfig(vocab_size(), **SIZES), KEPT, STEPS)
     report = Report(
         recorded_here(),
         round(time.perf_counter() - begun, 1),

@@ -196,10 +196,6 @@ def pretrain(
     ValueError
         If there are fewer than 2 steps, or what is kept there is another run.
 
-    References
-    ----------
-    Loshchilov & Hutter 2017, arXiv:1711.05101 (AdamW), and 2016, arXiv:1608.03983 (the cosine).
-
     Examples
     --------
     >>> from compute.world.tokens import vocab_size
@@ -211,8 +207,62 @@ def pretrain(
     """
     whole("steps", steps, 2)
     model = first_weights(config, torch.Generator().manual_seed(seed))
-    optimizer = torch.optim.AdamW(model.parameters())
     run = json.dumps({"config": asdict(config), "seed": seed, "steps": steps, "source": repr(source)})
+
+    def texts(step: int) -> torch.Tensor:
+        return windows(source, step * BATCH_SIZE, BATCH_SIZE, config.block_size)
+
+    read_texts(model, partial(reading_loss, model), texts, steps, run, kept, tell)
+    return model
+
+
+def read_texts(
+    model: GPT,
+    loss_of: Callable[[torch.Tensor], torch.Tensor],
+    texts: Callable[[int], torch.Tensor],
+    steps: int,
+    run: str,
+    kept: Path,
+    tell: Callable[[int, float], None] = lambda step, loss: None,
+) -> None:
+    """Let a model read texts, in place; a run that was stopped goes on where it was kept.
+
+    Parameters
+    ----------
+    model : GPT
+        All of it learns, by AdamW at the `rate` of each step.
+    loss_of : callable
+        What is to fall, for the texts of a step.
+    texts : function of int
+        The texts of a step, counted from 0.
+    steps : int
+        Number of updates, at least 2.
+    run : str
+        What tells this run from others.
+    kept : Path
+        As for `pretrain`.
+    tell : function of int and float, optional
+        Is told the number of each step, from 1, and its loss before its update.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 steps, or what is kept there is another run.
+
+    References
+    ----------
+    Loshchilov & Hutter 2017, arXiv:1711.05101 (AdamW), and 2016, arXiv:1608.03983 (the cosine).
+
+    Examples
+    --------
+    >>> model, losses = GPT(GPTConfig(10, n_layer=1), torch.Generator().manual_seed(0)), []
+    >>> same = torch.arange(8)[None] % 3
+    >>> read_texts(model, model.loss, lambda _: same, 4, "a", Path("a"), lambda _, loss: losses.append(loss))
+    >>> len(losses), losses[-1] < losses[0]
+    (4, True)
+    """
+    whole("steps", steps, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
     start = done = _taken_up(kept, run, model, optimizer)
 
     def before(*_) -> None:
@@ -228,13 +278,10 @@ def pretrain(
 
     optimizer.register_step_pre_hook(before)
     optimizer.register_step_post_hook(after)
-    texts = (
-        windows(source, step * BATCH_SIZE, BATCH_SIZE, config.block_size) for step in range(start, steps)
-    )
-    for step, loss in enumerate(loop.steps(partial(reading_loss, model), texts, optimizer), start=start + 1):
+    every = (texts(step) for step in range(start, steps))
+    for step, loss in enumerate(loop.steps(loss_of, every, optimizer), start=start + 1):
         tell(step, loss)
     kept.unlink(missing_ok=True)
-    return model
 
 
 def _keep(kept: Path, run: str, done: int, model: GPT, optimizer: torch.optim.Optimizer) -> None:
