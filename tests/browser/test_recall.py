@@ -21,8 +21,8 @@ def test_an_answer_explains_itself_and_what_was_found_stays(open_page, server):
     expect(told).to_contain_text("found 1 of 2")
 
     page.goto(f"{server}/index.html")
-    expect(page.locator(".found[data-lesson=rank]")).to_have_text(" · 1 of 2 questions found")
-    expect(page.locator(".found[data-lesson=lab]")).to_be_empty()
+    expect(page.locator(".lessons .found[data-lesson=rank]")).to_have_text(" · 1 of 2 questions found")
+    expect(page.locator(".lessons .found[data-lesson=lab]")).to_be_empty()
 
     page.goto(f"{server}/lesson/rank.html")
     expect(told).to_contain_text("found 1 of 2")

@@ -40,7 +40,7 @@ WORDS = {
         '<iframe src="{address}" title="{title}" style="width:100%;height:{height}px;border:0" loading="lazy">'
         "</iframe>"
     ),
-    "scriptLabel": "Or with a script, by which its height and its colours follow your page",
+    "scriptLabel": "Or with a script: then its height, and whether it is light or dark, follow your page",
     "scriptCode": (
         '<script src="{address}" data-figure="{figure}" data-query="{query}" data-title="{title}"></script>'
     ),

@@ -51,6 +51,7 @@ class Routing(Instrument):
         doc=f"at most {LONGEST} letters, digits, spaces and signs of a sentence",
     )
 
+    sheets = ("routing/routing",)
     parts = ("classifier", "steps", "charts", "mistakes", "prompt", "table", "code", "share")
 
     def make_arrays(self) -> dict[str, Any]:

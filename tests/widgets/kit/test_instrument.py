@@ -43,6 +43,7 @@ RANKED = pytest.mark.parametrize(
 )
 SHARED = {
     "embedCode": {"address", "title", "height"},
+    "scriptCode": {"address", "title", "figure", "query"},
     "outOfRange": {"name", "given", "low", "high", "value"},
     "notPossible": {"name", "given", "value"},
     "notAChoice": {"name", "given", "allowed", "value"},

@@ -73,10 +73,11 @@ def test_after_the_extension_panel_shows_it(monkeypatch):
 
 
 def foreign(page: Page) -> list[str]:
-    """Return what a page would ask for."""
+    """Return what a page would ask for by itself; a link is followed by its reader."""
     asked = [
         attributes.get(name)
-        for _, attributes in page.elements
+        for tag, attributes in page.elements
+        if tag != "a"
         for name in ("src", "href", "action", "srcset", "data")
     ]
     return [address for address in asked if address and not address.startswith(("#", "data:"))]
