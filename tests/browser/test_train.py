@@ -15,7 +15,7 @@ from widgets.live.runner import BOOT
 
 pytestmark = pytest.mark.long
 FINISHED = re.compile(r"finished: \d+ steps in [\d.]+ s")
-PATIENCE_MS = 90_000  # for a run, on two cores that other tests use too
+PATIENCE_MS = 180_000  # for a run, on two cores that other tests use too
 
 
 @pytest.fixture(scope="module")
