@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from compute.experiments.making import Recipe
 from compute.matrices.svd import factorize_product
 from compute.numbers.files import read_adapter
-from compute.numbers.records import RECORDS
+from compute.numbers.records import RECORDS, read_file
 
 FILE = RECORDS / "adapters.json"
 DIGITS = 4  # significant ones, of singular values
@@ -132,14 +132,12 @@ def load_derived(path: Path = FILE) -> dict[str, DerivedAdapter]:
     >>> {name: (adapter.r, len(adapter.layers)) for name, adapter in load_derived().items()}
     {'lora-imdb-distilbert': (8, 12), 'peft-gpt2': (8, 12)}
     """
-    try:
+
+    def adapters() -> dict[str, DerivedAdapter]:
         data = json.loads(path.read_text(encoding="utf-8"))
         return {name: _adapter(**about) for name, about in data.items()}
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or JSON of something else
-        fault = "is damaged"
-    raise ValueError(f"The file {path.name} {fault}. Run `python -m compute.experiments.derived FOLDER...`.")
+
+    return read_file(path, "derived FOLDER...", adapters)
 
 
 def _adapter(layers: dict[str, dict[str, Any]], **about: Any) -> DerivedAdapter:

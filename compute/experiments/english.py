@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, learner, processes, widened
-from compute.numbers.records import RECORDS, recorded_here
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, learner, processes, telling
+from compute.numbers.records import RECORDS, read_file, recorded_here
 from compute.training.config import BASE_FORMATS
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ SIZES = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128}
 READ_STEPS, READ_BATCH = 1200, 16
 STEPS, BATCH_SIZE, WARM_UP = 100, 8, 10
 WINDOWS = 128  # of each split, on which a model is measured
-TELL_EVERY = 100  # steps
 FULL, RANDOM = "full", "random"
 RANKS = (1, 4, 16, 64)
 SEEDS = (0, 1, 2)
@@ -177,13 +176,7 @@ def load_english(path: Path = PATH) -> Recorded:
     >>> fmean(recorded.of("full").loss) < recorded.before["loss"]
     True
     """
-    try:
-        return _built(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        fault = "is missing"
-    except (ValueError, TypeError, LookupError, AttributeError):  # no JSON, or JSON of something else
-        fault = "is damaged"
-    raise ValueError(f"The file {path.name} {fault}. Run `python -m compute.experiments.english FOLDER`.")
+    return read_file(path, "english FOLDER", lambda: _built(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def _built(data: dict[str, Any]) -> Recorded:
@@ -281,17 +274,12 @@ def _read(folder: Path) -> None:
         save_file(_tokens(_documents(folder)), TEXTS)
     if BASE.exists():
         return
-    bar = Bar(READ_STEPS // TELL_EVERY)
-
-    def tell(step: int, loss: float) -> None:
-        if step % TELL_EVERY == 0:
-            bar.did(f"step {step}: loss {loss:.3f}")
 
     def texts(step: int) -> torch.Tensor:
         return _some("addresses train", READ_BATCH, torch.Generator().manual_seed(step))
 
     model = GPT(GPTConfig(VOCAB_SIZE, **SIZES), torch.Generator().manual_seed(0))
-    read_texts(model, model.loss, texts, READ_STEPS, PATH.stem, READING, tell)
+    read_texts(model, model.loss, texts, READ_STEPS, PATH.stem, READING, telling(READ_STEPS))
     save_file(model.state_dict(), BASE)
 
 
@@ -379,12 +367,7 @@ def _make(names: list[str]) -> None:
     _read(folder)
     rates = {way: RATES[FULL if way == FULL else "lora"] for way in ways() if way != RANDOM}
     with processes() as pool:
-        while True:
-            best = at_best_rate(KEPT, rates, SEEDS, _Asked, _run, _validation, min, pool, _told)
-            wider = {way: widened(LADDER, some, best[way].rate) for way, some in rates.items()}
-            if wider == rates:
-                break
-            rates = wider
+        best = at_best_rate(KEPT, rates, SEEDS, _Asked, _run, _validation, min, pool, _told, LADDER)
         by_lot = [_Asked(RANDOM, best[FULL].rate, seed) for seed in SEEDS]
         drawn = kept_runs(KEPT, by_lot, _run, Bar(len(by_lot)), pool, _told)
     learned = [

@@ -223,6 +223,7 @@ def at_best_rate(
     best: Callable[..., float],
     pool: Executor,
     tell: Callable[[K, Any], str],
+    ladder: Sequence[float] = (),
 ) -> dict[W, AtBest]:
     """Try ways with every learning rate and the first seed, and make the runs of the other seeds at each way's best.
 
@@ -246,6 +247,8 @@ def at_best_rate(
         As for `kept_runs`.
     tell : function of a setting and what it came to
         As for `kept_runs`.
+    ladder : sequence of float, optional
+        All rates that may be tried, ascending: those of a way are `widened` until its best lies inside.
 
     Returns
     -------
@@ -271,15 +274,22 @@ def at_best_rate(
     ...         )
     {'a': AtBest(rate=2, tried={'1': 1.0, '2': 0.0, '3': 1.0}, runs=[0.0, 0.1])}
     """
-    first = {way: [setting(way, rate, seeds[0]) for rate in some] for way, some in rates.items()}
-    bar = Bar(sum(map(len, first.values())) + len(first) * (len(seeds) - 1))
-    found = kept_runs(kept, [one for some in first.values() for one in some], run, bar, pool, tell)
-    tried = {
-        way: {rate: came_to(found[one]) for rate, one in zip(some, first[way], strict=True)}
-        for way, some in rates.items()
-    }
-    ends = {way: {rate: end for rate, end in some.items() if end is not None} for way, some in tried.items()}
-    chosen = {way: best(some, key=some.__getitem__) for way, some in ends.items()}
+    while True:
+        first = {way: [setting(way, rate, seeds[0]) for rate in some] for way, some in rates.items()}
+        bar = Bar(sum(map(len, first.values())) + len(first) * (len(seeds) - 1))
+        found = kept_runs(kept, [one for some in first.values() for one in some], run, bar, pool, tell)
+        tried = {
+            way: {rate: came_to(found[one]) for rate, one in zip(some, first[way], strict=True)}
+            for way, some in rates.items()
+        }
+        ends = {
+            way: {rate: end for rate, end in some.items() if end is not None} for way, some in tried.items()
+        }
+        chosen = {way: best(some, key=some.__getitem__) for way, some in ends.items()}
+        wider = {way: widened(ladder, some, chosen[way]) if ladder else some for way, some in rates.items()}
+        if wider == rates:
+            break
+        rates = wider
     wanted = {way: [setting(way, rate, seed) for seed in seeds] for way, rate in chosen.items()}
     found |= kept_runs(kept, [one for some in wanted.values() for one in some[1:]], run, bar, pool, tell)
     return {
@@ -288,6 +298,39 @@ def at_best_rate(
         )
         for way, rate in chosen.items()
     }
+
+
+def telling(steps: int, every: int = 100) -> Callable[[int, float], None]:
+    """Return what tells every so many steps how far a long training is.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps.
+    every : int
+        Steps between two lines.
+
+    Returns
+    -------
+    function of int and float
+        Is told the number of each step, from 1, and its loss.
+
+    Examples
+    --------
+    >>> import contextlib
+    >>> with contextlib.redirect_stderr(sys.stdout):
+    ...     tell = telling(4, every=4)
+    ...     for step in range(1, 5):
+    ...         tell(step, 1 / step)
+    1 of 1, 0 s left: step 4: loss 0.250
+    """
+    bar = Bar(steps // every)
+
+    def tell(step: int, loss: float) -> None:
+        if step % every == 0:
+            bar.did(f"step {step}: loss {loss:.3f}")
+
+    return tell
 
 
 def widened(ladder: Sequence[float], tried: Sequence[float], best: float) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes, widened
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.numbers.interval import Apart, apart
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
 from compute.training.config import TrainConfig
@@ -385,12 +385,7 @@ def _learned() -> list[dict[str, Any]]:
 
     rates: dict[tuple[str, str, int | None], tuple[float, ...]] = {each: begin(each[1]) for each in plan()}
     with processes() as pool:
-        while True:
-            found = at_best_rate(KEPT, rates, SEEDS[:1], _tried, _run, _loss, min, pool, _told)
-            wider = {way: widened(LADDER, some, found[way].rate) for way, some in rates.items()}
-            if wider == rates:
-                break
-            rates = wider
+        found = at_best_rate(KEPT, rates, SEEDS[:1], _tried, _run, _loss, min, pool, _told, LADDER)
         wanted = {
             way: [_Asked(config_of(*way, best.rate, seed), "test") for seed in SEEDS]
             for way, best in found.items()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.capacity import remember
-from compute.experiments.making import AtBest, Recipe, at_best_rate, learner, processes, widened
+from compute.experiments.making import AtBest, Recipe, at_best_rate, learner, processes
 from compute.experiments.world import SIZES, read
 from compute.experiments.world import STEPS as READ_STEPS
 from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
@@ -337,12 +337,7 @@ def _at_best(
 ) -> dict[Any, AtBest]:
     """Return ways, each a width, a rank and perhaps more, at the best rate of a grid in which it lies inside."""
     rates = {way: first["lora" if way[1] else "full"] for way in ways}
-    while True:
-        found = at_best_rate(KEPT, rates, seeds, tell=_told, **making)
-        wider = {way: widened(ladder, some, found[way].rate) for way, some in rates.items()}
-        if wider == rates:
-            return found
-        rates = wider
+    return at_best_rate(KEPT, rates, seeds, tell=_told, ladder=ladder, **making)
 
 
 def _remembering(way: tuple[int, int], rate: float, seed: int) -> _Remembering:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compute.experiments.making import Bar, Recipe
+from compute.experiments.making import Recipe, telling
 from compute.numbers.records import WORLD, recorded_here
 from compute.world.stories import EVERY_STORY_QUESTION, TOLD, Source
 from compute.world.voices import BASE_VOICES
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SEED = 0
 STEPS = 6000
 SIZES = {"block_size": 64, "n_layer": 3, "n_head": 4, "n_embd": 64}
-TELL_EVERY = 100  # steps
 ASKED = 512  # questions of a kind, about stories that the base has not read
 WEIGHED = 512  # texts of a voice
 SHOWN, LIKELY = 8, 3  # questions of a kind that a reader can look at, and words that the model holds likely
@@ -118,13 +117,7 @@ def read(config: "GPTConfig", kept: Path, steps: int) -> "GPT":
 
     from compute.training.pretraining import pretrain
 
-    bar = Bar(steps // TELL_EVERY)
-
-    def tell(step: int, loss: float) -> None:
-        if step % TELL_EVERY == 0:
-            bar.did(f"step {step}: loss {loss:.3f}")
-
-    model = pretrain(config, Source(), SEED, steps, kept, tell)
+    model = pretrain(config, Source(), SEED, steps, kept, telling(steps))
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half())

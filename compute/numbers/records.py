@@ -170,7 +170,9 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     Traceback (most recent call last):
     ValueError: The file a.json is missing. Run `python -m compute.experiments.a`.
     """
-    return _read(path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8")))))
+    return read_file(
+        path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8"))))
+    )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -245,12 +247,39 @@ def read_arrays(
         data, about = described(path)
         return build(load(data), _of_this_base(about))
 
-    return _read(path, experiment, both)
+    return read_file(path, experiment, both)
 
 
-def _read(path: Path, experiment: str, both: Callable[[], T]) -> T:
+def read_file(path: Path, experiment: str, read: Callable[[], T]) -> T:
+    """Return what is read of a recorded file, or say in one sentence why that cannot be.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file.
+    experiment : str
+        As for `read_record`.
+    read : callable
+        Reads it; what it may raise is what `build` of `read_record` may.
+
+    Returns
+    -------
+    object
+        What `read` returned.
+
+    Raises
+    ------
+    ValueError
+        As `read_record` does.
+
+    Examples
+    --------
+    >>> read_file(Path("a.json"), "a FOLDER", Path("a.json").read_text)
+    Traceback (most recent call last):
+    ValueError: The file a.json is missing. Run `python -m compute.experiments.a FOLDER`.
+    """
     try:
-        return both()
+        return read()
     except FileNotFoundError:
         fault = "is missing"
     except NotWhole as error:

@@ -524,6 +524,31 @@ def train(
     yield _result(config, base, model, last_loss, strengths, lambda: clock() - start - waiting)
 
 
+def validation_texts(task: str, n_texts: int, block_size: int) -> Texts:
+    """Return the texts on which the loss of an evaluation is measured.
+
+    Parameters
+    ----------
+    task : str
+        One of a TrainConfig's.
+    n_texts : int
+        As of the TrainConfig.
+    block_size : int
+        Words in each text.
+
+    Returns
+    -------
+    Texts
+        Of new facts those that were to be learned, which is what they are for; else texts that are for validation.
+
+    Examples
+    --------
+    >>> [len(validation_texts(task, 8, 64).tokens) for task in ("new facts", "formal voice")]
+    [8, 64]
+    """
+    return texts_of(task, "validation", n_texts if task == FACTS else VALIDATION, block_size)
+
+
 def evaluate(model: GPT, task: str, n_texts: int = TRAINING_TEXTS) -> Evaluation:
     """Return what a model can do: its loss on the task and on the base's own texts, what it writes and answers.
 
@@ -547,7 +572,7 @@ def evaluate(model: GPT, task: str, n_texts: int = TRAINING_TEXTS) -> Evaluation
     'where does nora marsh live? mill. (No: church.)'
     """
     where, block_size = model.lm_head.weight.device, model.config.block_size
-    texts = texts_of(task, "validation", n_texts if task == FACTS else VALIDATION, block_size)
+    texts = validation_texts(task, n_texts, block_size)
     with torch.no_grad():
         loss = model.loss(*texts.to(where)).item()
     of_base = answers.base_loss(model, "validation", VALIDATION)

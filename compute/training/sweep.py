@@ -13,11 +13,10 @@ from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT
 from compute.training.captured import PLAIN, RECORDING
 from compute.training.config import EVALUATE_EVERY, TrainConfig
-from compute.training.loop import VALIDATION, device, out_of_bounds, prepare, updates
+from compute.training.loop import device, out_of_bounds, prepare, updates, validation_texts
 from compute.training.swept import SweepEnd, SweepSteps
 from compute.training.together import Together, refuse_apart
-from compute.world.batches import texts_of
-from compute.world.tasks import ANSWERING, FACTS
+from compute.world.tasks import ANSWERING
 
 TOKENS = 2**17  # that all runs on a GPU read in a step: what they leave in its memory is some four gigabytes
 TIMED = 12  # steps that say how long a sweep will take
@@ -166,6 +165,5 @@ def _bunches(losses: Iterable[torch.Tensor]) -> Iterator[list[list[float]]]:
 @torch.no_grad()
 def _validation_loss(model: GPT, config: TrainConfig) -> float:
     """Return the loss of an evaluation."""
-    count = config.n_texts if config.task == FACTS else VALIDATION
-    texts = texts_of(config.task, "validation", count, model.config.block_size)
+    texts = validation_texts(config.task, config.n_texts, model.config.block_size)
     return model.loss(*texts.to(model.lm_head.weight.device)).item()
