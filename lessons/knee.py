@@ -659,10 +659,10 @@ tell apart what lies further apart than they do: read no order into ranks whose 
 
 LESSON = Lesson(
     slug="knee",
-    title="How far can it be compressed?",
+    title="How much fits in",
     question="How small may r be before a copy, or a task, breaks?",
-    part="How it works",
-    order=40,
+    part="A thin change",
+    order=50,
     minutes=15,
     claims=CLAIMS,
     build=build,

@@ -435,10 +435,10 @@ large model.
 
 LESSON = Lesson(
     slug="menu",
-    title="Beside LoRA: the menu",
+    title="The menu",
     question="There are other ways to train few numbers. What does each change, and what does it cost?",
-    part="How far it goes",
-    order=90,
+    part="The fine print",
+    order=130,
     minutes=14,
     claims=CLAIMS,
     build=build,

@@ -386,10 +386,10 @@ with; another is built for [[slora]].
 
 LESSON = Lesson(
     slug="merging",
-    title="Merge it, and take it back",
+    title="Ship it",
     question="What does folding an adapter into the weights save, and does taking it out give the base back?",
-    part="How to use it",
-    order=60,
+    part="At work",
+    order=90,
     minutes=15,
     claims=CLAIMS,
     build=build,

@@ -496,10 +496,10 @@ trained parts, not a sum that is made once.
 
 LESSON = Lesson(
     slug="mixing",
-    title="Mix them, swap them, store them",
+    title="One base, many voices",
     question="Two adapters in one model: what does it write, and what do many of them cost?",
-    part="How to use it",
-    order=70,
+    part="At work",
+    order=100,
     minutes=14,
     claims=CLAIMS,
     build=build,

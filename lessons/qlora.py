@@ -519,10 +519,10 @@ models may lose more: measure it on yours.
 
 LESSON = Lesson(
     slug="qlora",
-    title="A base in four bits",
+    title="Four bits",
     question="The frozen weights are rounded to sixteen levels. What does that cost, and what does it save?",
-    part="What it costs",
-    order=85,
+    part="At work",
+    order=110,
     minutes=14,
     claims=CLAIMS,
     build=build,

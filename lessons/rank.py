@@ -395,10 +395,10 @@ random factors of the same rank.
 
 LESSON = Lesson(
     slug="rank",
-    title="What low rank means",
+    title="A thin change",
     question="A finetune changes a matrix. How many numbers does the change need?",
-    part="How it works",
-    order=10,
+    part="A thin change",
+    order=30,
     minutes=15,
     claims=CLAIMS,
     build=build,

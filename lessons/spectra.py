@@ -675,10 +675,10 @@ It is a small model that has read little, and one pair of texts.
 
 LESSON = Lesson(
     slug="spectra",
-    title="Is the change really low-rank?",
+    title="The shape of a change",
     question="LoRA bets that finetuning needs few directions. What do measured changes say?",
-    part="How it works",
-    order=30,
+    part="The wall",
+    order=80,
     minutes=15,
     claims=CLAIMS,
     build=build,

@@ -237,10 +237,10 @@ on to say.
 
 LESSON = Lesson(
     slug="world",
-    title="What the model knows",
+    title="Meet the model",
     question="What can a base do before anybody finetunes it?",
-    part="How far it goes",
-    order=120,
+    part="A thin change",
+    order=20,
     minutes=5,
     claims=CLAIMS,
     build=build,

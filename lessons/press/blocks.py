@@ -130,7 +130,7 @@ class Question:
 
 Block = Prose | Try | Figure | Live | Notes
 
-PARTS = ("How it works", "How to set it up", "How to use it", "What it costs", "How far it goes")
+PARTS = ("A thin change", "The wall", "At work", "The fine print", "Rooms")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import param
 
-from lessons.press.blocks import Cited, Claim, Lesson
+from lessons.press.blocks import Cited, Claim, Lesson, Prose, Try
 from lessons.press.prose import CITATION, MARK, values_of
 from lessons.press.sources import SOURCES
 
@@ -70,6 +70,22 @@ def sentences(text: str) -> list[str]:
     plain = re.sub(r"^#.*$", "", bare(text), flags=re.MULTILINE)
     parts = re.split(r"(?<=[.?!:])\s+|\n\s*\n|^- ", plain, flags=re.MULTILINE)
     return [part for part in parts if part.strip(" \n.")]
+
+
+def _as_read(text: str) -> str:
+    """Return Markdown without headings, code and addresses; a mark or a formula is one word."""
+    text = re.sub(r"(?s:```.*?```)|^#.*$", "", text, flags=re.MULTILINE)
+    text = CITATION.sub("", re.sub(r"\$\$?[^$]*\$\$?", "formula", text))
+    return re.sub(r"\]\([^)]*\)|[*\[\]]", "", MARK.sub("mark", text))
+
+
+def lengths(lesson: Lesson) -> list[int]:
+    """Return the words of each sentence that is read from top to bottom, the questions left out."""
+    texts = [_as_read(block.text) for block in lesson.build() if isinstance(block, Prose | Try)]
+    parts = [
+        part for text in texts for part in re.split(r"(?<=[.?!])\s+|\n\s*\n|^- ", text, flags=re.MULTILINE)
+    ]
+    return [len(part.split()) for part in parts if part.strip(" \n.")]
 
 
 class Page(HTMLParser):
