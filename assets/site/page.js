@@ -7,6 +7,7 @@ import { notes } from './notes.js'
 import { recall } from './recall.js'
 import { follows, viewControls } from './view.js'
 
+const EDGE = 16 // px between a figure that stays in view and the edge of the screen
 const ADDRESS_MS = 250 // browsers refuse more than about a hundred address changes in half a minute
 
 /** Keep the whole state of the page in its address, defaults included, from the first change on. */
@@ -77,7 +78,31 @@ function heights() {
   new ResizeObserver(() => parent.postMessage({ loraHeight: height() }, '*')).observe(document.body)
 }
 
+/** Beside the text a figure stays in view: one that is taller than the screen shows its lower end. */
+function beside(figures) {
+  const stick = ({ target }) => {
+    const room = innerHeight - target.offsetHeight
+    target.style.setProperty('--stick', `${Math.min(EDGE, room - EDGE)}px`)
+  }
+  const watch = new ResizeObserver((changed) => changed.forEach(stick))
+  for (const { element } of figures) watch.observe(element)
+}
+
+/** Return the page to go on to if the address asks for a figure that has moved from here; its state goes along. */
+function movedTo({ search, hash }) {
+  const there = document.getElementById('there')
+  if (there) return there.getAttribute('href') + search + hash
+  const asked = [...new URLSearchParams(search).keys()]
+    .map((name) => name.split('.')[0])
+    .concat(hash.slice(1))
+  for (const [figure, slug] of Object.entries(JSON.parse(document.body.dataset.moved ?? '{}')))
+    if (asked.includes(figure)) return `${slug}.html${search}${hash || `#${figure}`}`
+  return null
+}
+
 function start() {
+  const moved = movedTo(location)
+  if (moved) return location.replace(moved)
   const address = new URL(location.href).searchParams
   document.documentElement.classList.add('scripted')
   viewControls(address)
@@ -85,6 +110,7 @@ function start() {
   const figures = elements.map((element) => new Figure(element, address))
   follow(figures)
   phrases(figures)
+  beside(figures)
   liveParts()
   recall()
   notes()

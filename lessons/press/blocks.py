@@ -130,12 +130,13 @@ class Question:
 
 Block = Prose | Try | Figure | Live | Notes
 
+# The parts of the story, chapter after chapter, and then the rooms: pages to look things up in, in any order.
 PARTS = ("A thin change", "The wall", "At work", "The fine print", "Rooms")
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One page: what it asks, what stands on it, and what it claims."""
+    """One page, a chapter of the story or a room: what it asks, what stands on it, and what it claims."""
 
     slug: str
     title: str
@@ -147,6 +148,11 @@ class Lesson:
     build: Callable[[], Iterator[Block]]
     questions: tuple[Question, ...]
     corrections: tuple[Correction, ...] = ()
+
+    @property
+    def is_chapter(self) -> bool:
+        """Whether the page is a chapter of the story, and not a room."""
+        return self.part != PARTS[-1]
 
     def texts(self) -> list[str]:
         """Return the Markdown of the lesson: its blocks, then its questions."""

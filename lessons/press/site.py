@@ -26,14 +26,14 @@ from widgets.kit.instrument import (
 START_FIGURE = ("lab", "finetune", ["table", "code", "share"])
 
 # The pages that are no lessons, in the order in which the contents name them.
-ROOMS = (
+BESIDE = (
     ("glossary.html", "Words"),
     ("corrections.html", "What we corrected"),
     ("search.html", "Search"),
     ("cite.html", "How to cite"),
 )
 TAKEN = ("text", "theme", "projector", "recall", "sources", "notes-end")  # names that the page itself has
-# Figures that are gone and may be embedded elsewhere: lesson and figure, and those that tell the same story now.
+# Figures that other pages may have embedded or linked under an old address: lesson and figure then, and now.
 MOVED = {("scale", "scale"): ("scale", "grid")}
 
 
@@ -47,6 +47,7 @@ class Site:
     def __init__(self, live: bool, url: str = ""):
         self.live, self.url = live, url
         self.lessons = load_all()
+        self.chapters = [lesson for lesson in self.lessons if lesson.is_chapter]
         self.kinds = {
             (lesson.slug, block.id): type(block.make())
             for lesson in self.lessons
@@ -110,7 +111,7 @@ class Site:
                 "question": lesson.question,
                 "minutes": lesson.minutes,
                 "questions": len(lesson.questions),
-                "number": number,
+                "number": number if lesson.is_chapter else 0,
             }
             for number, lesson in enumerate(self.lessons, start=1)
         ]
@@ -139,7 +140,7 @@ class Site:
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
     def _render(self, template: str, depth: int, **values: Any) -> str:
-        return render(template, **{"up": "../" * depth, "parts": self.contents, "rooms": ROOMS, **values})
+        return render(template, **{"up": "../" * depth, "parts": self.contents, "beside": BESIDE, **values})
 
     def _figure(
         self, lesson: Lesson, block: Figure, depth: int, prefix: str, hide: list[str] | None = None
@@ -187,7 +188,7 @@ class Site:
 
     def _lesson(self, lesson: Lesson) -> str:
         placed, headings, glossary = self._laid_out(lesson.slug)
-        at = self.lessons.index(lesson)
+        at = self.chapters.index(lesson) if lesson.is_chapter else None
         return self._render(
             "lesson.html",
             depth=1,
@@ -196,14 +197,16 @@ class Site:
             lead=lesson.question,
             card=f"{self.url}cards/{lesson.slug}.png" if self.url else "",
             slug=lesson.slug,
-            number=at + 1,
-            count=len(self.lessons),
+            number=0 if at is None else at + 1,
+            count=len(self.chapters),
             minutes=lesson.minutes,
             headings=headings.found,
             blocks=placed,
             questions=[asked(question, lesson) for question in lesson.questions],
-            before=self.lessons[at - 1] if at else None,
-            after=self.lessons[at + 1] if at + 1 < len(self.lessons) else None,
+            before=self.chapters[at - 1] if at else None,
+            after=None if at is None else next(iter(self.chapters[at + 1 :]), None),
+            leading=[each for each in self.chapters if at is None and _leads(each, lesson)],
+            moved={gone: now for (slug, gone), (now, _) in MOVED.items() if slug == lesson.slug},
             scripts=scripts_of(placed),
             sources=sources_of(lesson.texts(), lesson.claims),
             meanings=glossary.meanings(),
@@ -227,7 +230,7 @@ class Site:
             block=block,
             scripts=scripts_of([block]),
             pictures={lesson.slug: thumbnail(_still(lesson)) for lesson in self.lessons},
-            hours=round(sum(lesson.minutes for lesson in self.lessons) / 60),
+            hours=round(sum(lesson.minutes for lesson in self.chapters) / 60),
         )
 
     def _corrections(self) -> str:
@@ -331,13 +334,18 @@ class Site:
         )
 
     def _moved(self, slug: str, figure: str) -> str:
-        """Return a page that leads on to the figure which took the place of its own."""
+        """Return a page that leads on to where a figure is now."""
         title = self.kinds[slug, figure]().title
         return self._render("moved.html", depth=2, title=title, there=f"../{slug}/{figure}.html")
 
     @staticmethod
     def _file(block: Figure) -> str:
         return self_contained(block.make())
+
+
+def _leads(chapter: Lesson, room: Lesson) -> bool:
+    """Return whether a chapter has a link to a room."""
+    return any(f"]({room.slug}.html" in text for text in chapter.texts())
 
 
 def asked(question: Question, lesson: Lesson) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def measured(matrix: str, format: str, block: int) -> dict[str, Any]:
         "format": FORMATS[format][1],
         "levels": len(LEVELS[format]),
         "bits": bits_per_number(format, block),
+        "code": bits_per_number(format, block) - 32 / block,  # beside its share of a scale
         "double": bits_per_number(format, block, double=True),
         "error": squared**0.5,
         "squared": squared,

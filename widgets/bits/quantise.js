@@ -63,6 +63,7 @@ export class FewBits {
       format: name,
       levels: levels.length,
       bits: bits[i],
+      code: bits[i] - 32 / this.blocks[i], // beside its share of a scale
       double: double[i],
       error: Math.sqrt(squared),
       squared,

@@ -74,6 +74,12 @@ WORDS: dict[str, Any] = {
         "bits": "{bits:.3f}",
         "double": "{double:.3f}",
     },
+    "arithmetic": {
+        "error": "√ of the squared error over the squared weights = √{squared:.5f} = {error:.1%}",
+        "bits": "a code, and a scale of 32 bits for each block = {code:.0f} + 32 / {block} = {bits:.3f}",
+        "double": "the scales in 8 bits, and one of 32 for every 256 of them = {code:.0f} + 8 / {block} + 32 / "
+        "({block} × 256) = {double:.3f}",
+    },
     "maps": {
         "weights": "the matrix",
         "copy": "in {format}",

@@ -120,6 +120,10 @@ WORDS: dict[str, Any] = {
         "size": "{size:.0%}",
         "change": "{change:.1%}",
     },
+    "arithmetic": {
+        "trained": "r (out + in) = {r} × ({out} + {in}) = {trained:,d}; W has {out} × {in} = {total:,d}",
+        "unmerged": "out × in + r (out + in) = {total:,d} + {trained:,d} = {unmerged:,d}",
+    },
     "effects": {
         "block": {
             "title": "What leaves the block changes by, one adapter on alone",

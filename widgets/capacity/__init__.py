@@ -97,6 +97,7 @@ def _values(facts: int) -> dict[str, Any]:
     return {
         **found,
         "count": count,
+        "held": found["bits"] * found["numbers"] / count,
         "before": recorded.before["old"],
         "first_right": cells[0]["right"],
         "full_right": full["right"],

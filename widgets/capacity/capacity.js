@@ -54,9 +54,11 @@ class Capacity extends Instrument {
     const { counts, cells, full, before, enough } = this.arrays
     const [of, whole] = [cells[this.place], full[this.place]]
     const most = of.reduce((best, cell) => (cell.right > best.right ? cell : best))
+    const found = of.find((cell) => cell.right >= enough) ?? most
     return {
-      ...(of.find((cell) => cell.right >= enough) ?? most),
+      ...found,
       count: counts[this.place],
+      held: (found.bits * found.numbers) / counts[this.place],
       before,
       first_right: of[0].right,
       full_right: whole.right,

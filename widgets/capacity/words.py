@@ -46,6 +46,9 @@ WORDS: dict[str, Any] = {
         "old": "{old:.1%}",
         "floor": "{full_right:.1%}, {full_old:.1%}",
     },
+    "arithmetic": {
+        "each": "facts × bits held of each / numbers trained = {count:,d} × {held:.2f} / {numbers:,d} = {bits:.2f}",
+    },
     "charts": {
         "right": {
             "title": "New facts right",

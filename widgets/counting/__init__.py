@@ -116,6 +116,8 @@ class Counting(Instrument):
             "targets": _said(model, self.targets),
             "total": total,
             "trained": trained,
+            "per_rank": trained // r,
+            "bytes": each.weights,
             "fewer": total / trained,
             "adapter_mb": trained * each.weights / MB,
             "model_gb": total * each.weights / GB,

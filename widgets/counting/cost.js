@@ -55,6 +55,8 @@ export class Cost {
       targets: target.said,
       total: model.total,
       trained,
+      per_rank: target.per_rank,
+      bytes: weights,
       fewer: model.total / trained,
       adapter_mb: (trained * weights) / MB,
       model_gb: (model.total * weights) / GB,

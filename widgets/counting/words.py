@@ -55,6 +55,13 @@ WORDS: dict[str, Any] = {
         "file": "{adapter_mb:,.1f} MB",
         "model": "{model_gb:,.2f} GB",
     },
+    "arithmetic": {
+        "trained": "r × (in + out) of all adapted matrices = {r} × {per_rank:,d} = {trained:,d}",
+        "fewer": "{total:,d} / {trained:,d} = {fewer:,.1f} times",
+        "less": "{full:,.2f} GB / {lora:,.2f} GB = {less:.1f} times",
+        "file": "{trained:,d} × {bytes} bytes = {adapter_mb:,.1f} MB",
+        "model": "{total:,d} × {bytes} bytes = {model_gb:,.2f} GB",
+    },
     "bars": {
         "title": "Memory while finetuning, in GB",
         "x": "GB; upright lines: the sizes of usual cards",

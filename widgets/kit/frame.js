@@ -29,6 +29,7 @@ export class Frame {
     this.announce = settle((words) => (this.announced.textContent = words), QUIET_MS)
     this.refreshSoon = settle(() => this.refresh(), DRAWER_MS)
     this.table = h('div', { class: 'table', tabindex: 0, role: 'region', 'aria-label': text.table })
+    this.sums = h('dl', { class: 'arithmetic' })
     this.code = copyable(text.codeLabel, text)
     this.link = copyable(text.linkLabel, text)
     this.embed = copyable(text.embedLabel, text)
@@ -36,6 +37,7 @@ export class Frame {
     this.drawers = h(
       'div',
       { class: 'drawers' },
+      ...(text.arithmetic ? this.part('code', this.drawer(text.sums, this.sums)) : []),
       ...this.part('table', this.drawer(text.table, this.table)),
       ...this.part('code', this.drawer(text.code, this.code.element)),
       ...this.part(
@@ -85,6 +87,7 @@ export class Frame {
 
   refresh() {
     if (!this.drawers.querySelector('details[open]')) return
+    if (this.spec.text.arithmetic) this.sums.replaceChildren(...this.instrument.readouts.arithmetic())
     this.table.replaceChildren(...table(this.instrument.table(), this.spec.text.tableCut))
     this.code.set(this.instrument.snippet())
     const links = read(this.model, 'links')

@@ -29,6 +29,7 @@ WORDS = {
     "pause": "Pause",
     "step": "Step",
     "reset": "Reset",
+    "sums": "The arithmetic",
     "table": "Numbers as a table",
     "tableCut": "The table stops here. The CSV under “Share and download” has every row.",
     "code": "The code behind this number",

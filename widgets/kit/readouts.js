@@ -4,9 +4,12 @@ import { fill } from './text.js'
 /** Picks the template of one case, where a read-out has several. */
 export const inCase = (name) => (template) => (typeof template === 'string' ? template : template[name])
 
-/** Terms and their values, filled from one set of numbers; `controls` are templates of what stands beside a value. */
+/**
+ * Terms and their values, filled from one set of numbers; `controls` are templates of what stands beside a value.
+ * Where the words say how a value comes about, `arithmetic` says it with the numbers put in.
+ */
 export class Readouts {
-  constructor({ readouts, readoutValues }, controls) {
+  constructor({ readouts, readoutValues, arithmetic = {} }, controls) {
     this.rows = Object.entries(readouts).map(([name, words]) => {
       const gaps = words.includes('{') // a term without any is written once
       const term = h('dt', {}, gaps ? '' : words)
@@ -14,13 +17,15 @@ export class Readouts {
       const control = controls && h('dd', { class: 'of-noise' })
       const element = h('div', {}, term, value, ...(controls ? [control] : []))
       const more = [gaps && [term, words], controls && [control, controls[name]]].filter(Boolean)
-      return { name, element, value, template: readoutValues[name], more }
+      return { name, element, term, value, template: readoutValues[name], sum: arithmetic[name], more }
     })
     this.element = h('dl', { class: 'readouts' }, ...this.rows.map(({ element }) => element))
   }
 
   /** Fill all of them; `pick(template, name)` gives the template of a value, or null to hide the read-out. */
   show(values, pick = (template) => template) {
+    this.sums = () => this.rows.filter(({ sum, element }) => sum && !element.hidden).map(put)
+    const put = ({ name, term, sum }) => [term.textContent, fill(pick(sum, name), values)]
     for (const { name, element, value, template, more } of this.rows) {
       const picked = pick(template, name)
       element.hidden = picked === null
@@ -28,5 +33,10 @@ export class Readouts {
       value.textContent = fill(picked, values)
       for (const [place, words] of more) place.textContent = fill(words, values)
     }
+  }
+
+  /** The arithmetic of the read-outs that are shown: their terms, each with its formula and the numbers in it. */
+  arithmetic() {
+    return this.sums().flatMap(([term, sum]) => [h('dt', {}, term), h('dd', {}, sum)])
   }
 }

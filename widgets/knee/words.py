@@ -66,6 +66,10 @@ WORDS: dict[str, Any] = {
         "squared": "{squared:.1%}",
         "stored": "{stored:,d} of {total:,d}",
     },
+    "arithmetic": {
+        "squared": "the error, squared: {error:.4f} × {error:.4f} = {squared:.1%}",
+        "stored": "r (out + in) = {knee} × ({k} + {k}) = {stored:,d}; the matrix has {k} × {k} = {total:,d}",
+    },
     "marks": {"saves": "knee r = {knee}", "costs": "r = {knee}", "full": "no knee", "flat": "no knee"},
     "charts": {
         "error": {

@@ -125,6 +125,10 @@ WORDS: dict[str, Any] = {
         "loss": "{unmerged:.4f}, {merged:.4f}",
         "worn": "{facts_rounded:.1%}, PEFT's default {facts_unrounded:.1%}",
     },
+    "arithmetic": {
+        "merged": "out × in = {out} × {in} = {merged_macs:,d}",
+        "unmerged": "out × in + r (out + in) = {out} × {in} + {r} × ({out} + {in}) = {unmerged_macs:,d}",
+    },
     "charts": {
         "unchanged": {
             "title": "Entries of W that the merge leaves exactly as they were",

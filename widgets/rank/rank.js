@@ -37,15 +37,16 @@ class Rank extends Instrument {
     this.note = h('p', { class: 'note' })
     this.readouts = new Readouts(text)
     this.said = h('div', {}, this.readouts.element, frame.sentence)
+    const head = abreast(frame.shown('matrix') ? this.controls : {})
+    head.append(this.note)
     frame.root.append(
-      ...frame.part('matrix', abreast(this.controls)),
-      this.note,
+      head,
       this.stepper.element,
       ...frame.part('guess', this.guess.element),
-      this.said,
       this.maps.element,
-      this.maps.aside,
       ...frame.part('charts', this.curves.element),
+      this.said,
+      this.maps.aside,
     )
   }
 

@@ -56,6 +56,18 @@ WORDS: dict[str, Any] = {
         "times": "Against the matrix",
     },
     "readoutValues": READOUT_VALUES,
+    "arithmetic": {
+        "error": "√(1 − energy) = √(1 − {energy:.4f}) = {error:.1%}",
+        "energy": "the squares of the first {r} singular values, over those of all = {energy:.1%}",
+        "stored": "r (out + in) = {r} × ({out:,d} + {in:,d}) = {stored:,d}; "
+        "the matrix has {out:,d} × {in:,d} = {total:,d}",
+        "times": {
+            "nothing": "nothing is stored",
+            "saves": "{total:,d} / {stored:,d} = {times:.1f} times smaller",
+            "even": "{total:,d} / {stored:,d} = 1",
+            "costs": "{stored:,d} / {total:,d} = {times:.1f} times larger",
+        },
+    },
     "maps": {
         "delta_w": "delta_w, {out:,d} × {in:,d}",
         "copy": "best copy at r = {r}",

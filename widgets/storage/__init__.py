@@ -67,6 +67,10 @@ class Storage(Instrument):
             "all_adapters": tasks * each / GB,
             "ratio": copies / adapters,
             "file": each / MB,
+            "total": parameters(model),
+            "each": each // BYTES,
+            "per_rank": each // BYTES // self.r,
+            "bytes": BYTES,
             "limit": most_saved(model, self.targets, r),
         }
 

@@ -85,6 +85,10 @@ class Storage extends Instrument {
       all_adapters: (tasks * each * bytes) / GB,
       ratio: copies / adapters,
       file: (each * bytes) / MB,
+      total: model.total,
+      each,
+      per_rank: target.per_rank,
+      bytes,
       limit: model.total / each,
     }
   }

@@ -27,6 +27,14 @@ WORDS: dict[str, Any] = {
         "ratio": "{ratio:,.2f} times",
         "file": "{file:,.2f} MB",
     },
+    "arithmetic": {
+        "copies": "tasks × model = {tasks:,d} × {total:,d} numbers × {bytes} bytes = {copies:,.2f} GB",
+        "adapters": "model + tasks × adapter = ({total:,d} + {tasks:,d} × {each:,d}) × {bytes} bytes = "
+        "{adapters:,.2f} GB",
+        "ratio": "{copies:,.2f} / {adapters:,.2f} = {ratio:,.2f} times",
+        "file": "r × the numbers of one direction in all layers = {r} × {per_rank:,d} = {each:,d}, × {bytes} bytes = "
+        "{file:,.2f} MB",
+    },
     "chart": {
         "title": "GB stored against the number of tasks (logarithmic axes)",
         "x": "tasks",
