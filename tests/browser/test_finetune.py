@@ -53,6 +53,10 @@ def last_row(page: Page) -> list[str]:
     return drawer.locator("tr").last.locator(":is(th, td)").all_text_contents()
 
 
+# Per cent: after ten steps in float32 an answer of a hundred may be so close to another that a CPU's rounding decides.
+FLIPPED = 1.1
+
+
 @pytest.mark.parametrize(
     "choices",
     [
@@ -75,7 +79,9 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
     evaluation, _ = by_torch(**FEW | choices)
     *shares, loss = last_row(page)
     right = evaluation.right
-    assert shares == ["10", *(f"{100 * right[name]:.1f}%" for name in ("task", "facts", "stories"))]
+    assert shares[0] == "10"
+    asked = [100 * right[name] for name in ("task", "facts", "stories")]
+    assert [float(each.rstrip("%")) for each in shares[1:]] == pytest.approx(asked, abs=FLIPPED)
     assert float(loss) == pytest.approx(evaluation.validation_loss, abs=6e-4)  # shown with three decimals
 
 
@@ -234,7 +240,7 @@ def test_the_strength_dial_multiplies_what_was_learned(open_page, server):
         told = re.findall(r"([0-9.]+)%? (?:right|of the|nats)", sentence.inner_text())
         shares = [100 * found.right["task"], 100 * found.right["facts"]]
         # Shown without decimals, and with two.
-        assert [float(each) for each in told[:2]] == pytest.approx(shares, abs=0.51)
+        assert [float(each) for each in told[:2]] == pytest.approx(shares, abs=0.5 + FLIPPED)
         assert float(told[2]) == pytest.approx(found.validation_loss, abs=6e-3)
     turn(page, 10)
     expect(sentence).to_contain_text("After 10 steps")

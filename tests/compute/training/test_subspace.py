@@ -163,7 +163,7 @@ def test_a_change_of_few_numbers_is_like_noise(task):
 
 
 def test_trained_again_it_comes_to_the_same():
-    task, D = "new-facts-64", 1000
+    task, D = "new-facts-64", 30000  # fewer numbers need a rate so high that a rounding can decide a run
     runs, at = load_subspace().tasks[task], DIMENSIONS.index(D)
     found = experiment._run(Asked(task, D, runs.rate[at], SEEDS[0]))
     assert found["loss"] == pytest.approx(runs.loss[at][0], abs=0.1)
