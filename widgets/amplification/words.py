@@ -8,13 +8,13 @@ from widgets.kit.paper import TRAIN, TRAINED
 
 TITLE = "What does delta_w amplify?"
 CAPTION = (
-    "Left: of the norm of W, the share that lies in the strongest directions of delta_w, in as many random ones, "
-    "and in W's own strongest. Right: the norm of delta_w over that of W in the same directions, for the six "
-    "projections of the block; the grey mark is what the ratio would be if delta_w pointed anywhere. Diamonds and "
+    "First chart: of the norm of W, the share that lies in the strongest directions of delta_w, in as many random "
+    "ones, and in W's own strongest. Second chart: the norm of delta_w over that of W in the same directions, for the "
+    "six projections of the block; the grey mark is what the ratio would be if delta_w pointed anywhere. Diamonds and "
     "the upright line: the paper's Table 7, one query projection of GPT-3, r = 4 beside our r = 4 and full "
-    "finetuning, r = 64 beside our r = 8. Both axes are logarithmic. Of full finetuning the four strongest "
-    "directions are taken. Each run is at its own best learning rate. Left out: all other matrices of GPT-3, which the "
-    "paper does not show."
+    "finetuning, r = 64 beside our r = 8. Both axes are logarithmic. Of full finetuning the four strongest directions "
+    "are taken. Each run is at its own best learning rate. Left out: all other matrices of GPT-3, which the paper "
+    "does not show."
 )
 
 

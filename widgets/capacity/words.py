@@ -4,10 +4,10 @@ from typing import Any
 
 TITLE = "How much fits in"
 CAPTION = (
-    "Left: the share of new facts that are answered rightly after finetuning, over r; the teal band goes from the "
-    "worst to the best of five seeds, the thin lines are the other numbers of facts. Right: the share of old facts "
-    "that are still right; dashed, where each step also read text of the base's own. Grey: full finetuning. The "
-    "learning rate of a rank is its best of four for the most facts. Left out: ranks and numbers of facts between "
+    "First chart: the share of new facts that are answered rightly after finetuning, over r; the teal band goes from "
+    "the worst to the best of five seeds, the thin lines are the other numbers of facts. Second chart: the share of "
+    "old facts that are still right; dashed, where each step also read text of the base's own. Grey: full finetuning. "
+    "The learning rate of a rank is its best of four for the most facts. Left out: ranks and numbers of facts between "
     "those recorded, and more steps."
 )
 NOTE = "New facts about people whom the base has never read of, {seeds} seeds. Recorded {recorded}."

@@ -8,10 +8,10 @@ from widgets.kit.paper import TRAIN, TRAINED
 
 TITLE = "Intruder dimensions"
 CAPTION = (
-    "Left: of the strongest left singular vectors of each of 18 finetuned matrices, how many have no absolute "
-    "cosine at or above the threshold with any left singular vector of the base, which is how PEFT counts. "
-    "The grey upright mark is the control: random changes of the same rank and size. Behind each bar stands how "
-    "many facts that the base knew are still answered rightly. Each run is at its own best learning rate. Right: the "
+    "First chart: of the strongest left singular vectors of each of 18 finetuned matrices, how many have no absolute "
+    "cosine at or above the threshold with any left singular vector of the base, which is how PEFT counts. The grey "
+    "upright mark is the control: random changes of the same rank and size. Behind each bar stands how many facts "
+    "that the base knew are still answered rightly. Each run is at its own best learning rate. Second chart: the "
     "largest cosine of each singular vector in one matrix; rings mark intruders. Left out: right singular vectors, "
     "and what happens when intruders are made smaller."
 )

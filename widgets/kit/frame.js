@@ -81,7 +81,7 @@ export class Frame {
   update() {
     const words = this.instrument.sentence()
     this.sentence.textContent = words
-    this.announce(words)
+    if (!this.sentence.closest('.waiting')) this.announce(words) // before the guess nobody is told
     this.refreshSoon()
   }
 

@@ -50,6 +50,7 @@ export class Guess {
     if (!this.words.options) this.field.input.max = high
     if (asking || guess === 'skip') return
     const named = { guess: this.named(guess), truth: this.named(truth) }
+    this.verdict.classList.toggle('found', String(guess) === String(truth))
     this.verdict.textContent = fill(this.judged(guess, truth), { ...values, ...named })
   }
 

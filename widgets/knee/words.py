@@ -31,9 +31,9 @@ SENTENCES = {
 
 TITLE = "Where is the knee?"
 CAPTION = (
-    "Left: what the best copy of rank r misses, over r. The solid line is the relative error, a length over a "
+    "First chart: what the best copy of rank r misses, over r. The solid line is the relative error, a length over a "
     "length; the dashed line is its square, which is one minus the energy. The dotted line is the tolerance. "
-    "Middle: numbers in lora_B and lora_A together. Right: the singular values, filled as far as they are kept. "
+    "Second: numbers in lora_B and lora_A together. Third: the singular values, filled as far as they are kept. "
     "The golden upright line is break-even. The grey band is the control, noise of the same shape: 5th to 95th "
     "percentile of the draws, in the measure chosen. No knee means: all singular values are equal, or the "
     "tolerance is met only at full rank. Left out: what a network does with the copy."

@@ -4,11 +4,11 @@ from typing import Any
 
 TITLE = "What is lost, and what brings it back"
 CAPTION = (
-    "Left: the share of facts that the base still has right as each format stores it, in vermilion, and with noise as "
-    "large in each layer, in grey. Right, for the chosen format: the same share over r, with LoftQ's factors beside "
-    "the coarse weights and no training, dashed, and with an adapter that was trained on the base's own texts, from "
-    "lora_B = 0 and from LoftQ's factors, means of five seeds. Left out: formats that lose next to nothing are not "
-    "trained on, and other numbers of steps."
+    "First chart: the share of facts that the base still has right as each format stores it, in vermilion, and with "
+    "noise as large in each layer, in grey. Right, for the chosen format: the same share over r, with LoftQ's factors "
+    "beside the coarse weights and no training, dashed, and with an adapter that was trained on the base's own texts, "
+    "from lora_B = 0 and from LoftQ's factors, means of five seeds. Left out: formats that lose next to nothing are "
+    "not trained on, and other numbers of steps."
 )
 NOTE = "The base of the world, {seeds} seeds, {steps} steps of repair. Recorded {recorded}."
 

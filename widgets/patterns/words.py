@@ -6,8 +6,8 @@ from compute.matrices.examples import TASKS
 
 TITLE = "Add one pattern at a time"
 CAPTION = (
-    "Left: the newest pattern, a column times a row times a strength. Middle: the sum of the patterns so far. "
-    "Right: the matrix that is being built. Column and row run from −1 to 1; the three matrices share one scale of "
+    "First matrix: the newest pattern, a column times a row times a strength. Second: the sum of the patterns so far. "
+    "Third: the matrix that is being built. Column and row run from −1 to 1; the three matrices share one scale of "
     "their own, blue below zero and orange above. Left out: other ways to split the matrix. These patterns are the "
     "ones for which each sum is as close as its rank allows."
 )

@@ -9,12 +9,13 @@ from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "Finetuned on a base in few bits"
 CAPTION = (
-    "Left: nothing is trained; the 18 linear layers are stored with one scale for so many weights, and the base is "
-    "asked for all the facts that it knows. Right: LoRA with r = 4 learned the task on the base in each format, in "
-    "blocks of 64, at the learning rate that is best there. Teal, with a band from the worst to the best seed: right "
-    "answers with the adapter beside the base. Vermilion: delta_w added to the base in the end, and the sum stored in "
-    "the format again. Dotted grey: an adapter that was trained on the float32 base, put on this one. Left out: larger "
-    "models, other r, and the memory that four bits save, which in a model this small is nothing."
+    "First chart: nothing is trained; the 18 linear layers are stored with one scale for so many weights, and the "
+    "base is asked for all the facts that it knows. Second chart: LoRA with r = 4 learned the task on the base in "
+    "each format, in blocks of 64, at the learning rate that is best there. Teal, with a band from the worst to the "
+    "best seed: right answers with the adapter beside the base. Vermilion: delta_w added to the base in the end, and "
+    "the sum stored in the format again. Dotted grey: an adapter that was trained on the float32 base, put on this "
+    "one. Left out: larger models, other r, and the memory that four bits save, which in a model this small is "
+    "nothing."
 )
 PUBLISHED = "both tasks with every format"
 NOTE = (

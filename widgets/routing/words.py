@@ -18,11 +18,11 @@ EXAMPLE_LABELS = {
 
 TITLE = "Send a prompt to its adapter"
 CAPTION = (
-    "Left: share of unseen prompts that are sent where they belong, over the words that are read. Right: how much "
-    "higher the loss is than with the right choice, on average. Bands: ten sets of examples, least to most; lines "
-    "and tables: the first set. Grey: the best that anyone could do who sees only these words, because she knows "
-    "how each voice begins a story. Tables: row, what the prompt asks for; column, where it is sent. Left out: voices "
-    "that the base has not read, and adapters that are chosen anew at each word."
+    "First chart: share of unseen prompts that are sent where they belong, over the words that are read. Second "
+    "chart: how much higher the loss is than with the right choice, on average. Bands: ten sets of examples, least to "
+    "most; lines and tables: the first set. Grey: the best that anyone could do who sees only these words, because "
+    "she knows how each voice begins a story. Tables: row, what the prompt asks for; column, where it is sent. Left "
+    "out: voices that the base has not read, and adapters that are chosen anew at each word."
 )
 
 WORDS: dict[str, Any] = {

@@ -7,10 +7,10 @@ from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "Serve many adapters"
 CAPTION = (
-    "Horizontal: how many different adapters the requests of one batch ask for. Left, vertical: words read in a "
+    "Horizontal: how many different adapters the requests of one batch ask for. First chart, upwards: words read in a "
     "second of one core, as a share of what the base alone reads of the same batch; lines are medians, bands the "
     "middle 90 % of the rounds. Dotted: what answering together would come to if only multiplications counted. "
-    "Right: numbers that must be in memory. Left out: a GPU; a cache of keys and values; requests that arrive "
+    "Second chart: numbers that must be in memory. Left out: a GPU; a cache of keys and values; requests that arrive "
     "while others are answered; and adapters of unlike rank."
 )
 

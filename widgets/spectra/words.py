@@ -8,8 +8,8 @@ from widgets.spectra.sources import LABELS
 
 TITLE = "Spectra against two controls"
 CAPTION = (
-    "Left: singular values, divided by their norm so that matrices of any size can be compared; the bars are "
-    "filled as far as r90 goes. Right: the share of energy that the first directions hold. Grey is the control: "
+    "First chart: singular values, divided by their norm so that matrices of any size can be compared; the bars are "
+    "filled as far as r90 goes. Second chart: the share of energy that the first directions hold. Grey is the control: "
     f"the band holds nine of ten of {DRAWS} draws at each direction, the dotted line is their median, the dashed "
     "one what the Marchenko-Pastur law says of large noise. The ranks of noise are those of the median. The law "
     "does not cover products, so an adapter's control has no dashed line. The solid grey line is the second control: "
