@@ -8,12 +8,12 @@ from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "The real knee"
 CAPTION = (
-    "First chart: what the model reaches on texts that no run trains on, over r; a ring is a seed, the line goes through "
-    "their means. The places of r are not to scale. Grey: full finetuning, from its worst to its best seed; the "
-    "dotted line is the floor, which no model can go below. Second chart: what it still answers of the old, which it did not "
-    "train on. After the guess, marks beside the lines are what learns without an adapter, or beside one; in the "
-    "second chart the filled ones are facts. Each way has the best learning rate of four. Left out: ranks between those recorded, "
-    "other learning rates, more steps."
+    "First chart: what the model reaches on texts that no run trains on, over r; a ring is a seed, the line goes "
+    "through their means. The places of r are not to scale. Grey: full finetuning, from its worst to its best seed; "
+    "the dotted line is the floor, which no model can go below. Second chart: what it still answers of the old, which "
+    "it did not train on. After the guess, marks beside the lines are what learns without an adapter, or beside one; "
+    "in the second chart the filled ones are facts. Each way has the best learning rate of four. Left out: ranks "
+    "between those recorded, other learning rates, more steps."
 )
 
 
