@@ -1,4 +1,4 @@
-"""Mix, swap, store: the reader can say what a mix of two adapters does, how it is made, and what many tasks cost."""
+"""One base, many voices: the reader can say how adapters are swapped, mixed, served in one batch, and chosen."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from compute.adapters.mixing import combine, cosine, difference
-from compute.costs.architectures import ARCHITECTURES, parameters
-from compute.costs.storing import adapters_bytes, copies_bytes, most_saved
 from compute.experiments.mixing import (
     MIXED,
     NEW_FACTS,
@@ -20,19 +18,23 @@ from compute.experiments.mixing import (
     load_record,
     mix_of,
 )
-from compute.experiments.mixing import R as RANK
+from compute.experiments.routed import SETS, study
+from compute.experiments.serving import ADAPTERS, load_serving
+from compute.experiments.serving import RANKS as SERVED_RANKS
 from compute.experiments.tasks import FULL, load_tasks
 from compute.numbers.interval import Apart, apart
+from compute.serving.routing import RULES
 from compute.world.voices import NO_VOICE
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.mixer import Mixer
-from widgets.storage import Storage
+from widgets.routing import Routing
+from widgets.serving import Serving
 
-LARGE, R, TASKS = ARCHITECTURES["llama-2-7b"], 16, 30
-GB = 10**9
 PAIRS = [*combinations(MIXED, 2)]
 HALF, WHOLE = 0.5, 1.0
 BASE = Mix((), (), "products")
+WORDS_EACH = 32  # read of each request
+FEW = 5  # stories of each kind from which the router has learned
 
 Of = Callable[[Measured], float]
 
@@ -68,16 +70,10 @@ def _apart(one: Sequence[Measured], other: Sequence[Measured], of: Of) -> Apart:
     return apart([*map(of, one)], [*map(of, other)])
 
 
-def _own(name: str) -> Of:
-    """Return what an adapter is there for: its voice, or its facts."""
-    return _facts if name == "facts" else _voice(name)
-
-
 def _sizes() -> Mapping[str, Any]:
     layers = load_factors("legal").values()
     base = next(each.numbers for each in load_tasks().learned if each.way == FULL)
     return {
-        "r": RANK,
         "adapter": sum(each.lora_B.size + each.lora_A.size for each in layers),
         "base": base,
         "facts": NEW_FACTS,
@@ -86,20 +82,21 @@ def _sizes() -> Mapping[str, Any]:
 
 
 def _swapped() -> Mapping[str, Any]:
-    shares = [_mean(_mix([name], WHOLE), _own(name)) for name in MIXED[:-1]]
-    base = load_record().mixes[SEEDS[0], BASE]
+    """Return what is heard of each voice with its adapter alone, and which new facts are known."""
     return {
-        "low": min(shares),
+        "low": min(_mean(_mix([name], WHOLE), _voice(name)) for name in MIXED if name != "facts"),
         "facts": _mean(_mix(["facts"], WHOLE), _facts),
-        "base": base.facts,
-        "formal": _voice("formal")(base),
+        "base": load_record().mixes[SEEDS[0], BASE].facts,
     }
 
 
 def _both() -> Mapping[str, Any]:
-    """Return what is left of a voice and of new facts where both are in the model."""
-    found: dict[str, Any] = {"weight": WHOLE, "half": HALF}
-    found["facts_alone"] = _mean(_mix(["facts"], WHOLE), _facts)
+    """Return what is left of a voice and of new facts where both are in the model, whole and half."""
+    found: dict[str, Any] = {
+        "weight": WHOLE,
+        "half": HALF,
+        "facts_alone": _mean(_mix(["facts"], WHOLE), _facts),
+    }
     for voice in ("legal", "code", "formal"):
         mixed, half = (_mix([voice, "facts"], weight) for weight in (WHOLE, HALF))
         found[voice] = _mean(mixed, _voice(voice))
@@ -108,7 +105,6 @@ def _both() -> Mapping[str, Any]:
         found[f"half_{voice}"] = _mean(half, _voice(voice))
         found[f"half_facts_{voice}"] = _mean(half, _facts)
         found[f"fall_{voice}"] = _apart(half, mixed, _facts)
-        found[f"old_{voice}"] = _mean(_mix([voice], WHOLE), lambda measured: measured.old)
     return found
 
 
@@ -124,18 +120,7 @@ def _two() -> Mapping[str, Any]:
         "none": _mean(half, _voice(NO_VOICE)),
         "texts": len(either),
         "one": sum(len(voices) == 1 for voices in either) / len(either),
-        "said": _mean(half, _said),
-        "said_legal": _mean(_mix(["legal"], WHOLE), _said),
-        "said_code": _mean(_mix(["code"], WHOLE), _said),
     }
-
-
-def _new() -> Mapping[str, Any]:
-    half, whole = (_mix(["legal", "formal"], weight) for weight in (HALF, WHOLE))
-    rows = {f"half_{name}": _mean(half, _voice(name)) for name in ("legal", "formal", "plain")}
-    rows |= {name: _mean(whole, _voice(name)) for name in ("legal", "formal")}
-    alone = load_record().mixes[SEEDS[0], mix_of({"formal": HALF}, "products")]
-    return {"weight": HALF, "full": WHOLE, "alone": _voice("formal")(alone), **rows}
 
 
 def _twice() -> Mapping[str, Any]:
@@ -163,16 +148,15 @@ def _off() -> Mapping[str, Any]:
     }
 
 
-def _ways(method: str) -> Mapping[str, Any]:
-    """Return how much of what is written can be said in one way of mixing, against the sum of the products."""
-    found = [_apart(_mix(pair, WHOLE, method), _mix(pair, WHOLE), _said) for pair in PAIRS]
+def _factors() -> Mapping[str, Any]:
+    """Return for how many pairs less can be said by the sum of the factors than by that of the products."""
+    found = [_apart(_mix(pair, WHOLE, "factors"), _mix(pair, WHOLE), _said) for pair in PAIRS]
     verdicts = [each.verdict for each in found]
     return {
         "weight": WHOLE,
         "pairs": len(PAIRS),
         "below": verdicts.count("below"),
         "above": verdicts.count("above"),
-        "level": verdicts.count("level"),
         "most": -min(each.mean for each in found),
     }
 
@@ -184,50 +168,58 @@ def _cosines() -> Mapping[str, Any]:
 
 def _interference() -> Mapping[str, Any]:
     """Return how much a second adapter, or a random one of its size, adds to the loss on what the first is for."""
-    found: dict[str, Any] = {"weight": WHOLE}
-    for name in ("legal", "formal"):
-        alone = _mix([name], WHOLE)
-        noisy = load_record().of(Mix((name,), (WHOLE,), "noise"))
-        found[f"{name}_noise"] = _apart(noisy, alone, _loss(name)).mean
-        for other in MIXED:
-            if other != name:
-                more = _apart(_mix([name, other], WHOLE), alone, _loss(name))
-                found |= {f"{name}_{other}": more.mean, f"{name}_{other}_low": more.low}
-                found[f"{name}_{other}_high"] = more.high
+    alone = _mix(["legal"], WHOLE)
+    noisy = load_record().of(Mix(("legal",), (WHOLE,), "noise"))
+    found: dict[str, Any] = {"noise": _apart(noisy, alone, _loss("legal")).mean}
+    for other in ("code", "formal", "facts"):
+        more = _apart(_mix(["legal", other], WHOLE), alone, _loss("legal"))
+        found |= {other: more.mean, f"{other}_low": more.low}
     return found
 
 
-def _storage() -> Mapping[str, Any]:
-    copies, adapters = copies_bytes(LARGE, TASKS), adapters_bytes(LARGE, "all-linear", R, TASKS)
+def _pace(r: int) -> Mapping[str, Any]:
+    """Return how fast a batch goes with one adapter in it and with as many as there are requests, in two ways."""
+    paces = load_serving().paces[WORDS_EACH, r]
+    found: dict[str, Any] = {"r": r, "adapters": ADAPTERS[-1]}
+    for way in ("together", "merged"):
+        found |= {f"{way}_one": paces[way][0].middle, f"{way}_all": paces[way][-1].middle}
+    return found
+
+
+def _routed(rule: str, n: int) -> Mapping[str, Any]:
+    """Return how well prompts are sent after n words, and what mistakes cost, in nats a word."""
+    known = study()
+    routed = known.routed[FEW, rule]
     return {
-        "label": LARGE.label,
-        "r": R,
-        "tasks": TASKS,
-        "copies": copies / GB,
-        "adapters": adapters / GB,
-        "ratio": copies / adapters,
-        "limit": most_saved(LARGE, "all-linear", R),
-        "total": parameters(LARGE),
+        "n": n,
+        "right": routed.right[0, n],
+        "cost": routed.cost[0, n],
+        "never": known.never,
+        "random": known.random,
+        "sets": SETS,
+        "worse": int(np.sum(routed.cost[:, n] > known.never)),
     }
 
 
+def _careful() -> Mapping[str, Any]:
+    likely, careful = (_routed(rule, 2) for rule in RULES)
+    costs = [study().routed[FEW, rule].cost[:, 2] for rule in RULES]
+    return {**careful, "cost_before": likely["cost"], "better": int(np.sum(costs[1] < costs[0]))}
+
+
 CLAIMS: Mapping[str, Claim | Cited] = {
-    "sizes": Claim(
-        _sizes,
-        lambda v: v["adapter"] < v["base"] / 10,
-    ),
-    "seeds": Claim(
-        _sizes,
-        lambda v: v["seeds"] > 3,
-    ),
-    "facts-learned": Claim(_sizes, lambda v: v["facts"] > 0),
+    "sizes": Claim(_sizes, lambda v: v["adapter"] < v["base"] / 10 and v["seeds"] > 3),
     "swapped": Claim(
         _swapped,
-        lambda v: v["low"] > 0.9 and v["facts"] > 0.95 and v["base"] < 0.2,
+        lambda v: v["low"] > 0.9 and v["facts"] > 0.9 and v["base"] < 0.2,
     ),
     "both": Claim(
         _both,
         lambda v: min(v["legal"], v["code"], v["facts_legal"], v["facts_code"]) > 0.8,
+    ),
+    "formal-facts": Claim(
+        _both,
+        lambda v: v["facts_formal"] < v["facts_alone"] - 0.3,
     ),
     "half-facts": Claim(
         _both,
@@ -237,80 +229,46 @@ CLAIMS: Mapping[str, Claim | Cited] = {
             and max(v["half_facts_legal"], v["half_facts_code"]) < 0.75
         ),
     ),
-    "formal-facts": Claim(
-        _both,
-        lambda v: v["formal"] > 0.8 and v["facts_formal"] < 0.7,
-    ),
-    "formal-old": Claim(
-        _both,
-        lambda v: v["old_formal"] < v["old_legal"] - 0.1,
-    ),
     "two": Claim(
         _two,
-        lambda v: v["legal"] + v["code"] > 0.8 and v["none"] < 0.1,
+        lambda v: min(v["legal"], v["code"]) > 0.1 and v["legal"] + v["code"] > 0.9 and v["none"] < 0.02,
     ),
-    "one-each": Claim(
-        _two,
-        lambda v: v["one"] > 0.85,
-    ),
-    "two-said": Claim(
-        _two,
-        lambda v: min(v["said"] - v["said_legal"], v["said"] - v["said_code"]) > -0.03,
-    ),
-    "half-formal": Claim(
-        _new,
-        lambda v: v["half_plain"] > max(v["half_formal"], v["half_legal"]),
-    ),
-    "formal-alone": Claim(
-        _new,
-        lambda v: v["alone"] < 0.5,
-    ),
-    "whole-formal": Claim(
-        _new,
-        lambda v: v["formal"] > 0.7 and v["legal"] < 0.1,
-    ),
+    "one-each": Claim(_two, lambda v: v["one"] > 0.95),
     "twice": Claim(
         _twice,
         lambda v: abs(v["times"] - 2) < 1e-9 and abs(v["low"] - 2) < 1e-9,
     ),
-    "off": Claim(
-        _off,
-        lambda v: v["low"] > 0.6,
-    ),
-    "svd": Claim(
-        _off,
-        lambda v: v["svd"] < v["low"] and v["rounding"] < 1e-9,
-    ),
-    "factors": Claim(
-        lambda: _ways("factors"),
-        lambda v: v["below"] >= v["pairs"] - 1 and not v["above"],
-    ),
-    "whole-svd": Claim(
-        lambda: _ways("svd"),
-        lambda v: v["below"] + v["above"] + v["level"] == v["pairs"],
-    ),
-    "cosines": Claim(
-        _cosines,
-        lambda v: v["largest"] < 0.2,
-    ),
+    "off": Claim(_off, lambda v: v["low"] > 0.6),
+    "svd": Claim(_off, lambda v: v["svd"] < v["low"] / 2 and v["rounding"] < 1e-9),
+    "factors": Claim(_factors, lambda v: v["below"] >= v["pairs"] - 1 and not v["above"]),
+    "cosines": Claim(_cosines, lambda v: v["largest"] < 0.2),
     "losses": Claim(
         _interference,
-        lambda v: v["legal_formal_low"] > 0 and v["legal_formal"] > 10 * v["legal_facts"],
+        lambda v: v["formal_low"] > 0 and v["formal"] > 10 * max(v["facts"], v["code"], v["noise"]),
     ),
-    "noise-facts": Claim(
-        lambda: {
-            **_both(),
-            "facts_left": _mean(load_record().of(Mix(("facts",), (WHOLE,), "noise")), _facts),
-        },
-        lambda v: v["facts_left"] < v["facts_legal"] - 0.1,
+    "flat": Claim(
+        lambda: _pace(SERVED_RANKS[0]),
+        lambda v: 0.9 < v["together_all"] / v["together_one"] < 1.1,
     ),
-    "storage": Claim(
-        _storage,
-        lambda v: 20 < v["ratio"] < v["tasks"],
+    "copies": Claim(
+        lambda: _pace(SERVED_RANKS[0]),
+        lambda v: v["merged_one"] > v["together_one"] and v["merged_all"] < v["together_all"] / 2,
     ),
-    "limit": Claim(
-        _storage,
-        lambda v: v["ratio"] < v["limit"],
+    "rank": Claim(
+        lambda: _pace(SERVED_RANKS[-1]),
+        lambda v: v["together_one"] < 0.7 * _pace(SERVED_RANKS[0])["together_one"],
+    ),
+    "first-word": Claim(
+        lambda: _routed("probable", 1),
+        lambda v: v["right"] > 0.5,
+    ),
+    "worse": Claim(
+        lambda: _routed("probable", 1),
+        lambda v: v["random"] > v["cost"] > v["never"] and v["worse"] == v["sets"],
+    ),
+    "careful": Claim(
+        _careful,
+        lambda v: v["cost"] < v["cost_before"] / 4 and v["better"] == v["sets"],
     ),
     "punica": Cited("twelve times the throughput, at about 2 ms more for each token", "chen2023", "abstract"),
     "slora": Cited("thousands of them on one card or several", "sheng2023", "abstract"),
@@ -322,174 +280,140 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-## Swap
+The company of [the first chapter](customers.html) is back. It answers letters for fifty customers, each in a voice of
+its own and with facts that nobody else has. Merging gave it one fast model, for one of them.
 
-A base and an adapter are two things. The base stays as it is. So a second task needs no second model: take one
-adapter off, put another on [@hu2021, section 4.2].
+Picture the base as a clerk who reads and writes all the letters, and beside the desk a cabinet with fifty drawers. In
+each drawer lie a pair of glasses and a pen. The glasses are lora_A: through them the clerk sees in a letter what
+matters to this customer. The pen is lora_B, which puts that into the customer's words. A drawer is small: in our model
+it holds [[sizes.adapter:,d]] numbers, where the clerk has [[sizes.base:,d]]. What can be done with such a cabinet?
 
-At r = [[sizes.r]] an adapter of our small model has [[sizes.adapter:,d]] numbers, the base [[sizes.base:,d]]. We
-trained four. Two are for voices that the base has read now and then, the legal and the code one. One is for a voice
-that it has never read, the formal one. And one is for [[facts-learned.facts]] facts about people whom the base has
-not read of. With its adapter at full weight, the model says at least [[swapped.low:.1%]] of its sentences in that
-adapter's voice, questions aside, which every voice asks alike. With the facts' adapter it answers
-[[swapped.facts:.1%]] of them rightly, where the base answers [[swapped.base:.1%]]. Each was trained from
-[[seeds.seeds]] seeds, and what follows is the mean of [[seeds.seeds]] mixes.
+## One drawer at a time
 
-Kept beside the base and not merged into it, an adapter can be swapped without a trace: nothing of it is left when it is
-off. What if we want both at once?
+The simplest thing is to swap: put one set back, take out another [@hu2021, section 4.2]. We filled four drawers. Two
+hold voices that the base has read now and then, the legal and the code one, and the third the formal voice, which it
+had never read. The last holds [[sizes.facts]] facts about people of whom it had never heard. With one of the voices'
+drawers open, at least [[swapped.low:.0%]] of the sentences that the model writes are in that voice. With the facts' it
+answers [[swapped.facts:.0%]] of the questions about them, where the base answers [[swapped.base:.0%]]. And because
+nothing was inked into the weights, nothing is left when a drawer is closed again.
 
-## Mix
+So the firm now owns three kinds of parts, the clerk, the drawers, and the rule that says which letter opens which.
+Each can have versions of its own. A customer's new adapter touches no other customer, and can be taken back the same
+evening; only a new base concerns everybody, because every adapter was trained for the old one.
 
-An adapter is a matrix for each layer, and matrices can be added. Multiply each by a weight, and add both to the base.
-What will such a model write? Sentences that are half legal and half formal? One kind after the other? Nonsense? And if
-one adapter is a voice and the other is knowledge, will it speak in that voice and still know?
+But what about a letter that needs two drawers?
 
-A picture of the answer is easy to draw, and many are drawn. This one is measured. For every setting the model wrote
-texts of its own and was asked for all the new facts. The forms of the voices say exactly whose a sentence is, or that
-it is nobody's; the story so far says whether it can be said.
+## Two drawers at once
+
+A change is a matrix in each layer, and matrices can be scaled and added, each with a weight of its own. What will such
+a mix write: sentences that are half legal and half formal, one after the other, or nonsense? For every setting below
+the model wrote texts of its own and was asked for all the new facts. Every voice has forms of its own, which say
+exactly whose a sentence is, or that it is nobody's.
 """
     )
     yield Figure("mixer", Mixer)
     yield Try(
         """
-Raise both weights, and read what the model writes. Then put the new facts in place of the formal voice: at which
-weights does it know them and still sound like a lawyer? Then go through the four ways of mixing.
+Raise both weights and read what the model writes. Then [put the new facts beside the legal
+voice](#mixer?primary=legal&second=facts&w1=100&w2=100): does it still sound like a lawyer, and does it know?
 """
     )
     yield Prose(
         """
-## A voice and some facts
+The figure shows the mixes of one seed, and what follows is the mean over [[sizes.seeds]] of them.
 
-This is what one hopes for: two adapters that are about different things. With the legal voice and the new facts at
-weight [[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and [[both.facts_legal:.1%]] of the
-new facts are answered rightly; alone, each adapter has [[both.legal_alone:.1%]] and [[both.facts_alone:.1%]]. With
-the code voice it is [[both.code:.1%]] and [[both.facts_code:.1%]]. So it speaks as the one adapter has taught it and
-knows what the other has. (Questions and answers are worded alike in every voice.)
+Two adapters that are about different things may get on well. With the legal voice and the new facts at full weight
+each, [[both.legal:.0%]] of the sentences are legal and [[both.facts_legal:.0%]] of the facts are right; alone, the two
+reach [[both.legal_alone:.0%]] and [[both.facts_alone:.0%]]. Weights that add up to one, as if paint were mixed, do
+worse: [at half weight each](#mixer?primary=legal&second=facts&w1=50&w2=50) the voice stays, but only
+[[half-facts.half_facts_legal:.0%]] of the facts do. Half an adapter is not half of what it does.
 
-You will often see weights that add up to one, as if one were mixing paint. At weight [[half-facts.half]] each,
-[[half-facts.half_legal:.1%]] of the sentences are still legal, but only [[half-facts.half_facts_legal:.1%]] of the
-new facts are right; beside the code voice it is [[half-facts.half_facts_code:.1%]]. Half an adapter is not half of
-what it does, and nothing asks for a sum of one.
+Two voices, however, want the same pen. [Half of the legal one and half of the code
+one](#mixer?primary=legal&second=code&w1=50&w2=50) make a model in which [[two.legal:.0%]] of the sentences are legal
+and [[two.code:.0%]] code. It does not waver between them, for it chooses one for a text and stays with it: of
+[[one-each.texts]] texts with a sentence in either voice, [[one-each.one:.1%]] have none in the other.
 
-The new voice is harder company. Beside the formal voice, [[formal-facts.formal:.1%]] of the sentences are formal and
-[[formal-facts.facts_formal:.1%]] of the new facts are right. But look at what that adapter does without any company.
-With the formal voice alone, the model answers [[formal-old.old_formal:.1%]] of the facts that the base knew, with the
-legal voice alone [[formal-old.old_legal:.1%]]. To learn a voice that the base has never read takes a larger change,
-and what it does to the facts that were there it does to the new ones too. That is our reading; measured are the two
-shares.
-
-## Two voices
-
-Two voices want the same place. With the legal and the code voice at weight [[two.weight]] each, [[two.legal:.1%]] of
-the sentences are legal and [[two.code:.1%]] code, and [[two.none:.1%]] are in no voice. So the mixed model does not
-blend the voices. It chooses one for a text and stays with it. Of [[one-each.texts]] texts with a sentence in one of
-the two, [[one-each.one:.1%]] have none in the other. And it does not lose the thread. Of what these models write,
-[[two-said.said:.1%]] can be said where it stands; with the legal adapter alone it is [[two-said.said_legal:.1%]],
-with the code adapter alone [[two-said.said_code:.1%]].
-
-The two are voices that the base had; an adapter only has to tell it which. The formal voice it has to be taught. With
-the legal and the formal voice at weight [[half-formal.weight]] each, [[half-formal.half_formal:.1%]] of the sentences
-are formal and [[half-formal.half_legal:.1%]] legal. [[half-formal.half_plain:.1%]] are plain, which is neither. With
-the formal adapter alone at that weight, [[formal-alone.alone:.1%]] are formal. Half of a lesson is not a lesson. At
-weight [[whole-formal.full:.0f]] each it is [[whole-formal.formal:.1%]] formal and [[whole-formal.legal:.1%]] legal.
-Does a weight say how often a voice is heard? No: it scales a matrix, and what the model makes of that is a matter of
-the whole model.
-
-## Adding factors is not adding adapters
-
-An adapter is a product, $s\\,B A$. Two of them at weights $w_1$ and $w_2$ should make
-
-$$w_1 s\\,B_1 A_1 + w_2 s\\,B_2 A_2.$$
-
-It is tempting to add up the factors instead: the $B$ with the $B$, the $A$ with the $A$. That keeps the size of one
-adapter. But multiply it out:
+How to add is less obvious than it seems. One wants the sum of the products, $w_1 s\\,B_1 A_1 + w_2 s\\,B_2 A_2$. It is
+tempting to lay all the glasses on one pile and all the pens on another, since the sum then is no larger than one
+adapter. Multiply it out:
 
 $$(B_1 + B_2)(A_1 + A_2) = B_1 A_1 + B_2 A_2 + B_1 A_2 + B_2 A_1.$$
 
-The last two terms belong to nobody. They connect what one adapter reads to what the other writes.
+The last two terms belong to nobody. What the clerk has seen through the lawyer's glasses is written down with the
+programmer's pen. For our [[off.pairs]] pairs at equal weights this sum misses what was wanted by [[off.low:.0%]] or
+more of its length, and one hears it: [by this rule](#mixer?primary=legal&second=code&method=factors&w1=100&w2=100)
+less of what the model writes can be said where it stands, for [[factors.below]] of the pairs. PEFT calls it `linear`,
+and describes it as a rough approximation [@peft, add_weighted_adapter]. Its `cat` lays both sets side by side in one
+drawer, which is exact and takes the sum of the ranks.
 
-The smallest example is an adapter mixed with itself. The sum of the products at weight [[twice.weight]] each gives
-the adapter back. The sum of the factors gives [[twice.times:.2f]] times the adapter. The cross terms are two more
-copies, at half weight each.
+Even a right sum promises nothing. In the weights our adapters hardly touch; the largest cosine between two of them is
+[[cosines.largest:.2f]]. Yet beside the formal voice the loss on legal texts rises by [[losses.formal:.1f]] nats a
+word, where random numbers as large as the legal adapter cost [[losses.noise:.2f]]; and of the new facts
+[[formal-facts.facts_formal:.0%]] are left beside it. Each matrix adds up exactly, but what stands between the matrices
+is not linear. The weights alone will not tell you which adapters get on, so measure the loss.
 
-In PEFT this way is called `linear`. Its own description calls it a rough approximation and advises against it where
-one can afford more [@peft, add_weighted_adapter]. A maintainer agrees that it is not equivalent [@peft, issue 643].
-We follow it to the letter: each factor is weighted with the root of weight times scaling.
+## Fifty letters in one batch
 
-For our [[off.pairs]] pairs at equal weights, the sum of the factors is off by [[off.low:.0%]] to [[off.high:.0%]] of
-the size of what was wanted. One hears it. At weight [[factors.weight:.0f]] each, less of what is written can be said
-where it stands than by the sum of the products for [[factors.below]] of the [[factors.pairs]] pairs, at worst
-[[factors.most:.0%]] less, and for none more.
+Letters do not come one by one, and a server takes all that have arrived and sends them through the base in one pass,
+because reading the weights once for everybody is where the speed comes from. Can each letter still open a drawer of
+its own? In every layer the product with W is shared, and each letter $i$ adds the product of its own drawer $j(i)$:
 
-## Two ways that are right, and one that is close
-
-Concatenation puts the factors beside each other: one `lora_B` to the right of the other, one `lora_A` below the other.
-Their product is the sum of the products, exactly. The price is the sum of the ranks. PEFT calls it `cat`.
-
-The SVD takes that sum and cuts it back to the rank of one adapter. No matrix of that rank is closer
-[@eckart1936, whole paper]. For our pairs that loses [[svd.svd:.0%]] at most. It is worse than the exact sum for
-[[whole-svd.below]] of the [[whole-svd.pairs]] pairs and better for [[whole-svd.above]]; for [[whole-svd.level]] our
-seeds do not tell.
-
-## Interference
-
-Do two adapters get in each other's way? In the weights they hardly touch. Among our [[cosines.pairs]] pairs, the
-largest cosine is [[cosines.largest:.2f]] in size. Directions in a space of so many dimensions have room.
-
-In the model it depends on what they are for. Against the legal adapter alone, the loss on legal texts rises by
-[[losses.legal_code:.2f]] nats a word with the code adapter beside it, by [[losses.legal_formal:.2f]] with the formal
-one and by [[losses.legal_facts:.2f]] with that of the facts. With random numbers of the legal adapter's own size by
-[[losses.legal_noise:.2f]]. A random adapter is the control: what it costs, any change of that size costs. With random
-numbers of their own adapter's size beside them, [[noise-facts.facts_left:.1%]] of the new facts are right, where the
-legal voice leaves [[noise-facts.facts_legal:.1%]]. Adding is exact in each matrix. But between the matrices stand
-attention, a nonlinear function and norms, and what comes out of them is not the sum of what each adapter alone would
-give. So a cosine near zero is no promise. Measure the loss.
-
-## Store
-
-What do many tasks cost on disk? A full finetune for each means a whole model for each. With LoRA the base is stored
-once.
+$$y_i = W x_i + s\\,B_{j(i)} A_{j(i)}\\, x_i.$$
 """
     )
-    yield Figure("storage", Storage)
+    yield Figure("serving", Serving)
     yield Try(
         """
-[Set r to its largest value](#storage?r=256). From how many tasks on are the adapters together larger than the base?
+Drag the number of adapters from one end to the other, and watch which line hardly moves. Then [take adapters of a
+larger rank](#serving?r=64): what costs more, many drawers or large ones?
 """
     )
     yield Prose(
         """
-For [[storage.tasks]] tasks on [[storage.label]], copies take [[storage.copies:,.0f]] GB, and one base with adapters
-of r = [[storage.r]] takes [[storage.adapters:.1f]] GB: [[storage.ratio:.1f]] times less. The saving has a limit, here
-[[limit.limit:.0f]] times: the numbers of the model over those of one adapter. With few tasks most of what you store
-is the base; with very many it is the adapters. One task alone saves nothing.
+With one adapter for the whole batch it goes at [[flat.together_one:.0%]] of the base's pace; with [[flat.adapters]]
+different ones, one for each letter, at [[flat.together_all:.0%]]. It hardly matters how many drawers there are, since
+a letter meets one of them, whichever. A merged copy for each customer is faster as long as all want the same, and
+falls to [[copies.merged_all:.0%]] when each wants its own.
 
-## Serve
+Large systems are built on this. Punica multiplies all the thin matrices of a batch in one call and reports, against
+the servers of its time, [[punica]]; S-LoRA serves [[slora]]. In vLLM and in Text Generation Inference a request names
+its adapter [@vllm, LoRA Adapters] [@tgi, LoRA], and on telephones Apple swaps adapters of [[apple-rank]]. A later
+kind, aLoRA, sets in only from the word at which it is called, so that what the base has read before need not be read
+again [@greenewald2025, abstract]. What a batch costs in time and memory is counted in [a room of its
+own](serving.html).
 
-A merged adapter costs no time, but then the model can do that one task only [@hu2021, section 4.2]. Kept apart,
-adapters can differ from one request to the next in the same batch, if the program multiplies by the base once and by
-each adapter where it belongs. One system reports [[punica]]. Another keeps very many adapters at hand: [[slora]].
+## A letter without a name
 
-Phones do it too. Apple describes a frozen base with adapters that are loaded and swapped as needed, of
-[[apple-rank]].
+So far each letter said whose it is. If it does not, something has to choose a drawer from its first words. Here is
+about the smallest thing that can: it has seen how a few stories of each kind begin, and counts their words
+[@manning2008, section 13.2].
+"""
+    )
+    yield Figure("routing", Routing)
+    yield Try(
+        """
+Type a letter of your own and raise the number of words that are read. Then [let it take what costs least on
+average](#routing?rule=cheapest&n=2).
+"""
+    )
+    yield Prose(
+        """
+After one word it is right for [[first-word.right:.0%]] of the letters, far more often than chance. And yet its choices
+cost [[worse.cost:.3f]] nats a word more than the right ones would, where leaving every drawer shut costs
+[[worse.never:.3f]]. How can it be worse than doing nothing? A wrong pair of glasses spoils a letter, while none leaves
+it as the base would write it, and so mistakes differ in price. A control that does nothing is easily forgotten. Let
+the router weigh these prices, and in doubt take no drawer: after two words it pays [[careful.cost:.3f]], and by always
+taking the likeliest [[careful.cost_before:.3f]].
 
-## Choose
+Others choose more finely: MixLoRA has a trained gate that decides for each word anew [@mixlora2024, abstract].
+LoraHub, often named beside it, has no gate at all, but searches one mix for a whole task with a few examples of it
+[@huang2023, abstract].
 
-Who sets the weights? You have done it by hand. LoraHub searches for them with a few examples of the task, without any
-gradient, once for each task [@huang2023, abstract]. You may read that it trains a gate which routes each query. It
-does not. And it adds up factors, so cross terms are part of what it finds [@huang2023, README of its repository].
+This was one small model with four adapters, served on one core. Which adapters get on and which fight has to be tried
+on yours.
 
-Others do route. AdapterFusion learns an attention over adapters of another kind, layer by layer
-[@pfeiffer2020, abstract]. MixLoRA sends each token to a few of its experts [@mixlora2024, abstract]. Those are new
-trained parts, not a sum that is made once.
-
-## In short
-
-- Swapping adapters that are kept apart is exact. Mixing them is an experiment.
-- Mixed at half weight, our model chooses a voice for each sentence; it does not blend them.
-- Add products, not factors. Concatenation is the same sum as an adapter of twice the rank.
-- Almost no overlap in the weights, and still interference in the loss.
-- One base with many adapters saves up to the size of the model over that of an adapter.
+The cabinet is cheap by now, whatever it holds. The clerk is not: everyone who wants to use a single drawer has to find
+room for the whole base. [Can the base be made smaller?](qlora.html)
 """
     )
 
@@ -497,10 +421,10 @@ trained parts, not a sum that is made once.
 LESSON = Lesson(
     slug="mixing",
     title="One base, many voices",
-    question="Two adapters in one model: what does it write, and what do many of them cost?",
+    question="Fifty customers, one model: how are their adapters swapped, mixed, served together and chosen?",
     part="At work",
     order=100,
-    minutes=14,
+    minutes=10,
     claims=CLAIMS,
     build=build,
     questions=(
@@ -509,21 +433,19 @@ LESSON = Lesson(
             (
                 Answer(
                     "The products",
-                    "Each product is what an adapter does to the weight. The sum of the products at weight "
-                    "[[twice.weight]] each gives the adapter back. The sum of the factors gives "
-                    "[[twice.times:.2f]] times the adapter.",
+                    "A product is what an adapter does to the weights. At weight [[twice.weight]] each, the products "
+                    "of an adapter with itself give it back; the factors give [[twice.times:.0f]] times as much.",
                     right=True,
                 ),
                 Answer(
                     "The factors",
-                    "Then each factor also meets its neighbour. For our [[off.pairs]] pairs at equal weights, the"
-                    " sum of the factors is off by [[off.low:.0%]] to [[off.high:.0%]] of the size of what was "
-                    "wanted.",
+                    "Then each factor also meets its neighbour's. For our [[off.pairs]] pairs that sum is off by "
+                    "[[off.low:.0%]] to [[off.high:.0%]] of the size of what was wanted.",
                 ),
                 Answer(
-                    "Either, if the weights sum to one",
-                    "Cross terms do not go away for that. For our [[off.pairs]] pairs at equal weights, the sum "
-                    "of the factors is off by [[off.low:.0%]] to [[off.high:.0%]] of the size of what was wanted.",
+                    "Either, if the weights add up to one",
+                    "The cross terms stay, whatever the weights. Only the concatenation of the factors is the sum of "
+                    "the products; cut back by an SVD to the rank of one adapter it misses [[svd.svd:.0%]] at most.",
                 ),
             ),
         ),
@@ -532,29 +454,41 @@ LESSON = Lesson(
             (
                 Answer(
                     "Yes, a cosine near zero says so",
-                    "Between the layers stands much that is not linear. Among our [[cosines.pairs]] pairs, the "
-                    "largest cosine is [[cosines.largest:.2f]] in size. Against the legal adapter alone, the loss"
-                    " on legal texts rises by [[losses.legal_code:.2f]] nats a word with the code adapter beside "
-                    "it, by [[losses.legal_formal:.2f]] with the formal one and by [[losses.legal_facts:.2f]] "
-                    "with that of the facts. With random numbers of the legal adapter's own size by "
-                    "[[losses.legal_noise:.2f]].",
-                ),
-                Answer(
-                    "Not always: measure the loss",
-                    "Among our [[cosines.pairs]] pairs, the largest cosine is [[cosines.largest:.2f]] in size. "
-                    "Against the legal adapter alone, the loss on legal texts rises by [[losses.legal_code:.2f]] "
-                    "nats a word with the code adapter beside it, by [[losses.legal_formal:.2f]] with the formal "
-                    "one and by [[losses.legal_facts:.2f]] with that of the facts. With random numbers of the "
-                    "legal adapter's own size by [[losses.legal_noise:.2f]].",
-                    right=True,
+                    "Much that is not linear stands between the layers. No cosine among our [[cosines.pairs]] pairs is "
+                    "above [[cosines.largest:.2f]], and still one adapter raised another's loss by "
+                    "[[losses.formal:.1f]] nats a word.",
                 ),
                 Answer(
                     "No, every mix destroys both",
-                    "A voice and facts may both be there. With the legal voice and the new facts at weight "
-                    "[[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and "
-                    "[[both.facts_legal:.1%]] of the new facts are answered rightly; alone, each adapter has "
-                    "[[both.legal_alone:.1%]] and [[both.facts_alone:.1%]]. With the code voice it is "
-                    "[[both.code:.1%]] and [[both.facts_code:.1%]].",
+                    "A voice and facts can both be there: with the legal voice and the new facts at full weight, "
+                    "[[both.legal:.0%]] of the sentences are legal and [[both.facts_legal:.0%]] of the facts right.",
+                ),
+                Answer(
+                    "Not always, so measure the loss",
+                    "Beside the facts the loss on legal texts rises by [[losses.facts:.2f]] nats a word, beside the "
+                    "formal voice by [[losses.formal:.1f]]. The weights alone do not tell one from the other.",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "A router is unsure which of two adapters a letter asks for. Where should it send it?",
+            (
+                Answer(
+                    "To the likelier one, always",
+                    "Likely is not cheap, because a wrong adapter may cost more than none. After [[careful.n]] words "
+                    "that rule pays [[careful.cost_before:.3f]] nats a word, the careful one [[careful.cost:.3f]].",
+                ),
+                Answer(
+                    "To what costs least on average, perhaps to no adapter",
+                    "Mistakes differ in price, and the router can weigh them. That costs less for "
+                    "[[careful.better]] of [[careful.sets]] sets of examples.",
+                    right=True,
+                ),
+                Answer(
+                    "Anywhere, since adapters are small",
+                    "They are small in memory, not in effect. Drawn by lot, adapters cost [[worse.random:.3f]] nats a "
+                    "word, and none at all [[worse.never:.3f]].",
                 ),
             ),
         ),
@@ -562,41 +496,53 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "To mix two adapters, add up their factors.",
-            "For our [[off.pairs]] pairs at equal weights, the sum of the factors is off by "
-            "[[off.low:.0%]] to [[off.high:.0%]] of the size of what was wanted. At weight "
-            "[[factors.weight:.0f]] each, less of what is written can be said where it stands than by the"
-            " sum of the products for [[factors.below]] of the [[factors.pairs]] pairs, at worst "
-            "[[factors.most:.0%]] less, and for none more.",
+            "For our [[off.pairs]] pairs at equal weights, the sum of the factors is off by [[off.low:.0%]] to "
+            "[[off.high:.0%]] of the size of what was wanted. At weight [[factors.weight:.0f]] each, less of what is "
+            "written can be said where it stands than by the sum of the products for [[factors.below]] of the "
+            "[[factors.pairs]] pairs, at worst [[factors.most:.0%]] less, and for none more.",
             "mixer",
         ),
         Correction(
             "A mixed model blends the voices, as the weights say.",
-            "It chooses one. With the legal and the code voice at weight [[two.weight]] each, "
-            "[[two.legal:.1%]] of the sentences are legal and [[two.code:.1%]] code, and [[two.none:.1%]]"
-            " are in no voice. Of [[one-each.texts]] texts with a sentence in one of the two, "
-            "[[one-each.one:.1%]] have none in the other.",
+            "It chooses one. With the legal and the code voice at weight [[two.weight]] each, [[two.legal:.1%]] of the "
+            "sentences are legal and [[two.code:.1%]] code, and [[two.none:.1%]] are in no voice. Of "
+            "[[one-each.texts]] texts with a sentence in one of the two, [[one-each.one:.1%]] have none in the other.",
             "mixer",
         ),
         Correction(
             "The weights of a mix must add up to one.",
-            "Half an adapter is not half of what it does. With the legal voice and the new facts at "
-            "weight [[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and "
-            "[[both.facts_legal:.1%]] of the new facts are answered rightly; alone, each adapter has "
-            "[[both.legal_alone:.1%]] and [[both.facts_alone:.1%]]. With the code voice it is "
-            "[[both.code:.1%]] and [[both.facts_code:.1%]]. At weight [[half-facts.half]] each, "
-            "[[half-facts.half_legal:.1%]] of the sentences are still legal, but only "
-            "[[half-facts.half_facts_legal:.1%]] of the new facts are right; beside the code voice it is "
-            "[[half-facts.half_facts_code:.1%]].",
+            "Half an adapter is not half of what it does. With the legal voice and the new facts at weight "
+            "[[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and [[both.facts_legal:.1%]] of "
+            "the new facts are answered rightly; alone, each adapter has [[both.legal_alone:.1%]] and "
+            "[[both.facts_alone:.1%]]. At weight [[half-facts.half]] each, [[half-facts.half_legal:.1%]] of the "
+            "sentences are still legal, but only [[half-facts.half_facts_legal:.1%]] of the new facts are right; with "
+            "the code voice it is [[half-facts.half_facts_code:.1%]], where it was [[both.facts_code:.1%]].",
             "mixer",
         ),
         Correction(
             "Adapters that hardly overlap leave each other alone.",
-            "Among our [[cosines.pairs]] pairs, the largest cosine is [[cosines.largest:.2f]] in size. "
-            "Against the legal adapter alone, the loss on legal texts rises by [[losses.legal_code:.2f]] "
-            "nats a word with the code adapter beside it, by [[losses.legal_formal:.2f]] with the formal "
-            "one and by [[losses.legal_facts:.2f]] with that of the facts. With random numbers of the "
-            "legal adapter's own size by [[losses.legal_noise:.2f]].",
+            "Among our [[cosines.pairs]] pairs, the largest cosine is [[cosines.largest:.2f]] in size. Against the "
+            "legal adapter alone, the loss on legal texts rises by [[losses.code:.2f]] nats a word with the code "
+            "adapter beside it, by [[losses.formal:.2f]] with the formal one and by [[losses.facts:.2f]] with that of "
+            "the facts. With random numbers of the legal adapter's own size it rises by [[losses.noise:.2f]].",
             "mixer",
+        ),
+        Correction(
+            "Every further adapter slows a batch down.",
+            "Not one that is answered together. With one adapter of r = [[flat.r]] for all requests, the batch goes at "
+            "[[flat.together_one:.0%]] of the base's pace, and with [[flat.adapters]] different ones, one for each "
+            "request, at [[flat.together_all:.0%]]. What counts is how large each is: at r = [[rank.r]] the same two "
+            "batches go at [[rank.together_one:.0%]] and [[rank.together_all:.0%]].",
+            "serving",
+        ),
+        Correction(
+            "The router that is right more often is the better one.",
+            "Not if mistakes differ in price. After one word a router that takes the likeliest adapter costs "
+            "[[worse.cost:.3f]] nats a word, adapters drawn by lot cost [[worse.random:.3f]], and no adapter at all "
+            "costs [[worse.never:.3f]]; the router is worse than that for [[worse.worse]] of [[worse.sets]] sets of "
+            "examples. After [[careful.n]] words, taking what costs least on average pays [[careful.cost:.3f]] and "
+            "taking the likeliest [[careful.cost_before:.3f]].",
+            "routing",
         ),
     ),
 )

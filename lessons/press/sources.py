@@ -375,6 +375,22 @@ SOURCES = {
         "docs.vllm.ai.",
         "https://docs.vllm.ai/en/v0.8.5/features/lora.html",
     ),
+    "tgi": Source(
+        "Text Generation Inference",
+        "Hugging Face",
+        2024,
+        "Text Generation Inference documentation",
+        "Conceptual guides.",
+        "https://huggingface.co/docs/text-generation-inference/conceptual/lora",
+    ),
+    "greenewald2025": Source(
+        "Greenewald et al. 2025",
+        "Greenewald, Lastras, Parnell, Shah, Popa, Zizzo, Gunasekara, Rawat, Cox",
+        2025,
+        "Activated LoRA: Fine-tuned LLMs for Intrinsics",
+        "arXiv 2504.12397.",
+        "https://arxiv.org/abs/2504.12397",
+    ),
     "manning2008": Source(
         "Manning et al. 2008",
         "Manning, Raghavan, Schütze",

@@ -6,18 +6,15 @@ from typing import Any
 
 import param
 
-from compute.adapters.merge_state import CYCLES
 from compute.costs.macs import merged_macs, unmerged_macs
 from compute.costs.sizes import stored_numbers
 from compute.experiments.merging import (
     LAYER,
-    ROUNDING,
     STRENGTHS,
     TASKS,
     Record,
     load_record,
     state_key,
-    worn_key,
 )
 from compute.experiments.mixing import R
 from compute.model.layers import LAYERS
@@ -30,6 +27,7 @@ from widgets.kit.text import fill
 from widgets.merging.words import ASKED, LABELS, NOTE, SENTENCES, SNIPPET
 
 MILLION = 1e6
+DRIFTS = ("same", "unrounded", "different")  # which are the wear instrument's
 STATES = [(precision, f"{strength:g}") for precision in PRECISIONS for strength in STRENGTHS]
 
 
@@ -49,7 +47,7 @@ class Merging(Instrument):
 
     Six steps: the factors beside W, merged, deployed, taken out again, a second adapter stacked on the first, the
     first peeled off. Matrices are drawn on one scale with zero in the middle, delta_w and what is off each on one of
-    their own. Curves: entries that did not change against the strength, and how far W has gone after many cycles.
+    their own. Curves: entries that did not change against the strength.
     Left out: that activations are rounded too when a model runs in half precision.
     """
 
@@ -97,7 +95,6 @@ class Merging(Instrument):
             "note": fill(NOTE, note),
             "scaling": layer.scaling,
             "precisions": {name: each._asdict() for name, each in PRECISIONS.items()},
-            "cycles": CYCLES,
             "asked": ASKED,
             "common": self._common(),
             "fields": list(self._state(*STATES[0])),
@@ -127,7 +124,6 @@ class Merging(Instrument):
             "in": shape[1],
             "r": R,
             "tokens": len(layer.x),
-            "cycles": CYCLES[-1],
             "stored": stored_numbers(shape, R),
             "merged_macs": merged_macs(shape),
             "unmerged_macs": unmerged_macs(shape, R),
@@ -136,23 +132,16 @@ class Merging(Instrument):
 
     def _state(self, precision: str, strength: str) -> dict[str, Any]:
         """Return the numbers of one precision and strength."""
-        state = recorded().states[state_key(self.task, precision, float(strength))]
+        whole = recorded().states[state_key(self.task, precision, float(strength))]
+        state = {name: value for name, value in whole.items() if name not in DRIFTS}
         gain = (state["base"] - state["merged"]) / (state["base"] - state["unmerged"])
         millionths = {name: MILLION * state[name] for name in ("difference", "off_back", "off_peeled")}
-        worn = {
-            "worn_rounded": MILLION * state["same"][-1],
-            "worn_unrounded": MILLION * state["unrounded"][-1],
-        }
-        facts = {
-            f"facts_{way}": recorded().worn[worn_key(self.task, precision, way)]["facts"] for way in ROUNDING
-        }
+        # With the digits that were recorded: those of a quotient would only make the page longer.
+        measured = {**state, **millionths, "gain": gain}
         return {
             "precision": precision,
             "strength": strength,
-            **{
-                name: _short(value)
-                for name, value in {**state, **millionths, **worn, **facts, "gain": gain}.items()
-            },
+            **{name: float(f"{value:.8g}") for name, value in measured.items()},
         }
 
     def values(self, precision: str, strength: str) -> dict[str, Any]:
@@ -175,8 +164,3 @@ class Merging(Instrument):
     def snippet(self) -> str:
         """Return code that merges the layer with torch and prints what changed."""
         return fill(SNIPPET, self.values(self.precision, self.strength))
-
-
-def _short(value: Any) -> Any:
-    """Return numbers with the digits that were recorded: those of a quotient would only make the page longer."""
-    return [_short(each) for each in value] if isinstance(value, list) else float(f"{value:.8g}")

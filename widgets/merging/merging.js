@@ -14,10 +14,6 @@ import { fill } from '../kit/text.js'
 
 const EVERY_MS = 3000 // while it plays: time to look at four pictures
 const CHOICES = ['task', 'precision', 'strength']
-const ROOM = 0.3 // below the lowest curve, in powers of ten
-const SMALLEST = 1e-12 // drawn in place of nothing at all, which has no logarithm
-
-const raised = (power) => String(power).replace(/./g, (c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)])
 
 /** An adapter merged, deployed, taken out, stacked and peeled off, step by step, and what precision does to it. */
 class Merging extends Instrument {
@@ -53,7 +49,6 @@ class Merging extends Instrument {
     this.stages = new Stages(text)
     this.guess = new Guess(text.guess, this.choosing('guess'))
     this.charts = this.makeCharts()
-    this.charts.drift.element.classList.add('drift')
     this.unchanged = h('div', {}, this.charts.unchanged.element)
     this.note = h('p', { class: 'note' })
     this.readouts = new Readouts(text)
@@ -66,7 +61,7 @@ class Merging extends Instrument {
       this.readouts.element,
       this.note,
       ...frame.part('guess', this.guess.element),
-      ...frame.part('charts', h('div', { class: 'charts' }, this.charts.drift.element, this.unchanged)),
+      ...frame.part('charts', this.unchanged),
     )
   }
 
@@ -77,26 +72,13 @@ class Merging extends Instrument {
       const shares = Object.fromEntries(Object.keys(this.merge.precisions).map((p) => [p, share(p)]))
       return fill(charts.unchanged.probe, { at: this.strengths[i], ...shares })
     }
-    const drift = (i) => {
-      const { same, unrounded, different, ...values } = this.values
-      const millionths = {
-        same_m: same[i] * 1e6,
-        unrounded_m: unrounded[i] * 1e6,
-        different_m: different[i] * 1e6,
-      }
-      return fill(charts.drift.probe, { ...values, cycles: this.merge.cycles[i], ...millionths })
-    }
-    const chart = (name, ticks, probe, choose) =>
-      new Chart(charts[name], { format: ticks, choose, probe: (i) => (this.merge ? probe(i) : '') })
     const turn = (i) => this.frame.shown('choices') && this.choose('strength', this.strengths[i])
     return {
-      unchanged: chart('unchanged', format('.0%'), unchanged, turn),
-      drift: chart(
-        'drift',
-        (power) => (Number.isInteger(power) ? `10${raised(power)}` : ''),
-        drift,
-        () => {},
-      ),
+      unchanged: new Chart(charts.unchanged, {
+        format: format('.0%'),
+        choose: turn,
+        probe: (i) => (this.merge ? unchanged(i) : ''),
+      }),
     }
   }
 
@@ -114,7 +96,6 @@ class Merging extends Instrument {
     for (const name of CHOICES) this.controls[name].input.value = this.model.get(name)
     this.shown = this.merge.at(precision, strength)
     this.readouts.show(this.values)
-    this.drift()
     this.reveal()
     this.colour()
   }
@@ -164,29 +145,6 @@ class Merging extends Instrument {
     charts.unchanged.move(strengths.indexOf(this.model.get('strength')))
   }
 
-  /** How far W has gone after so many cycles, both axes logarithmic. */
-  drift() {
-    const { merge, text, values } = this
-    const { curves } = text.charts.drift
-    const line = (name, kind, along) => ({
-      values: values[name].map((value) => Math.log10(Math.max(value, SMALLEST))),
-      label: curves[name],
-      kind,
-      along,
-    })
-    const oneWay = values.same.every((value, i) => value === values.unrounded[i]) // fp32 rounds nothing
-    const lines = [
-      line('different', 'control-0', 0.25),
-      { ...line('same', 'kept', 0.95), ...(oneWay && { label: curves.either }) },
-      ...(oneWay ? [] : [line('unrounded', 'lost', 0.75)]),
-    ]
-    const all = lines.flatMap(({ values }) => values)
-    const y = [Math.floor(Math.min(...all) - ROOM), Math.ceil(Math.max(...all))]
-    const last = merge.cycles.length - 1
-    this.charts.drift.draw({ k: last, y, lines, tick: (i) => String(merge.cycles[i]) })
-    this.charts.drift.move(last)
-  }
-
   sentence() {
     return fill(this.text.sentences[this.step - 1], this.values)
   }
@@ -216,13 +174,7 @@ class Merging extends Instrument {
 
   numbersAsCsv() {
     const states = Object.values(this.merge.states)
-    const { cycles } = this.merge
-    const flat = (values) =>
-      Object.entries(values).flatMap(([name, value]) =>
-        Array.isArray(value) ? value.map((v, i) => [`${name}_${cycles[i]}`, v]) : [[name, value]],
-      )
-    const head = flat(states[0]).map(([name]) => name)
-    return csv([head, ...states.map((values) => flat(values).map(([, value]) => value))])
+    return csv([Object.keys(states[0]), ...states.map((values) => Object.values(values))])
   }
 
   mergedAsCsv() {

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from compute.adapters.merge_state import CYCLES
 from compute.experiments.merging import TASKS
 from widgets.kit.guess import WORDS as GUESS
 
@@ -20,9 +19,7 @@ SENTENCES = [
     "{tokens} tokens through both paths: the outputs, up to {largest:.2f} large, differ by at most "
     "{difference:,.2f} millionths. Loss on “{label}”: {unmerged:.4f} beside, {merged:.4f} merged.",
     "Taken out again: {changed_back:.1%} of W's entries are not what they were, and W is off by {off_back:,.3f} "
-    "millionths of its norm. Loss on “{label}”: {base:.4f} before it all, {restored:.4f} now. After {cycles} times in "
-    "and out W is off by {worn_rounded:,.3f} millionths if delta_w is rounded before it is added, and by "
-    "{worn_unrounded:,.3f} if it is not.",
+    "millionths of its norm. Loss on “{label}”: {base:.4f} before it all, {restored:.4f} now.",
     "“{second}” is merged on top. Loss on “{label}”: {merged:.4f} with one adapter, {stacked:.4f} with both. Loss on "
     "“{second}”: {second_alone:.4f} with its adapter alone, {second_stacked:.4f} with both.",
     "“{label}” is peeled off again. Against “{second}” merged alone, {changed_peeled:.1%} of the entries differ, by "
@@ -37,12 +34,10 @@ TITLE = "Merge it"
 CAPTION = (
     "A real layer of the mini-model, value projection of the middle block, with an adapter of rank 4. W, merged "
     "weights and sums share one colour scale; delta_w, the factors, and what is off have scales of their own, as "
-    "written below. Share that did not change: the chosen precision in colour, the others in grey. Times in and "
-    "out: PEFT's merge adds delta_w as it is and its unmerge subtracts it rounded; with safe_merge it is rounded both "
-    "times. Different adapters are drawn by chance, each of rank 4 and as large as the trained one, and rounded first. "
-    "Rounding error is the size of what rounding changed; "
-    "most of it cancels, and what is missing of delta_w is a second number. Left out: activations, which are "
-    "rounded too when a model runs in half precision. Here they stay exact, so that only the merge shows."
+    "written below. Share that did not change: the chosen precision in colour, the others in grey. Rounding error is "
+    "the size of what rounding changed; most of it cancels, and what is missing of delta_w is a second number. Left "
+    "out: activations, which are rounded too when a model runs in half precision. Here they stay exact, so that only "
+    "the merge shows."
 )
 PUBLISHED = ", ".join(TASKS)
 ENCLOSED = "the adapter “{task}”; the lesson has both"
@@ -112,7 +107,6 @@ WORDS: dict[str, Any] = {
         "error": "Rounding error, of delta_w",
         "arrived": "delta_w that arrives",
         "loss": "Loss, beside and merged",
-        "worn": "Facts the base knew, right after {cycles} times in and out",
     },
     "readoutValues": {
         "unmerged": "{unmerged_macs:,d}",
@@ -123,7 +117,6 @@ WORDS: dict[str, Any] = {
         "error": "{error:.1%}",
         "arrived": "{arrived:.1%}",
         "loss": "{unmerged:.4f}, {merged:.4f}",
-        "worn": "{facts_rounded:.1%}, PEFT's default {facts_unrounded:.1%}",
     },
     "arithmetic": {
         "merged": "out × in = {out} × {in} = {merged_macs:,d}",
@@ -134,20 +127,6 @@ WORDS: dict[str, Any] = {
             "title": "Entries of W that the merge leaves exactly as they were",
             "x": "strength",
             "probe": "strength {at}: fp32 {fp32:.1%}, bf16 {bf16:.1%}, fp16 {fp16:.1%}",
-        },
-        "drift": {
-            "title": "How far W has gone, over its norm (both axes logarithmic)",
-            "x": "times merged and taken out",
-            "curves": {
-                "same": "the same, rounded first",
-                "unrounded": "the same, PEFT's default",
-                "either": "the same, either way",
-                "different": "different ones",
-            },
-            "probe": (
-                "{cycles} times in {precision}: the same adapter, rounded first, {same_m:,.3f} millionths; added as it "
-                "is, {unrounded_m:,.3f}; different ones {different_m:,.3f}"
-            ),
         },
     },
     "guess": {
@@ -174,8 +153,6 @@ WORDS: dict[str, Any] = {
         "outputs differ (millionths)",
         "not given back",
         "off after unmerge (millionths)",
-        f"off after {CYCLES[-1]} times (millionths)",
-        f"off after {CYCLES[-1]} times by PEFT's default (millionths)",
         "off after peeling (millionths)",
     ],
     "tableRow": [
@@ -189,8 +166,6 @@ WORDS: dict[str, Any] = {
         "{difference:,.2f}",
         "{changed_back:.1%}",
         "{off_back:,.3f}",
-        "{worn_rounded:,.3f}",
-        "{worn_unrounded:,.3f}",
         "{off_peeled:,.3f}",
     ],
     "downloads": {
@@ -201,9 +176,8 @@ WORDS: dict[str, Any] = {
 }
 
 NOTE = (
-    "Losses and facts are those of the whole model with all {layers} linear layers merged, facts at strength 1; "
-    "pictures and shares are those of {layer}. Time ratios: one text, then {texts}. Recorded {recorded}; on another "
-    "machine they differ."
+    "Losses are those of the whole model with all {layers} linear layers merged; pictures and shares are those of "
+    "{layer}. Time ratios: one text, then {texts}. Recorded {recorded}; on another machine they differ."
 )
 
 SNIPPET = """import torch
