@@ -317,8 +317,8 @@ has [a best copy of low rank](rank.html). Could an adapter not simply hold that?
     yield Figure("lossy", Lossy)
     yield Try(
         """
-Which of the curves on the right begins above the line “as stored” although nothing was trained? Then [take the ruler
-with three marks](#lossy?format=5): how much can be brought back of what is almost all gone?
+Which of the curves in the second chart begins above the line “as stored” although nothing was trained? Then [take the
+ruler with three marks](#lossy?format=5): how much can be brought back of what is almost all gone?
 """
     )
     yield Prose(

@@ -159,7 +159,14 @@ class Site:
             "embed": f"{up}embed/{lesson.slug}/{block.id}.html",
             "script": f"{up}embed.js",
         }
-        return {"kind": block.kind, "id": block.id, "figure": figure, "config": json_block(config)}
+        still = "" if figure.engine() else thumbnail(_without_guess(block.make()))
+        return {
+            "kind": block.kind,
+            "id": block.id,
+            "figure": figure,
+            "config": json_block(config),
+            "still": still,
+        }
 
     def _placed(self, lesson: Lesson, block: Block, headings: Headings, glossary: Glossary) -> dict[str, Any]:
         if isinstance(block, Figure):
@@ -363,9 +370,14 @@ def asked(question: Question, lesson: Lesson) -> dict[str, Any]:
 
 def _still(lesson: Lesson) -> Instrument:
     """Return the figure of a lesson's still picture: its first; one that trains has nothing to show before."""
-    figure = next(figure for block in lesson.figures().values() if not (figure := block.make()).engine())
+    made = (block.make() for block in lesson.figures().values())
+    return _without_guess(next(figure for figure in made if not figure.engine()))
+
+
+def _without_guess(figure: Instrument) -> Instrument:
+    """Return the figure as it is after the guess: before it there is little to see."""
     if "guess" in figure.choices:
-        figure.guess = "skip"  # before the guess there is little to see
+        figure.guess = "skip"
     return figure
 
 

@@ -53,6 +53,7 @@ class Intruders(Instrument):
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
+    pictured = ({"bars lost": 1},)
 
     sheets = ("kit/effects",)
 

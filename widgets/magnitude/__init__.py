@@ -47,6 +47,7 @@ class Magnitude(Instrument):
     guess = guess_option(WORDS["guess"]["options"])
 
     parts = ("choices", "steps", "guess", "table", "code", "share")
+    pictured = ({"dots kept": 3}, {"dots lost": 4})
     keyed_by = ("task",)
 
     def make_arrays(self) -> dict[str, Any]:

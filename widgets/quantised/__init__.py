@@ -45,6 +45,7 @@ class Quantised(Instrument):
 
     keyed_by = ("task",)
     parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
+    pictured = ({"curve lost": 2, "curve kept": 4},)
 
     def make_arrays(self) -> dict[str, Any]:
         """Return what is right in all formats."""

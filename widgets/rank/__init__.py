@@ -55,6 +55,7 @@ class Rank(OfMadeMatrix, Instrument):
     # The browser gets the arrays that are made of it, not the thing itself.
     _rename: ClassVar[dict[str, str | None]] = {"matrix": None}
     parts = ("matrix", "steps", "guess", "factors", "charts", "table", "code", "share")
+    pictured = ({"curve lost": 1, "curve kept": 2, "curve control": 5},)
 
     @classmethod
     def of(cls, delta_w: np.ndarray, label: str = "delta_w", **params: Any) -> Self:

@@ -53,6 +53,7 @@ class Routing(Instrument):
 
     sheets = ("routing/routing",)
     parts = ("classifier", "steps", "charts", "mistakes", "prompt", "table", "code", "share")
+    pictured = ({"curve kept": 1, "curve control": 3}, {"curve cost": 4, "curve control": 6})
 
     def make_arrays(self) -> dict[str, Any]:
         """Return what every classifier learned, and how prompts were sent by it."""

@@ -47,6 +47,7 @@ class Strength(OfRecordedRun, Instrument):
     # The browser gets the arrays that are made of it, not the thing itself.
     _rename: ClassVar[dict[str, str | None]] = {"run": None, "full": None}
     parts = ("task", "steps", "guess", "samples", "table", "code", "share")
+    pictured = ({"curve kept": 1, "curve control": 3}, {"curve lost": 2, "curve control": 4})
 
     @classmethod
     def of(cls, run: Run, label: str, **params: Any) -> Self:

@@ -46,6 +46,7 @@ class Subspace(Instrument):
 
     keyed_by = ("task",)
     parts = ("task", "steps", "right", "r90", "values", "table", "code", "share")
+    pictured = ({"curve kept": 2}, {"curve control": 7})
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the losses, and of each layer the spectra, ranks and controls."""

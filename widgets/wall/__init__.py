@@ -58,6 +58,7 @@ class Wall(Instrument):
 
     sheets = ("wall/wall",)
     parts = ("choices", "steps", "guess", "readouts", "price", "table", "code", "share")
+    pictured = ({"curve kept": 5, "curve lost": 8},)
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the runs of all tasks: they are little, so all are shipped at once."""
