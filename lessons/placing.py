@@ -51,7 +51,7 @@ def _all(task: str, what: str = "loss") -> dict[str, Any]:
 def _gap(task: str, name: str, other: str = "six", what: str = "loss") -> dict[str, Any]:
     """Return how much higher one set ends than another."""
     gap = load_placing().apart(task, code_of(SETS[name]), code_of(SETS[other]), what)
-    return {"mean": gap.mean, "low": gap.low, "high": gap.high, "verdict": gap.verdict}
+    return {"mean": gap.mean, "verdict": gap.verdict}
 
 
 def _budget() -> Mapping[str, Any]:
@@ -75,13 +75,7 @@ def _rates() -> Mapping[str, Any]:
 
 def _style() -> Mapping[str, Any]:
     ends = _all(STYLE)
-    others = [ends[name] for name in SETS if name not in STEER]
-    return ends | {"least": min(others), "most": max(others)}
-
-
-def _steered(task: str) -> Mapping[str, Any]:
-    """Return shares right where only steering is adapted, and elsewhere."""
-    return _all(task, "right") | {"facts": TASKS[task].get("n_texts")}
+    return ends | {"most": max(ends[name] for name in SETS if name not in STEER)}
 
 
 def _beside(task: str, name: str, other: str = "six", what: str = "loss") -> Mapping[str, Any]:
@@ -121,8 +115,7 @@ def _blocks(task: str) -> Mapping[str, Any]:
         **rights,
         "verdict": gap.verdict,
         "beside": beside.verdict,
-        "beside_low": -beside.high,
-        "beside_high": -beside.low,
+        "all_right": load_placing().runs[task][ALL].mean("right"),
     }
 
 
@@ -142,18 +135,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "style-steer": Claim(
         _style,
         lambda v: min(v["q"], v["k"], v["qk"]) > v["most"] + 1,
-    ),
-    "facts-steer": Claim(
-        lambda: _steered(FACTS),
-        lambda v: max(v["q"], v["k"], v["qk"]) < 0.2 and v["six"] > 0.6,
-    ),
-    "skill-steer": Claim(
-        lambda: _steered(SKILL),
-        lambda v: min(v["qk"], v["k"]) > 0.9 and v["before"] < 0.1,
-    ),
-    "skill-gap": Claim(
-        lambda: _beside(SKILL, "qk"),
-        lambda v: v["verdict"] == "level" and v["mean"] > 0 and len(SEEDS) == 5,
     ),
     "skill-kept": Claim(
         lambda: _beside(SKILL, "qk", what="facts"),
@@ -192,21 +173,21 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "blocks-skill": Claim(
         lambda: _blocks(SKILL),
         lambda v: (
-            min(v["first_right"], v["middle_right"]) > v["last_right"] + 0.1 and v["verdict"] == "above"
+            min(v["first_right"], v["middle_right"]) > v["last_right"] + 0.1
+            and v["first"] < v["middle"]
+            and v["verdict"] == "above"
         ),
     ),
     "blocks-facts": Claim(
         lambda: _blocks(FACTS),
-        lambda v: v["first_right"] < v["middle_right"] < v["last_right"] and v["verdict"] == "below",
-    ),
-    "blocks-all": Claim(
-        lambda: _blocks(FACTS),
-        lambda v: v["beside"] == "below",
+        lambda v: (
+            v["first_right"] < v["middle_right"] < v["last_right"] > v["all_right"]
+            and v["verdict"] == v["beside"] == "below"
+        ),
     ),
     "paper-q": Cited("70.4 and 91.0", "hu2021", "table 5"),
     "paper-k": Cited("70.0 and 90.8", "hu2021", "table 5"),
     "paper-o": Cited("73.2 and 91.3", "hu2021", "table 5"),
-    "paper-qk": Cited("71.4 and 91.3", "hu2021", "table 5"),
     "paper-qv": Cited("73.7 and 91.3", "hu2021", "table 5"),
     "paper-qkvo": Cited("73.7 and 91.7", "hu2021", "table 5"),
     "tml-attention": Cited("r = 256 on attention, 0.25 billion numbers", "schulman2025", "blog post"),
@@ -218,137 +199,92 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-## One budget, many places
+An adapter costs memory and time in each place where it sits, and somebody has to say which places these are. [Who did
+it](frozen.html#placing) found that two matrices which only steer cannot store facts, and that the MLP stores them best.
+Here is the rest: how the comparison was made, what is lost meanwhile, which blocks matter, and what others measured.
 
-A block of our model has six matrices: `q_proj`, `k_proj`, `v_proj` and `o_proj` in attention, `up_proj` and
-`down_proj` in the MLP. There are three blocks. Any of these may have an adapter. Which should?
+## One budget
 
-A fair answer holds something fixed. We fix what is trained. Few places then get a large rank, many places a small
-one. With [[budget.budget:,d]] numbers to spend, q_proj and v_proj in all blocks get r = [[budget.paper]], all six
-matrices get r = [[budget.six]], and q_proj alone gets r = [[budget.single]]. Whole ranks bring each of our
-[[off.sets]] sets within [[off.off:.0%]] of it.
+A block of our model has six matrices, `q_proj`, `k_proj`, `v_proj` and `o_proj` in attention, `up_proj` and `down_proj`
+in the MLP, and there are three blocks. To be fair between places, something has to be held fixed. We fix how much is
+trained: few places then get a large rank, many places a small one. With [[budget.budget:,d]] numbers to spend, `q_proj`
+alone gets r = [[budget.single]], and all six matrices get r = [[budget.six]]. Whole ranks bring each of our
+[[off.sets]] sets within [[off.off:.0%]] of the budget.
 
-And no set should lose because of its learning rate. So each has its own: more rates were tried, slower and faster,
-until the best had a worse one on either side. The best ones go from [[rates.slow:g]] to [[rates.fast:g]].
-
-What is learned may matter, too. So there are three tasks. The *formal voice* is a style: the same stories, told in
-another way. *Who had it first* is a skill: a new question about stories that the model can already follow. *New facts*
-are memory: they stand in no text, and have to be put into the weights.
-
-LoRA's authors compared places in this way on attention only, and took `q_proj` and `v_proj`. Many still do. Make your
-guess, then tick.
+No set should lose because of its learning rate either, so each has its own: more rates were tried, slower and faster,
+until the best had a worse one on either side. They go from [[rates.slow:g]] to [[rates.fast:g]]. And there are three
+tasks, because what is learned may matter as much as where: the *formal voice* is a style, *who had it first* a skill,
+and *new facts* are memory.
 """
     )
-    yield Figure("placing", Placing)
+    yield Figure("placing", lambda: Placing(task="who-had-it-first", family="blocks", guess="skip"))
     yield Try(
         """
-Tick `q_proj` and `v_proj` as the paper does, and go through the three tasks. Where is the pair as good as all six?
-Then look for the best set and the worst one of each task.
+The rows compare whole blocks: all six matrices of one, with the same budget. Go from the skill to [the
+voice](#placing?task=formal-voice&family=blocks) and to [the facts](#placing?task=new-facts&family=blocks), and say each
+time which block you would choose. Then [compare single matrices](#placing?family=matrices), and measure by the old
+facts that are still right.
 """,
         run={
-            "the pair": {"task": "who-had-it-first", "size": "4", "matrices": "qv"},
-            "the MLP alone": {"task": "who-had-it-first", "size": "4", "matrices": "mlp"},
             "the last block alone": {"task": "who-had-it-first", "size": "4", "blocks": "2"},
+            "the first block alone": {"task": "who-had-it-first", "size": "4", "blocks": "0"},
         },
     )
     yield Prose(
         """
-## What steering cannot do
+## Which blocks
 
-Two of the matrices, `q_proj` and `k_proj`, decide where the model looks. What it then takes from there and writes down
-is up to the others.
+One could save by adapting a third of the blocks, and the middle third has its friends. Here the middle block was the
+best at none of the three tasks. The formal voice ends at [[blocks-style.first:.2f]] nats with the first block alone and
+at [[blocks-style.last:.2f]] with the last. The skill gets [[blocks-skill.first_right:.0%]] right with the first, and
+with the last [[blocks-skill.last_right:.0%]]. New facts go the other way: the first block alone has
+[[blocks-facts.first_right:.0%]] of them, and the last [[blocks-facts.last_right:.0%]], which is more than all three get
+with the same numbers between them.
 
-The formal voice starts at [[style-steer.before:.2f]] nats per word. q_proj alone comes to [[style-steer.q:.2f]],
-k_proj alone to [[style-steer.k:.2f]], both together to [[style-steer.qk:.2f]]. Every other set of matrices ends
-between [[style-steer.least:.2f]] and [[style-steer.most:.2f]]. Of [[facts-steer.facts]] new facts q_proj alone has
-[[facts-steer.q:.0%]] right, k_proj alone [[facts-steer.k:.0%]], both together [[facts-steer.qk:.0%]]. The base, which
-has to guess, has [[facts-steer.before:.0%]], all six [[facts-steer.six:.0%]]. A new way of speaking is not found by
-looking elsewhere, and neither is a fact that stands in no text.
-
-## What steering can do
-
-Asked who had it first, q_proj and k_proj together are right [[skill-steer.qk:.0%]] of the time, k_proj alone
-[[skill-steer.k:.0%]]. The base is right [[skill-steer.before:.0%]] of the time, all six [[skill-steer.six:.0%]]. Here
-the answer stands in the story, as a name. What has to be learned is where to look for it. In nats the pair ends
-[[skill-gap.low:+.3f]] to [[skill-gap.high:+.3f]] above all six: five seeds cannot tell them apart. Of the facts that
-the base knew they leave [[skill-kept.one:.0%]], all six [[skill-kept.other:.0%]].
-
-So it would be wrong to say that these two cannot learn. It depends on the task whether looking elsewhere helps.
+The reason may be what comes after. Who had a thing first must be looked up by the blocks that follow, and the last has
+none behind it, whereas a fact needs no more than its question, which by then has been read. That is a guess, since the
+runs show only how they ended. Another model can ask for another block: AdaLoRA, which moves its budget by itself,
+prefers the MLP and the top layers [@zhang2023, section 4]. So we take one rule from this and no other, that it depends
+on the task.
 
 ## Attention or the MLP
 
-With new facts the MLP ends at [[facts-mlp.one:.2f]] nats and [[facts-mlp.one_right:.0%]] right, attention at
-[[facts-mlp.other:.2f]] and [[facts-mlp.other_right:.0%]]. The paper's pair, q_proj and v_proj, has
-[[facts-paper.one_right:.0%]]. up_proj alone, with r = [[facts-up.r]], has [[facts-up.one_right:.0%]], and all six,
-with r = [[facts-up.other_r]], [[facts-up.other_right:.0%]]. Memory wants the MLP here, and a few places with a larger
-rank do better than all with a small one.
+A new way of speaking is found by looking elsewhere as little as a fact is. From [[style-steer.before:.2f]] nats per
+word `q_proj` and `k_proj` together bring the formal voice to [[style-steer.qk:.2f]], while every set with any other
+matrix in it ends at [[style-steer.most:.2f]] or below. For the rest it hardly matters. In the voice the MLP ends at
+[[style-mlp.one:.3f]] nats and attention at [[style-mlp.other:.3f]]. Of the skill they have [[skill-mlp.one_right:.0%]]
+and [[skill-mlp.other_right:.0%]] right, and five seeds cannot tell them apart.
 
-In the formal voice the MLP ends at [[style-mlp.one:.3f]] nats, attention at [[style-mlp.other:.3f]]. Asked who had it
-first, the MLP has [[skill-mlp.one_right:.1%]] right, attention [[skill-mlp.other_right:.1%]]; in nats, five seeds
-cannot tell the two apart. So for a style and for a skill it hardly matters which of the two is adapted. It matters
-for what is lost. Of the facts that the base knew, the MLP leaves [[kept.style:.0%]] after the formal voice and
-[[kept.skill:.0%]] after the skill, attention [[kept.style_attention:.0%]] and [[kept.skill_attention:.0%]]. The two
-had the same learning rates there.
+It does matter for what is lost. Of the facts that the base knew, the MLP leaves [[kept.style:.0%]] after the voice, and
+attention [[kept.style_attention:.0%]], at the same learning rate. After the skill it is [[kept.skill:.0%]] against
+[[kept.skill_attention:.0%]]. The two matrices that only steer leave [[skill-kept.one:.0%]] after the skill, and all six
+[[skill-kept.other:.0%]].
 
-## Which blocks
+With new facts, a few places at a large rank do better than all at a small one. `up_proj` alone, with r =
+[[facts-up.r]], has [[facts-up.one_right:.0%]] of them, where all six have [[facts-up.other_right:.0%]], and the pair of
+the paper, `q_proj` and `v_proj`, has [[facts-paper.one_right:.0%]].
 
-Some say: adapt the middle third. All six matrices of a single block, with the same budget, tell another story.
+## The paper's table
 
-The formal voice ends at [[blocks-style.first:.2f]] nats with the first block alone, at [[blocks-style.middle:.2f]]
-with the middle one, at [[blocks-style.last:.2f]] with the last. The skill has [[blocks-skill.first_right:.0%]] right
-with the first block alone, [[blocks-skill.middle_right:.0%]] with the middle one, [[blocks-skill.last_right:.0%]]
-with the last. New facts go the other way: [[blocks-facts.first_right:.0%]], [[blocks-facts.middle_right:.0%]] and
-[[blocks-facts.last_right:.0%]]. The last block alone ends [[blocks-all.beside_low:.2f]] to
-[[blocks-all.beside_high:.2f]] nats below all three with the same numbers. The middle one was the best at none of the
-three.
-
-The reason may be what comes after. Who had it first must be looked up by later blocks, and the last has none behind it.
-A fact needs no more than its question, which by then has been read. That is a guess; the runs show only the losses.
-Another model can ask for another block: AdaLoRA liked the top layers [@zhang2023, section 4]. So we take no rule from
-this but one: it depends on the task.
-
-## Beside the paper
-
-The table in the figure is that of LoRA's authors. Its two columns are accuracies on WikiSQL and MNLI.
+The table in the figure is that of LoRA's authors; its columns are accuracies on WikiSQL and MNLI.
 
 - `k_proj` alone is the worst: [[paper-k]]. `q_proj` alone is close: [[paper-q]]. They call both clearly lower.
 - `o_proj` alone beats `q_proj`: [[paper-o]]. So the change does not live in `q_proj` and `v_proj`.
-- `q_proj` and `k_proj` together: [[paper-qk]]. On the second task that ties `q_proj` and `v_proj`: [[paper-qv]].
-  Steering was enough there, as it nearly is for our skill.
-- All four: [[paper-qkvo]]. Beside the pair that is a tie on the first task, and a gain on the second that is larger
-  than the stated spread.
+- All four reach [[paper-qkvo]]. Beside the pair, [[paper-qv]], that is a tie on the first task, and on the second a
+  gain that is larger than the stated spread.
 
-The table is sometimes told as a test of adapters with rank one. It is a test at one budget: the ranks were eight,
-four and two. Runs with rank one stand in the next table [@hu2021, table 6].
-
-And it says nothing of the MLP, whose matrices stayed frozen [@hu2021, section 4.2].
+It is a test at one budget, with ranks of eight, four and two; runs with rank one stand in the next table
+[@hu2021, table 6]. And it says nothing of the MLP, whose matrices stayed frozen [@hu2021, section 4.2].
 
 ## What was found later
 
 Those who tried the MLP disagree with attention only. One study finds that attention alone does worse than the MLP
-alone, and worse than everything [@biderman2024, section 4.7]. Another finds [[tml-attention]], worse than
-[[tml-mlp]]. AdaLoRA moves its budget by itself: it prefers the MLP and the top layers [@zhang2023, section 4]. For
-QLoRA's authors the number of adapted layers mattered most [@dettmers2023, section 4].
+alone, and worse than everything [@biderman2024, section 4.7]. Another compares [[tml-attention]], with [[tml-mlp]], and
+finds attention worse. For QLoRA's authors the number of adapted layers mattered most [@dettmers2023, section 4].
 
-A usual story gives a reason against this: the MLP would need more rank for the same effect. Under one budget it has
-less rank than attention here, and was nowhere measurably worse.
-
-## What to do with it
-
-Adapt everything, if you can pay for it: the studies above point there. If you must choose, ask what is to be learned.
-Do not leave out the MLP because of a table that never tried it. And give each choice its own learning rate before you
-judge.
-
-This was one small model, one budget and short runs. Another set is a click away: tick it and follow the link to the
-live lab.
-
-## In short
-
-- Compare places under one budget, each at its own learning rate.
-- `q_proj` and `k_proj` only steer. That taught little of a style and of new facts, and nearly all of a skill.
-- New facts were learned best in the MLP and in the last block, where the skill was learned least.
-- For the style and the skill, attention and the MLP did about equally well, and the MLP left more of the old facts.
-- Where to put an adapter depends on what it is to learn.
+So adapt everything, if you can pay for it. If you must choose, ask what is to be learned, and do not leave out the MLP
+because of a table that never tried it. This was one small model, one budget and short runs; another set is a click
+away, because what you tick in the figure can be trained in [the live part of the lab](lab.html).
 """
     )
 
@@ -359,39 +295,10 @@ LESSON = Lesson(
     question="One budget of trained numbers: which matrices, and which blocks?",
     part="Rooms",
     order=250,
-    minutes=14,
+    minutes=6,
     claims=CLAIMS,
     build=build,
     questions=(
-        Question(
-            "You adapt only `q_proj` and `k_proj`. What can the model learn?",
-            (
-                Answer(
-                    "As much as with any other two",
-                    "Not a style, and no facts. The formal voice starts at [[style-steer.before:.2f]] nats per "
-                    "word. q_proj alone comes to [[style-steer.q:.2f]], k_proj alone to [[style-steer.k:.2f]], "
-                    "both together to [[style-steer.qk:.2f]]. Every other set of matrices ends between "
-                    "[[style-steer.least:.2f]] and [[style-steer.most:.2f]]. Of [[facts-steer.facts]] new facts "
-                    "q_proj alone has [[facts-steer.q:.0%]] right, k_proj alone [[facts-steer.k:.0%]], both "
-                    "together [[facts-steer.qk:.0%]]. The base, which has to guess, has "
-                    "[[facts-steer.before:.0%]], all six [[facts-steer.six:.0%]].",
-                ),
-                Answer(
-                    "To look elsewhere, and that can be enough",
-                    "What is read and written stays frozen. Where the answer stands in the text, that may do. "
-                    "Asked who had it first, q_proj and k_proj together are right [[skill-steer.qk:.0%]] of the "
-                    "time, k_proj alone [[skill-steer.k:.0%]]. The base is right [[skill-steer.before:.0%]] of "
-                    "the time, all six [[skill-steer.six:.0%]].",
-                    right=True,
-                ),
-                Answer(
-                    "Nothing at all",
-                    "A skill, nearly as well as with all six. Asked who had it first, q_proj and k_proj together "
-                    "are right [[skill-steer.qk:.0%]] of the time, k_proj alone [[skill-steer.k:.0%]]. The base "
-                    "is right [[skill-steer.before:.0%]] of the time, all six [[skill-steer.six:.0%]].",
-                ),
-            ),
-        ),
         Question(
             "What does the LoRA paper's table of places say about adapting the MLP?",
             (

@@ -7,41 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from compute.costs.sizes import break_even_rank, rank_dimension
+from compute.costs.sizes import rank_dimension
 from compute.experiments.derived import load_derived
 from compute.experiments.english import FULL as ENGLISH_FULL
 from compute.experiments.english import RANDOM as ENGLISH_RANDOM
 from compute.experiments.english import RANKS as ENGLISH_RANKS
-from compute.experiments.english import READ_BATCH, READ_STEPS, load_english, way_of
-from compute.experiments.english import SEEDS as ENGLISH_SEEDS
 from compute.experiments.english import SIZES as ENGLISH_SIZES
+from compute.experiments.english import load_english, way_of
 from compute.experiments.forgetting import load_forgetting
 from compute.experiments.runs import FULL
-from compute.experiments.spectra import LORA, RANDOM, SEEDS, TASKS, R, load_spectra, ways
+from compute.experiments.spectra import RANDOM, SEEDS, TASKS, load_spectra
 from compute.experiments.subspace import DIMENSIONS, load_subspace
-from compute.experiments.subspace import SEEDS as SUBSPACES
 from compute.experiments.subspace import TASKS as SUBSPACE_TASKS
 from compute.matrices.controls import marchenko_pastur_band, noise_band, noise_control, noise_product_band
 from compute.matrices.examples import few_directions
 from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from compute.numbers.interval import apart
-from compute.numbers.quantising import FLOAT32
 from compute.world.tasks import SKILL
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
-from widgets.kit.formats import BASE_NAMES
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace
 
 WIDTH = 64  # of the model: its attention matrices are square
 SQUARE, TALL = (WIDTH, WIDTH), (4 * WIDTH, WIDTH)
-PICTURE = (28, 28)  # the matrices of the usual picture
+PICTURE = (28, 28)  # made-up matrices that are often shown for learned ones
 LAYER = (4096, 4096)  # the matrices of the published measurement
 MIRROR, FORMAL, FIRST = "mirror-voice", "formal-voice", "who-had-it-first"
 UNDERSTOOD = (MIRROR, FORMAL, FIRST)  # tasks in which there is something to be understood
 FACT_TASKS = ("new-facts-512", "new-facts-2048")
 ONE = "blocks.1.attention.v_proj"
-FEW = 3  # directions: as many as the usual story speaks of
+FEW = 3  # directions: as many as the made-up changes have
 
 
 def _of_noise(shape: tuple[int, int]) -> int:
@@ -55,7 +51,6 @@ def _picture() -> Mapping[str, Any]:
         "least": min(made),
         "most": max(made),
         "noise": r90(noise_band(PICTURE).s[1]),
-        "even": break_even_rank(PICTURE),
     }
 
 
@@ -134,31 +129,12 @@ def _three() -> Mapping[str, Any]:
 def _enough() -> Mapping[str, Any]:
     recorded = load_forgetting()
     rights = {way: recorded.mean(SKILL, way, recorded.best(SKILL, way), "right") for way in ("r = 1", FULL)}
-    return {"r": 1, "right": rights["r = 1"], "full": rights[FULL]}
-
-
-def _paid() -> Mapping[str, Any]:
-    """Return how many of its directions LoRA uses, on average over layers and seeds: the least and the most."""
-    means = [
-        fmean(chain.from_iterable(load_spectra().of(task, LORA).r90.values()))
-        for task in TASKS
-        if LORA in ways(task)
-    ]
-    noise = [r90(noise_product_band(shape, R).s[1]) for shape in (SQUARE, TALL)]
-    return {
-        "r": R,
-        "tasks": len(means),
-        "low": min(means),
-        "high": max(means),
-        "noise_low": min(noise),
-        "noise_high": max(noise),
-    }
+    return {"right": rights["r = 1"], "full": rights[FULL]}
 
 
 def _large_noise() -> Mapping[str, Any]:
     return {
         "directions": int(np.argmax(marchenko_pastur_band(LAYER).energy[1] >= 0.9)),
-        "n": LAYER[0],
     }
 
 
@@ -172,18 +148,14 @@ def _real() -> Mapping[str, Any]:
         "layers": len(layers),
         "r": min(adapter.r for adapter in adapters),
         "r_most": max(adapter.r for adapter in adapters),
-        "one": min(counts),
         "few": FEW,
         "within": sum(count <= FEW for count in counts),
-        "beyond": sum(count > FEW for count in counts),
         "most": max(counts),
-        "of_most": sum(count == max(counts) for count in counts),
-        "noise_low": min(noise.values()),
-        "noise_high": max(noise.values()),
+        "noise": min(noise.values()),
     }
 
 
-FEW_FACTS, MANY_FACTS, VOICE = SUBSPACE_TASKS  # that were learned in subspaces
+FEW_FACTS, MANY_FACTS, _ = SUBSPACE_TASKS  # that were learned in subspaces
 NEARLY = 0.9  # of what full finetuning gets right, as in the definition of the literature
 
 
@@ -200,10 +172,8 @@ def _dimension() -> Mapping[str, Any]:
         "many": SUBSPACE_TASKS[MANY_FACTS].n_texts,
         "few_needed": _needed(FEW_FACTS),
         "many_needed": _needed(MANY_FACTS),
-        "voice_needed": _needed(VOICE),
         "nearly": NEARLY,
         "weights": load_subspace().weights,
-        "seeds": len(SUBSPACES),
     }
 
 
@@ -227,57 +197,16 @@ def _like_noise(task: str) -> Mapping[str, Any]:
     }
 
 
-def _english() -> Mapping[str, Any]:
-    recorded = load_english()
-    return {
-        "numbers": recorded.numbers,
-        "tokens": READ_STEPS * READ_BATCH * ENGLISH_SIZES["block_size"],
-        "seeds": len(ENGLISH_SEEDS),
-        "before": recorded.before["loss"],
-        "own": recorded.before["base_loss"],
-    }
-
-
 def _english_rank() -> Mapping[str, Any]:
     recorded = load_english()
-    ways = {f"r{r}": recorded.of(way_of(r)) for r in ENGLISH_RANKS}
-    full = recorded.of(ENGLISH_FULL)
-    gaps = {name: apart(way.loss, full.loss) for name, way in ways.items()}
-    losses = {name: fmean(way.loss) for name, way in ways.items()}
-    last = f"r{ENGLISH_RANKS[-1]}"
+    full = recorded.of(ENGLISH_FULL).loss
+    losses = [recorded.of(way_of(r)).loss for r in ENGLISH_RANKS]
     return {
-        "ranks": ENGLISH_RANKS,
-        "first": ENGLISH_RANKS[0],
         "last": ENGLISH_RANKS[-1],
-        "first_loss": losses[f"r{ENGLISH_RANKS[0]}"],
-        "last_loss": losses[last],
-        "full": fmean(full.loss),
-        "losses": [*losses.values()],
-        "gap": gaps[last].mean,
-        "low": gaps[last].low,
-        "high": gaps[last].high,
-        "verdicts": {gap.verdict for gap in gaps.values()},
-    }
-
-
-def _english_rate() -> Mapping[str, Any]:
-    recorded = load_english()
-    ratios = [recorded.of(way_of(r)).rate / recorded.of(ENGLISH_FULL).rate for r in ENGLISH_RANKS]
-    ends = {"first": ENGLISH_RANKS[0], "last": ENGLISH_RANKS[-1]}
-    return {"least": min(ratios), "most": max(ratios), "ratios": ratios, **ends}
-
-
-def _english_left() -> Mapping[str, Any]:
-    recorded = load_english()
-    full = recorded.of(ENGLISH_FULL)
-    before = recorded.before["base_loss"]
-    ways = [recorded.of(way_of(r)) for r in ENGLISH_RANKS]
-    rises = [fmean(way.base_loss) - before for way in ways]
-    return {
-        "full": fmean(full.base_loss) - before,
-        "least": min(rises),
-        "most": max(rises),
-        "verdicts": {apart(way.base_loss, full.base_loss).verdict for way in ways},
+        "losses": [fmean(loss) for loss in losses],
+        "gap": apart(losses[-1], full).mean,
+        "verdicts": {apart(loss, full).verdict for loss in losses},
+        "seeds": len(full),
     }
 
 
@@ -299,33 +228,18 @@ def _english_r90() -> Mapping[str, Any]:
     }
 
 
-def _english_formats() -> Mapping[str, Any]:
-    recorded = load_english()
-    stored = recorded.stored
-    rises = {name: stored[name] - stored[FLOAT32] for name in ("nf4", "int4", "int3", "int2")}
-    return {
-        "name": BASE_NAMES["nf4"][1],
-        **rises,
-        "noise": {name: fmean(recorded.noise[name]) - stored[FLOAT32] for name in rises},
-    }
-
-
 CLAIMS: Mapping[str, Claim | Cited] = {
     "picture": Claim(
         _picture,
         lambda v: (v["least"], v["most"], v["noise"]) == (2, 3, 15),
     ),
-    "picture-full": Claim(
-        _picture,
-        lambda v: v["even"] < v["noise"] < v["n"],
-    ),
     "learned": Claim(
         _learned,
-        lambda v: v["high"] < v["noise"] and v["wide_high"] < v["wide_noise"],
+        lambda v: v["high"] < v["noise"] and v["wide_high"] < v["wide_noise"] and v["seeds"] == 5,
     ),
     "not-tiny": Claim(
         _learned,
-        lambda v: v["tiny"] == 1,
+        lambda v: (v["tiny"], v["few"]) == (1, 3),
     ),
     "targets": Claim(
         lambda: _beside(MIRROR),
@@ -333,7 +247,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "apart": Claim(
         _apart,
-        lambda v: v["above"] > 0.8 * v["pairs"] and v["below"] == 0,
+        lambda v: v["above"] > 0.8 * v["pairs"] and v["below"] == 0 and v["tasks"] == 3,
     ),
     "facts": Claim(
         lambda: _beside(FACT_TASKS[0]),
@@ -341,12 +255,13 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "more-facts": Claim(
         _more_facts,
-        lambda v: v["many_wide"] > v["few_wide"] + 2,
+        lambda v: v["many_wide"] > v["few_wide"] + 2 and v["many"] == 4 * v["few"],
     ),
     "three": Claim(
         _three,
         lambda v: (
             v["r90"] < v["noise_r90"]
+            and v["stable"] < v["entropy"] < v["r90"]
             and v["stable"] < v["noise_stable"] < v["noise_r90"]
             and v["entropy"] < v["noise_entropy"]
         ),
@@ -355,31 +270,23 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _enough,
         lambda v: abs(v["right"] - v["full"]) < 0.03,
     ),
-    "paid": Claim(
-        _paid,
-        lambda v: v["high"] < v["noise_low"],
-    ),
     "large-noise": Claim(
         _large_noise,
-        lambda v: v["directions"] == 2089 and v["n"] == 4096,
+        lambda v: v["directions"] == 2089,
     ),
     "real": Claim(
         _real,
         lambda v: (
-            v["r"] == v["r_most"] and v["within"] > v["layers"] / 2 and v["most"] == 6 and v["one"] == 1
+            v["adapters"] == 2
+            and v["r"] == v["r_most"]
+            and v["within"] > v["layers"] / 2
+            and v["few"] == 3
+            and v["most"] < v["noise"]
         ),
-    ),
-    "real-noise": Claim(
-        _real,
-        lambda v: v["most"] < v["noise_low"] < v["noise_high"] == v["r"],
     ),
     "needed": Claim(
         _dimension,
-        lambda v: 10 * v["few_needed"] < v["many_needed"] < v["weights"] / 5,
-    ),
-    "voice": Claim(
-        _dimension,
-        lambda v: v["voice_needed"] < v["weights"] / 10,
+        lambda v: 10 * v["few_needed"] < v["many_needed"] < v["weights"] / 5 and v["many"] == 8 * v["few"],
     ),
     "full-rank": Claim(
         lambda: _like_noise(FEW_FACTS),
@@ -397,21 +304,13 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda: {"r": 1, "n": WIDTH, "free": rank_dimension(SQUARE, 1)},
         lambda v: v["free"] == 127,
     ),
-    "english": Claim(
-        _english,
-        lambda v: v["own"] < v["before"] - 0.3,
-    ),
     "english-rank": Claim(
         _english_rank,
-        lambda v: v["losses"] == sorted(v["losses"], reverse=True) and v["verdicts"] == {"above"},
-    ),
-    "english-rate": Claim(
-        _english_rate,
-        lambda v: v["ratios"] == sorted(v["ratios"], reverse=True) and v["least"] > 1,
-    ),
-    "english-left": Claim(
-        _english_left,
-        lambda v: v["verdicts"] == {"below"},
+        lambda v: (
+            v["losses"] == sorted(v["losses"], reverse=True)
+            and v["verdicts"] == {"above"}
+            and v["seeds"] == 3
+        ),
     ),
     "english-r90": Claim(
         _english_r90,
@@ -421,17 +320,8 @@ CLAIMS: Mapping[str, Claim | Cited] = {
             and v["verdict"] == v["verdict_wide"] == "above"
         ),
     ),
-    "english-formats": Claim(
-        _english_formats,
-        lambda v: (
-            v["nf4"] < v["int4"] < v["int3"] < v["int2"]
-            and all(abs(v[name] / noise - 1) < 0.25 for name, noise in v["noise"].items())
-        ),
-    ),
     "bid-model": Cited("The model Llama-2-7B", "biderman2024", "section 4.6"),
     "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
-    "bid-base": Cited("about 2,000 of 4,096", "biderman2024", "section 4.6"),
-    "share": Cited("90 %", "biderman2024", "section 4.6"),
     "agh": Cited("only 200", "aghajanyan2020", "abstract"),
     "agh-level": Cited("90 %", "aghajanyan2020", "abstract"),
 }
@@ -441,234 +331,135 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-## A bet
+Somebody is about to freeze the model that her company lives by, for good, and to let everyone who works with it train
+thin changes beside it. Before she signs she asks what a sceptic should: is the bet sound? LoRA allows each matrix a
+change of rank r and no more. That is wise if the changes which finetuning wants to make are thin, and LoRA's authors
+offer it as a hypothesis [@hu2021, section 4.1]. In their paper they compare the `lora_A` of several runs, and LoRA's
+change with the weight below it [@hu2021, sections 7.2 and 7.3]. Full finetuning, in which nothing was asked to be thin,
+they do not take apart. So let us do it.
 
-LoRA gives each matrix a change of rank $r$ and no more. That works well if a change of low rank can do the job. LoRA's
-authors say so as a hypothesis [@hu2021, section 4.1].
+Draw the singular values of a change side by side, from the tallest down, and they stand there like a skyline. A change
+of low rank is a village: one church or two, and then flat country. A city has towers to the edge of the picture. Which
+of them does finetuning build?
 
-Often it is told as a finding: full finetuning was taken apart, and its changes *are* low in rank. In the LoRA paper
-you will not find that measurement. It compares the directions in the `lora_A` of different runs [@hu2021, section 7.2],
-and LoRA's change with the weight below it [@hu2021, section 7.3]. Full finetuning is not taken apart there.
+## Two cities to compare with
 
-So let us do it. The figure below draws the singular values of a change, and beside them two controls: noise, and the
-same training on random targets.
+No skyline is low by itself, so the figure draws two more. One is *noise*, a matrix of random numbers that no training
+has touched. Even noise falls off, because by chance some of its directions come out stronger than others, along a curve
+that is known for large matrices [@marchenko1967, theorem 1].
 
-## Meet the usual picture
-
-The usual picture shows four curves. Three fall steeply, and are named after tasks: legal, medical, code. The fourth is
-noise. The lesson drawn from it is that real changes look like the first three.
-
-Read its small print. The three were *synthesised* from a few patterns. Made as it says they were, three such matrices
-of [[picture.n]] × [[picture.n]] hold nine tenths of their energy in [[picture.least]] to [[picture.most]] directions,
-and noise of that size in [[picture.noise]]. So the counts are right. What they show is how the matrices were made.
-
-Its label for the noise is a slip of a kind that is easily made. It calls that count “full rank”. But
-[[picture-full.noise]] is not the rank of that noise, which is [[picture-full.n]]; and to store [[picture-full.noise]]
-directions takes more numbers than the matrix has, since it breaks even at r = [[picture-full.even:.0f]].
+The other is fairer. Each run has a *random twin*: the same steps at the same rate, on the same texts and questions,
+except that every word or answer to be learned is drawn by lot, so that there is nothing in it to understand. The twin
+shows what training builds whatever it is told.
 """
     )
     yield Figure("spectra", Spectra)
     yield Try(
         """
-Guess for “Made up”. Then [choose “Learned: mirror voice”](#spectra?source=mirror-voice) and press “Guess for this
-matrix”. [Set the axis to log](#spectra?scale=log): where do the made-up values end, and where do the learned ones? Go
-through the layers in the last picture: where does the task lie below its random targets?
+The first skyline is made up: a few patterns and nothing else. Guess how many directions hold nine tenths of its energy.
+Then choose [what the mirror voice changed](#spectra?source=mirror-voice), press “Guess for this matrix”, and look for
+the edge of the village [on the log axis](#spectra?source=mirror-voice&scale=log). In the last picture, where does the
+task lie below its random twin?
 """
     )
     yield Prose(
         """
-## What full finetuning really learned
+## Lower than noise, and no village
 
-The learned changes come from the model that reads the world, with all its weights free. Nothing asked them to be low
-in rank. Over [[learned.tasks]] tasks and [[learned.seeds]] seeds the square matrices need [[learned.low]] to
-[[learned.high]] of [[learned.width]] directions for nine tenths of the energy, where noise needs [[learned.noise]].
-The wide ones need [[learned.wide_low]] to [[learned.wide_high]], where noise needs [[learned.wide_noise]].
+The learned changes come from [our small model](world.html), with all its weights free: [[learned.tasks]] tasks at five
+seeds each. Count the directions that hold nine tenths of the energy, `r90`. In the square matrices it is never more
+than [[learned.high]], where noise needs [[learned.noise]]. In the wide ones it is at most [[learned.wide_high]], and
+noise needs [[learned.wide_noise]].
 
-They lie below noise everywhere, and yet they are not tiny. Only [[not-tiny.tiny]] of all [[not-tiny.matrices]]
-changes gets by with [[not-tiny.few]] directions or fewer. *Lower than noise* is true here. *Only a few directions* is
-not.
+They all lie below the city of noise. Yet of all [[not-tiny.matrices]] changes a single one gets by with three
+directions. *Lower than noise* is true of them, and *only a few directions* is not. Be careful, too, with one word for
+several counts: the smooth count `stable_rank` [@rudelson2007, abstract] gives [[three.stable:.1f]] for a matrix whose
+`r90` is [[three.r90]], and `entropy_rank` [@roy2007, section 2] lies between them.
 
-Is it the task that makes them low? Noise cannot tell, because noise was never trained. A fairer control is a *random
-twin* of each run: the same steps at the same rate on the same texts and questions, except that every word or answer
-to be learned is drawn by lot, so that there is nothing in it to understand. On average over layers and seeds the
-mirror voice takes [[targets.own:.0f]] directions in the square matrices, and its random twin takes
-[[targets.drawn:.0f]]. In the wide matrices it is [[targets.own_wide:.0f]] against [[targets.drawn_wide:.0f]]. So
-gradient descent gives a change far below noise whatever it is told to learn, and the task adds directions to it
-rather than taking some away.
+Is it the task, then, that keeps the skyline low? Noise cannot tell, because it was never trained; the twin can. The
+mirror voice takes [[targets.own:.0f]] directions of a square matrix on average, and its random twin takes
+[[targets.drawn:.0f]]. Training by gradients builds low whatever it is told to build, and a task *adds* directions to
+that. In [[apart.above]] of the [[apart.pairs]] matrices of three tasks every seed needs more directions than any seed
+of its twin, and in none fewer. So a low rank is a mark of the builder. Of the task it says nothing by itself.
 
-The formal voice and the question who had it first say the same. In [[apart.above]] of the [[apart.pairs]] matrices of
-these [[apart.tasks]] tasks every seed of the task needs more directions than any seed of its random twin, and in none
-does it need fewer. A sentence like “finetuning is low in rank” is therefore true beside noise, and says nothing about
-the task.
+New facts put this control to the test. They are drawn by lot to begin with, so that their twin is the same task with
+other answers and ought to look the same, as it does: [[facts.own:.1f]] directions against [[facts.drawn:.1f]]. What
+does count is how much there is to learn. With four times as many facts the wide matrices go from
+[[more-facts.few_wide:.0f]] directions to [[more-facts.many_wide:.0f]].
 
-New facts are a test of the control itself. They are drawn by lot to begin with, so that their random twin is the same
-task with other answers and has to look the same. For [[facts.count:,d]] facts it is [[facts.own:.1f]] and
-[[facts.drawn:.1f]] directions in the square matrices, [[facts.own_wide:.1f]] and [[facts.drawn_wide:.1f]] in the wide
-ones. What does count is how much there is to learn. With [[more-facts.few:,d]] facts the wide matrices take
-[[more-facts.few_wide:.0f]] directions, with [[more-facts.many:,d]] they take [[more-facts.many_wide:.0f]].
+## Then how can one tower do?
 
-How can LoRA work, then? On the question who had a thing first, LoRA with r = [[enough.r]] answers
-[[enough.right:.1%]] rightly and full finetuning [[enough.full:.1%]], each at its own best learning rate. It does not
-rebuild the change that full finetuning found. It finds another one that does the same job. The bet is about what the
-*task* needs. The spectrum shows what full finetuning *used*.
+For a skill a single direction in each matrix was enough. Asked who had a thing first, LoRA with one direction is right
+[[enough.right:.1%]] of the time and full finetuning [[enough.full:.1%]], each at its own best learning rate. LoRA does
+not rebuild the skyline that full finetuning made. It finds another change that does the same job. The bet is about what
+the *task* needs, while the spectrum shows what full finetuning *used*.
 
-Nor does LoRA use all that it is paid for. With r = [[paid.r]] on [[paid.tasks]] of our tasks, LoRA puts nine tenths
-of the energy into [[paid.low:.1f]] to [[paid.high:.1f]] of its directions on average, where two random factors would
-need [[paid.noise_low]] or [[paid.noise_high]]. Choose “LoRA” in the figure, and you see a spectrum that falls within
-the room it was given. That is a measure of its own fall, and no advice to cut $r$: how well a smaller one learns has
-to be tried.
+Nor does LoRA use all that it is paid for. Take two adapters that strangers trained, of which the figure has the
+singular values only, because their repositories state no licence. Of their [[real.layers]] layers [[real.within]] hold
+nine tenths of the energy in three directions or fewer, where two random factors of the same rank would need
+[[real.noise]] at least. That describes what those adapters do with their room. It is no advice to cut r, since how well
+a smaller one would have learned has to be tried.
 
-## Three ways to count
+Those who measured full finetuning in larger models disagree. One study finds what was added to finetuned models
+strongly low in rank [@ryu2023, abstract]; another finds mainly the top singular values of the weight amplified
+[@si2025, abstract]. In a third [[bid-model]] was trained further on code, and nine tenths of the variance of one
+matrix's change needed [[bid-rank]], where noise would need [[large-noise.directions:,d]]. Its authors say themselves
+that this was continued pretraining, and that the rank which rebuilds a change may be higher than the one that the task
+needs [@biderman2024, sections 4.6 and 6].
 
-A spectrum is a list, and people want one number. There are several, and they are often called by one name: *effective
-rank*. Here each has a name of its own. All three start from the share $p_i = s_i^2 / \\sum_j s_j^2$ of the energy that
-a direction holds.
+Our own world has few words, so we asked a base that has read real English, the addresses of American presidents, to go
+on as Melville does in *Moby-Dick*. The order of the three skylines is the same: in the square matrices finetuning takes
+[[english-r90.own:.0f]] directions on average, between the [[english-r90.drawn:.0f]] of the random twin and the
+[[english-r90.noise]] of noise. Here, though, LoRA gains with every rank up to r = [[english-rank.last]] and still ends
+[[english-rank.gap:.2f]] nats above full finetuning; how much of that its frozen embeddings cost was not measured.
 
-- `r90` is how many directions it takes, strongest first, to hold nine tenths of the energy. It asks how much must be
-  stored.
-- `stable_rank` is $1 / p_1$: all energy over that of the first direction [@rudelson2007, abstract]. It asks how far the
-  first one stands out.
-- `entropy_rank` is $\\exp(-\\sum_i p_i \\ln p_i)$: how many equal directions would be as spread out. Its inventors take
-  $s_i / \\sum_j s_j$ for the share, which gives more [@roy2007, section 2].
+## Knobs and shapes
 
-In the change of one matrix by the mirror voice the three are [[three.r90]], [[three.stable:.1f]] and
-[[three.entropy:.1f]]. In noise of its shape they are [[three.noise_r90]], [[three.noise_stable:.1f]] and
-[[three.noise_entropy:.1f]], and its rank is [[three.width]]. So whoever says that the effective rank is small should
-say which one, and what noise has.
-
-## What noise does
-
-Noise is not flat. Its first directions are stronger than its last, by chance alone. For large matrices the curve is
-known: the Marchenko-Pastur law [@marchenko1967, theorem 1]. In the figure it is the dashed line. The band is made of
-draws, and even at this size the two agree. That is why one draw of noise, the last in the list, has an `r90` far below
-its rank.
-
-## What was published
-
-It has been measured a few times, with different answers in different settings. One study stores finetuned models by
-what was added to each weight and finds these residuals strongly low in rank [@ryu2023, abstract]. Another takes full
-finetuning apart and finds mainly the top singular values of the weight amplified [@si2025, abstract]. The most detailed
-one finds the opposite of few directions.
-
-[[bid-model]] was trained further on code, with all weights free. The change of one matrix was taken apart. It needed
-[[bid-rank]] for [[share]] of its variance. Noise of that size would need [[large-noise.directions:,d]] of
-[[large-noise.n:,d]], by the Marchenko-Pastur law. The weight itself, before and after, needed [[bid-base]].
-
-So that change was nowhere near a few directions. This does not make it noise. One count is one point of a curve, and
-“more than” leaves open how far below the noise it lay. Its authors show noise beside the weights, too: add Gaussian
-noise to one, and its spectrum looks much as it does after training [@biderman2024, section 4.6]. They also find that
-the rank rises with the amount of data and is higher in the MLP than in attention, as it is in our model.
-
-They add three cautions [@biderman2024, sections 4.6 and 6]. This was continued pretraining, on much text. A
-finetune on instructions may be lower in rank. And the rank that rebuilds a change may be higher than the rank that the
-task needs.
-
-## Adapters that other people trained
-
-Choose one of the two real adapters in the figure. We did not train them. Their repositories state no licence, so this
-project carries no weight of them, only their shapes and singular values.
-
-Of their [[real.layers]] layers, [[real.within]] hold nine tenths of the energy in [[real.one]] to [[real.few]] of the
-[[real.r]] directions that they are allowed. [[real.beyond]] need more, and the most that any needs is [[real.most]].
-Two random factors of the same shapes would need [[real-noise.noise_low]] or [[real-noise.noise_high]] of
-[[real-noise.r]]. So these two use fewer directions than they were given, in most layers.
-
-Two adapters are two cases. And an adapter cannot show more directions than its r. It says how LoRA fills the room it
-has, not what full finetuning would have done.
-
-## Intrinsic dimension is not rank
-
-There is another finding that is often told as the reason for LoRA. Take a model with all its weights. Draw a random
-subspace with D dimensions, and let the weights move in it only. D numbers are trained:
+There is one more argument for the bet, and it sounds convincing. Take all weights of a model, draw a random subspace
+with D dimensions, and let the weights move in it only, so that D numbers are trained:
 
 $$\\theta = \\theta_0 + P z, \\qquad z \\in \\mathbb{R}^D$$
 
-The smallest D that still learns a task is called its *intrinsic dimension* [@li2018, abstract]. For finetuning it can
-be small. One language model got to [[agh-level]] of its full performance on one task with [[agh]] numbers.
-
-Does that mean that the change had low rank? What do you expect of a change made with D numbers: rank D, or less, or
-more?
+The smallest D that still learns a task is its *intrinsic dimension* [@li2018, abstract], and it can be small: one
+language model got to [[agh-level]] of its full performance with [[agh]] numbers. Surely so few numbers make a thin
+change?
 """
     )
     yield Figure("subspace", Subspace)
     yield Try(
         """
-Play it for the fewer facts. They come right. What does `r90` do? Then choose the more facts, and find the D that
-reaches full finetuning. Go on to the largest: when does the spectrum leave the noise?
+Play it for [the fewer facts](#subspace?task=new-facts-64&D=300) and watch them come right. What does `r90` do
+meanwhile? Then take [the more facts](#subspace?task=new-facts-512&D=30000), and see whether the spectrum ever leaves
+the noise.
 """
     )
     yield Prose(
         """
-Of [[needed.few]] new facts, [[needed.few_needed:,d]] numbers bring [[needed.nearly:.0%]] of what full finetuning gets
-right, where the model has [[needed.weights:,d]] weights. Of [[needed.many]] facts it takes [[needed.many_needed:,d]],
-each the least D of those tried. So the intrinsic dimension is small beside the model, and it belongs to the task:
-eight times as many facts, each as long, want more numbers to be held in. The formal voice takes
-[[voice.voice_needed:,d]].
+For [[needed.few]] new facts, [[needed.few_needed:,d]] numbers are enough to get nearly as far as full finetuning. The
+model has [[needed.weights:,d]]. The intrinsic dimension is small indeed. And the change? It has full rank in every
+layer, and in the square ones its skyline is that of noise, to the eye and to the count: [[full-rank.low]] directions at
+least, where noise has [[full-rank.noise]].
 
-And the rank? With the [[full-rank.D:,d]] numbers that the fewer facts need, the change has rank [[full-rank.rank]] of
-[[full-rank.width]] in each of the [[full-rank.layers]] layers. In the square ones [[full-rank.low]] to
-[[full-rank.high]] directions hold nine tenths of the energy; in noise, [[full-rank.noise]]. That is noise, to the eye
-and to the count. With [[as-noise.D:,d]] numbers [[as-noise.right:.0%]] of the more facts come right, against
-[[as-noise.full_right:.0%]] with full finetuning. The square changes need [[as-noise.low]] to [[as-noise.high]]
-directions, where noise needs [[as-noise.noise]]; those of full finetuning need [[as-noise.full:.0f]] on average. A
-change can do nearly all that full finetuning does, and look much like noise.
+With eight times as many facts it takes [[needed.many_needed:,d]] numbers, and the square changes need [[as-noise.low]]
+directions or more. Those of full finetuning, a little better at the task, need [[as-noise.full:.0f]]. A change can do
+nearly all that full finetuning does, and look much like noise.
 
-The reason is simple. Our subspace deals each weight one of the D numbers and a sign, by lot: random groups, as in
-[@chen2015, abstract]. Turn one number, and many weights all over the model move, some up and some down. In each
-matrix that is a random pattern of signs, and random patterns have full rank. D counts the *knobs*. Rank describes the
-*shape* of what a knob moves.
+The reason is simple. Each weight was dealt one of the D numbers and a sign, by lot, as in [@chen2015, abstract]. Turn
+one number, and weights all over the model move, some up and some down, in a random pattern of signs; and random
+patterns have full rank. D counts the *knobs*. Rank describes the *shape* of what a knob moves.
 
-It holds the other way round too. All matrices of rank [[converse.r]] with [[converse.n]] rows and columns make a set
-of [[converse.free]] dimensions. Low rank leaves many ways to move; it is not the same as few numbers.
+It holds the other way round as well: the matrices of rank one with [[converse.n]] rows and columns can still be moved
+in [[converse.free]] ways. So neither few numbers nor a low skyline proves the other. What intrinsic dimension shares
+with LoRA is a milder fact, and a useful one: a finetune can do with far fewer free numbers than the model has.
 
-So small intrinsic dimension does not prove that changes are low in rank. What it shares with LoRA is a milder fact,
-and a useful one: a finetune can do with far fewer free numbers than the model has.
+## What this does not show
 
-One thing to keep in mind: here the embeddings of the words move as well, as they do in full finetuning. In LoRA they
-are frozen unless we free them. So do not read these curves against LoRA's.
+One small model of five tasks, one English companion at three seeds, two strangers' adapters: that is no survey. In the
+subspaces the [embeddings](frozen.html) moved too, so that their curves are not to be read against LoRA's.
 
-## Does it carry over to English?
-
-All this was a world of our own making, with few words. So here are the same questions in real English. A base has
-read the yearly addresses of American presidents, and learns to go on as Melville does in *Moby-Dick*; both are in the
-public domain. It has [[english.numbers:,d]] numbers, has read [[english.tokens:,d]] tokens, and expects addresses
-that it has not read at [[english.own:.2f]] nats per token, and Melville at [[english.before:.2f]]. Every way has its
-own best learning rate and three seeds, and what is told is told of later chapters, which nobody has trained on.
-
-**Spectrum.** Here it carries over. Nine tenths of the energy lie in [[english-r90.own:.0f]] of [[english-r90.n]]
-directions of the square matrices on average, and in [[english-r90.own_wide:.0f]] of the wide ones; after the same
-steps on random targets in [[english-r90.drawn:.0f]] and [[english-r90.drawn_wide:.0f]], in noise in
-[[english-r90.noise]] and [[english-r90.noise_wide]]. So once more the change lies far below noise, and above what
-random targets give.
-
-**Rank.** At r = [[english-rank.first]] it ends at [[english-rank.first_loss:.2f]] nats, at r = [[english-rank.last]]
-at [[english-rank.last_loss:.2f]], and with full finetuning at [[english-rank.full:.2f]]. No rank holds all of it, and
-there is no knee: a writer is not a habit, as [the formal voice](knee.html#wall) was. How much of the gap is due to the
-embeddings, which LoRA leaves as they were, we have not measured here.
-
-**Learning rate.** LoRA's best rate is [[english-rate.most:.0f]] times that of full finetuning at r =
-[[english-rate.first]], and [[english-rate.least:.0f]] times at r = [[english-rate.last]]. All ranks have the same
-scaling, with alpha at twice the rank. That LoRA wants the larger rate is as in [the world](scale.html); that the best
-one falls as the rank grows is not.
-
-**Forgetting.** On addresses full finetuning loses [[english-left.full:.2f]] nats per token, and LoRA
-[[english-left.least:.2f]] to [[english-left.most:.2f]], by rank. Here LoRA forgets less at every rank, and it has
-learned less, too. On [a skill of the world](scale.html#sizes) the two were level.
-
-**Few bits.** [[english-formats.name]] costs it [[english-formats.nf4:.3f]] nats, four bits in even steps
-[[english-formats.int4:.3f]], three [[english-formats.int3:.3f]] and two [[english-formats.int2:.2f]]. As in [the
-world](qlora.html), four bits cost next to nothing; noise as large costs as much.
-
-It is a small model that has read little, and one pair of texts.
-
-## In short
-
-- That changes have low rank is a bet. LoRA's authors called it a hypothesis.
-- Measured changes of full finetuning are lower than noise, and not tiny. Training on random targets gives changes that
-  are lower still, so that a low rank alone says nothing about a task. Always ask for both controls.
-- `r90`, `stable_rank` and `entropy_rank` are three numbers. Say which.
-- Two real adapters put most of their energy into a few of their eight directions, in most layers and not in all.
-- Few numbers do not mean low rank. A change made with few numbers can look like noise.
+For the sceptic it comes to this. The bet is not that changes *are* low in rank; it is that a low one will do, and that
+is found by trying. If it does, you hold a thin change and a frozen base. How do the two [leave the house](merging.html)
+together?
 """
     )
 
@@ -679,7 +470,7 @@ LESSON = Lesson(
     question="LoRA bets that finetuning needs few directions. What do measured changes say?",
     part="The wall",
     order=80,
-    minutes=15,
+    minutes=9,
     claims=CLAIMS,
     build=build,
     questions=(
@@ -688,9 +479,9 @@ LESSON = Lesson(
             (
                 Answer(
                     "Yes, two thirds are left over",
-                    "Noise leaves many over as well. Made as it says they were, three such matrices of "
-                    "[[picture.n]] × [[picture.n]] hold nine tenths of their energy in [[picture.least]] to "
-                    "[[picture.most]] directions, and noise of that size in [[picture.noise]].",
+                    "Noise leaves many over as well: of size [[picture.n]] × [[picture.n]] it holds nine tenths in "
+                    "[[picture.noise]] directions, and matrices made up of two to four patterns do so in "
+                    "[[picture.least]] to [[picture.most]].",
                 ),
                 Answer(
                     "Ask first how many noise needs, and training on random targets",
@@ -730,7 +521,7 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "It is small",
-                    "That is the usual story. Run it: the spectrum looks like noise. With the [[full-rank.D:,d]] "
+                    "Run it, and the spectrum looks like noise. With the [[full-rank.D:,d]] "
                     "numbers that the fewer facts need, the change has rank [[full-rank.rank]] of "
                     "[[full-rank.width]] in each of the [[full-rank.layers]] layers. In the square ones "
                     "[[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the energy; in noise,"

@@ -186,7 +186,7 @@ def test_every_state_in_which_a_lesson_opens_the_trainer_is_one_that_it_accepts(
             typed = {k: int(v) if rules[k]["type"] == "integer" else v for k, v in state.items()}
             assert kind(**typed).config()  # param refuses what is no choice, and TrainConfig what is no run
     assert any(
-        state.get("task") == "new-words" and state.get("embeddings") == "yes" for state in states["knee"]
+        state.get("task") == "new-words" and state.get("embeddings") == "yes" for state in states["frozen"]
     )
 
 

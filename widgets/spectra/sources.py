@@ -44,8 +44,8 @@ class Source(NamedTuple):
 
 
 MADE_NOTE = (
-    "Made up: {k} directions, each {fall} times as strong as the one before, and nothing else. This is what the usual "
-    "picture shows. It was built to have low rank."
+    "Made up: {k} directions, each {fall} times as strong as the one before, and nothing else. It was built to "
+    "have low rank, and shows how that looks."
 )
 LEARNED_NOTE = (
     "Measured: what full finetuning added to each matrix of the model that reads the world. Nobody told it to be low "

@@ -6,7 +6,7 @@ from compute.experiments.tasks import EMBEDDED, FULL, SUSPECTS
 from compute.world.tasks import NEW_WORDS
 from widgets.kit.guess import WORDS as GUESS
 
-TITLE = "The real knee"
+TITLE = "What each rank reaches"
 CAPTION = (
     "First chart: what the model reaches on texts that no run trains on, over r; a ring is a seed, the line goes "
     "through their means. The places of r are not to scale. Grey: full finetuning, from its worst to its best seed; "

@@ -1,0 +1,369 @@
+"""Who did it: the reader asks what stays frozen, and which places of an adapter suit what is to be learned."""
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+from typing import Any
+
+from compute.adapters.placing import BUDGET, code_of, rank_within
+from compute.experiments.placing import ATTENTION, MLP, TASKS, load_placing
+from compute.experiments.placing import SEEDS as PLACING_SEEDS
+from compute.experiments.tasks import EMBEDDED, FULL, RANKS, SEEDS, SUSPECTS, load_tasks, way_of
+from compute.model.layers import TARGET_MODULES
+from compute.world.tasks import FACTS, NEW_WORDS, SKILL
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from widgets.placing import Placing
+from widgets.wall import Wall
+
+EMBEDDINGS, NORMS, BOTH = SUSPECTS
+AT = len(RANKS)  # the place of the first suspect on the slider
+PAIR, PAPER = ("q_proj", "k_proj"), ("q_proj", "v_proj")
+
+
+def _end(way: str, what: str = "loss") -> float:
+    return fmean(getattr(load_tasks().of(NEW_WORDS, way), what))
+
+
+def _suspects() -> Mapping[str, Any]:
+    recorded = load_tasks()
+    alone, norms, both = (recorded.of(NEW_WORDS, way) for way in SUSPECTS)
+    ranks = [recorded.of(NEW_WORDS, way_of(r)) for r in RANKS]
+    return {
+        "alone": fmean(alone.loss),
+        "best": min(fmean(learned.loss) for learned in ranks),
+        "norms": fmean(norms.loss),
+        "norms_numbers": norms.numbers,
+        "r": EMBEDDED,
+        "both": fmean(both.loss),
+        "full": _end(FULL),
+        "spared": recorded.apart(NEW_WORDS, EMBEDDINGS, BOTH).verdict,
+        "beyond": recorded.apart(NEW_WORDS, BOTH).verdict,
+        "clear": max(alone.loss) < min(min(learned.loss) for learned in ranks),
+        "unclear": min(norms.loss) > max(max(learned.loss) for learned in ranks),
+    }
+
+
+def _spoken() -> Mapping[str, Any]:
+    """Return how many sentences in the new language are right, and of the old facts after what spares most."""
+    return {
+        "alone": _end(EMBEDDINGS, "task_right"),
+        "full": _end(FULL, "task_right"),
+        "ranks": max(_end(way_of(r), "task_right") for r in RANKS),
+        "verdict": load_tasks().apart(NEW_WORDS, EMBEDDINGS, what="task_right").verdict,
+        "facts": _end(EMBEDDINGS, "facts"),
+        "before": load_tasks().before[NEW_WORDS]["facts"],
+    }
+
+
+def _gaps() -> Mapping[str, Any]:
+    first, last = (load_tasks().apart(NEW_WORDS, way_of(r)) for r in (RANKS[0], RANKS[-1]))
+    return {
+        "first": RANKS[0],
+        "last": RANKS[-1],
+        "first_gap": first.mean,
+        "last_gap": last.mean,
+        "verdicts": {first.verdict, last.verdict},
+    }
+
+
+def _right(task: str, names: tuple[str, ...]) -> float:
+    return load_placing().runs[task][code_of(names)].mean("right")
+
+
+def _steered(task: str) -> Mapping[str, Any]:
+    """Return shares right where only steering is adapted, and elsewhere."""
+    return {
+        "before": load_placing().before[task]["right"],
+        "pair": _right(task, PAIR),
+        "q": _right(task, ("q_proj",)),
+        "k": _right(task, ("k_proj",)),
+        "six": _right(task, TARGET_MODULES),
+        "facts": TASKS[task].get("n_texts"),
+        "verdict": load_placing().apart(task, code_of(PAIR), code_of(TARGET_MODULES)).verdict,
+    }
+
+
+def _memory() -> Mapping[str, Any]:
+    codes = code_of(MLP), code_of(ATTENTION)
+    return {
+        "mlp": _right(FACTS, MLP),
+        "attention": _right(FACTS, ATTENTION),
+        "paper": _right(FACTS, PAPER),
+        "verdict": load_placing().apart(FACTS, *codes).verdict,
+        "ranks": [rank_within(code) for code in codes],
+    }
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "embeddings": Claim(
+        _suspects,
+        lambda v: v["clear"],
+    ),
+    "norms": Claim(
+        _suspects,
+        lambda v: v["unclear"],
+    ),
+    "both": Claim(
+        _suspects,
+        lambda v: v["spared"] == v["beyond"] == "below",
+    ),
+    "spoken": Claim(
+        _spoken,
+        lambda v: v["verdict"] == "above" and v["ranks"] < 0.1 and v["facts"] < 0.1 < 0.9 < v["before"],
+    ),
+    "language": Claim(
+        _gaps,
+        lambda v: v["verdicts"] == {"above"} and v["last_gap"] > v["first_gap"] / 2,
+    ),
+    "runs": Claim(
+        lambda: {"seeds": len(SEEDS), "placing": len(PLACING_SEEDS)},
+        lambda v: v["seeds"] == v["placing"] == 5,
+    ),
+    "budget": Claim(
+        lambda: {
+            "budget": BUDGET,
+            "pair": rank_within(code_of(PAIR)),
+            "six": rank_within(code_of(TARGET_MODULES)),
+        },
+        lambda v: v["pair"] > v["six"],
+    ),
+    "facts-steer": Claim(
+        lambda: _steered(FACTS),
+        lambda v: max(v["q"], v["k"], v["pair"]) < 0.2 and v["six"] > 0.6,
+    ),
+    "skill-steer": Claim(
+        lambda: _steered(SKILL),
+        lambda v: v["pair"] > 0.9 and v["before"] < 0.1 and v["verdict"] == "level",
+    ),
+    "facts-mlp": Claim(
+        _memory,
+        lambda v: (
+            v["verdict"] == "below"
+            and v["mlp"] > v["attention"] > v["paper"]
+            and v["ranks"][0] < v["ranks"][1]
+        ),
+    ),
+    "paper-qk": Cited("91.3", "hu2021", "table 5, MNLI"),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+The language is still not spoken, and she who asked for it is still waiting. At [the wall](wall.html) rank, learning
+rate and place were heard, and each went home with an alibi. Every room of the house had been searched: all matrices of
+all blocks had an adapter.
+
+But a house has doors. When everybody who was inside has an alibi, look at how one gets in and out.
+
+## Two doors that nobody tried
+
+A word enters the model as a row of numbers, its *embedding*, which is looked up in a table with a row for each word
+that there is. It leaves through a second table. There the last block's numbers are compared with one row for each word,
+and the row that fits best is the word that is said. Neither of these tables belongs to a block, and LoRA as it is
+usually set up leaves both as they were.
+
+For an old word that is all right, because its rows were learned when the base was trained. Of a new word the base has
+learned nothing, except that it never comes. So whatever the rooms behind the first door may learn, they have to tell
+the new words apart by rows that mean nothing, and to say them through rows that were only ever taught to keep quiet.
+
+That is an accusation so far. It makes a prediction, though, and a bold one: let these rows learn and nothing else, with
+no adapter anywhere, and the wall should fall.
+"""
+    )
+    yield Figure("wall", lambda: Wall(task="new-words", guess="skip", place=AT))
+    yield Try(
+        """
+The slider now goes on beyond the ranks. Compare [the highest rank](#wall?task=new-words&place=4) with [the embeddings
+alone](#wall?task=new-words&place=5), and then look at [the norms alone](#wall?task=new-words&place=6), which are there
+to make you doubt. What do all of them leave of the old facts?
+""",
+        run={
+            "one direction, and embeddings that learn": {
+                "task": "new-words",
+                "size": "1",
+                "embeddings": "yes",
+            },
+            "the same with the doors shut": {"task": "new-words", "size": "1"},
+        },
+    )
+    yield Prose(
+        """
+The wall falls. With the embeddings alone, both tables of them, the language ends at [[embeddings.alone:.2f]] nats per
+word, where the best rank ended at [[embeddings.best:.2f]]. It is spoken, too: [[spoken.alone:.0%]] of the sentences are
+right, more than after full finetuning.
+
+A good detective still asks whether she has only caught the one who happened to run. Perhaps anything would do, as long
+as it was frozen before? The *norms* were frozen as well, [[norms.norms_numbers:,d]] scales and biases with which the
+model evens out its numbers from layer to layer. Let them learn alone, and they end at [[norms.norms:.2f]] nats, worse
+than any rank. So it was the embeddings.
+
+And there is a surprise at the end, as there should be. Give back an adapter of r = [[both.r]] beside the open doors,
+and the loss ends at [[both.both:.2f]], higher than without it. Full finetuning, which may change everything and has one
+learning rate for all of it, ends at [[both.full:.2f]]. All that these stories ask was in the base already, under other
+words, and in so many steps whatever leaves it alone comes out best. Not even full finetuning says how far one could
+have come.
+
+Do not take this for mercy. Of the old facts [[spoken.facts:.0%]] are right afterwards, where it was
+[[spoken.before:.0%]]: the two doors serve the old words as well as the new.
+
+## What a flat curve tells you
+
+When a loss stops falling as r grows, the rank is large enough *for what is being adapted*. It does not say that the
+task is done. The next question is then not how many directions an adapter has, but what the task needs that no adapter
+can reach, and with a language the first thing to look at is which of its tokens are new. Other finetunes have such
+tokens without looking like a language: a mark for each speaker, a format of their own, the name of a tool. PEFT lets
+whole tables learn beside an adapter, under the name `modules_to_save` [@peft, LoraConfig].
+
+One caution belongs to this. Our model reads whole words, while a large one spells a word that it has not seen with
+pieces that it knows. Its wall may be lower, or stand elsewhere; that we have not tried.
+
+## The rooms matter after all
+
+The third suspect went free because at the wall every room was occupied. For other tasks the room decides a great deal,
+and the same way of thinking finds out why. Two of the matrices, `q_proj` and `k_proj`, settle where a word looks; what
+it takes from there, and writes down, is up to the rest. To compare fairly we fix how much is trained:
+[[budget.budget:,d]] numbers, so that few matrices get a large rank and all six of them a small one. Every choice has a
+learning rate of its own.
+"""
+    )
+    yield Figure("placing", lambda: Placing(task="new-facts", shown="right"))
+    yield Try(
+        """
+Guess, and then compare [the two that look](#placing?task=new-facts&places=770000) with [the MLP
+alone](#placing?task=new-facts&places=000077). Now let it be [a skill](#placing?task=who-had-it-first&places=770000) in
+place of facts, the question who had a thing first. Who is worst now, and by how much?
+""",
+        run={
+            "the pair of the paper": {"task": "who-had-it-first", "size": "4", "matrices": "qv"},
+            "the MLP alone": {"task": "who-had-it-first", "size": "4", "matrices": "mlp"},
+        },
+    )
+    yield Prose(
+        """
+Of the new facts `q_proj` and `k_proj` together get [[facts-steer.pair:.0%]] right, where a base that has to guess gets
+[[facts-steer.before:.0%]]. A fact that stands in no text is not found by looking elsewhere. It has to be stored, and
+that is done best in the MLP: with a smaller rank than attention has, it reaches [[facts-mlp.mlp:.0%]], and attention
+[[facts-mlp.attention:.0%]].
+
+Asked who had it first, the same two get [[skill-steer.pair:.0%]] right, and the base [[skill-steer.before:.0%]]. In
+their loss [[runs.placing]] seeds cannot tell them from all six matrices. Here the answer stands in the story, as a
+name, so that to learn the skill is to learn where to look. It would be wrong, then, to say of these matrices that they
+can steer and not learn. LoRA's authors have the same in a table: on one of their two tasks `q_proj` and `k_proj` reach
+[[paper-qk]], exactly as much as `q_proj` and `v_proj`, the pair that they went on with. Their table has no line for the
+MLP, which they left frozen. [Where to put it](placing.html) goes through the blocks, the rest of that table, and what
+was found later.
+
+## What this does not show
+
+There was one culprit, in one small model, at [[runs.seeds]] seeds and few steps. Whether the first door or the second
+did more harm was not tried apart. And a language of which a model has read a little is another case than one of which
+it has read no word.
+
+What should stay is the habit of asking twice: what may change, and what must. We know now where a change has to be
+allowed. But what does a real one look like, when everything was free to move, and is it thin at all? [The next
+chapter](spectra.html) takes some apart.
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="frozen",
+    title="Who did it",
+    question="Rank, rate and place have an alibi. What stayed frozen all the while?",
+    part="The wall",
+    order=70,
+    minutes=9,
+    claims=CLAIMS,
+    build=build,
+    questions=(
+        Question(
+            "The loss stops falling as r grows, far above that of full finetuning. What do you know?",
+            (
+                Answer(
+                    "That r is large enough for what is being adapted",
+                    "Whether the task is done, it does not tell. With the new words r = [[language.first]] ends "
+                    "[[language.first_gap:.2f]] nats above full finetuning, and r = [[language.last]] still "
+                    "[[language.last_gap:.2f]].",
+                    right=True,
+                ),
+                Answer(
+                    "That the task is learned",
+                    "It may have met a wall. With the new words r = [[language.first]] ends "
+                    "[[language.first_gap:.2f]] nats above full finetuning, and r = [[language.last]] still "
+                    "[[language.last_gap:.2f]].",
+                ),
+                Answer(
+                    "That a still larger r would help",
+                    "Here it did not, because something else had to learn. The embeddings alone, without any "
+                    "adapter, end at [[embeddings.alone:.2f]] nats per word, where the best rank ends at "
+                    "[[embeddings.best:.2f]].",
+                ),
+            ),
+        ),
+        Question(
+            "You finetune on dialogues in which each speaker is marked by a token that the base has never read, and "
+            "the adapters stall. What do you try first?",
+            (
+                Answer(
+                    "Twice the rank",
+                    "Rank gives room in the blocks. It does not reach the rows by which a new token is read and "
+                    "said.",
+                ),
+                Answer(
+                    "To let the rows of the new tokens learn as well",
+                    "They were never trained, and an adapter in the linear layers leaves them so. With a language "
+                    "of such tokens, letting these tables learn took the share of right sentences from "
+                    "[[spoken.ranks:.0%]] at best to [[spoken.alone:.0%]].",
+                    right=True,
+                ),
+                Answer(
+                    "Full finetuning, which no method can beat",
+                    "It can be beaten. With the new words the embeddings alone end at [[embeddings.alone:.2f]] nats, "
+                    "and full finetuning at [[both.full:.2f]].",
+                ),
+            ),
+        ),
+        Question(
+            "You adapt only `q_proj` and `k_proj`. What can the model learn?",
+            (
+                Answer(
+                    "As much as with any other two",
+                    "Not facts. Of [[facts-steer.facts]] new ones `q_proj` alone has [[facts-steer.q:.0%]] right, "
+                    "`k_proj` alone [[facts-steer.k:.0%]], and both together [[facts-steer.pair:.0%]]; all six "
+                    "matrices have [[facts-steer.six:.0%]].",
+                ),
+                Answer(
+                    "Nothing at all",
+                    "A skill, about as well as with all six: asked who had it first, they are right "
+                    "[[skill-steer.pair:.0%]] of the time, and all six [[skill-steer.six:.0%]].",
+                ),
+                Answer(
+                    "To look elsewhere, and that can be enough",
+                    "What is read and written stays frozen. Where the answer stands in the text, that may do: asked "
+                    "who had it first, they are right [[skill-steer.pair:.0%]] of the time, where the base has "
+                    "[[skill-steer.before:.0%]].",
+                    right=True,
+                ),
+            ),
+        ),
+    ),
+    corrections=(
+        Correction(
+            "If LoRA does not reach full finetuning, a larger r will.",
+            "Not always. With the new words r = [[language.first]] ends [[language.first_gap:.2f]] nats "
+            "above full finetuning, and r = [[language.last]] still [[language.last_gap:.2f]]. The "
+            "embeddings alone, without any adapter, end at [[embeddings.alone:.2f]] nats per word, where "
+            "the best rank ends at [[embeddings.best:.2f]].",
+            "wall",
+        ),
+        Correction(
+            "No way to finetune ends lower than full finetuning.",
+            "Not with the same number of steps. The embeddings alone, without any adapter, end at "
+            "[[embeddings.alone:.2f]] nats per word, where the best rank ends at [[embeddings.best:.2f]]."
+            " With an adapter of r = [[both.r]] beside them the embeddings end at [[both.both:.2f]]. Full"
+            " finetuning, which has one learning rate for everything, ends at [[both.full:.2f]].",
+            "wall",
+        ),
+    ),
+)

@@ -1,0 +1,325 @@
+"""The wall: the reader can question rank, learning rate and place, and say why none of them stopped the language."""
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+from typing import Any
+
+from compute.adapters.scaling import scaling_of
+from compute.experiments.grid import RATES, SCALINGS, load_grid
+from compute.experiments.tasks import FULL, RANKS, SEEDS, load_tasks, rates_of, way_of, ways
+from compute.model.layers import BLOCKS, LAYERS, TARGET_MODULES
+from compute.training.config import TrainConfig
+from compute.world.tasks import NEW_WORDS
+from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
+from widgets.grid import Grid
+from widgets.wall import Wall
+
+LEAST, MOST = RANKS[0], RANKS[-1]
+ALL_RANKS = tuple(map(way_of, RANKS))
+ALONG = 3e-3  # the learning rate at which all scalings are compared
+
+
+def _end(way: str, what: str = "loss") -> float:
+    return fmean(getattr(load_tasks().of(NEW_WORDS, way), what))
+
+
+def _gap(r: int) -> float:
+    """Return how far above full finetuning a rank ends."""
+    return load_tasks().apart(NEW_WORDS, way_of(r)).mean
+
+
+def _case() -> Mapping[str, Any]:
+    before = load_tasks().before[NEW_WORDS]
+    return {"before": before["task"], "full": _end(FULL, "task_right"), "stories": before["stories"]}
+
+
+def _gaps() -> Mapping[str, Any]:
+    return {
+        "first": LEAST,
+        "last": MOST,
+        "first_gap": _gap(LEAST),
+        "last_gap": _gap(MOST),
+        "verdicts": {load_tasks().apart(NEW_WORDS, way).verdict for way in ALL_RANKS},
+        "losses": [_end(way) for way in ALL_RANKS],
+    }
+
+
+def _more() -> Mapping[str, Any]:
+    last, full = (load_tasks().of(NEW_WORDS, way) for way in (ALL_RANKS[-1], FULL))
+    return {"numbers": last.numbers, "full": full.numbers}
+
+
+def _fall() -> Mapping[str, Any]:
+    before = load_tasks().before[NEW_WORDS]["loss"]
+    return {
+        "r": LEAST,
+        "share": (before - _end(ALL_RANKS[0])) / (before - _end(FULL)),
+        "right": max(_end(way, "task_right") for way in ALL_RANKS),
+        "full": _end(FULL, "task_right"),
+    }
+
+
+def _alibi() -> Mapping[str, Any]:
+    tried = {way: load_tasks().of(NEW_WORDS, way) for way in ways(NEW_WORDS)}
+    return {
+        "inside": all(rates_of(way)[0] < each.rate < rates_of(way)[-1] for way, each in tried.items()),
+        "rates": {len(each.tried) for each in tried.values()},
+        "steps": TrainConfig.steps,
+        "seeds": len(SEEDS),
+    }
+
+
+def _exchange() -> Mapping[str, Any]:
+    """Return between which losses the scalings end at the highest rank: at one rate for all, and each at its best."""
+    row = load_grid().lora["adamw"][MOST]
+    one = [found.tried[RATES["adamw"].index(ALONG)] for found in row]
+    known = [loss for loss in one if loss is not None]
+    free = [fmean(found.loss) for found in row]
+    return {
+        "r": MOST,
+        "rate": ALONG,
+        "low": min(known),
+        "high": max(known),
+        "free_low": min(free),
+        "free_high": max(free),
+        "scalings": len(known),
+        "plain": scaling_of("alpha/r", TrainConfig.alpha, MOST),
+        "least": SCALINGS[0],
+    }
+
+
+def _places() -> Mapping[str, Any]:
+    return {"layers": len(LAYERS), "blocks": len(BLOCKS), "kinds": len(TARGET_MODULES)}
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "case": Claim(
+        _case,
+        lambda v: v["before"] == 0 and v["full"] > 0.4 and v["stories"] > 0.9,
+    ),
+    "gaps": Claim(
+        _gaps,
+        lambda v: (
+            v["verdicts"] == {"above"}
+            and v["losses"] == sorted(v["losses"], reverse=True)
+            and v["last_gap"] > v["first_gap"] / 2
+        ),
+    ),
+    "more": Claim(
+        _more,
+        lambda v: v["numbers"] > v["full"],
+    ),
+    "fall": Claim(
+        _fall,
+        lambda v: 0.85 < v["share"] < 0.95 and v["right"] < v["full"] / 4,
+    ),
+    "alibi": Claim(
+        _alibi,
+        lambda v: v["inside"] and v["rates"] == {4} and v["seeds"] == 5,
+    ),
+    "exchange": Claim(
+        _exchange,
+        lambda v: (
+            v["scalings"] == len(SCALINGS)
+            and v["high"] - v["low"] > 20 * (v["free_high"] - v["free_low"])
+            and v["plain"] == v["least"]
+        ),
+    ),
+    "places": Claim(
+        _places,
+        lambda v: v["layers"] == v["blocks"] * v["kinds"] == 18,
+    ),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+Somebody has a language of her own. It may be a dialect that is hardly ever written, the shorthand of a ward, or what
+the people of a novel speak among themselves, and she would like a model to tell its stories in it. Nothing else has to
+change: the stories may be the old ones, told in the old order. Only the words are new, every one of them.
+
+So we take [the base](world.html), which follows a story well, and exchange each word of its stories for one that it has
+never read, always the same for the same. Then we look at two things: the loss, which says how badly the next word is
+guessed, and what she cares for, the share of sentences that the model writes rightly in the new language. Before it is
+finetuned, not one is right. After full finetuning, in which everything may learn, it is [[case.full:.0%]], so that the
+language can be learned some way in the steps that we have. With LoRA it cannot, at any rank. This is a case for a
+detective, and since there has never been a lack of suspects, each will be heard in turn.
+
+## The first suspect: too little rank
+
+The first is named by LoRA's own authors, who expect in a footnote that a small rank will not do for every task, and
+give a new language as the example [@hu2021, footnote to section 7.2]. It is the natural suspicion after [the
+suitcase](knee.html). So let us take a larger one, and a larger one again. The figure will want your verdict at once:
+keep it until the last suspect has been heard.
+"""
+    )
+    yield Figure("wall", lambda: Wall(task="new-words"))
+    yield Try(
+        """
+Start [at r = one](#wall?task=new-words&place=0&measure=loss), slide to [the highest
+rank](#wall?task=new-words&place=4&measure=loss), and watch the distance to the grey band. Then measure by [the share
+that is right](#wall?task=new-words&place=4&measure=right). For comparison, [do the same with the
+mirror](#wall?task=mirror-voice&place=4&measure=loss): what a curve looks like that arrives.
+""",
+        run={
+            "the wall at the highest rank": {"task": "new-words", "size": "64"},
+            "full finetuning": {"task": "new-words", "size": "full"},
+        },
+    )
+    yield Prose(
+        """
+At r = [[gaps.first]] the language ends [[gaps.first_gap:.2f]] nats per word above full finetuning. Each larger rank
+comes a little nearer, and then the curve lies flat in mid-air: at r = [[gaps.last]] it is still [[gaps.last_gap:.2f]]
+above. Call that a *wall*. With the mirror the curve sank until it met the band of full finetuning, and here it never
+does.
+
+That is not for want of numbers. At the highest rank the factors together hold [[more.numbers:,d]] of them, which is
+more than the whole model has, [[more.full:,d]], and a suitcase larger than the house should hold what is in the house.
+
+The loss, moreover, makes light of it. Already r = [[fall.r]] makes [[fall.share:.0%]] of the fall that full finetuning
+makes, but to be less surprised by a language is not yet to speak it. A reader of its sentences is not so easily
+content: at best [[fall.right:.0%]] of them are right, whatever the rank. So we let rank go, because more of it helps a
+little and the wall still stands.
+
+## The second suspect: steps of the wrong size
+
+The next suspect works more quietly. What an adapter adds to a layer is the product of its two factors times a number,
+the *scaling*, and by the usual rule that is alpha over r. Raise r, leave alpha alone, and each direction is turned down
+while you believe that you have added room. Then there is the learning rate, which says how far every step goes. May it
+be that the ranks had room enough all along, and were only driven badly?
+
+The next figure questions these two together, on another task, as you should know: the base learns facts about people of
+whom it has never read. Each cell is one run, with its scaling down the side and its learning rate across.
+"""
+    )
+    yield Figure("grid", lambda: Grid(runs=f"adamw-{MOST}", scaling=0))
+    yield Try(
+        """
+Slide the scaling from end to end and follow the framed cell, the best of its row: where does it go? Then run down a
+single column with your eye, as somebody would see it who has one learning rate for everything.
+""",
+        run={
+            "a small alpha at a large r": {"size": "64", "alpha": "1", "rate": "0.001"},
+            "a rate that is too large": {"size": "16", "rate": "0.1"},
+        },
+    )
+    yield Prose(
+        """
+Down a column, the suspect looks guilty. At a rate of [[exchange.rate:g]] the scalings end anywhere from
+[[exchange.low:.2f]] to [[exchange.high:.2f]] nats, and somebody who has tried two of them would swear that the scaling
+decides everything. But let each have a learning rate of its own, and they end within [[exchange.free_low:.2f]] and
+[[exchange.free_high:.2f]]. Much of what one knob does the other can undo, because both say how far a step goes; the
+best cell walks across the grid from row to row, and its loss changes little beside that. [A room of its
+own](scale.html) tells how far this exchange reaches, and where it ends.
+
+So this suspect is dangerous where nobody watches it, and we have. At the wall the scaling is the same for all ranks,
+since alpha is always twice r. And each way to learn, full finetuning among them, has the best of four learning rates,
+which had a worse one on either side, so that nobody was driven badly. The second suspect has an alibi.
+
+## The third suspect: the wrong place
+
+The last one is a matter of address. An adapter sits in a layer, and LoRA's authors gave one to matrices of attention
+only [@hu2021, section 4.2]. Suppose that what the language needs lies in a room that no adapter ever entered.
+
+It is a good question for many a finetune, but it can be answered at once. Each of the [[places.blocks]] blocks of the
+base has [[places.kinds]] matrices: four in attention, by which a word looks back at other words, and two in the MLP,
+which works on each word by itself. All [[places.layers]] of them had an adapter, at every rank that you have tried at
+the wall. There is no room in these blocks that has not been searched.
+
+## Nobody did it
+
+Three suspects have been heard, and each has an alibi. Rank was raised until there was more of it than there was model;
+the rate and the scaling were set as well as could be; and the adapters were in every matrix of every block. Yet in each
+of these runs the new language stays out, and full finetuning lets it in.
+
+Now give your verdict, in the question [above the first figure](#wall?task=new-words&place=4). It knows one suspect whom
+we have questioned, and two whom nobody has thought of asking.
+
+## What this does not show
+
+These are runs of [[alibi.steps]] steps and [[alibi.seeds]] seeds with one small model, and with more steps all ways may
+come further. The alibi of the rate was checked at the wall itself; the grid, which explains it, was measured on facts.
+
+We have asked about everything that learned. It may be time to turn the question round: what stayed frozen all the
+while? That is [where the next chapter looks](frozen.html).
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="wall",
+    title="The wall",
+    question="A language in which every word is new: why does no rank reach it?",
+    part="The wall",
+    order=60,
+    minutes=8,
+    claims=CLAIMS,
+    build=build,
+    questions=(
+        Question(
+            "At the smallest rank, the loss has fallen nearly as far as with full finetuning. Is the language nearly "
+            "learned?",
+            (
+                Answer(
+                    "Yes, the rest is detail",
+                    "The loss began very high, so that most of its fall is had cheaply. Of the sentences that "
+                    "the model writes, at best [[fall.right:.0%]] are right at any rank.",
+                ),
+                Answer(
+                    "That cannot be told from the loss",
+                    "Here r = [[fall.r]] makes [[fall.share:.0%]] of the fall, and of its sentences almost none is "
+                    "right; after full finetuning [[fall.full:.0%]] are. Ask for what you want to have.",
+                    right=True,
+                ),
+                Answer(
+                    "No, a loss says nothing",
+                    "It says how well words are guessed on average, and it did show the wall: even at r = "
+                    "[[gaps.last]] it ends [[gaps.last_gap:.2f]] nats above full finetuning.",
+                ),
+            ),
+        ),
+        Question(
+            "A colleague compares seven scalings at one learning rate and finds that the scaling decides everything. "
+            "What do you ask?",
+            (
+                Answer(
+                    "What happens if each has a rate of its own",
+                    "At one rate they ended between [[exchange.low:.2f]] and [[exchange.high:.2f]] nats here, and "
+                    "between [[exchange.free_low:.2f]] and [[exchange.free_high:.2f]] with a rate for each.",
+                    right=True,
+                ),
+                Answer(
+                    "Whether r was large enough",
+                    "More rank gives more room. It does not make a step the right size.",
+                ),
+                Answer(
+                    "Nothing: the numbers are plain",
+                    "They are, for that one rate. Both knobs say how far a step goes, so turning one alone mostly "
+                    "finds out who happens to suit the other.",
+                ),
+            ),
+        ),
+        Question(
+            "The factors of an adapter hold more numbers than the whole model. What follows?",
+            (
+                Answer(
+                    "It can do whatever full finetuning can",
+                    "It had [[more.numbers:,d]] numbers against [[more.full:,d]] here, and ended far above. What "
+                    "may change counts, not only how much of it.",
+                ),
+                Answer(
+                    "It must have been trained badly",
+                    "Each rank had the best of several learning rates, with a worse one on either side.",
+                ),
+                Answer(
+                    "Only that numbers are not what it lacks",
+                    "With [[more.numbers:,d]] of them in place of [[more.full:,d]] the wall was still there. "
+                    "Something else must be missing.",
+                    right=True,
+                ),
+            ),
+        ),
+    ),
+)
