@@ -322,7 +322,7 @@ the same adapter answers [[mixes.stories:.0%]] of the questions about new storie
 without losing its new facts. Of the old ones it still has no more than [[mixes.old:.0%]]. To follow a story is a manner
 that every text shows, so a little of the old reading brings it back, whereas a single old fact is hardly ever read
 again in so few steps. The game would get back a model that can read, with most of its memories gone; what else helps is
-told [where one task follows another](after.html).
+told [where one task follows another](menu.html#sequence).
 
 ## What this does not show
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from compute.experiments.forgetting import load_forgetting
 from compute.experiments.runs import FULL, LAB_TASKS, RECORDED_RANKS, load
 from compute.matrices.controls import noise_band
 from compute.matrices.spectrum import r90
@@ -87,12 +86,6 @@ def _skill() -> Mapping[str, Any]:
     }
 
 
-def _best_rates() -> Mapping[str, Any]:
-    recorded = load_forgetting()
-    kept = {way: recorded.mean(SKILL, way, recorded.best(SKILL, way), "facts") for way in ("r = 4", FULL)}
-    return {"r": 4, "facts": kept["r = 4"], "full_facts": kept[FULL]}
-
-
 def _half() -> Mapping[str, Any]:
     run = load(FACTS, R)
     right = run.strengths["right"]
@@ -161,10 +154,6 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "skill-rank": Claim(
         _skill,
         lambda v: v["largest_facts"] < 0.1,
-    ),
-    "best-rates": Claim(
-        _best_rates,
-        lambda v: v["full_facts"] >= v["facts"] > 0.85,
     ),
     "half": Claim(
         _half,
@@ -356,17 +345,6 @@ LESSON = Lesson(
             "[[forgotten.before:.0%]] of the facts that the base knew were right. Afterwards LoRA with r "
             "= [[forgotten.r]] has [[forgotten.left:.0%]] of them left and full finetuning "
             "[[forgotten.full:.0%]].",
-            "lab",
-        ),
-        Correction(
-            "LoRA forgets less than full finetuning.",
-            "Often, at one rate each. At the end LoRA with r = [[skill-kept.r]] still has "
-            "[[skill-kept.facts:.0%]] of the old facts, full finetuning [[skill-kept.full_facts:.0%]]. "
-            "But with r = [[skill-rank.largest]] at the same learning rate and scaling, "
-            "[[skill-rank.largest_facts:.0%]] are left. And with a rate chosen for each: on this skill, "
-            "with each method at its own best learning rate and r = [[best-rates.r]], LoRA keeps "
-            "[[best-rates.facts:.0%]] of the old facts, and full finetuning "
-            "[[best-rates.full_facts:.0%]].",
             "lab",
         ),
     ),
