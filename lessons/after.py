@@ -232,7 +232,7 @@ $$\\Delta D = \\frac{1}{d} \\sum_i \\bigl( 1 - \\cos(w_i, w'_i) \\bigr)$$
     yield Figure("magnitude", Magnitude)
     yield Try(
         """
-Go through the kinds of layers, one after the other, with full finetuning on the right. Can you find one where the sign
+Go through the kinds of layers, one after the other, with full finetuning in the second chart. Can you find one where the sign
 is the one that the paper reports? Then choose [the new facts](#magnitude?task=new-facts).
 """
     )

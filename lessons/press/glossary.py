@@ -52,7 +52,8 @@ TERMS = (
     ),
     Term(
         "embeddings",
-        "The list of numbers with which a model begins to read: a row for each word that it knows.",
+        "The list of numbers with which a model begins to read: a row for each word that it knows. A second such list "
+        "stands at its end, by which it chooses the word that it says.",
         ("embedding",),
     ),
     Term(
@@ -112,6 +113,11 @@ TERMS = (
         "Texts that are kept apart to choose by, a learning rate for instance. What is reported comes from "
         "a third kind, the test texts.",
     ),
+    Term(
+        "batch",
+        "The texts that go through a model together, in a step of training or a pass of a server.",
+        ("batches",),
+    ),
     # What LoRA adds.
     Term(
         "adapter",
@@ -141,6 +147,7 @@ TERMS = (
         "To add delta_w to the weights for good, so that the layer costs no more than before.",
         ("merged", "merging"),
     ),
+    Term("rsLoRA", "LoRA with the scaling alpha over the root of $r$, in place of alpha over $r$."),
     # What a matrix is made of.
     Term("rank", "How many patterns, a column times a row each, it takes to build a matrix.", ("ranks",)),
     Term(
@@ -178,6 +185,23 @@ TERMS = (
         "entropy_rank",
         "Another smooth count of patterns, by how evenly the squared singular values are spread.",
     ),
+    Term("tolerance", "The error that one is ready to accept."),
+    Term(
+        "cosine",
+        "How alike two directions are: one if they are the same, zero at right angles. Of two matrices it is that of "
+        "all their numbers, taken as two long lists.",
+        ("cosines",),
+    ),
+    Term(
+        "random twin",
+        "A run that is like another in everything, except that what it is to learn is drawn by lot.",
+        ("random twins",),
+    ),
+    Term(
+        "intrinsic dimension",
+        "The smallest number of dimensions of a random subspace of all weights in which a task is still learned.",
+    ),
+    Term("amplification", "The norm of delta_w over that of what W has in the same directions."),
     Term(
         "intruder dimension",
         "A strong direction of finetuned weights that resembles none of the base's.",
@@ -190,10 +214,29 @@ TERMS = (
         ("multiply-accumulates",),
     ),
     Term(
+        "quantise",
+        "To store numbers in few bits: each is rounded to one of a few levels, which a scale stretches.",
+        ("quantised", "quantising", "quantisation"),
+    ),
+    Term(
+        "bf16",
+        "A format of sixteen bits for a number, like `fp16`, which keeps more digits and reaches less far; `fp32` has "
+        "twice as many bits.",
+        ("fp16", "fp32"),
+    ),
+    Term(
         "NF4", "A format of four bits for each weight whose levels are spaced as normal numbers are spread."
     ),
     Term("QLoRA", "LoRA on a base that is stored in four bits."),
     Term("DoRA", "A variant of LoRA that trains the length of each row of weights apart from its direction."),
+    Term(
+        "AdaLoRA", "A variant of LoRA that gives each layer a rank of its own, by switching off directions."
+    ),
+    Term(
+        "soft prompt",
+        "A row of learned vectors that stands before the words, in place of a change of weights.",
+        ("soft prompts",),
+    ),
     Term("forgetting", "What a finetuned model no longer can that its base could."),
     Term(
         "floor",
