@@ -232,8 +232,8 @@ $$\\Delta D = \\frac{1}{d} \\sum_i \\bigl( 1 - \\cos(w_i, w'_i) \\bigr)$$
     yield Figure("magnitude", Magnitude)
     yield Try(
         """
-Go through the kinds of layers, one after the other, with full finetuning in the second chart. Can you find one where the sign
-is the one that the paper reports? Then choose [the new facts](#magnitude?task=new-facts).
+Go through the kinds of layers, one after the other, with full finetuning in the second chart. Can you find one where
+the sign is the one that the paper reports? Then choose [the new facts](#magnitude?task=new-facts).
 """
     )
     yield Prose(
