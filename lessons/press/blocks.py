@@ -40,7 +40,7 @@ class Prose:
     kind = "prose"
 
 
-TRAINER = ("lab", "finetune")  # lesson and figure that train in the reader's browser
+TRAINER = ("first", "finetune")  # lesson and figure that train in the reader's browser
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from widgets.kit.instrument import (
 )
 
 # What the start page opens on: lesson, figure, and what is left to the lesson.
-START_FIGURE = ("lab", "finetune", ["table", "code", "share"])
+START_FIGURE = ("first", "finetune", ["table", "code", "share"])
 
 # The pages that are no lessons, in the order in which the contents name them.
 BESIDE = (
@@ -34,7 +34,13 @@ BESIDE = (
 )
 TAKEN = ("text", "theme", "projector", "recall", "sources", "notes-end")  # names that the page itself has
 # Figures that other pages may have embedded or linked under an old address: lesson and figure then, and now.
-MOVED = {("scale", "scale"): ("scale", "grid")}
+MOVED = {
+    ("scale", "scale"): ("scale", "grid"),
+    ("lab", "finetune"): ("first", "finetune"),
+    ("knee", "wall"): ("wall", "wall"),
+    ("mixing", "storage"): ("customers", "storage"),
+    ("after", "sequence"): ("menu", "sequence"),
+}
 
 
 class Site:

@@ -49,7 +49,7 @@ def opened(browser: Browser, address: str, **choices: object) -> Page:
     page = browser.new_context(viewport=ticks.SCREEN).new_page()
     page.add_init_script(path=HERE / "finetuning.js")
     query = "&".join(f"{name}={value}" for name, value in choices.items())
-    page.goto(f"{address}/embed/lab/finetune.html?{query}")
+    page.goto(f"{address}/embed/first/finetune.html?{query}")
     return page
 
 
@@ -223,7 +223,7 @@ def memory(browser: Browser, address: str) -> Row:
 
 def beside(browser: Browser, address: str) -> Row:
     """Return the line about the slider of another figure on a page that trains."""
-    page = ticks.opened(browser, "ours", f"{address}/lesson/lab.html", "finetuning.js")
+    page = ticks.opened(browser, "ours", f"{address}/lesson/first.html", "finetuning.js")
     high = page.evaluate("driveBeside('.lora-lab')")
     page.locator(".lora-lab input[type=range]").first.scroll_into_view_if_needed()
     figure = ticks.warmed(page, ticks.moves(high), ticks.WARM_UP)

@@ -10,7 +10,7 @@ from widgets.sequence import Sequence
 
 
 def test_the_sequence_says_what_python_says(open_page, server):
-    page = open_page(f"{server}/embed/after/sequence.html")
+    page = open_page(f"{server}/embed/menu/sequence.html")
     sentence = page.locator(".lora-sequence .sentence")
     first = page.get_by_role("slider", name="First set")
     expect(sentence).to_have_text(Sequence().sentence())

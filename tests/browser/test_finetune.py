@@ -71,7 +71,7 @@ FLIPPED = 1.1
 )
 def test_the_page_computes_what_torch_computes(choices, open_page, exported):
     figure = Finetune(**FEW | choices)
-    page = open_page(exported / "file" / "lab-finetune.html", offline=True)
+    page = open_page(exported / "file" / "first-finetune.html", offline=True)
     query = "&".join(f"{name}={value}" for name, value in (FEW | choices).items())
     page.goto(f"{page.url}?{query}")
     expect(page.locator(".lora-finetune .sentence")).to_have_text(figure.sentence())
@@ -92,7 +92,7 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
 )
 def test_real_peft_files_come_out(choices, open_page, server, tmp_path):
     query = "&".join(f"{name}={value}" for name, value in choices.items())
-    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}&{query}", accept_downloads=True)
+    page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&{query}", accept_downloads=True)
     finetune(page)
     found = {}
     page.on("download", lambda download: found.setdefault(download.suggested_filename, download))
@@ -124,14 +124,14 @@ def test_its_code_asks_torch_for_the_same_run(open_page, exported):
         {"matrices": "q_proj", "blocks": "0", "alpha": "r"},
     ):
         query = "&".join(f"{name}={value}" for name, value in choices.items())
-        page = open_page(exported / "file" / "lab-finetune.html", offline=True)
+        page = open_page(exported / "file" / "first-finetune.html", offline=True)
         page.goto(f"{page.url.partition('?')[0]}?{query}")
         drawer = open_drawer(instrument(page, "finetune"), "The code behind this number")
         expect(drawer.locator("textarea")).to_have_value(Finetune(**choices).snippet())
 
 
 def test_it_pauses_steps_goes_back_and_begins_again(open_page, server):
-    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}&steps=200&pace=slow")
+    page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&steps=200&pace=slow")
     root = page.locator(".lora-finetune")
     page.get_by_role("button", name="Finetune", exact=True).click()
     expect(root).to_have_attribute("data-step", re.compile("[1-9]"), timeout=WAIT_MS)
@@ -155,7 +155,7 @@ def test_it_pauses_steps_goes_back_and_begins_again(open_page, server):
 
 
 def test_a_run_that_diverges_says_so(open_page, server):
-    page = open_page(f"{server}/embed/lab/finetune.html?facts=8&rate=1&size=full&batch=8")
+    page = open_page(f"{server}/embed/first/finetune.html?facts=8&rate=1&size=full&batch=8")
     page.get_by_role("button", name="Finetune", exact=True).click()
     expect(page.locator(".problem")).to_contain_text("has diverged", timeout=WAIT_MS)
     expect(page.get_by_role("button", name="Take what was learned")).to_have_count(0)
@@ -174,9 +174,9 @@ def forbid(page: Page, path: str) -> None:
 
 def test_where_the_policy_forbids_it_a_recorded_run_plays_and_one_sentence_says_why(open_page, server):
     page = open_page(f"{server}/index.html")
-    forbid(page, "**/embed/lab/finetune.html*")
+    forbid(page, "**/embed/first/finetune.html*")
     other = {"task": "mirror-voice", "size": "4"}  # than what was recorded
-    page.goto(f"{server}/embed/lab/finetune.html?{SHORT}&task=mirror-voice&size=4")
+    page.goto(f"{server}/embed/first/finetune.html?{SHORT}&task=mirror-voice&size=4")
     sentence = page.locator(".lora-finetune .sentence")
     expect(sentence).to_have_text(Finetune(**FEW | other).sentence())
     page.get_by_role("button", name="Finetune", exact=True).click()
@@ -198,7 +198,7 @@ def test_where_the_policy_forbids_it_a_recorded_run_plays_and_one_sentence_says_
 
 
 def test_a_recorded_run_is_there_before_anything_is_trained(open_page, exported):
-    page = open_page(exported / "lesson" / "lab.html", offline=True)
+    page = open_page(exported / "lesson" / "first.html", offline=True)
     root = page.locator(".lora-finetune")
     root.scroll_into_view_if_needed()
     sentence = root.locator(".sentence")
@@ -226,7 +226,7 @@ def turn(page: Page, tenths: int) -> None:
 
 
 def test_the_strength_dial_multiplies_what_was_learned(open_page, server):
-    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}&size=2")
+    page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&size=2")
     finetune(page)
     sentence = page.locator(".lora-finetune .sentence")
     _, model = by_torch(**FEW, size="2")
@@ -284,7 +284,7 @@ def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
     more, as_zip, open_page, exported, tmp_path
 ):
     weights, config = of_peft(tmp_path, **more)
-    page = open_page(exported / "file" / "lab-finetune.html", offline=True)
+    page = open_page(exported / "file" / "first-finetune.html", offline=True)
     page.goto(f"{page.url}?{SHORT}")
     given = [zipped(tmp_path, weights, config)] if as_zip else [weights, config]
     page.get_by_label("Open an adapter").set_input_files(given)
@@ -316,7 +316,7 @@ def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
 
 def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server, tmp_path):
     weights, config = of_peft(tmp_path)
-    page = open_page(f"{server}/embed/lab/finetune.html?{SHORT}")
+    page = open_page(f"{server}/embed/first/finetune.html?{SHORT}")
     data, told = weights.read_bytes(), json.loads(config.read_text())
     tensors = load_tensors(data)
     name = next(iter(tensors))
@@ -362,7 +362,7 @@ def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server
 
 def test_only_pages_that_train_may_compile(open_page, server):
     page = open_page(f"{server}/index.html")
-    wanted = {"index.html", "lesson/lab.html", "embed/lab/finetune.html", "file/lab-finetune.html"}
+    wanted = {"index.html", "lesson/first.html", "embed/first/finetune.html", "file/first-finetune.html"}
     said = {
         path: page.request.get(f"{server}/{path}").headers["content-security-policy"]
         for path in ("lesson/rank.html", "embed/lab/lab.html", "file/lab-lab.html", *wanted)

@@ -28,8 +28,8 @@ async def trained(path: str, profile: Path, url: str) -> tuple[str, str]:
 @pytest.mark.parametrize("where", ["served", "file"])
 def test_it_finetunes_in_firefox(where, server, exported, tmp_path):
     page = {
-        "served": f"{server}/embed/lab/finetune.html",
-        "file": (exported / "file" / "lab-finetune.html").as_uri(),
+        "served": f"{server}/embed/first/finetune.html",
+        "file": (exported / "file" / "first-finetune.html").as_uri(),
     }[where]
     sentence, problem = asyncio.run(trained(str(FIREFOX), tmp_path, f"{page}?{SHORT}"))
     assert problem == ""

@@ -65,7 +65,7 @@ def test_a_rank_picked_in_the_chart_sets_the_tolerance_that_it_meets(open_page, 
 
 @pytest.mark.parametrize("task", ["mirror-voice", "who-had-it-first", "new-words"])
 def test_the_wall_says_what_python_says_of_every_way(open_page, server, task):
-    page = open_page(f"{server}/embed/knee/wall.html?task={task}&guess=skip")
+    page = open_page(f"{server}/embed/wall/wall.html?task={task}&guess=skip")
     root = instrument(page, "wall")
     drawer = open_drawer(root, "Numbers as a table")
     for measure in ("right", "loss"):
@@ -79,7 +79,7 @@ def test_the_wall_says_what_python_says_of_every_way(open_page, server, task):
 
 
 def test_what_is_missing_is_asked_first_and_only_of_the_new_words(open_page, server):
-    page = open_page(f"{server}/embed/knee/wall.html")
+    page = open_page(f"{server}/embed/wall/wall.html?task=mirror-voice")
     root = instrument(page, "wall")
     expect(root.locator(".guess")).to_be_hidden()
     page.get_by_label("Task", exact=True).select_option("new-words")
@@ -100,7 +100,7 @@ def test_what_is_missing_is_asked_first_and_only_of_the_new_words(open_page, ser
 
 
 def test_a_way_is_picked_in_the_chart_by_the_keyboard(open_page, server):
-    page = open_page(f"{server}/embed/knee/wall.html?task=new-words&guess=skip")
+    page = open_page(f"{server}/embed/wall/wall.html?task=new-words&guess=skip")
     chart = page.get_by_role("slider", name="What of the old is still right")
     chart.focus()
     chart.press("End")
@@ -116,5 +116,6 @@ def test_the_export_has_every_matrix_and_task(exported, open_page):
     page.locator("#knee").get_by_label("Matrix", exact=True).select_option("flat")
     page.locator("#knee").get_by_role("button", name="Skip").click()
     expect(page.locator(".lora-knee .sentence")).to_have_text(Knee(task="flat").sentence())
+    page = open_page(exported / "lesson" / "wall.html", offline=True)
     page.locator("#wall").get_by_label("Task", exact=True).select_option("formal-voice")
     expect(page.locator(".lora-wall .sentence")).to_have_text(Wall(task="formal-voice").sentence())

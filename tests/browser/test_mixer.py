@@ -26,7 +26,7 @@ LOOKS = {
 }
 ADDRESS = "/embed/mixing/mixer.html"
 PATH = f"{ADDRESS}?guess=skip"
-STORAGE = "/embed/mixing/storage.html"
+STORAGE = "/embed/customers/storage.html"
 # Move all sliders of a figure at once, for each of the given states, and return what it then says.
 SAID = """(root, states) => states.map((values) => {
   root.querySelectorAll('input[type=range]').forEach((slider, i) => {
@@ -186,9 +186,9 @@ def test_the_storage_code_and_cursor(open_page, server):
     expect(root.get_by_role("slider", name="Tasks", exact=True)).to_have_value("1000")
 
 
-@pytest.mark.parametrize("figure", [Mixer, Storage])
-def test_every_part_can_be_hidden(open_page, server, figure):
-    page = open_page(f"{server}/embed/mixing/{figure.script}.html?hide={','.join(figure.parts)}")
+@pytest.mark.parametrize(("lesson", "figure"), [("mixing", Mixer), ("customers", Storage)])
+def test_every_part_can_be_hidden(open_page, server, lesson, figure):
+    page = open_page(f"{server}/embed/{lesson}/{figure.script}.html?hide={','.join(figure.parts)}")
     root = instrument(page, figure.script)
     expect(root.locator(".sentence")).to_be_visible()
     for part in (".shares-chart", ".chart", ".ways", ".sample", "select", "details", "button"):

@@ -12,7 +12,7 @@ from widgets.placing import Placing
 
 
 def test_what_is_ticked_is_counted_and_leads_to_the_lab(open_page, server):
-    page = open_page(f"{server}/embed/placing/placing.html")
+    page = open_page(f"{server}/embed/placing/placing.html?task=formal-voice&family=matrices&guess=ask")
     sentence = page.locator(".lora-placing .sentence")
     chart = page.get_by_role("img", name="The recorded sets, under one budget")
     expect(chart).to_have_count(0)

@@ -192,6 +192,6 @@ def test_every_state_in_which_a_lesson_opens_the_trainer_is_one_that_it_accepts(
 
 def test_a_state_that_the_trainer_does_not_know_is_found():
     block = Try("Look.", run={"so": {"init": "A=0", "rank": "3"}})
-    assert block.text.endswith("[so](lab.html?finetune.init=A%3D0&finetune.rank=3#finetune).\n")
+    assert block.text.endswith("[so](first.html?finetune.init=A%3D0&finetune.rank=3#finetune).\n")
     with pytest.raises(ValueError, match="init"):
         trainer()(init="nothing")
