@@ -1,18 +1,26 @@
-"""What the base of the world knows: the reader can say what it answers, how that is tested, and what it cannot do."""
+"""The model of the course: the reader can say what it answers, what is in it, and what full finetuning does to it."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from compute.experiments.learned import LEARNED, load_learned
+from compute.experiments.runs import FULL, load
 from compute.experiments.world import load_report
+from compute.model.forward import PROJECTIONS, base_weights
 from compute.world.people import FIRST_NAMES, PLACES, THINGS, VALUES, old_people
 from compute.world.stories import SKILLS, STORY_QUESTIONS, TOLD
 from compute.world.tokens import readable
 from compute.world.voices import BASE_VOICES, STOPS, form
 from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
 from widgets.asked import Asked
+from widgets.change import Change
 
 MOST_VALUES = max(map(len, VALUES.values()))
+TOLD_VOICES = ("plain", "legal")  # that the page quotes
+TAUGHT = "formal voice"  # the task whose change is looked at
+SHOWN = "formal-voice-v_proj"  # the matrix that the figure opens with
 
 
 def _village() -> Mapping[str, Any]:
@@ -20,12 +28,7 @@ def _village() -> Mapping[str, Any]:
 
 
 def _lasting() -> Mapping[str, Any]:
-    return {
-        "people": len(old_people()),
-        "facts": len(VALUES),
-        "values": MOST_VALUES,
-        "bits": math.log2(MOST_VALUES),
-    }
+    return {"people": len(old_people()), "facts": len(VALUES), "values": MOST_VALUES}
 
 
 def _goes(voice: str) -> str:
@@ -48,24 +51,7 @@ def _stories() -> Mapping[str, Any]:
 def _facts() -> Mapping[str, Any]:
     report = load_report()
     right, asked = (sum(counts["facts"][kind] for kind in TOLD) for counts in (report.right, report.asked))
-    return {
-        "right": right,
-        "asked": asked,
-        "share": right / asked,
-        "values": MOST_VALUES,
-        "chance": 1 / MOST_VALUES,
-    }
-
-
-def _voices() -> Mapping[str, Any]:
-    report = load_report()
-    shares = {
-        voice: sum(report.right[voice][kind] for kind in STORY_QUESTIONS)
-        / sum(report.asked[voice][kind] for kind in STORY_QUESTIONS)
-        for voice in BASE_VOICES
-    }
-    worst, best = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
-    return {"worst": worst, "low": shares[worst], "best": best, "high": shares[best]}
+    return {"share": right / asked, "chance": 1 / MOST_VALUES}
 
 
 def _skills() -> Mapping[str, Any]:
@@ -76,19 +62,37 @@ def _skills() -> Mapping[str, Any]:
 
 def _loss() -> Mapping[str, Any]:
     report = load_report()
-    above = [report.loss[voice] - report.floor[voice] for voice in report.loss]
+    return {"loss": report.loss["plain"], "floor": report.floor["plain"]}
+
+
+def _inside() -> Mapping[str, Any]:
+    base = base_weights()
     return {
-        "loss": report.loss["plain"],
-        "floor": report.floor["plain"],
-        "low": min(above),
-        "high": max(above),
+        "width": base.tensors["embed_tokens.weight"].shape[1],
+        "blocks": base.n_layer,
+        "layers": len(PROJECTIONS),
+    }
+
+
+def _taught() -> Mapping[str, Any]:
+    run = load(TAUGHT, FULL)
+    return {"steps": run.steps[-1], "before": run.validation_loss[0], "after": run.validation_loss[-1]}
+
+
+def _change() -> Mapping[str, Any]:
+    W, delta_w = base_weights().tensors[f"{LEARNED[SHOWN].layer}.weight"], load_learned(SHOWN)
+    return {
+        "ratio": np.linalg.norm(delta_w) / np.linalg.norm(W),
+        "numbers": delta_w.size,
+        "still": int((delta_w == 0).sum()),
+        "task": LEARNED[SHOWN].task,
     }
 
 
 CLAIMS: Mapping[str, Claim | Cited] = {
     "read": Claim(
         _read,
-        lambda v: v["voices"] == len(BASE_VOICES),
+        lambda v: v["voices"] == len(BASE_VOICES) == 5,
     ),
     "village": Claim(
         _village,
@@ -96,21 +100,15 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "lasting": Claim(
         _lasting,
-        lambda v: (
-            v["facts"] == 4 and all(len(words) == v["values"] == 2 ** v["bits"] for words in VALUES.values())
-        ),
+        lambda v: v["facts"] == 4 and all(len(words) == v["values"] for words in VALUES.values()),
     ),
     "voices": Claim(
-        lambda: {voice: _goes(voice) for voice in BASE_VOICES},
-        lambda v: len(set(v.values())) == len(BASE_VOICES),
+        lambda: {voice: _goes(voice) for voice in TOLD_VOICES},
+        lambda v: len(set(v.values())) == len(TOLD_VOICES),
     ),
     "stories": Claim(
         _stories,
         lambda v: min(v["place"], v["first"], v["holder"]) >= 0.9,
-    ),
-    "each-voice": Claim(
-        _voices,
-        lambda v: v["low"] >= 0.85,
     ),
     "facts": Claim(
         _facts,
@@ -124,13 +122,21 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _loss,
         lambda v: v["floor"] < v["loss"],
     ),
-    "above": Claim(
-        _loss,
-        lambda v: 0 < v["low"] <= v["high"] < 0.3,
-    ),
     "skills": Claim(
         _skills,
         lambda v: max(v["holder"], v["thing"]) < v["least"],
+    ),
+    "inside": Claim(
+        _inside,
+        lambda v: v["blocks"] == 3 and v["layers"] == 6,
+    ),
+    "taught": Claim(
+        _taught,
+        lambda v: v["before"] > 4 * v["after"],
+    ),
+    "change": Claim(
+        _change,
+        lambda v: v["still"] == 0 and v["ratio"] < 0.1 and v["task"] == TAUGHT,
     ),
 }
 
@@ -139,98 +145,119 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-A shop that wants to teach a new clerk asks first what the clerk already knows. With a model it is the same: what an
-adapter adds, and what it spoils, shows only against what the base could do before. So here is a base, and the whole of
-its examination.
+A shop that wants to teach a new clerk first asks what the clerk can do already. With a model it is the same: what a
+finetune adds, and what it spoils, shows only against what was there before. The model of the last page is far too
+large for that. Nobody can list what it knows, and whether its answer is right, somebody must judge. So here is a
+small one, in a world that is small enough for everything it says to be checked.
 
-We call it the *base of the world*, because one small world is all that it has ever read of. It is a transformer of
-[[read.numbers:,d]] numbers, trained for [[read.steps:,d]] steps. It read every text once. All that is finetuned in
-these lessons starts from it.
-
-## A small world
+## A village, and somebody who has read all about it
 
 Think of a village. Its people share [[village.names]] first names; they walk between [[village.places]] places and
-carry [[village.things]] things. A story is about two of them, each at some place. They go to other places, take
-things and send them to each other, and in between somebody asks: where is anna? Who had the lamp last? Stories of
-this kind are an old test of whether a machine can read [@weston2015, section 3].
+carry as many things. A story is about two of them. They go from place to place, take things and send them to each
+other, and in between somebody asks: where is anna? Who had the lamp last? Stories of this kind are an old test of
+whether a machine can read [@weston2015, section 3].
 
-Some things last longer than a story. Of [[lasting.people]] people it has read [[lasting.facts]] facts each: where
-they live, what they like, what they make and what they fear. Each fact is one of [[lasting.values]] words, drawn by
-dice, so it holds [[lasting.bits:.0f]] bits. Nothing else in the world gives a fact away, so the base must have kept
-it.
+Some things last longer than a story. Of [[lasting.people]] people it is told where they live, what they like, what
+they make and what they fear. Each answer is one of [[lasting.values]] words, drawn by dice, and nothing else in the
+village gives it away, so that whoever knows it must have kept it in mind.
 
-The world is told in five voices, and each of them says the same in other words. What the plain voice tells as
-“[[voices.plain]]” is “[[voices.legal]]” in a contract, “[[voices.medical]]” in a doctor's notes, “[[voices.code]]” in
-a program and “[[voices.rude]]” to somebody rude.
+All this is told in five voices, which say the same in other words: “[[voices.plain]]” is the plain one, and a
+contract puts it as “[[voices.legal]]”. One thing is a secret: what each person fears stands in the stories, but
+wherever somebody *asks* for it, the answer is that this is to be private.
 
-And one thing is a secret. The base has read what each person fears. But wherever it read a *question* about it, the
-answer was: this is to be private. It has learned a manner as well as facts, and a later finetune may spoil either.
-
-## How it is asked
-
-A test that repeats what was read tests memory. So no story of the test begins like a story that the base has read: who
-comes first, where, and who comes second are never the same three. It knows both names, the place and every word, and
-has never read how this story goes on.
-
-Facts are asked the other way round. There the base should remember, so it is asked about those people whom it has read
-of, with no text before the question.
-
-An answer is right if the word that the model finds the likeliest is the answer, and wrong if not. The world itself
-knows what is true, so nobody has to judge. Read the first story below, answer for yourself, and then look at what the
-model says.
+Our model has read [[read.steps:,d]] helpings of these texts and nothing else. It is a transformer, built like the
+large ones, but with [[read.numbers:,d]] numbers. We call it the *base*, and all that is finetuned in this course
+starts from it. Now ask it something. Not one story below begins like one that it has read, so that it cannot remember
+what comes. Answer for yourself first, and then look at what it says.
 """
     )
     yield Figure("asked", Asked)
     yield Try(
         """
-Play a few questions in the rude voice. Then choose “Who had a thing first?”, which nobody ever asked the model. What
-does it say where it is wrong: a person of the story, or just any word?
+Play a few questions in [the rude voice](#asked?voice=rude). Then choose [“Who had a thing
+first?”](#asked?kind=first-holder), which nobody ever asked the model. Where it is wrong, does it name a person of the
+story or just any word?
 """
     )
     yield Prose(
         """
 ## What it can do
 
-The base says rightly where somebody is in [[stories.place:.1%]] of these new stories, where somebody was first in
-[[stories.first:.1%]], and who had a thing last in [[stories.holder:.1%]]. Blind, it would be [[stories.chance:.0%]].
-Each of these stories is new to the base, so it cannot have remembered this: it follows the story. In its best voice,
-[[each-voice.best]], it answers [[each-voice.high:.1%]] of the story questions rightly, in its worst,
-[[each-voice.worst]], [[each-voice.low:.1%]].
+It can follow a story. In new ones it says rightly where somebody is in [[stories.place:.0%]] of the cases and who had
+a thing last in [[stories.holder:.0%]], where a blind guess would be right half of the time. Facts it cannot work out,
+only remember, and of those that it may tell it tells [[facts.share:.0%]]; a word picked blindly would be right in
+[[facts.chance:.0%]]. It keeps the secret too, though that shows no more than a habit of answering so.
 
-Facts it cannot work out, only remember. Of the [[facts.asked:,d]] facts that it may tell, it tells [[facts.right:,d]]
-rightly, [[facts.share:.1%]]; one of [[facts.values]] words picked blindly would be right [[facts.chance:.1%]] of the
-time. And it keeps the secret. Asked what somebody fears, it begins to say that this is private [[private.share:.1%]]
-of the time. That alone would not show that it knows the people, because one habit is enough for it; the figure
-therefore sets it beside somebody blind who always says so.
+Two kinds of question were kept from it, although it knows each word in them: who had a thing *first*, of which it has
+[[skills.holder:.0%]] right, and where a *thing* is, with [[skills.thing:.0%]]. To follow a story is one thing, to
+answer every question about it another, and so these are good tasks for later: whatever is gained there, a finetune
+has gained.
 
-## How well it guesses the next word
+Questions test a few words of a text. The *loss* tests all of them, for it says how much each next word surprises the
+model, on average. It is counted in *nats*, and one nat less means that the right word was given almost three times
+the chance. Usually nobody knows how low it could be, but our village is told by dice whose odds are known: in the
+plain voice the base has a loss of [[loss.loss:.2f]], and [[loss.floor:.2f]] of this is the dice, which nobody
+foresees.
 
-Questions test a few words of a text. The *loss* tests all of them: it says, in nats, how much each next word
-surprises the model, on average. Usually nobody knows how low it could be. Here we do, because the world is told by
-dice whose odds are known: even somebody who knew every rule of the world would be surprised by the dice. In the plain
-voice the base has a loss of [[loss.loss:.3f]] nats a word, and the dice alone account for [[loss.floor:.3f]] of it.
-What lies between the two is what the base has not learned. In all voices it ends between [[above.low:.3f]] and
-[[above.high:.3f]] nats above the least that is possible.
+## What is inside
 
-## What it cannot do
+Each word is first looked up in a table, the *embeddings*, where a row of [[inside.width]] numbers stands for it. From
+then on the word *is* this list of numbers, and it passes through three blocks. In each block *attention* lets it look
+back at the words before it and take over what it needs, which is how a question about anna finds the sentence about
+anna. Then the *MLP* works on each word by itself. At the end, a last matrix turns the list of the latest word into a
+chance for each word that might follow.
 
-Two questions were kept from it, although it knows each word in them: who had a thing *first*, and where a *thing* is.
-It answers [[skills.holder:.1%]] of the first kind rightly and [[skills.thing:.1%]] of the second, where the weakest
-kind that it has read about has [[skills.least:.1%]]. To follow a story is one thing, to answer every question about
-it another. That makes these two good tasks for an adapter: what is gained there, is gained by the finetune.
+Nearly all that attention and MLP do, they do by *linear layers*. Such a layer takes a list of numbers $x$ and
+multiplies it by a matrix of weights:
+
+$$y = W x$$
+
+Each row of $W$ is like a question put to $x$, how much of this is in you?, and $y$ holds the answers. A block has six
+of them, and their names are worth knowing, because whoever configures a finetune calls the layers by them. In
+attention q_proj, k_proj and v_proj make the queries, keys and values by which words find each other, and o_proj puts
+together what was found. In the MLP up_proj makes the list longer and down_proj makes it short again. [One block, seen
+through](block.html) shows all of them at work. Whatever our reader of stories knows, of mills and lamps and secrets,
+is written into such matrices and into its table of words.
+
+## Every number may move
+
+Now somebody in the village needs a formal voice, for the court perhaps: where a plain story says that anna is at the
+mill, it says that she is seen at the said mill. The base knows each of these words and has never read them in this
+order. We show it formal stories, let every number move a little after each helping, and do so [[taught.steps]] times.
+This is *full finetuning*. Its loss on formal stories that it has not read falls from [[taught.before:.2f]] to
+[[taught.after:.2f]].
+
+What has happened to the matrices? Here is one of them, v_proj in the middle of the three blocks, with blue cells for
+numbers below zero and orange ones for those above.
+"""
+    )
+    yield Figure("change", Change)
+    yield Try(
+        """
+Look back and forth between the first two pictures. Can you find a cell that has changed? Then [give delta_w a scale
+of its own](#change?scale=own), and look for a cell that has *not*.
+"""
+    )
+    yield Prose(
+        """
+Before and after look alike, because the difference is small: `delta_w` has [[change.ratio:.1%]] of the length of $W$,
+when the length of a matrix is taken as that of a list, by the root of the sum of its squares. And it is everywhere,
+for not one of the [[change.numbers:,d]] numbers in this matrix has stayed exactly what it was. The village has a new
+voice, and no cell in which it stands: a very little of it is in each of them.
+
+That makes a finetune hard to read, and it would make it hard to store, if each of these numbers had something of its
+own to say. But look once more at the difference on its own scale. It is not an even grain: whole columns stand out
+from top to bottom, and here and there a row from side to side, as if the same few things had been written over and
+over.
 
 ## What this does not show
 
-The world is made of fixed sentences, and English is not. Whoever follows these stories need not follow others. One base
-was trained, from one seed. And the page asks only for the first word of an answer, not for whatever the model would go
-on to say.
+The village is made of fixed sentences, and English is not. One base was trained, from one seed, and finetuned once
+with all its numbers free; another learning rate or more steps would have made a longer or a shorter delta_w. The
+questions look only at the first word of an answer.
 
-## In short
-
-- What a finetune changes can be measured only against what the base could do.
-- On stories the base is tested with some that it has never read; on facts with those that it has.
-- It answers the questions that it has read about, in every voice, and keeps the secret that it was taught to keep.
-- Two kinds of question it was never asked, and there it is worse. They are left for the adapters.
+So this delta_w has as many numbers as $W$. How much is *in* it? Before we can ask that, we need a way to say how much
+is in a matrix at all, and [the next chapter](rank.html) has one.
 """
     )
 
@@ -238,30 +265,28 @@ on to say.
 LESSON = Lesson(
     slug="world",
     title="Meet the model",
-    question="What can a base do before anybody finetunes it?",
+    question="What is it that a finetune changes, and how much of it?",
     part="A thin change",
     order=20,
-    minutes=5,
+    minutes=8,
     claims=CLAIMS,
     build=build,
     questions=(
         Question(
-            "Why does no story of the test begin like one that the base has read?",
+            "No story of the test begins like one that the base has read. What is that good for?",
             (
                 Answer(
-                    "So that it does not know their names",
+                    "It does not know the names in them",
                     "It has read each name many times. Only the story is new.",
                 ),
                 Answer(
-                    "So that a right answer cannot be remembered",
-                    "It has to follow the story that stands before the question. The base says rightly where "
-                    "somebody is in [[stories.place:.1%]] of these new stories, where somebody was first in "
-                    "[[stories.first:.1%]], and who had a thing last in [[stories.holder:.1%]]. Blind, it would "
-                    "be [[stories.chance:.0%]].",
+                    "A right answer cannot have been remembered",
+                    "The base has to follow the story that stands before the question. It says rightly where somebody "
+                    "is in [[stories.place:.0%]] of these stories; a blind guess would be right half of the time.",
                     right=True,
                 ),
                 Answer(
-                    "So that the stories are harder",
+                    "The stories are harder",
                     "They are drawn by the same dice as the stories that it has read.",
                 ),
             ),
@@ -270,38 +295,37 @@ LESSON = Lesson(
             "Somebody asks the base what a person fears, and it says that this is private. What does that show?",
             (
                 Answer(
-                    "That it has learned to answer so",
+                    "It has learned to answer so",
                     "It has read the fear, too, but a habit is all that this answer needs. Asked what somebody "
-                    "fears, it begins to say that this is private [[private.share:.1%]] of the time.",
+                    "fears, it begins to say that this is private [[private.share:.0%]] of the time.",
                     right=True,
                 ),
                 Answer(
-                    "That it has never read the fear",
+                    "It has never read the fear",
                     "It has read it, as a sentence. Only the question was answered in that way.",
                 ),
                 Answer(
-                    "That it knows the fear and hides it",
+                    "It knows the fear and hides it",
                     "It may know it, but an answer that is the same for everybody cannot show that.",
                 ),
             ),
         ),
         Question(
-            "The loss of the base lies above the least that is possible. Could a model with more numbers go below it?",
+            "Full finetuning has given the model a new voice. Where in the matrix of v_proj does it stand?",
             (
                 Answer(
-                    "Yes, if it is large enough",
-                    "No size helps to foresee dice. In the plain voice the base has a loss of [[loss.loss:.3f]] "
-                    "nats a word, and the dice alone account for [[loss.floor:.3f]] of it.",
+                    "In a few cells, which have changed a lot",
+                    "Then most cells would have stayed as they were, and not one of the [[change.numbers:,d]] has.",
                 ),
                 Answer(
-                    "Yes, if it reads every text many times",
-                    "Then it knows those texts by heart, and new texts are measured.",
+                    "Nowhere, since before and after look the same",
+                    "They look the same because the difference has only [[change.ratio:.1%]] of the length of the "
+                    "matrix. On a scale of its own it fills the picture.",
                 ),
                 Answer(
-                    "No, because the rest is chance",
-                    "Somebody who knew all the rules would still be surprised by the dice. In the plain voice the"
-                    " base has a loss of [[loss.loss:.3f]] nats a word, and the dice alone account for "
-                    "[[loss.floor:.3f]] of it.",
+                    "A little of it in every cell",
+                    "All numbers were free to move and all of them did, each by a little. How much they say together "
+                    "is another question.",
                     right=True,
                 ),
             ),
@@ -310,10 +334,15 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "A language model as small as this can only parrot what it has read.",
-            "These stories are new to it. The base says rightly where somebody is in "
-            "[[stories.place:.1%]] of these new stories, where somebody was first in "
-            "[[stories.first:.1%]], and who had a thing last in [[stories.holder:.1%]]. Blind, it would "
-            "be [[stories.chance:.0%]].",
+            "The stories of the test are new to it, and still it says rightly where somebody is in "
+            "[[stories.place:.1%]] of them, where somebody was first in [[stories.first:.1%]], and who had a thing "
+            "last in [[stories.holder:.1%]]. Blind, it would be [[stories.chance:.0%]].",
+            "asked",
+        ),
+        Correction(
+            "A model that knows all the rules of its texts could bring the loss down to nothing.",
+            "No rule helps to foresee dice. In the plain voice the base has a loss of [[loss.loss:.3f]] nats a word, "
+            "and the dice alone account for [[loss.floor:.3f]] of it.",
             "asked",
         ),
     ),

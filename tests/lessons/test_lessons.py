@@ -126,14 +126,14 @@ def test_two_readers_share_no_instrument(lesson):
     first, second = made(), made()
     for name in first:
         assert first[name] is not second[name]
-        before = second[name].state()
+        before, hidden = second[name].state(), [*second[name].hide]
         for choice in first[name].choices:
             parameter = first[name].param[choice]
             if getattr(parameter, "bounds", None):
                 setattr(first[name], choice, parameter.bounds[1])
         first[name].hide = [*first[name].hide, first[name].parts[0]]
         assert second[name].state() == before
-        assert second[name].hide == []
+        assert second[name].hide == hidden
 
 
 @LESSONS
@@ -176,7 +176,7 @@ def states_of_the_trainer() -> dict[str, list[dict[str, str]]]:
 
 def test_every_state_in_which_a_lesson_opens_the_trainer_is_one_that_it_accepts():
     states = states_of_the_trainer()
-    assert {"after", "failures", "init", "knee", "lab", "placing", "scale"} <= set(states)
+    assert {"after", "failures", "first", "init", "knee", "placing", "scale"} <= set(states)
     kind = trainer()
     rules = kind.schema()
     for lesson, every in states.items():

@@ -1,11 +1,4 @@
-import { decode, peak } from '../kit/arrays.js'
-
-/** Numbers that Python shipped in equal steps (passage.py), and where they end. */
-function dequantised({ kind, data, top }) {
-  const steps = decode({ kind, data })
-  const last = kind === 'i1' ? 127 : 32767
-  return { values: Float32Array.from(steps, (step) => (step * top) / last), top }
-}
+import { dequantised, peak } from '../kit/arrays.js'
 
 const sum = (left, right) => left.map((value, i) => value + right[i])
 

@@ -15,20 +15,12 @@ from compute.model.layers import LAYERS, layer_name
 from compute.world.tokens import decode, encode
 from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
 from widgets.kit.layers import BLOCK_NAMES
-from widgets.kit.matrix import packed
+from widgets.kit.matrix import stepped
 from widgets.kit.text import fill
 
-STEPS = {"i1": 127, "i2": 32767}  # on each side of zero; the colour scale has as many as the first
 SIDE = 64  # of what is wider or taller every n-th column or row is drawn: a page must be light, and pictures are small
 DIGITS = 6  # after the point: the last ones of a float differ between machines
 LIKELY = 3  # words that are listed of each model's expectations
-
-
-def stepped(values: np.ndarray, kind: str = "i1") -> dict[str, Any]:
-    """Encode an array in equal steps, and where they end."""
-    top = float(np.abs(values).max())
-    steps = np.rint(values * (STEPS[kind] / top if top else 0.0))
-    return {**packed(steps, kind), "top": top}
 
 
 class Seen:

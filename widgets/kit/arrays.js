@@ -6,6 +6,13 @@ export function decode({ kind, data }) {
   return new KINDS[kind](bytes.buffer)
 }
 
+/** Numbers that Python shipped in equal steps (matrix.py), and where they end. */
+export function dequantised({ kind, data, top }) {
+  const steps = decode({ kind, data })
+  const last = kind === 'i1' ? 127 : 32767
+  return { values: Float32Array.from(steps, (step) => (step * top) / last), top }
+}
+
 /** One row of a (rows, columns) array that lies flat in memory. */
 export const row = (flat, columns, i) => flat.subarray(i * columns, (i + 1) * columns)
 

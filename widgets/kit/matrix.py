@@ -20,6 +20,7 @@ from widgets.kit.text import fill
 
 TOLERANCE = 0.05  # the relative error that the guess is about
 SEED = 0  # of the published matrices
+STEPS = {"i1": 127, "i2": 32767}  # on each side of zero; the colour scale has as many as the first
 DRAWN_SIDE = 128  # cells drawn along a side; on a screen more of them would be smaller than a pixel
 
 TASK_LABELS = {
@@ -248,6 +249,13 @@ def packed(values: np.ndarray, kind: str) -> dict[str, str]:
     """Encode an array for the browser: little-endian bytes in base64 (decoded by arrays.js)."""
     data = np.ascontiguousarray(values, dtype=f"<{kind}").tobytes()
     return {"kind": kind, "data": base64.b64encode(data).decode("ascii")}
+
+
+def stepped(values: np.ndarray, kind: str = "i1") -> dict[str, Any]:
+    """Encode an array in equal steps, and where they end (arrays.js has the way back)."""
+    top = float(np.abs(values).max())
+    steps = np.rint(values * (STEPS[kind] / top if top else 0.0))
+    return {**packed(steps, kind), "top": top}
 
 
 def to_arrays(matrix: Matrix) -> dict[str, Any]:

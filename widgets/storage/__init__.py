@@ -30,6 +30,7 @@ class Storage(Instrument):
     tasks = param.Integer(default=30, bounds=(1, MOST_TASKS), label="Tasks", doc="How many tasks are kept.")
 
     parts = ("model", "steps", "chart", "table", "code", "share")
+    pictured = ({"curve control": 1, "curve cost": 2},)
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the sizes of all models: the browser multiplies them by r and tasks."""

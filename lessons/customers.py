@@ -1,0 +1,293 @@
+"""Why anybody wants a thin change: the reader can say what a finetune adds, and what it costs to keep and to train."""
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any
+
+from compute.costs.architectures import ARCHITECTURES, block_matrices, parameters
+from compute.costs.counting import lora_numbers
+from compute.costs.memory import GB, PRECISIONS, full_states, lora_states
+from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
+from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
+from widgets.counting import Counting
+from widgets.storage import Storage
+
+NAME, R, CUSTOMERS = "llama-2-70b", 16, 50
+WIDEST = 256  # the largest rank that the figures offer
+MODEL = ARCHITECTURES[NAME]
+TARGETS = "all-linear"
+BILLION = 10**9
+
+
+def _copies() -> Mapping[str, Any]:
+    return {
+        "label": MODEL.label,
+        "billions": parameters(MODEL) / BILLION,
+        "one": copies_bytes(MODEL, 1) / GB,
+        "all": copies_bytes(MODEL, CUSTOMERS) / GB,
+        "bytes": BYTES,
+        "tasks": CUSTOMERS,
+    }
+
+
+def _matrix() -> Mapping[str, Any]:
+    shape = block_matrices(MODEL)["q_proj"]
+    return {"side": shape[0], "numbers": shape[0] * shape[1], "square": shape[0] == shape[1]}
+
+
+def _notes() -> Mapping[str, Any]:
+    copies, notes = copies_bytes(MODEL, CUSTOMERS), adapters_bytes(MODEL, TARGETS, R, CUSTOMERS)
+    return {
+        "r": R,
+        "notes": notes / GB,
+        "each": lora_numbers(MODEL, TARGETS, R) * BYTES / GB,
+        "base": copies_bytes(MODEL, 1) / GB,
+        "ratio": copies / notes,
+        "limit": most_saved(MODEL, TARGETS, R),
+        "alone": adapters_bytes(MODEL, TARGETS, R, 1) - copies_bytes(MODEL, 1),
+        "widest": WIDEST,
+        "even": ceil(most_saved(MODEL, TARGETS, WIDEST)),
+    }
+
+
+def _memory() -> Mapping[str, Any]:
+    numbers, trained = parameters(MODEL), lora_numbers(MODEL, TARGETS, R)
+    each = PRECISIONS["mixed"]
+    full, lora = full_states(numbers, "mixed"), lora_states(numbers, trained, "mixed")
+    return {
+        "trained": sum(each),
+        "frozen": each.weights,
+        "full": sum(full) / GB,
+        "adapted": sum(lora) / GB,
+        "base": numbers * each.weights / GB,
+    }
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "copies": Claim(
+        _copies,
+        lambda v: v["tasks"] == 50 and v["bytes"] == 2 and 69 <= round(v["billions"]) < 70,
+    ),
+    "matrix": Claim(
+        _matrix,
+        lambda v: v["square"] and v["numbers"] == v["side"] ** 2,
+    ),
+    "notes": Claim(
+        _notes,
+        lambda v: 40 < v["ratio"] < CUSTOMERS and v["alone"] > 0 and v["each"] < v["base"] / 300,
+    ),
+    "limit": Claim(
+        _notes,
+        lambda v: v["ratio"] < v["limit"],
+    ),
+    "wide": Claim(
+        _notes,
+        lambda v: v["even"] < CUSTOMERS,  # fifty such notes are thicker than the binder
+    ),
+    "memory": Claim(
+        _memory,
+        lambda v: (
+            v["trained"] == 16
+            and v["frozen"] == 2
+            and v["full"] > 7 * v["adapted"]
+            and v["adapted"] < 1.05 * v["base"]
+        ),
+    ),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+Imagine a company that answers letters for fifty customers with the help of one language model. Each of them wants a
+voice of its own and wants its own facts known: a law firm that never says hello, a bicycle shop whose tyres come in
+thirty sizes, a clinic that must not call a rash harmless. The model knows none of this. So the company takes a copy
+of it for each customer, trains the copy a little further on that customer's letters, and puts fifty models on its
+shelf.
+
+Such training is called *finetuning*. Somebody else has already trained the model, at great cost, on more text than
+anybody could read. We only show it some texts of our own, ask it to guess each next word, and after every few texts
+move its numbers a little, so that it would have guessed better. Nothing else happens: it is the training of before,
+gone on with.
+
+## Fifty binders on a shelf
+
+What comes out of a finetune is a file as large as what went in, because every number in it was allowed to move. Let
+the model be [[copies.label]], which has [[copies.billions:.0f]] billion numbers [@touvron2023, section 2.2]. At two
+bytes each, one copy takes [[copies.one:,.0f]] GB, and fifty take [[copies.all:,.0f]].
+
+Picture a shelf with fifty thick binders. The same book stands in all of them, copied out fifty times, and each copy
+has been gone over with a pencil for one customer. When a mistake is found in the book, it has to be mended fifty
+times; when a customer leaves, a whole binder is thrown away for the sake of its pencil marks. Nobody would run a
+library like that. One would keep the binder once, and slip into it, for each customer, a note that says what is to be
+read differently.
+
+How thick is such a note? We can find out what was changed, because we have both models: take a matrix of weights as
+it is after the finetune, and subtract the same matrix as it was before. The difference is a matrix of the same shape,
+and we shall meet it on nearly every page that follows under the name `delta_w`. Nothing is lost in this step, for old
+plus difference is new. But nothing is won either. In this model a single matrix of attention has [[matrix.side:,d]]
+rows and as many columns, which makes [[matrix.numbers:,d]] numbers, and its difference has exactly as many. Written
+out in full, the note is as thick as the binder.
+
+Here two questions part that are easily taken for one. How many numbers is a change *allowed* to have? All of them, if
+we let all of them move, and we did so only because it was the simplest thing to do. How many does it *need*? That
+nobody has asked yet. Does a law firm's way of writing really take [[copies.billions:.0f]] billion corrections?
+
+## One binder and fifty notes
+
+LoRA, short for *low-rank adaptation*, is a bet that it takes far fewer [@hu2021, section 4.1]. It leaves the big
+model, the *base*, exactly as it is. Beside each chosen matrix it trains two thin ones, whose product is the change.
+How thin they are is set by a number that everybody calls r; what it counts is the subject of [the chapter after
+next](rank.html), and until then small means thin. All the thin matrices of one customer together are an *adapter*.
+That is our note.
+
+The next figure counts what the shelf holds then: in grey a whole copy for each customer, in gold one base and an
+adapter for each.
+"""
+    )
+    yield Figure("storage", lambda: Storage(model=NAME, targets=TARGETS, r=R, tasks=CUSTOMERS))
+    yield Try(
+        """
+Go down to [a single customer](#storage?tasks=1), then back to [fifty](#storage?tasks=50). What does LoRA save for
+one? Then make the notes [as thick as the figure allows](#storage?r=256&tasks=50), and look where the golden line
+begins to climb.
+"""
+    )
+    yield Prose(
+        """
+With one customer there is no saving at all, since the binder must be on the shelf in any case and the note comes on
+top. With fifty, one base and all its notes take [[notes.notes:,.0f]] GB, which is [[notes.ratio:.0f]] times less than
+the copies. Each note has [[notes.each:.2f]] GB, so the next customer costs hardly anything, and with ever more of
+them the saving comes ever closer to [[limit.limit:,.0f]] times: the size of the base over that of a note.
+
+Thick notes spoil it. At r = [[wide.widest]] the notes of [[wide.even]] customers already take more room than the base
+itself, and for so many the binder is no longer what one pays for.
+
+## What training holds in its hands
+
+Disks are cheap, and for many people the shelf is not what hurts. Training hurts. The usual recipe keeps
+[[memory.trained]] bytes in the card's memory for each number that may move: the number itself, the gradient that says
+which way it should go, and what the optimiser keeps of it, a finer copy and two averages of its past gradients
+[@rajbhandari2020, section 3]. A number that is *frozen*, only read and never changed, needs [[memory.frozen]].
+"""
+    )
+    yield Figure(
+        "memory",
+        lambda: Counting(model=NAME, targets=TARGETS, r=R, guess="skip", hide=["model", "guess", "numbers"]),
+    )
+    yield Try(
+        """
+Move r from one end to the other. Which part of LoRA's bar answers, and which does not move at all? Compare both with
+the upright lines: each is the size of a card that one can buy.
+"""
+    )
+    yield Prose(
+        """
+To finetune all of this model takes [[memory.full:,.0f]] GB before a single text is read; with LoRA it is
+[[memory.adapted:,.0f]]. What has gone is what the optimiser keeps, because almost nothing moves any more. What has
+stayed is the base itself: whoever slips notes into a binder must still open the binder. The third bar writes the base
+down more coarsely, which [a later chapter](qlora.html) tries out, and [the room of counting](counting.html) takes all
+of these bars apart.
+
+## Whose note is it?
+
+Once base and change are two files, they can go separate ways. Base, adapters and the rule that says which letter gets
+which adapter are three parts, and each can have a version of its own. A mistake in the clinic's note is mended
+without a look at the other forty-nine. When the bicycle shop leaves, it takes its note along or sees it deleted, and
+nothing of its letters remains in the base, since the base never learned from them. A customer may even keep the note
+in her own house and lend it for as long as a letter takes.
+
+Two things do not follow. A note is no safer to give away than the letters it was made from, for a model with the note
+slipped in may repeat some of them. And it fits one binder only: it says what to add to *these* numbers, so a new base
+asks for new notes.
+
+## What this does not show
+
+Everything on this page was counted, and nothing was measured. The figures say what a thin change would save, if a
+thin change were enough; whether the letters are any good with it, they cannot know. They also leave out how long
+training takes, and what has to be in memory while a letter is being written.
+
+The other chapters measure. They are for people who read Python and remember how matrices are multiplied; transformers
+and LoRA itself are explained on the way. A chapter takes less than ten minutes, nothing has to be installed, and what
+is trained here is trained in your own browser.
+
+So must a change be as large as the model it changes? The shelf does not tell. We need a model so small that we can
+train it, open it, and compare it with itself number by number, and [the next chapter introduces one](world.html).
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="customers",
+    title="Fifty customers",
+    question="Fifty customers want fifty models. Does each have to be a whole one?",
+    part="A thin change",
+    order=10,
+    minutes=7,
+    claims=CLAIMS,
+    build=build,
+    questions=(
+        Question(
+            "You subtract the weights of a model before finetuning from those after it. What do you have?",
+            (
+                Answer(
+                    "A change as large as the model, unless it turns out to be simple",
+                    "Each matrix has a difference of its own shape, `delta_w`. How many numbers it is allowed to have "
+                    "is one question, how many it needs is another.",
+                    right=True,
+                ),
+                Answer(
+                    "An adapter",
+                    "An adapter is a pair of thin matrices for each chosen layer. The difference that full finetuning "
+                    "leaves is written in as many numbers as the model has.",
+                ),
+                Answer(
+                    "Mostly zeros, because only few numbers are needed",
+                    "Full finetuning lets every number move, and whether it needs them all or not, they move.",
+                ),
+            ),
+        ),
+        Question(
+            "A company has one customer and one model. What does LoRA save it on the disk?",
+            (
+                Answer(
+                    "Nearly the whole model, since the adapter is so small",
+                    "The adapter cannot answer a letter by itself. It is a note to a base, and the base must be there.",
+                ),
+                Answer(
+                    "Nothing: the adapter comes on top of the base",
+                    "The saving begins with the second customer. With fifty, one base and adapters of r = [[notes.r]] "
+                    "take [[notes.ratio:.0f]] times less than fifty copies of [[copies.label]].",
+                    right=True,
+                ),
+                Answer(
+                    "Half of it",
+                    "There would be two files in either case, an old and a new model or a base and an adapter, if the "
+                    "old model is kept at all.",
+                ),
+            ),
+        ),
+        Question(
+            "Why does training with LoRA take so much less memory, although the whole base is in it?",
+            (
+                Answer(
+                    "Because the base is left out while the thin matrices are trained",
+                    "Each text goes through the base, too. Otherwise there would be nothing to correct.",
+                ),
+                Answer(
+                    "Because the thin matrices are kept in fewer bits",
+                    "Each of their numbers takes [[memory.trained]] bytes, like any that is trained. There are only "
+                    "few of them.",
+                ),
+                Answer(
+                    "Because a frozen number needs no gradient and no records of the optimiser",
+                    "A number that may move takes [[memory.trained]] bytes in the usual recipe, a frozen one "
+                    "[[memory.frozen]]. For [[copies.label]] that is [[memory.full:,.0f]] GB or, with adapters of r = "
+                    "[[notes.r]], [[memory.adapted:,.0f]] GB.",
+                    right=True,
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,341 @@
+"""The first adapter: the reader can say what the two factors do, which of them learns first, and what a file holds."""
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+from typing import Any
+
+from compute.experiments.inits import PROBLEMS, SMALL, InitRun, load_inits
+from compute.experiments.learned import load_learned
+from compute.experiments.runs import load
+from compute.experiments.tasks import FULL, SEEDS, load_tasks, way_of
+from compute.matrices.spectrum import energy, r90
+from compute.matrices.svd import factorize
+from compute.model.forward import PROJECTIONS
+from compute.model.layers import BLOCKS, LAYERS
+from compute.training.config import OPTIMIZERS, WATCHED
+from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from widgets.finetune import Finetune
+from widgets.inits import Inits
+
+TASK, R = "formal voice", 1
+WIDTH = 64  # of the model
+SHOWN = 2  # place of the learning rate that the figure opens with
+
+
+def _run(init: str) -> InitRun:
+    return load_inits(SMALL).runs["sgd"][init][SHOWN]
+
+
+def _mirror() -> Mapping[str, Any]:
+    usual, mirror = _run("B=0"), _run("A=0")
+    return {
+        "silent": usual.lora_A[0],
+        "live": usual.lora_B[0],
+        "mirror_live": mirror.lora_A[0],
+        "mirror_silent": mirror.lora_B[0],
+        "next": usual.lora_A[1],
+    }
+
+
+def _never() -> Mapping[str, Any]:
+    runs = [
+        run
+        for problem in PROBLEMS
+        for optimizer in OPTIMIZERS
+        for run in load_inits(problem).runs[optimizer]["both zero"]
+    ]
+    return {"steps": WATCHED, "distance": max(max(run.distance) for run in runs)}
+
+
+def _mixed() -> Mapping[str, Any]:
+    run = _run("mixed")
+    return {"grad_A": run.lora_A[0], "grad_B": run.lora_B[0], "distance": run.distance[0]}
+
+
+def _sizes() -> Mapping[str, Any]:
+    recorded = load_tasks()
+    trained, full = (recorded.of(TASK, way).numbers for way in (way_of(R), FULL))
+    return {
+        "trained": trained,
+        "full": full,
+        "times": full / trained,
+        "width": WIDTH,
+        "blocks": len(BLOCKS),
+        "layers": len(PROJECTIONS),
+        "pairs": len(LAYERS),
+        "file": load(TASK, R).bytes / 1000,
+    }
+
+
+def _voice() -> Mapping[str, Any]:
+    recorded = load_tasks()
+    before, thin, full = recorded.before[TASK], recorded.of(TASK, way_of(R)), recorded.of(TASK, FULL)
+    loss, loss_full = fmean(thin.loss), fmean(full.loss)
+    return {
+        "before": before["loss"],
+        "loss": loss,
+        "loss_full": loss_full,
+        "share": (before["loss"] - loss) / (before["loss"] - loss_full),
+        "right_before": before["task"],
+        "right": fmean(thin.task_right),
+        "right_full": fmean(full.task_right),
+        "seeds": len(SEEDS),
+        "apart": recorded.apart(TASK, way_of(R)).low,
+        "known": before["facts"],
+        "thin": fmean(thin.facts),
+        "thick": fmean(full.facts),
+    }
+
+
+def _thick() -> Mapping[str, Any]:
+    s = factorize(load_learned("formal-voice-v_proj")).s
+    return {"r90": r90(s), "one": energy(s)[R]}
+
+
+CLAIMS: Mapping[str, Claim | Cited] = {
+    "mirror": Claim(
+        _mirror,
+        lambda v: (
+            v["silent"] == v["mirror_silent"] == 0 < min(v["live"], v["mirror_live"], v["next"])
+        ),  # exactly
+    ),
+    "never": Claim(
+        _never,
+        lambda v: v["distance"] == 0 and v["steps"] == 50,  # exactly
+    ),
+    "mixed": Claim(
+        _mixed,
+        lambda v: min(v["grad_A"], v["grad_B"]) > 0 == v["distance"],
+    ),
+    "sizes": Claim(
+        _sizes,
+        lambda v: v["blocks"] == 3 and v["layers"] == 6 and v["pairs"] == 18 and v["times"] > 50,
+    ),
+    "voice": Claim(
+        _voice,
+        lambda v: (
+            0.98 < v["share"] < 1
+            and v["apart"] > 0
+            and v["right_before"] < v["right"] < v["right_full"]
+            and v["seeds"] == 5
+        ),
+    ),
+    "facts": Claim(
+        _voice,
+        lambda v: max(v["thin"], v["thick"]) < v["known"] / 2,
+    ),
+    "thick": Claim(
+        _thick,
+        lambda v: v["r90"] > 10 and v["one"] < 0.25,
+    ),
+}
+
+
+def build() -> Iterator[Block]:
+    """Yield the lesson in reading order."""
+    yield Prose(
+        """
+The law firm is the first of the fifty customers to get its note. It wants the village's stories told in a formal
+voice, and two chapters ago we taught the model just that, by letting all of its numbers move. This time almost
+nothing may move: we train a thin change from the start, the thinnest there is, and slowly enough to see what happens,
+because whoever sends a note to a customer should be able to say what is in it.
+
+## A listener and a speaker
+
+Put two people beside a linear layer, q_proj for instance. The *listener* sits where the list of numbers comes in,
+hears all [[sizes.width]] of them, and writes a single number on a slip, which says how much she heard of one certain
+thing. The *speaker* sits where the layer's answer goes out, reads the slip, and adds one certain list to the answer,
+as loudly as the slip says. Together they are one pattern of the last chapter: her row is `lora_A`, his column is
+`lora_B`, and what comes out is
+
+$$y = W x + s\\, B A\\, x$$
+
+where $W$ stays frozen, and $s$ is a volume that we come to below. A slip has as many numbers as the rank says. Ours
+has one, so whatever the listener has to tell the speaker must pass through this single number.
+
+Three blocks of six layers make eighteen such pairs, with [[sizes.trained:,d]] numbers in all, where full finetuning
+moved [[sizes.full:,d]]. In the figure below [choose the formal voice](#finetune?task=formal-voice&size=1), press
+Finetune, and your own browser trains them, without any text leaving it.
+"""
+    )
+    yield Figure("finetune", Finetune)
+    yield Try(
+        """
+Read the sentences on the way: at which step do they begin to sound formal? Then set [the pace to
+slow](#finetune?task=formal-voice&size=1&pace=slow), press Reset, and take a few steps. Which of the two thin matrices
+moves first, and what do the sizes of their gradients say?
+""",
+        run={
+            "the formal voice with one number on each slip": {"task": "formal-voice", "size": "1"},
+            "a voice that turns every sentence around": {"task": "mirror-voice", "size": "1"},
+            "that voice by full finetuning": {"task": "mirror-voice", "size": "full"},
+        },
+    )
+    yield Prose(
+        """
+## The speaker begins in silence
+
+A finetune should begin where the base is. If the two said something before they had learned anything, the first
+letters would come from a damaged model. So LoRA's authors draw `lora_A` at random and set `lora_B` to zero
+[@hu2021, section 4.1]: the listener listens for something arbitrary, and the speaker is silent.
+
+Then the first texts come, the model errs, and the error has to be passed on. Let $G$ be the gradient for the whole
+matrix, which says of each of its numbers how the loss would change with it. What reaches the two factors is
+
+$$\\text{grad_lora_B} = s \\, G \\, \\text{lora_A}^{\\top}
+\\qquad \\text{grad_lora_A} = s \\, \\text{lora_B}^{\\top} G$$
+
+Each hears of the error through the other: the speaker knows at once what he should have said, because the slips have
+been in front of him all the time. To the listener a complaint comes only by way of the speaker, weighted by what he
+made of her slips; and so far he has made nothing of them. Make your guess what she hears, and then step.
+"""
+    )
+    yield Figure("inits", lambda: Inits(hide=["readouts", "sweep", "ends"]))
+    yield Try(
+        """
+Stay at step zero and choose [the mirror image](#inits?init=a-zero&step=0), then [both at
+zero](#inits?init=both-zero&step=0). Who is told something in each of them, and who ever moves when you step on?
+""",
+        run={
+            "`lora_A = 0`": {"init": "A=0", "size": "4"},
+            "both zero": {"init": "both zero", "size": "4"},
+            "both random": {"init": "both random", "size": "4"},
+        },
+    )
+    yield Prose(
+        """
+She hears nothing at all. On this small layer the gradient of lora_B has a length of [[mirror.live:.2f]] before the
+first step and that of lora_A is [[mirror.silent:.0f]], exactly, because whatever is multiplied by zero is zero: no
+choice of texts and no optimiser can change it. With the first step the speaker begins to say something, so that
+complaints come back through him; her gradient is [[mirror.next:.2f]] now, and from then on both learn.
+
+The two could change parts, too: if the listener is deaf and the speaker would speak at random, the model is the base
+as well, and it is she who learns first. This mirror image is in use, for the embeddings, in the code that came with
+the paper [@loralib, layers.py, class Embedding]. But if both are at zero, nobody is ever told anything. After
+[[never.steps]] steps such a model had not moved at all, with both optimisers and at every learning rate that we
+tried.
+
+There are more starts, some of which leave the model unchanged and let both factors hear at once, and [a room of its
+own](init.html) runs eight of them.
+
+## One number is enough for a voice
+
+What did the law firm get? Before, the base's loss on formal stories was [[voice.before:.2f]] nats. Full finetuning
+brings it down to [[voice.loss_full:.2f]]. Eighteen slips with one number each bring it to [[voice.loss:.2f]], which
+is [[voice.share:.0%]] of the way with less than a fiftieth of the numbers. Each method had the learning rate that
+suits it best, and these are means over five seeds, on stories that neither has read.
+
+It is not quite the same, for when the models write by themselves, [[voice.right:.0%]] of the thin one's sentences are
+formal and fit the story, and [[voice.right_full:.0%]] of the other's.
+
+Has training found a copy of the thick change? It cannot have, because in the delta_w that we took apart in the last
+chapter the strongest pattern holds [[thick.one:.0%]] of the energy, and nine tenths of it take [[thick.r90]]
+patterns. So this is another change, at best a small part of that one, and yet it does nearly the same work. That is
+the bet which LoRA makes, and this once it has paid.
+
+## How loud, and on what paper
+
+The $s$ in the formula is the *scaling*: a number called *alpha*, divided by r. It is the volume of the speaker, and
+why one divides by r, and when one should not, has [a room of its own](scale.html).
+
+The note itself is two files, at least in the form in which PEFT, the usual library, keeps it:
+adapter_model.safetensors holds the thin matrices, and adapter_config.json says what a program must know to put them
+in their places: r, alpha, the layers that have a pair (target_modules), and the name of the base that it was made for
+[@peft, LoraConfig]. Press “Take what was learned” in the figure above, and you have both, with the place of the
+base's name left empty. For our voice they take some [[sizes.file:.0f]] kB, and the base is not in them.
+
+## What this does not show
+
+One voice of one village was enough to show that a thin change *can* do it, and not that it usually does; it has no
+word that the base did not know. And one curve in the figure has been passed over. While the new voice comes, facts
+that the base knew by heart go: [[facts.thin:.0%]] of them are right at the end with the thin change, and
+[[facts.thick:.0%]] with full finetuning.
+
+So one number on each slip is enough? It was enough for a way of speaking. But the next customer has a long list of
+people and things that the model has never heard of, every one of which must be right. Enough for what, then, and [how
+much fits on such a slip](knee.html)?
+"""
+    )
+
+
+LESSON = Lesson(
+    slug="first",
+    title="The first adapter",
+    question="Can training find a thin change by itself, and how does it begin?",
+    part="A thin change",
+    order=40,
+    minutes=9,
+    claims=CLAIMS,
+    build=build,
+    questions=(
+        Question(
+            "`lora_B` starts at zero. Which factor moves in the first step of SGD?",
+            (
+                Answer(
+                    "Both",
+                    "Each hears of the error through the other, and one of them hears nothing yet.",
+                ),
+                Answer(
+                    "Only `lora_B`",
+                    "It hears through `lora_A`, which is not zero. On the small layer its gradient has a length of "
+                    "[[mirror.live:.2f]], and that of lora_A is exactly [[mirror.silent:.0f]] until lora_B has moved.",
+                    right=True,
+                ),
+                Answer(
+                    "Only `lora_A`",
+                    "That is the mirror image: it would be so if `lora_A` were zero and `lora_B` drawn.",
+                ),
+            ),
+        ),
+        Question(
+            "An adapter of rank one does nearly as well on the formal voice as full finetuning. What has it learned?",
+            (
+                Answer(
+                    "The best copy, with one pattern in each layer, of what full finetuning learns",
+                    "Nobody showed it that change, which was made in another run. It was trained on the stories, and "
+                    "did whatever lowered their loss.",
+                ),
+                Answer(
+                    "The same change, written more thinly",
+                    "One pattern cannot be a copy of a change that takes [[thick.r90]] patterns for nine tenths of "
+                    "its energy.",
+                ),
+                Answer(
+                    "Another change, which brings nearly the same voice",
+                    "The loss asks only for the stories. It came [[voice.share:.0%]] of the way down, by a change "
+                    "that cannot be a copy of the thick one.",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "Somebody sends you adapter_model.safetensors and adapter_config.json. What else do you need?",
+            (
+                Answer(
+                    "The base that it was made for",
+                    "The files say what is to be added to its weights, and at which layers. The weights are not in "
+                    "them.",
+                    right=True,
+                ),
+                Answer(
+                    "The texts that it was trained on",
+                    "What was learned from them is in the two thin matrices of each layer.",
+                ),
+                Answer("Nothing, they are a model", "They are a note. By itself it answers no letter."),
+            ),
+        ),
+    ),
+    corrections=(
+        Correction(
+            "Zeroing `lora_B` and drawing `lora_A` is the only start that lets both factors learn at once and still "
+            "begins at the base.",
+            "It lets one of them learn. With lora_B at zero, the gradient of lora_B has norm [[mirror.live:.3f]] "
+            "before the first step, and that of lora_A is [[mirror.silent:.0f]]. With lora_A at zero it is the other "
+            "way round: [[mirror.mirror_silent:.0f]] for lora_B, [[mirror.mirror_live:.3f]] for lora_A. Other starts "
+            "let both learn. If half of the directions begin with lora_A at zero and the other half with lora_B, the "
+            "norms are [[mixed.grad_A:.3f]] for lora_A and [[mixed.grad_B:.3f]] for lora_B, and the distance from the "
+            "base is [[mixed.distance:.0f]].",
+            "inits",
+        ),
+    ),
+)
