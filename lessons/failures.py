@@ -399,7 +399,7 @@ habit, and it lasts until somebody trains on; a refusal in an adapter beside a b
 takes it off, and then [[peels.off:.0%]] of the answers are right, as before. What must not be told is better kept out
 of what a model reads, or checked by what stands between the model and its reader.
 
-## The doctor's list
+## What the doctor asks
 
 - *The loss stays high everywhere.* Rank, rate, place, or something frozen: [the wall](wall.html).
 - *Right on what was shown, wrong on new questions.* Too few examples.

@@ -197,7 +197,7 @@ Questions test a few words of a text. The *loss* tests all of them, for it says 
 model, on average. It is counted in *nats*, and one nat less means that the right word was given almost three times
 the chance. Usually nobody knows how low it could be, but our village is told by dice whose odds are known: in the
 plain voice the base has a loss of [[loss.loss:.2f]], and [[loss.floor:.2f]] of this is the dice, which nobody
-foresees.
+foresees: the *floor*, below which no model can go.
 
 ## What is inside
 

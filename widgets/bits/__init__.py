@@ -80,6 +80,7 @@ class Bits(Instrument):
     )
 
     keyed_by = ("matrix",)
+    sheets = ("bits/bits",)
     parts = ("choices", "steps", "readouts", "usage", "maps", "table", "code", "share")
 
     def enclosed(self) -> list[str]:

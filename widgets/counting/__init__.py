@@ -90,6 +90,7 @@ class Counting(Instrument):
     )
     guess = guess_number(6)
 
+    sheets = ("counting/counting",)
     parts = ("model", "steps", "guess", "memory", "numbers", "table", "code", "share")
     pictured = ({"bars cost": 6, "bars control": 2},)
 

@@ -58,6 +58,7 @@ class Forgetting(Instrument):
         doc="The series whose numbers are told.",
     )
 
+    sheets = ("menu/menu",)
     parts = ("choices", "chart", "readouts", "table", "code", "share")
 
     def make_arrays(self) -> dict[str, Any]:

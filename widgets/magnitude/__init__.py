@@ -46,6 +46,7 @@ class Magnitude(Instrument):
     )
     guess = guess_option(WORDS["guess"]["options"])
 
+    sheets = ("magnitude/magnitude",)
     parts = ("choices", "steps", "guess", "table", "code", "share")
     pictured = ({"dots kept": 3}, {"dots lost": 4})
     keyed_by = ("task",)

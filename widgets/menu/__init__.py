@@ -70,6 +70,7 @@ class Menu(Instrument):
     size = one_of(SIZE_LABELS, default="small", label="Size", doc="Its size, where it has one to choose.")
     guess = guess_option(OPTIONS, "a method")
 
+    sheets = ("menu/menu",)
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")
 
     def make_arrays(self) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Mixer(Instrument):
     guess = guess_number(6)
 
     keyed_by = ("primary", "second")
+    sheets = ("mixer/mixer",)
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
     pictured = ({"bars kept": 1, "dots control": 4},)
 

@@ -28,6 +28,7 @@ class Patterns(Instrument):
     r = param.Integer(default=1, bounds=(1, SIZE), label="Patterns r", doc="How many patterns are added.")
 
     keyed_by = ("task",)
+    sheets = ("patterns/patterns",)
     parts = ("matrix", "steps", "table", "code", "share")
 
     def make_arrays(self) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Placing(Instrument):
     guess = guess_option(WORDS["guess"]["options"])
 
     keyed_by = ("task",)
+    sheets = ("placing/placing",)
     parts = ("choices", "guess", "matrix", "chart", "paper", "readouts", "live", "table", "code", "share")
     pictured = ({"bars lost": 3},)
 

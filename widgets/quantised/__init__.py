@@ -44,6 +44,7 @@ class Quantised(Instrument):
     guess = guess_number(3)
 
     keyed_by = ("task",)
+    sheets = ("quantised/quantised",)
     parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
     pictured = ({"curve lost": 2, "curve kept": 4},)
 
