@@ -197,6 +197,9 @@ class Site:
         sources = [source["key"] for source in sources_of(lesson.texts(), lesson.claims)]
         headings, glossary = Headings([*TAKEN, *lesson.figures(), *sources]), Glossary()
         placed = [self._placed(lesson, block, headings, glossary) for block in lesson.build()]
+        chapter = f"{self.chapters.index(lesson) + 1}." if lesson.is_chapter else ""
+        for count, block in enumerate((each for each in placed if each["kind"] == Figure.kind), start=1):
+            block["number"] = f"{chapter}{count}"
         return placed, headings, glossary
 
     def _lesson(self, lesson: Lesson) -> str:
