@@ -46,6 +46,11 @@ TERMS = (
     ),
     Term("frozen", "Kept as it is while other numbers are trained."),
     Term(
+        "transformer",
+        "The kind of network that most language models are: blocks of attention and MLP, one after the other.",
+        ("transformers",),
+    ),
+    Term(
         "token",
         "A piece of text that the model reads or writes as one. In our small model it is a word or a mark.",
         ("tokens",),
@@ -147,6 +152,7 @@ TERMS = (
         "To add delta_w to the weights for good, so that the layer costs no more than before.",
         ("merged", "merging"),
     ),
+    Term("PEFT", "The library in which most adapters are trained and kept, `peft` of Hugging Face."),
     Term("rsLoRA", "LoRA with the scaling alpha over the root of $r$, in place of alpha over $r$."),
     # What a matrix is made of.
     Term("rank", "How many patterns, a column times a row each, it takes to build a matrix.", ("ranks",)),
@@ -154,6 +160,10 @@ TERMS = (
         "singular value",
         "The strength of one pattern of a matrix, when the patterns are chosen as well as they can be.",
         ("singular values",),
+    ),
+    Term(
+        "singular value decomposition",
+        "A matrix written as a sum of patterns at right angles to each other, each with its strength, the strongest first.",
     ),
     Term("spectrum", "The singular values of a matrix, from the largest to the smallest.", ("spectra",)),
     Term(
