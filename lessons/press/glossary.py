@@ -163,7 +163,8 @@ TERMS = (
     ),
     Term(
         "singular value decomposition",
-        "A matrix written as a sum of patterns at right angles to each other, each with its strength, the strongest first.",
+        "A matrix written as a sum of patterns at right angles to each other, from the strongest to the "
+        "weakest.",
     ),
     Term("spectrum", "The singular values of a matrix, from the largest to the smallest.", ("spectra",)),
     Term(
