@@ -2,6 +2,7 @@
 
 python app.py                 serve and print the address
 python app.py export DIR      write a site that needs no server
+python app.py inspect FILE    say what is in an adapter, cut it, convert it, compare or merge it with others
 panel serve app.py            the same lessons as Panel pages
 
 Nothing large is loaded before it is needed: --help answers at once, a worker that Python starts from here loads only
@@ -39,6 +40,14 @@ def export(folder: Path, url: str = "") -> None:
     except OSError as error:
         sys.exit(f"The site cannot be written to {folder}: {error.strerror}. Name a folder that can be made.")
     print(f"{len(site.paths)} files written to {folder}. Open {folder / 'index.html'} in a browser.")
+
+
+def inspect(given: argparse.Namespace) -> None:
+    """Say what is in an adapter, and do with it what was asked for."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # layers are computed side by side instead
+    from compute.adapters.formats.command import inspect
+
+    sys.exit(inspect(given, sys.stdout, sys.stderr))
 
 
 def serve(address: str, port: int, origins: list[str], scheduler: str | None) -> None:
@@ -86,6 +95,22 @@ def _url(text: str) -> str:
     return text.rstrip("/") + "/"
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; 0 to 1 are, such as 0.9.")
+    return share
+
+
+def _rank(text: str) -> int:
+    if not (text.isdecimal() and len(text) <= 5 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no rank; whole numbers from 1 on are.")
+    return int(text)
+
+
 def options() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description="LoRA, live: serve the lessons, or export them.")
@@ -114,7 +139,7 @@ def options() -> argparse.ArgumentParser:
         metavar="tcp://HOST:PORT",
         help="a Dask scheduler whose workers do the training (default: processes of this computer)",
     )
-    commands = parser.add_subparsers(dest="command", metavar="export")
+    commands = parser.add_subparsers(dest="command", metavar="export | inspect")
     exporting = commands.add_parser(
         "export", help="write a site that works from any web server and from a folder"
     )
@@ -125,7 +150,73 @@ def options() -> argparse.ArgumentParser:
         metavar="URL",
         help="where the site will be read: links to its lessons then travel with a picture",
     )
+    _inspecting(
+        commands.add_parser(
+            "inspect",
+            help="say what is in an adapter of any format; cut it, convert it, compare or merge it with others",
+        )
+    )
     return parser
+
+
+def _inspecting(parser: argparse.ArgumentParser) -> None:
+    """Describe the options of `inspect`."""
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="an adapter: its file or files, the folder with adapter_config.json, or an archive",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON: format, layers, scales, singular values, notes"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found as one HTML file")
+    parser.add_argument("--all", action="store_true", help="list every layer, however many there are")
+    cut = parser.add_mutually_exclusive_group()
+    cut.add_argument("--truncate", type=_rank, metavar="R", help="cut every layer to rank R")
+    cut.add_argument(
+        "--energy", type=_share, metavar="E", help="keep the smallest rank with a share E of the energy"
+    )
+    cut.add_argument(
+        "--error", type=_share, metavar="E", help="keep the smallest rank with a relative error of E"
+    )
+    cut.add_argument(
+        "--numbers", type=int, metavar="N", help="keep N numbers in all, spent where they buy most"
+    )
+    parser.add_argument(
+        "--overall",
+        action="store_true",
+        help="let --energy or --error hold for all layers together, ranks spent where they buy most",
+    )
+    parser.add_argument(
+        "--convert", choices=["peft", "kohya", "diffusers", "mlx"], help="the format to write"
+    )
+    parser.add_argument(
+        "--with",
+        dest="others",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="other adapters, one a file or folder: compared, or merged with --merge",
+    )
+    parser.add_argument(
+        "--merge", choices=["concatenation", "svd", "ties", "dare"], help="how to make one of several"
+    )
+    parser.add_argument(
+        "--weights", type=float, nargs="+", metavar="W", help="one for each adapter; -1 subtracts"
+    )
+    parser.add_argument(
+        "--density", type=_share, default=0.5, metavar="D", help="share that TIES and DARE keep"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what DARE drops")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="a folder, or a .safetensors file; without it nothing is written",
+    )
 
 
 def main(arguments: list[str]) -> None:
@@ -133,6 +224,8 @@ def main(arguments: list[str]) -> None:
     given = options().parse_args(arguments)
     if given.command == "export":
         export(given.folder, given.url or "")
+    elif given.command == "inspect":
+        inspect(given)
     else:
         serve(given.address, given.port, given.allow_origin, given.scheduler)
 

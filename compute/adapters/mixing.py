@@ -1,14 +1,14 @@
 """Two or more adapters made into one, in four ways, and numbers that say how much they stand in each other's way."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from compute.adapters.formats.layers import parts
+from compute.adapters.formats.reading import read_adapter
 from compute.matrices.svd import balanced_factors, factorize_product
-from compute.numbers.files import FileRefused, read_adapter
 
 METHODS = ("products", "factors", "concatenation", "svd")
 
@@ -316,16 +316,17 @@ def read_factors(folder: Path, experiment: str) -> Layers:
     Traceback (most recent call last):
     ValueError: The adapter legal is missing. Run `python -m compute.experiments.mixing`.
     """
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        scaling = config["lora_alpha"] / config["r"]
-        layers = read_adapter((folder / "adapter_model.safetensors").read_bytes()).layers
-    except FileNotFoundError:
+    files = [folder / name for name in ("adapter_model.safetensors", "adapter_config.json")]
+    if not all(file.is_file() for file in files):
         fault = "is missing"
-    except (ValueError, TypeError, KeyError, FileRefused):
-        fault = "is damaged"
     else:
-        return {name: Factors(layer.lora_B, layer.lora_A, scaling) for name, layer in layers.items()}
+        fault = "is damaged"
+        try:
+            layers = read_adapter(*files).layers
+        except ValueError:
+            layers = ()
+        if layers and all(layer.told_alpha is not None for layer in layers):
+            return {layer.name: Factors(*parts(layer).pairs[0], layer.scale) for layer in layers}
     raise ValueError(f"The adapter {folder.name} {fault}. Run `python -m compute.experiments.{experiment}`.")
 
 

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from compute.adapters.formats.contents import usable
+from compute.adapters.formats.layers import factors
+from compute.adapters.formats.reading import read_bytes
 from compute.experiments.making import Recipe
 from compute.matrices.svd import factorize_product
-from compute.numbers.files import read_adapter
 from compute.numbers.records import RECORDS, read_file
 
 FILE = RECORDS / "adapters.json"
@@ -82,7 +84,7 @@ def derive(data: bytes) -> dict[str, DerivedLayer]:
     Raises
     ------
     FileRefused
-        If `compute.numbers.files.read_adapter` cannot read the file, or a layer in it.
+        If `compute.adapters.formats.reading.read_bytes` cannot read the file, or a layer in it.
 
     Notes
     -----
@@ -102,10 +104,9 @@ def derive(data: bytes) -> dict[str, DerivedLayer]:
     {'q': DerivedLayer(shape=(6, 2), s=[2.0, 1.0])}
     """
     found = {}
-    for name, (lora_B, lora_A) in read_adapter(data).layers.items():
-        s = factorize_product(lora_B, lora_A).s
-        shape = (lora_B.shape[0], lora_A.shape[1])
-        found[name] = DerivedLayer(shape, [float(f"{value:.{DIGITS}g}") for value in s])
+    for name, layer in usable(read_bytes({"adapter_model.safetensors": data})).layers.items():
+        s = factorize_product(*factors(layer)).s
+        found[name] = DerivedLayer(layer.shape, [float(f"{value:.{DIGITS}g}") for value in s])
     return found
 
 

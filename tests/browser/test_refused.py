@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from compute.numbers.files import read_adapter, read_matrix
+from compute.adapters.formats.contents import usable
+from compute.adapters.formats.reading import read_bytes
+from compute.numbers.files import read_matrix
 from helpers.browser import give, instrument, move, until_quiet
 from helpers.foreign_files import npy, npy_header, png_of_size, refusal, safetensors
 from widgets.live.own_matrix import ENDINGS, WORDS
@@ -65,6 +67,10 @@ def live(open_page, server):
     return page
 
 
+def read_layers(data: bytes) -> None:
+    usable(read_bytes({"a.safetensors": data}))
+
+
 def test_each_bad_file_gets_its_sentence_and_changes_nothing(live):
     root = instrument(live)
     before = move(root, 2)[0]
@@ -72,7 +78,9 @@ def test_each_bad_file_gets_its_sentence_and_changes_nothing(live):
     live.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     for name, data in BAD.items():
         why = (
-            refusal(read_adapter, data) if name.endswith("safetensors") else refusal(read_matrix, name, data)
+            refusal(lambda data: usable(read_bytes({"a.safetensors": data})), data)
+            if name.endswith("safetensors")
+            else refusal(read_matrix, name, data)
         )
         expect(give(live, name, data)).to_have_text(why)
         assert move(root, 2)[0] == before, name

@@ -6,10 +6,12 @@ from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import save
 
-from compute.numbers.files import read_adapter, read_matrix
+from compute.adapters.formats.reading import read_bytes
+from compute.numbers.files import read_matrix
 from helpers.browser import give, instrument, move, open_everything, sentence, table, violations
 from helpers.foreign_files import image, npy
 from widgets.kit.matrix import adapter_matrix, own_matrix
+from widgets.live.own_matrix import unscaled
 from widgets.rank import Rank
 
 LAYERS = ["base_model.model.h.0.attn.c_attn", "base_model.model.h.1.mlp.c_fc"]
@@ -65,7 +67,7 @@ def test_a_matrix_of_each_kind(open_page, server, rng):
 
 def test_every_layer_of_an_adapter(open_page, server, rng):
     data = adapter(rng)
-    layers = read_adapter(data).layers
+    layers = {layer.name: layer for layer in read_bytes({"a.safetensors": data}).layers}
     page = open_page(f"{server}/live/rank/own")
     said = give(page, "adapter_model.safetensors", data)
     expect(said).to_have_text("Read adapter_model.safetensors: 2 adapted layers.")
@@ -75,7 +77,7 @@ def test_every_layer_of_an_adapter(open_page, server, rng):
     for name, layer in reversed(list(layers.items())):
         page.get_by_label("Layer").select_option(label=name)
         expect(root.locator(".sentence")).to_contain_text(f"“{name}”")
-        assert_shows(root, Rank(matrix=adapter_matrix(layer, name, "")))
+        assert_shows(root, Rank(matrix=adapter_matrix(unscaled(layer), name, "")))
         expect(root.get_by_role("slider", name="Rank r")).to_have_attribute("max", "4")
 
 

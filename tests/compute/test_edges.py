@@ -127,9 +127,17 @@ BY_NAME: dict[str, list] = {
     "first": FACTORS,
     "second": FACTORS,
 }
+PAIRS = [
+    (RAMP, RAMP.T),
+    (RAMP.T, RAMP),
+    (np.ones((3, 1)), np.ones((1, 4))),
+    (RAMP, np.ones((1, 4))),
+    (np.ones(3), RAMP),
+]
 SPECIAL: dict[str, list] = {  # by function and parameter
     "out_of_bounds.first": FLOATS,
     "budget_at.first": INTS,
+    **{f"{name}.{which}": PAIRS for name in ("inner_product", "khatri_rao") for which in ("first", "second")},
     "target_modules.targets": [*TARGETS, "all", ""],
     "difference.adapters": [[], [FACTORS[1]], FACTORS[1:3], [FACTORS[1], FACTORS[3]], FACTORS[:2]],
 }
@@ -157,6 +165,13 @@ NOT_DRAWN = {
     "Record": "a record",
     "Result": "a run's end",
     "bytes": "a file",
+    "Namespace": "a command",
+    "Adapter": "a file that was read",
+    "FileSource": "a file",
+    "Contents": "a file's tensors",
+    "Comparison": "two files, as they were read",
+    "Kept": "what truncation leaves",
+    "tuple": "a pair of factors",
     "dict": "a record",
     "list": "a record",
     "Sequence": "a record",

@@ -14,7 +14,6 @@ from compute.matrices.controls import Band, noise_control, noise_product_band
 from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS, make_task
 from compute.matrices.spectrum import energy, knee_rank, relative_error
 from compute.matrices.svd import SVD, factorize, factorize_product
-from compute.numbers.files import AdapterLayer
 from widgets.kit.choices import one_of
 from widgets.kit.text import fill
 
@@ -191,10 +190,10 @@ def own_matrix(delta_w: np.ndarray, label: str, load: str) -> Matrix:
     )
 
 
-def adapter_matrix(layer: AdapterLayer, label: str, load: str) -> Matrix:
+def adapter_matrix(factors: tuple[np.ndarray, np.ndarray], label: str, load: str) -> Matrix:
     """Return the update lora_B @ lora_A of one layer, without forming it; `load` makes the factors in Python."""
-    svd = factorize_product(*layer)
-    r = layer.lora_A.shape[0]
+    svd = factorize_product(*factors)
+    r = factors[1].shape[0]
     return Matrix(
         key="own",
         label=label,
@@ -208,8 +207,7 @@ def adapter_matrix(layer: AdapterLayer, label: str, load: str) -> Matrix:
             _noise(_first(noise_control(svd.shape), len(svd.s))),
         ],
         code=f"import numpy as np\n\n{load}\nr = {{r}}{PRINT_ADAPTER_ERROR}",
-        note="The factor alpha / r is left out: the file does not hold it, and no curve depends on it. "
-        + sampling_note(svd.shape),
+        note="The factor alpha / r is left out, for no curve depends on it. " + sampling_note(svd.shape),
     )
 
 

@@ -1,16 +1,21 @@
 """The reader's own matrix or adapter: read in memory, factored, and shown in the rank instrument."""
 
 import asyncio
+import dataclasses
 import io
 import json
 from typing import Any, ClassVar
 
+import numpy as np
 import param
 from panel.custom import AnyWidgetComponent
 from panel.layout import Column
 from panel.viewable import Viewable, Viewer
 
-from compute.numbers.files import IMAGES, MAX_BYTES, TEXTS, Adapter, read_adapter, read_matrix
+from compute.adapters.formats.contents import Usable, usable
+from compute.adapters.formats.layers import Layer, factors
+from compute.adapters.formats.reading import Adapter, read_bytes
+from compute.numbers.files import IMAGES, MAX_BYTES, TEXTS, read_matrix
 from compute.numbers.matrix_formats import MAX_SIDE, text_layout
 from compute.numbers.refusal import FileRefused, count
 from widgets.kit.instrument import esm, stylesheet
@@ -26,9 +31,9 @@ LARGE = 1500 * 1500  # entries; from here on factoring takes long enough to say 
 WORDS = {
     "label": "Your file",
     "allowed": (
-        f"A matrix as .npy or .csv, a picture (as grey values), or an adapter in PEFT's format ({ADAPTER}); up to "
-        f"{MAX_SIDE:,} × {MAX_SIDE:,} and {MAX_BYTES // 10**6} MB. It is held in memory while this page is open, "
-        "written nowhere and logged nowhere."
+        "A matrix as .npy or .csv, a picture (as grey values), or an adapter "
+        f"({ADAPTER}: PEFT, kohya, diffusers, LyCORIS, MLX); up to {MAX_SIDE:,} × {MAX_SIDE:,} and "
+        f"{MAX_BYTES // 10**6} MB. It is held in memory while this page is open, written nowhere and logged nowhere."
     ),
     "layer": "Layer",
     "stop": "Stop",
@@ -45,6 +50,7 @@ READ = "Read {name}: {out:,} × {in_:,}."
 READ_ADAPTER = "Read {name}: {layers}."
 BROKEN = "The file could not be read. It may be damaged, or of another kind than its name says."
 
+NONE = Usable({}, {})
 _one_at_a_time = asyncio.Semaphore(1)  # factorings in the whole server: two would only slow each other down
 
 
@@ -79,7 +85,7 @@ class OwnMatrix(Viewer):
         self.rank = Rank(hide=["matrix"], visible=False)
         self._name, self._data, self._size = "", bytearray(), 0
         self._turn = 0  # counts what the reader began, so that a slow file does not replace the one after it
-        self._adapter, self._adapter_name = Adapter({}, {}, {}), ""
+        self._adapter, self._adapter_name = NONE, ""
         self.upload.param.watch(self._begin, "file")
         self.upload.param.watch(self._receive, "chunk")
         self.upload.param.watch(self._choose_layer, "layer")
@@ -143,7 +149,7 @@ class OwnMatrix(Viewer):
         async with _one_at_a_time:
             matrix = await asyncio.to_thread(own_matrix, delta_w, name, load)
         if turn == self._turn:
-            self._adapter = Adapter({}, {}, {})
+            self._adapter = NONE
             self.upload.layers = "[]"
             self._show(matrix)
         return READ.format(name=name, out=out, in_=in_)
@@ -151,15 +157,16 @@ class OwnMatrix(Viewer):
     async def _read_adapter(self, name: str, data: bytes) -> str:
         """Show the first layer of an adapter, and return what to say."""
         turn = self._turn
-        adapter = await asyncio.to_thread(read_adapter, data)
+        whole, adapter = await asyncio.to_thread(_opened, name, data)
         matrix = await _layer_matrix(adapter, name, next(iter(adapter.layers)))
         if turn == self._turn:
             self._adapter, self._adapter_name = adapter, name
             self.upload.param.update(layers=json.dumps(list(adapter.layers)), layer=0)
             self._show(matrix)
         left_out = [f" {layer} is left out: {why}" for layer, why in adapter.left_out.items()]
+        scaled = [f" {note}" for note in whole.notes if note.startswith("DoRA")]
         return READ_ADAPTER.format(name=name, layers=count(len(adapter.layers), "adapted layer")) + "".join(
-            left_out[:3]
+            left_out[:3] + scaled[:1]
         )
 
     async def _choose_layer(self, event: param.parameterized.Event) -> None:
@@ -180,11 +187,25 @@ class OwnMatrix(Viewer):
         self.rank.visible = True
 
 
-async def _layer_matrix(adapter: Adapter, name: str, layer: str) -> Matrix:
+def _opened(name: str, data: bytes) -> tuple[Adapter, Usable]:
+    """Return an adapter, and what of it can be shown."""
+    if data[:2] == b"PK":  # unpacked it could fill the memory of the server
+        raise FileRefused("The file is an archive; unpack it and bring the .safetensors file.")
+    adapter = read_bytes({name: data})
+    return adapter, usable(adapter)
+
+
+async def _layer_matrix(adapter: Usable, name: str, layer: str) -> Matrix:
     """Return one layer of an adapter, factored."""
-    load = adapter_code(name, *adapter.keys[layer])
+    found = adapter.layers[layer]
+    pair = await asyncio.to_thread(unscaled, found)
     async with _one_at_a_time:
-        return await asyncio.to_thread(adapter_matrix, adapter.layers[layer], layer, load)
+        return await asyncio.to_thread(adapter_matrix, pair, layer, adapter_code(name, found))
+
+
+def unscaled(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors of a layer without alpha / r, on which no curve depends."""
+    return factors(dataclasses.replace(layer, scale=1.0))
 
 
 def _declared(text: str) -> tuple[str, int]:
@@ -235,11 +256,23 @@ def load_code(name: str, data: bytes) -> str:
     )
 
 
-def adapter_code(name: str, lora_B: str, lora_A: str) -> str:
-    """Return the Python that loads the two factors of a layer, under the names that they have in the file."""
+def adapter_code(name: str, layer: Layer) -> str:
+    """Return the Python that loads the two factors of a layer: from their names in the file, or by our own reader."""
+    plain = {"A", "B"} == layer.tensors.keys() and all(
+        len(each.shape) == 2 for each in layer.tensors.values()
+    )
+    if not plain or layer.expert:
+        return (
+            "from compute.adapters.formats.layers import factors\n"
+            "from compute.adapters.formats.reading import read_adapter\n\n"
+            f"lora_B, lora_A = factors(read_adapter({_quoted(name)}).layer({_quoted(layer.name)}))"
+        )
+    sides = ("A", "B") if layer.embedding else ("B", "A")
+    turn = ".T" if layer.embedding else ""
+    lora_B, lora_A = (_quoted(layer.tensors[side].name) for side in sides)
     return (
         "from safetensors.torch import load_file\n\n"
         f"tensors = load_file({_quoted(name)})\n"
-        f"lora_B = tensors[{_quoted(lora_B)}].double().numpy()\n"
-        f"lora_A = tensors[{_quoted(lora_A)}].double().numpy()"
+        f"lora_B = tensors[{lora_B}].double().numpy(){turn}\n"
+        f"lora_A = tensors[{lora_A}].double().numpy(){turn}"
     )

@@ -12,7 +12,6 @@ from compute.matrices.controls import noise_control, noise_product_band
 from compute.matrices.examples import TASKS, make_task
 from compute.matrices.spectrum import relative_error
 from compute.matrices.svd import factorize, factorize_product
-from compute.numbers.files import AdapterLayer
 from helpers.instruments import printed_by
 from helpers.matrices import check_arrays
 from widgets.kit.matrix import (
@@ -136,13 +135,13 @@ def test_the_code_for_a_matrix_of_ones_own_waits_for_it(rng):
 @pytest.mark.parametrize("sizes", [(6, 2, 9), (3, 5, 8), (40, 4, 40), (300, 3, 200)], ids=str)
 def test_an_adapter_is_the_dense_product(sizes, rng):
     out_size, r, in_size = sizes
-    layer = AdapterLayer(rng.standard_normal((out_size, r)), rng.standard_normal((r, in_size)))
+    layer = (rng.standard_normal((out_size, r)), rng.standard_normal((r, in_size)))
     matrix = adapter_matrix(layer, "q_proj", "pass")
     k = min(sizes)
-    dense = factorize(layer.lora_B @ layer.lora_A)
+    dense = factorize(layer[0] @ layer[1])
     np.testing.assert_allclose(matrix.svd.s, dense.s[:k], rtol=1e-10)
     U, s, Vh = matrix.svd
-    np.testing.assert_allclose((U * s) @ Vh, layer.lora_B @ layer.lora_A, atol=1e-10 * s[0])
+    np.testing.assert_allclose((U * s) @ Vh, layer[0] @ layer[1], atol=1e-10 * s[0])
     shape = (out_size, in_size)
     check_arrays(
         to_arrays(matrix), factorize_product(*layer), [noise_product_band(shape, r), noise_control(shape)]
@@ -154,12 +153,12 @@ def test_an_adapter_is_the_dense_product(sizes, rng):
 def test_an_adapter_never_forms_its_product(rng):
     """Forming the product of 100,000 × 100,000 would take 80 GB."""
     n, r = 100_000, 4
-    layer = AdapterLayer(rng.standard_normal((n, r)), rng.standard_normal((r, n)))
+    layer = (rng.standard_normal((n, r)), rng.standard_normal((r, n)))
     tracemalloc.start()
     arrays = to_arrays(adapter_matrix(layer, "lm_head", "pass"))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 40 * layer.lora_B.nbytes
+    assert peak < 40 * layer[0].nbytes
     assert arrays["drawn"] == [128, 128]
     assert arrays["k"] == r
     assert len(json.dumps(arrays)) < 100_000

@@ -11,12 +11,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from compute.numbers.files import read_adapter, read_matrix
+from compute.adapters.formats.reading import read_bytes
+from compute.numbers.files import read_matrix
+from helpers.adapter_files import FIXTURES
 from helpers.foreign_files import GRADIENT, image, npy
 from helpers.instruments import is_shown, numbers, printed_by
 from helpers.uploading import send, settle
 from widgets.live import own_matrix as module
-from widgets.live.own_matrix import OwnMatrix, adapter_code, load_code
+from widgets.live.own_matrix import OwnMatrix, adapter_code, load_code, unscaled
 
 GREY = Image.fromarray(GRADIENT)
 COLOUR = Image.merge("RGB", [GREY, GREY.rotate(180), GREY.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
@@ -144,13 +146,14 @@ FORMS = {
 def test_the_code_loads_the_layer_that_was_read(own, tmp_path, form, dtype):
     data = adapter(dtype, FORMS[form])
     (tmp_path / "it's.safetensors").write_bytes(data)
-    found = read_adapter(data)
-    assert len(found.layers) == 3
-    for layer, factors in found.layers.items():
+    layers = read_bytes({"it's.safetensors": data}).layers
+    assert len(layers) == 3
+    for layer in layers:
         names = {}
-        exec(adapter_code("it's.safetensors", *found.keys[layer]), names)
-        np.testing.assert_array_equal(names["lora_B"], factors.lora_B)
-        np.testing.assert_array_equal(names["lora_A"], factors.lora_A)
+        exec(adapter_code("it's.safetensors", layer), names)
+        lora_B, lora_A = unscaled(layer)
+        np.testing.assert_array_equal(names["lora_B"], lora_B)
+        np.testing.assert_array_equal(names["lora_A"], lora_A)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -163,11 +166,22 @@ def test_the_code_prints_the_error_of_each_layer(own, tmp_path, form):
         for index in range(3):
             own.upload.layer = index
             await settle()
-            assert own.rank.matrix.label == list(read_adapter(data).layers)[index]
+            assert own.rank.matrix.label == read_bytes({"a.safetensors": data}).layers[index].name
             for r in (0, 1, 3):
                 agrees(own, r)
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    "name", ["kohya_conv", "locon", "loha", "lokr", "adalora", "mlx", "peft_experts_3d", "dtype_f8_e4m3"]
+)
+def test_the_code_of_other_kinds_of_layer_asks_our_reader(own, tmp_path, name):
+    data = next(data for file, data in FIXTURES[name].files.items() if file.endswith(".safetensors"))
+    (tmp_path / "a.safetensors").write_bytes(data)
+    assert asyncio.run(send(own, "a.safetensors", data)).startswith("Read a.safetensors: ")
+    for r in (0, 1):
+        agrees(own, r)
 
 
 def test_the_code_needs_only_what_it_imports(own, tmp_path):

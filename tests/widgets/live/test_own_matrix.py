@@ -15,7 +15,8 @@ from safetensors.numpy import save
 from safetensors.torch import save as save_torch
 
 from compute.matrices.svd import factorize_product
-from compute.numbers.files import MAX_BYTES, AdapterLayer
+from compute.numbers.files import MAX_BYTES
+from helpers.adapter_files import FIXTURES
 from helpers.foreign_files import GRADIENT, checked, image, npy, png_of_size, safetensors, short
 from helpers.uploading import begin, give, send, settle, stop
 from widgets.live import own_matrix as module
@@ -83,6 +84,7 @@ BAD = {
     "bomb.png": png_of_size(100_000, 100_000),
     "text.png": b"no picture",
     "lies.safetensors": safetensors({"a": {"dtype": "F32", "shape": [9, 9], "data_offsets": [0, 999]}}),
+    "archive.safetensors": FIXTURES["archive"].files["adapter.zip"],
     "other.safetensors": save({"weight": np.ones((2, 2), "f4")}),
     "fresh.safetensors": save({f"q.{key}": value * 0 for key, value in PAIR.items()}),
     "page.html": b"<script>alert(1)</script>",
@@ -181,6 +183,20 @@ def test_left_out_layers_are_named(own):
     assert said.startswith("Read a.safetensors: 1 adapted layer. zero is left out: delta_w is 0")
 
 
+def test_of_dora_the_magnitude_is_said(own):
+    said = asyncio.run(send(own, "a.safetensors", FIXTURES["peft_dora"].files["adapter_model.safetensors"]))
+    assert said.startswith("Read a.safetensors: 2 adapted layers. DoRA: a magnitude along the outputs.")
+
+
+def test_of_adalora_no_part_is_passed_over(own):
+    """Its lora_E lies between the factors; without it the spectrum would be another."""
+    fixture = FIXTURES["adalora"]
+    asyncio.run(send(own, "a.safetensors", fixture.files["adapter_model.safetensors"]))
+    name = own.rank.matrix.label
+    s = np.linalg.svd(fixture.delta_w[name], compute_uv=False)[: len(own.rank.matrix.svd.s)]
+    np.testing.assert_allclose(own.rank.matrix.svd.s / own.rank.matrix.svd.s[0], s / s[0], atol=1e-12)
+
+
 def test_two_readers_share_nothing(own):
     other = OwnMatrix()
 
@@ -251,8 +267,7 @@ def test_a_file_that_is_written_would_be_noticed(audited, tmp_path):
 
 
 def test_a_layer_is_not_held_as_its_product(own):
-    wide = AdapterLayer(np.ones((4096, 1)), np.ones((1, 4096)))
-    names = {"q.lora_B.weight": wide.lora_B, "q.lora_A.weight": wide.lora_A}
+    names = {"q.lora_B.weight": np.ones((4096, 1)), "q.lora_A.weight": np.ones((1, 4096))}
     assert asyncio.run(send(own, "a.safetensors", save(names))) == "Read a.safetensors: 1 adapted layer."
     assert all(array.size <= 4096 for array in own.rank.matrix.svd)
     assert MAX_BYTES > 4096 * 4096 * 8

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from compute.adapters.formats.reading import read_bytes
 from compute.training.config import TrainConfig
 from compute.training.loop import train
 from widgets.live.takeaway import zipped
@@ -20,7 +21,11 @@ def test_the_script_in_the_archive_writes_the_samples_of_the_run(task, tmp_path)
         TrainConfig(task=task, r=2, steps=5, batch_size=8, train_embeddings=True, base_format="int2")
     )
     assert result.evaluation.samples != result.base_evaluation.samples
-    with zipfile.ZipFile(io.BytesIO(zipped(result, task, "int2"))) as archive:
+    whole = zipped(result, task, "int2")
+    opened = read_bytes({"lora.zip": whole})  # by the inspector, which takes the adapter and leaves the base
+    assert opened.format == "PEFT LoRA"
+    assert {(layer.r, layer.scale) for layer in opened.layers} == {(2, TrainConfig(r=2).alpha / 2)}
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         archive.extractall(tmp_path)
     done = subprocess.run(
         [sys.executable, "use_adapter.py"],

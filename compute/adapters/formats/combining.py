@@ -1,0 +1,263 @@
+"""Several adapters made into one: side by side, as a sum cut to a rank, by TIES or by DARE, with signed weights."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from compute.adapters.formats.comparing import common_name
+from compute.adapters.formats.layers import Layer, balanced, factors
+from compute.adapters.formats.reading import Adapter, quote_end
+from compute.adapters.formats.writing import Plain, kernel_of
+from compute.matrices.svd import SVD, balanced_factors, factorize, factorize_product
+from compute.numbers.bounds import number, one_of, whole
+
+WAYS = ("concatenation", "svd", "ties", "dare")
+SMALL = 1024  # shorter side up to which a dense SVD is faster than an iteration
+NARROW = {"F8_E4M3": "BF16", "F8_E5M2": "BF16"}  # a sum has more digits than a float of eight bits
+
+
+def combined(
+    adapters: Sequence[Adapter],
+    weights: Sequence[float],
+    way: str,
+    *,
+    rank: int | None = None,
+    density: float = 0.5,
+    seed: int = 0,
+) -> list[Plain]:
+    """Return the layers of one adapter made of several.
+
+    Parameters
+    ----------
+    adapters : sequence of Adapter
+        At least one, of any format. A layer that only some have counts as zero in the others.
+    weights : sequence of float
+        One for each, finite, of either sign: 1 and -1 subtract.
+    way : {"concatenation", "svd", "ties", "dare"}
+        "concatenation" puts the factors side by side: exact, and the ranks add up. "svd" cuts that sum to a rank.
+        "ties" and "dare" work on delta_w itself and cut to a rank.
+    rank : int, optional
+        What is cut to; the largest rank of the adapters if left out. Not for "concatenation".
+    density : float
+        Share of the entries that TIES keeps of each adapter, the largest, and that DARE keeps, drawn by lot.
+    seed : int
+        Of DARE's lot.
+
+    Returns
+    -------
+    list of Plain
+        With the scale 1: weights and scales are inside. By the names of the first adapter that has a layer.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not possible, the way is unknown, or two layers of one name differ in shape.
+    FileRefused
+        If a number cannot be read.
+
+    Notes
+    -----
+    The sum of products is sum(w s B A), never sum(w B) @ sum(w A), which holds every B times every other A. TIES keeps
+    the largest entries of each w * delta_w, elects at each entry the sign of their sum, and takes the mean of those
+    that have it. DARE drops entries by lot and divides the rest by the density, so that the mean stays. Both need
+    delta_w, one layer at a time. Cost of "svd": O((out + in) * R**2), R the sum of the ranks; of the last two
+    O(out * in * r).
+
+    References
+    ----------
+    Yadav et al. 2023, arXiv:2306.01708, section 3 (TIES); Yu et al. 2023, arXiv:2311.03099, section 3 (DARE);
+    huggingface/peft 0.21.2, src/peft/tuners/lora/model.py (add_weighted_adapter: cat, svd, ties_svd, dare_linear_svd).
+
+    Examples
+    --------
+    >>> from compute.adapters.formats.reading import read_bytes
+    >>> from safetensors.numpy import save
+    >>> file = save({"q.lora_B.weight": np.eye(6, 2), "q.lora_A.weight": np.eye(2, 4)})
+    >>> adapter = read_bytes({"a.safetensors": file})
+    >>> less = combined([adapter, adapter], [1, -1], "concatenation")[0]
+    >>> less.lora_A.shape, float(np.abs(less.lora_B @ less.lora_A).max())
+    ((4, 4), 0.0)
+    """
+    one_of("way", way, WAYS)
+    if not adapters or len(adapters) != len(weights):
+        raise ValueError(f"each adapter has one weight, got {len(adapters)} and {len(weights)}.")
+    for weight in weights:
+        number("each weight", weight)
+    if not 0 < density <= 1:
+        raise ValueError(f"density must be above 0 and at most 1, got {density!r}.")
+    if rank is not None:
+        whole("rank", rank, 1)
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[tuple[float, Layer]]] = {}
+    for adapter, weight in zip(adapters, weights, strict=True):
+        for layer in adapter.layers:
+            groups.setdefault(common_name(layer.name), []).append((float(weight), layer))
+    return [_one(group, way, rank, density, rng) for group in groups.values()]
+
+
+def _one(
+    group: Sequence[tuple[float, Layer]], way: str, rank: int | None, density: float, rng: np.random.Generator
+) -> Plain:
+    first = group[0][1]
+    if any(layer.shape != first.shape for _, layer in group):
+        raise ValueError(f"{quote_end(first.name)} has another shape in another adapter.")
+    if any(layer.expert for _, layer in group):
+        raise ValueError(f"{quote_end(first.name)} is one of several experts, which cannot be written yet.")
+    pairs = [balanced(*factors(layer)) for _, layer in group]
+    weights = [weight for weight, _ in group]
+    r = min(rank or max(layer.r for _, layer in group), *first.shape)
+    if way in ("concatenation", "svd"):
+        lora_B = np.hstack(
+            [np.sign(w) * np.sqrt(abs(w)) * B for w, (B, _) in zip(weights, pairs, strict=True)]
+        )
+        lora_A = np.vstack([np.sqrt(abs(w)) * A for w, (_, A) in zip(weights, pairs, strict=True)])
+        if way == "svd":
+            svd = factorize_product(lora_B, lora_A)
+            lora_B, lora_A = balanced_factors(svd, min(r, len(svd.s)))
+    else:
+        products = [w * (B @ A) for w, (B, A) in zip(weights, pairs, strict=True)]
+        merged = ties(products, density) if way == "ties" else dare(products, density, rng)
+        lora_B, lora_A = balanced_factors(first_directions(merged, r), r)
+    dtype = NARROW.get(first.dtype, first.dtype)
+    return Plain(first.name, lora_B, lora_A, 1.0, (dtype, dtype), kernel_of(first), first.embedding)
+
+
+def ties(deltas: Sequence[np.ndarray], density: float) -> np.ndarray:
+    """Return several changes merged by TIES.
+
+    Parameters
+    ----------
+    deltas : sequence of (out, in) ndarray
+        Each multiplied by its weight.
+    density : float
+        Share of the entries of each that is kept, the largest, above 0 to 1.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        At each entry the mean of those kept values that have the elected sign, 0 where there is none.
+
+    Raises
+    ------
+    ValueError
+        If the density is out of bounds, or there is nothing to merge.
+
+    Notes
+    -----
+    Trim, elect the sign of the sum, take the mean of those that agree. A trimmed 0 agrees with nobody. Cost:
+    O(n * out * in).
+
+    References
+    ----------
+    Yadav et al. 2023, arXiv:2306.01708, section 3, algorithm 1.
+
+    Examples
+    --------
+    >>> ties([np.array([[3.0, 0.1, 2.0]]), np.array([[1.0, -5.0, -4.0]])], 2 / 3).tolist()
+    [[3.0, -5.0, -4.0]]
+    """
+    _check(deltas, density)
+    kept = []
+    for delta in deltas:
+        drop = delta.size - max(1, round(density * delta.size))
+        size = np.abs(delta)
+        least = np.partition(size.ravel(), drop)[drop]
+        kept.append(np.where(size >= least, delta, 0.0))
+    sign = np.sign(np.sum(kept, axis=0))
+    agree = [np.where(np.sign(each) == sign, each, 0.0) for each in kept]
+    votes = np.sum([each != 0 for each in agree], axis=0)
+    return np.sum(agree, axis=0) / np.maximum(votes, 1)
+
+
+def dare(deltas: Sequence[np.ndarray], density: float, rng: np.random.Generator) -> np.ndarray:
+    """Return several changes merged by DARE.
+
+    Parameters
+    ----------
+    deltas : sequence of (out, in) ndarray
+        Each multiplied by its weight.
+    density : float
+        Share of the entries that is kept, above 0 to 1.
+    rng : numpy.random.Generator
+        Draws which.
+
+    Returns
+    -------
+    (out, in) ndarray of float64
+        Sum of what was kept of each, divided by the density.
+
+    Raises
+    ------
+    ValueError
+        If the density is out of bounds, or there is nothing to merge.
+
+    Notes
+    -----
+    On average over the lot it is the plain sum. Cost: O(n * out * in).
+
+    References
+    ----------
+    Yu et al. 2023, arXiv:2311.03099, section 3.
+
+    Examples
+    --------
+    >>> dare([np.ones((1, 4))], 0.5, np.random.default_rng(1)).tolist()
+    [[0.0, 0.0, 2.0, 0.0]]
+    """
+    _check(deltas, density)
+    return np.sum([delta * (rng.random(delta.shape) < density) for delta in deltas], axis=0) / density
+
+
+def _check(deltas: Sequence[np.ndarray], density: float) -> None:
+    if not deltas or any(delta.shape != deltas[0].shape or not delta.size for delta in deltas):
+        raise ValueError("all changes must be of one shape, and there must be one at least.")
+    if not 0 < density <= 1:
+        raise ValueError(f"density must be above 0 and at most 1, got {density!r}.")
+    if not all(np.isfinite(delta).all() for delta in deltas):
+        raise ValueError("all changes must be finite.")
+
+
+def first_directions(delta_w: np.ndarray, r: int) -> SVD:
+    """Return the first r singular values of a matrix with their vectors.
+
+    Parameters
+    ----------
+    delta_w : (out, in) ndarray of float64
+        Finite.
+    r : int
+        How many, 1 to the shorter side.
+
+    Returns
+    -------
+    SVD
+        U (out, r), s (r,) descending, Vh (r, in).
+
+    Raises
+    ------
+    ValueError
+        If r is out of bounds.
+
+    Notes
+    -----
+    By a dense SVD for a shorter side up to 1024 and beyond by Lanczos' iteration from a fixed start, which costs
+    O(out * in * r) where the dense one costs O(out * in * min(out, in)).
+
+    References
+    ----------
+    Baglama & Reichel 2005, doi:10.1137/04060593X (restarted bidiagonalisation).
+
+    Examples
+    --------
+    >>> first_directions(np.diag([3.0, 2.0, 1.0]), 2).s.tolist()
+    [3.0, 2.0]
+    """
+    short = min(delta_w.shape, default=0)
+    whole("r", r, 1, short)
+    if short <= SMALL or r >= short // 2 or not delta_w.any():
+        U, s, Vh = factorize(delta_w)
+        return SVD(U[:, :r], s[:r], Vh[:r])
+    from scipy.sparse.linalg import svds  # a fifth of a second, which only this needs
+
+    U, s, Vh = svds(delta_w, k=r, v0=np.ones(short))
+    order = np.argsort(s)[::-1]
+    return SVD(U[:, order], s[order], Vh[order])

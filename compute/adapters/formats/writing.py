@@ -1,0 +1,592 @@
+"""Write an adapter in PEFT's format, kohya's, diffusers' or MLX's, alpha spelled out, to the last bit as it was."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from compute.adapters.formats.containers import CONFIG, Tensor, write_safetensors
+from compute.adapters.formats.dtypes import encode
+from compute.adapters.formats.keys import PREFIX, parse_key
+from compute.adapters.formats.layers import Layer, as_pair, parts
+from compute.adapters.formats.reading import Adapter, quote_end
+from compute.adapters.formats.scales import METADATA, a_number
+from compute.numbers.bounds import one_of
+from compute.numbers.refusal import count
+
+WRITABLE = ("peft", "kohya", "diffusers", "mlx")
+NAMES = (
+    "lora_live.names"  # where kohya's file keeps the names as they were: underscores do not tell full stops
+)
+WEIGHTS = {
+    "peft": "adapter_model.safetensors",
+    "kohya": "lora.safetensors",
+    "diffusers": "pytorch_lora_weights.safetensors",
+    "mlx": "adapters.safetensors",
+}
+_PIPELINE = re.compile(r"(unet|transformer|diffusion_model|text_encoder|text_encoder_2)\.")
+# Words of models that hold an underscore themselves, so that kohya's names can be taken apart without a map.
+_WORDS = sorted(
+    """down_blocks up_blocks mid_block transformer_blocks single_transformer_blocks double_blocks single_blocks
+    joint_blocks input_blocks middle_block output_blocks to_q to_k to_v to_out to_add_out add_q_proj add_k_proj
+    add_v_proj proj_in proj_out proj_mlp time_emb_proj conv_shortcut conv_in conv_out time_embedding add_embedding
+    linear_1 linear_2 in_layers out_layers emb_layers skip_connection text_model text_projection self_attn cross_attn
+    q_proj k_proj v_proj o_proj out_proj gate_proj up_proj down_proj embed_tokens lm_head img_attn txt_attn img_mlp
+    txt_mlp img_mod txt_mod context_embedder x_embedder final_layer norm_out ff_context img_in txt_in time_in vector_in
+    guidance_in""".split(),
+    key=len,
+    reverse=True,
+)
+
+
+class Plain(NamedTuple):
+    """Hold two factors that are to be written.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer, as the format that it came from spells it.
+    lora_B : (out, r) ndarray of float64
+        Left factor.
+    lora_A : (r, in) ndarray of float64
+        Right factor.
+    scale : float
+        What their product is multiplied by.
+    dtypes : (str, str)
+        Types in which lora_B and lora_A are stored.
+    kernel : tuple of int
+        Sides of the kernel of a convolution, empty for a linear layer.
+    embedding : bool
+        Whether it is an embedding, whose factors PEFT calls lora_embedding_A and lora_embedding_B.
+    magnitude : Tensor or None
+        Magnitude of DoRA along the outputs, if there is one.
+    """
+
+    name: str
+    lora_B: np.ndarray
+    lora_A: np.ndarray
+    scale: float
+    dtypes: tuple[str, str]
+    kernel: tuple[int, ...] = ()
+    embedding: bool = False
+    magnitude: Tensor | None = None
+
+
+class Written(NamedTuple):
+    """Hold the files of an adapter.
+
+    Attributes
+    ----------
+    files : dict of str to bytes
+        By name; the weights are the first.
+    notes : list of str
+        Sentences on what could not be taken over, and on what was changed.
+    """
+
+    files: dict[str, bytes]
+    notes: list[str]
+
+
+def plain(layer: Layer) -> Plain:
+    """Return a layer as two factors that can be written.
+
+    Parameters
+    ----------
+    layer : Layer
+        From `compute.adapters.formats.reading.read_adapter`.
+
+    Returns
+    -------
+    Plain
+        Of LoRA the factors as they are. Of the other kinds two factors with the same product: AdaLoRA's lora_E goes
+        into lora_A, a core into lora_A, a LoHa becomes a LoRA of r squared, a LoKr one of all its directions.
+
+    Raises
+    ------
+    ValueError
+        For an expert, of which no other format holds one alone, and for a full difference, which has no factors until
+        it is cut to a rank.
+
+    Notes
+    -----
+    Cost: `compute.adapters.formats.layers.parts`.
+
+    Examples
+    --------
+    >>> from compute.adapters.formats.reading import read_bytes
+    >>> from safetensors.numpy import save
+    >>> file = save(
+    ...     {
+    ...         "q.lora_down.weight": np.ones((2, 3, 2, 2), "f4"),
+    ...         "q.lora_up.weight": np.ones((6, 2, 1, 1), "f4"),
+    ...     }
+    ... )
+    >>> found = plain(read_bytes({"a.safetensors": file}).layers[0])
+    >>> found.lora_A.shape, found.kernel, found.dtypes
+    ((2, 12), (2, 2), ('F32', 'F32'))
+    """
+    if layer.expert:
+        raise ValueError(f"{quote_end(layer.name)} is one of several experts, which cannot be written yet.")
+    if layer.kind == "full difference":
+        raise ValueError(f"{quote_end(layer.name)} is a full difference; cut it to a rank first.")
+    lora_B, lora_A = as_pair(*parts(layer))
+    return Plain(
+        layer.name,
+        lora_B,
+        lora_A,
+        layer.scale,
+        stored_dtypes(layer),
+        kernel_of(layer),
+        layer.embedding,
+        layer_magnitude(layer),
+    )
+
+
+def stored_dtypes(layer: Layer) -> tuple[str, str]:
+    """Return the types in which the factors of a layer are stored.
+
+    Parameters
+    ----------
+    layer : Layer
+        From `compute.adapters.formats.reading.read_adapter`.
+
+    Returns
+    -------
+    (str, str)
+        Of the left and of the right factor.
+
+    Examples
+    --------
+    >>> from compute.adapters.formats.containers import BytesSource
+    >>> tensors = {
+    ...     part: Tensor(part, dtype, (2, 2), BytesSource(b""))
+    ...     for part, dtype in [("A", "F16"), ("B", "F32")]
+    ... }
+    >>> stored_dtypes(Layer("q", (2, 2), "LoRA", "peft", 2, tensors))
+    ('F32', 'F16')
+    """
+    tensors = layer.tensors
+    if "A" in tensors:
+        return tensors["B"].dtype, tensors["A"].dtype
+    if "a" in tensors:
+        return tensors["b"].dtype, tensors["a"].dtype
+    return layer.dtype, layer.dtype
+
+
+def layer_magnitude(layer: Layer) -> Tensor | None:
+    """Return the magnitude of DoRA along the outputs that belongs to a layer.
+
+    Parameters
+    ----------
+    layer : Layer
+        From `compute.adapters.formats.reading.read_adapter`.
+
+    Returns
+    -------
+    Tensor or None
+        None where there is none, or where it lies along the inputs.
+
+    Examples
+    --------
+    >>> layer_magnitude(Layer("q", (6, 4), "LoRA", "peft", 2, {}))
+    """
+    found = layer.magnitude
+    return (
+        found
+        if found is not None and prod(found.shape) == layer.shape[0] and found.shape[:1] != (1,)
+        else None
+    )
+
+
+def kernel_of(layer: Layer) -> tuple[int, ...]:
+    """Return the sides of the kernel of a convolution.
+
+    Parameters
+    ----------
+    layer : Layer
+        From `compute.adapters.formats.reading.read_adapter`.
+
+    Returns
+    -------
+    tuple of int
+        Empty for a linear layer.
+
+    Examples
+    --------
+    >>> kernel_of(Layer("q", (6, 4), "LoRA", "peft", 2, {}))
+    ()
+    """
+    for part in ("mid", "t1", "t2", "A", "w2", "diff", "w1"):
+        if part in layer.tensors and len(layer.tensors[part].shape) > 2 and not layer.expert:
+            return layer.tensors[part].shape[2:]
+    return ()
+
+
+def write_adapter(plains: Sequence[Plain], target: str, source: Adapter) -> Written:
+    """Return the files of an adapter in a format.
+
+    Parameters
+    ----------
+    plains : sequence of Plain
+        The layers, from `plain`, truncated or combined.
+    target : {"peft", "kohya", "diffusers", "mlx"}
+        The format.
+    source : Adapter
+        What the layers came from. Its config is kept where the format has one, and what is trained beside them.
+
+    Returns
+    -------
+    Written
+        Files and notes.
+
+    Raises
+    ------
+    ValueError
+        If the format is not known, there is no layer, or a number is too large for its type.
+
+    Notes
+    -----
+    The numbers are stored in the type in which they were: what was only converted comes back bit for bit. alpha is
+    written out in each format, so that alpha / r is the scale: PEFT gets lora_alpha with alpha_pattern and rank_pattern
+    for the layers that differ, and no use_rslora; kohya one .alpha a layer; diffusers the config in the header; MLX one
+    scale for all layers, into which those that differ are multiplied. kohya's names have underscores for full stops:
+    the names as they were go along in the header. Cost: O(numbers).
+
+    References
+    ----------
+    huggingface/peft 0.21.2, tuners/lora/config.py; kohya-ss/sd-scripts, networks/lora.py; huggingface/diffusers,
+    src/diffusers/loaders/lora_base.py (LORA_ADAPTER_METADATA_KEY); ml-explore/mlx-lm, mlx_lm/tuner/utils.py.
+
+    Examples
+    --------
+    >>> from compute.adapters.formats.reading import read_bytes
+    >>> from safetensors.numpy import save
+    >>> file = save({"q.lora_A.weight": np.ones((2, 4), "f4"), "q.lora_B.weight": np.ones((6, 2), "f4")})
+    >>> adapter = read_bytes(
+    ...     {"adapter_model.safetensors": file, "adapter_config.json": b'{"lora_alpha": 8, "r": 2}'}
+    ... )
+    >>> written = write_adapter([plain(layer) for layer in adapter.layers], "kohya", adapter)
+    >>> back = read_bytes(written.files)
+    >>> back.format, back.layers[0].name, back.layers[0].alpha
+    ('kohya LoRA', 'lora_unet_q', 8.0)
+    """
+    one_of("target", target, WRITABLE)
+    if not plains:
+        raise ValueError("there is no layer to write.")
+    writers: dict[str, Callable[[Sequence[Plain], Adapter], Written]] = {
+        "peft": _write_peft,
+        "kohya": _write_kohya,
+        "diffusers": _write_diffusers,
+        "mlx": _write_mlx,
+    }
+    return writers[target](plains, source)
+
+
+def target_of(adapter: Adapter) -> str:
+    """Return the format in which an adapter is written unless another is asked for.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        From `compute.adapters.formats.reading.read_adapter`.
+
+    Returns
+    -------
+    str
+        Its own where it can be written, kohya's for LyCORIS and full differences, PEFT's for the rest.
+
+    Examples
+    --------
+    >>> from compute.adapters.formats.reading import read_bytes
+    >>> from safetensors.numpy import save
+    >>> file = save({"q.lora_A.weight": np.ones((2, 4), "f4"), "q.lora_B.weight": np.ones((6, 2), "f4")})
+    >>> target_of(read_bytes({"a.safetensors": file}))
+    'peft'
+    """
+    first = adapter.format.partition(" + ")[0]
+    if first == "kohya LoRA" or (
+        first in ("LoHa", "LoKr", "full difference") and not adapter.layers[0].wrapped
+    ):
+        return "kohya"
+    return {"diffusers LoRA": "diffusers", "MLX LoRA": "mlx"}.get(first, "peft")
+
+
+Entry = tuple[str, str, tuple[int, ...], bytes]
+
+
+def _factors(each: Plain, name_A: str, name_B: str) -> list[Entry]:
+    """Return both factors in the orientation that all but MLX store."""
+    r = len(each.lora_A)
+    if each.embedding:
+        B, A = each.lora_A.T, each.lora_B.T
+        dtype_B, dtype_A = each.dtypes
+    else:
+        (B, A), (dtype_B, dtype_A) = (each.lora_B, each.lora_A), each.dtypes
+    one = tuple(1 for _ in each.kernel)
+    shape_A = (r, A.shape[1] // prod(each.kernel), *each.kernel)
+    return [
+        (name_A, dtype_A, shape_A, encode(A, dtype_A)),
+        (name_B, dtype_B, (len(B), r, *one), encode(B, dtype_B)),
+    ]
+
+
+def _names(plains: Sequence[Plain], source: Adapter) -> dict[str, str]:
+    """Return the names of the layers with full stops, from the map in the header or taken apart."""
+    try:
+        told = json.loads(source.told.metadata.get(NAMES, "{}"))
+    except (ValueError, RecursionError):
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    return {
+        each.name: name if isinstance(name := told.get(each.name), str) else dotted(each.name)
+        for each in plains
+    }
+
+
+def dotted(name: str) -> str:
+    """Return the name of a layer as diffusers and PEFT spell it, from kohya's.
+
+    Parameters
+    ----------
+    name : str
+        Any name; one that is not kohya's is returned as it is.
+
+    Returns
+    -------
+    str
+        With full stops. Where a word of the model holds an underscore that is not known here, the name is a guess.
+
+    References
+    ----------
+    huggingface/diffusers, src/diffusers/loaders/lora_conversion_utils.py (_convert_unet_lora_key).
+
+    Examples
+    --------
+    >>> dotted("lora_unet_down_blocks_0_attentions_1_transformer_blocks_0_attn1_to_out_0")
+    'unet.down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_out.0'
+    >>> dotted("lora_te2_text_model_encoder_layers_3_self_attn_q_proj")
+    'text_encoder_2.text_model.encoder.layers.3.self_attn.q_proj'
+    """
+    found = re.match(r"lora_(unet|te1?|te2|te3|transformer)_", name)
+    if not found:
+        return name
+    rest = name[found.end() :]
+    for word in _WORDS:
+        rest = re.sub(rf"(?<![a-z]){word}(?![a-z])", word.replace("_", "\0"), rest)
+    rest = rest.replace("_", ".").replace("\0", "_")
+    part = {
+        "te": "text_encoder",
+        "te1": "text_encoder",
+        "te2": "text_encoder_2",
+        "te3": "text_encoder_3",
+    }.get(found[1])
+    if part is None:
+        part = (
+            "unet"
+            if re.match(r"(down|up|input|output)_blocks|mid_block|middle_block|conv_|time_", rest)
+            else "transformer"
+        )
+    return f"{part}.{rest}"
+
+
+def underscored(name: str) -> str:
+    """Return the name of a layer as kohya spells it.
+
+    Parameters
+    ----------
+    name : str
+        Any name; one that is kohya's already is returned as it is.
+
+    Returns
+    -------
+    str
+        With its prefix, and underscores for full stops.
+
+    References
+    ----------
+    kohya-ss/sd-scripts, networks/lora.py (LoRANetwork.create_modules).
+
+    Examples
+    --------
+    >>> underscored("unet.conv_in"), underscored("text_encoder_2.text_model.q_proj"), underscored("lora_te_x")
+    ('lora_unet_conv_in', 'lora_te2_text_model_q_proj', 'lora_te_x')
+    """
+    if name.startswith(("lora_unet_", "lora_te", "lora_transformer_", "lycoris_")):
+        return name
+    for part, prefix in (("text_encoder_2.", "lora_te2_"), ("text_encoder.", "lora_te1_")):
+        if name.startswith(part):
+            return prefix + name.removeprefix(part).replace(".", "_")
+    rest = re.sub(r"^(unet|transformer|diffusion_model)\.(?!h\.)", "", name)
+    return "lora_unet_" + rest.replace(".processor.", ".").replace(".", "_")
+
+
+def _alpha(each: Plain) -> float:
+    return each.scale * len(each.lora_A)
+
+
+def _most(values: Sequence[float]) -> float:
+    return Counter(values).most_common(1)[0][0]
+
+
+def _tidy(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _lora_config(plains: Sequence[Plain], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return r, alpha and the layers that differ, as PEFT spells them."""
+    r = int(_most([len(each.lora_A) for each in plains]))
+    alpha = _most([_alpha(each) for each in plains])
+    return {
+        "r": r,
+        "lora_alpha": _tidy(alpha),
+        "use_rslora": False,
+        "rank_pattern": {
+            f"^{re.escape(names[each.name])}": len(each.lora_A) for each in plains if len(each.lora_A) != r
+        },
+        "alpha_pattern": {
+            f"^{re.escape(names[each.name])}": _tidy(_alpha(each)) for each in plains if _alpha(each) != alpha
+        },
+    }
+
+
+def _beside(source: Adapter, target: str) -> tuple[list[Entry], list[str]]:
+    """Return what is trained beside the layers if the format stays the same, else a note that it is left away."""
+    kept = [source.tensors[name] for name in source.unmatched]
+    kept += [
+        tensor
+        for name, tensor in source.tensors.items()
+        if (key := parse_key(name)) is not None and key.part == "bias" and name not in source.unmatched
+    ]
+    if not kept:
+        return [], []
+    if target_of(source) == target:
+        return [(each.name, each.dtype, each.shape, each.raw()) for each in kept], []
+    return [], [f"{count(len(kept), 'tensor')} beside the layers left away: only the same format holds them."]
+
+
+def _magnitude(each: Plain, name: str, shape: tuple[int, ...]) -> list[Entry]:
+    if each.magnitude is None:
+        return []
+    return [(name, each.magnitude.dtype, shape, each.magnitude.raw())]
+
+
+def _write_peft(plains: Sequence[Plain], source: Adapter) -> Written:
+    names = {name: name_.removeprefix("unet.") for name, name_ in _names(plains, source).items()}
+    entries, notes = _beside(source, "peft")
+    for each in plains:
+        start = PREFIX + names[each.name]
+        if each.embedding:
+            entries += _factors(each, f"{start}.lora_embedding_A", f"{start}.lora_embedding_B")
+        else:
+            entries += _factors(each, f"{start}.lora_A.weight", f"{start}.lora_B.weight")
+        entries += _magnitude(each, f"{start}.lora_magnitude_vector", (len(each.lora_B),))
+    config: dict[str, Any] = {
+        "base_model_name_or_path": None,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "lora_dropout": 0.0,
+        "modules_to_save": None,
+        "target_modules": sorted(names.values()),
+        "task_type": None,
+    }
+    old = source.told.config or {}
+    if old.get("peft_type") == "LORA":
+        config |= old
+    config |= {"peft_type": "LORA", "use_dora": any(each.magnitude is not None for each in plains)}
+    config |= _lora_config(plains, names)
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    return Written(
+        {WEIGHTS["peft"]: write_safetensors(entries, {"format": "pt"}), CONFIG: text.encode()}, notes
+    )
+
+
+def _write_kohya(plains: Sequence[Plain], source: Adapter) -> Written:
+    entries, notes = _beside(source, "kohya")
+    names = {}
+    for each in plains:
+        name = underscored(each.name)
+        if name in names:
+            raise ValueError(f"two layers would be called {quote_end(name)}.")
+        names[name] = each.name
+        entries += _factors(
+            each._replace(embedding=False), f"{name}.lora_down.weight", f"{name}.lora_up.weight"
+        )
+        entries.append((f"{name}.alpha", "F32", (), encode(np.array(_alpha(each)), "F32")))
+        entries += _magnitude(each, f"{name}.dora_scale", (len(each.lora_B), *(1 for _ in each.kernel), 1))
+    told = {
+        key: value for key, value in source.told.metadata.items() if key.startswith(("ss_", "modelspec."))
+    }
+    kept = {name: old for name, old in names.items() if name != old}
+    metadata = told | {"ss_network_module": "networks.lora"} | ({NAMES: json.dumps(kept)} if kept else {})
+    return Written({WEIGHTS["kohya"]: write_safetensors(entries, metadata)}, notes)
+
+
+def _write_diffusers(plains: Sequence[Plain], source: Adapter) -> Written:
+    names = _names(plains, source)
+    names = {old: name if _PIPELINE.match(name) else f"transformer.{name}" for old, name in names.items()}
+    entries, notes = _beside(source, "diffusers")
+    by_part: dict[str, list[Plain]] = {}
+    for each in plains:
+        if each.embedding:
+            raise ValueError(f"{quote_end(each.name)} is an embedding, which diffusers does not load.")
+        name = names[each.name]
+        by_part.setdefault(name.partition(".")[0], []).append(each)
+        entries += _factors(each, f"{name}.lora_A.weight", f"{name}.lora_B.weight")
+        entries += _magnitude(each, f"{name}.lora_magnitude_vector", (len(each.lora_B),))
+    told: dict[str, Any] = {}
+    for part, layers in by_part.items():
+        inner = {each.name: names[each.name].partition(".")[2] for each in layers}
+        config = _lora_config(layers, inner) | {"target_modules": sorted(inner.values())}
+        config["use_dora"] = any(each.magnitude is not None for each in layers)
+        told |= {f"{part}.{key}": value for key, value in config.items()}
+    metadata = {"format": "pt", METADATA: json.dumps(told, indent=2, sort_keys=True)}
+    return Written({WEIGHTS["diffusers"]: write_safetensors(entries, metadata)}, notes)
+
+
+def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
+    names = _names(plains, source)
+    entries, notes = _beside(source, "mlx")
+    scale = _most([each.scale for each in plains])
+    other = [each.name for each in plains if each.scale != scale]
+    if other and scale == 0:
+        raise ValueError("MLX has one scale for all layers, and that of most is 0.")
+    if other:
+        notes.append(
+            f"MLX has one scale for all layers: lora_b of {count(len(other), 'layer')} is multiplied by what differs."
+        )
+    if len({len(each.lora_A) for each in plains}) > 1:
+        notes.append(
+            "Ranks differ between layers; MLX builds all with one and takes the others as they are in the file."
+        )
+    for each in plains:
+        if each.kernel or each.embedding:
+            raise ValueError(
+                f"{quote_end(each.name)} is no linear layer, and MLX adapts nothing else in this way."
+            )
+        lora_B = each.lora_B if each.scale == scale else each.lora_B * (each.scale / scale)
+        (dtype_B, dtype_A), name = each.dtypes, names[each.name]
+        a, b = each.lora_A.T, lora_B.T
+        entries.append((f"{name}.lora_a", dtype_A, a.shape, encode(a, dtype_A)))
+        entries.append((f"{name}.lora_b", dtype_B, b.shape, encode(b, dtype_B)))
+        entries += _magnitude(each, f"{name}.m", (len(each.lora_B),))
+    blocks = [re.search(r"layers\.(\d+)\.(.+)", name) for name in names.values()]
+    config = {key: value for key, value in (source.told.config or {}).items() if target_of(source) == "mlx"}
+    dropout = a_number((source.told.config or {}).get("lora_dropout")) or 0.0
+    config |= {
+        "fine_tune_type": "dora" if any(each.magnitude is not None for each in plains) else "lora",
+        "num_layers": max((int(found[1]) + 1 for found in blocks if found), default=len(plains)),
+        "lora_parameters": {
+            "rank": int(_most([len(each.lora_A) for each in plains])),
+            "scale": float(scale),
+            "dropout": dropout,
+            "keys": sorted({found[2] for found in blocks if found} or set(names.values())),
+        },
+    }
+    text = json.dumps(config, indent=4, sort_keys=True) + "\n"
+    return Written({WEIGHTS["mlx"]: write_safetensors(entries, {}), CONFIG: text.encode()}, notes)
