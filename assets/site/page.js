@@ -37,6 +37,8 @@ function phrases(figures) {
     phrase.addEventListener('click', (event) => {
       event.preventDefault()
       figure.set(sets)
+      // The text goes on: what a guess still hides is what it speaks of.
+      if (figure.element.querySelector('.waiting')) figure.set('guess=skip')
       figure.element.scrollIntoView({ block: 'nearest' })
     })
     for (const [event, on] of Object.entries({ pointerenter: 1, focus: 1, pointerleave: 0, blur: 0 }))

@@ -39,3 +39,18 @@ def test_every_phrase_sets_its_figure(server, open_page, lesson):
                 setattr(figure, choice, kind(value))
         if not figure.engine():  # of one that trains a recorded run is told
             expect(page.locator(f"#{id_} .sentence")).to_have_text(figure.sentence())
+
+
+def test_a_phrase_goes_on_past_a_guess_that_hides_what_it_speaks_of(server, open_page):
+    page = open_page(f"{server}/lesson/rank.html")
+    curves = page.locator("#rank .charts").first
+    expect(page.locator("#rank .waiting")).not_to_have_count(0)
+    page.locator("a.sets[data-figure=rank]").first.click()
+    expect(page.locator("#rank .waiting")).to_have_count(0)
+    expect(curves).to_be_visible()
+
+
+def test_a_phrase_leaves_a_guess_that_hides_nothing_of_it(server, open_page):
+    page = open_page(f"{server}/lesson/wall.html")
+    page.locator("a.sets[data-figure=wall]").first.click()
+    expect(page.get_by_role("button", name="Reveal")).to_be_visible()
