@@ -380,7 +380,7 @@ random direction has a cosine of [[chance.small:.2f]] with some old one, and in 
 threshold is stricter in a large model.
 
 You have come from fifty customers to the source. You can say what a rank is, find what a finetune left frozen, ask a
-model what it has forgotten, and trust no number without its control. [Open an adapter of your own](rank.html#own),
+model what it has forgotten, and trust no number without its control. [Open an adapter of your own](adapter.html),
 [train one](lab.html), or look into a room: [one block](block.html), [starts](init.html), [alpha](scale.html),
 [places](placing.html), [what is left behind](after.html), [serving](serving.html), [costs](counting.html). On Friday
 somebody will quote the witness; you have read the transcript.

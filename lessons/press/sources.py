@@ -415,6 +415,22 @@ SOURCES = {
         "arXiv 2504.12397.",
         "https://arxiv.org/abs/2504.12397",
     ),
+    "llamacpp": Source(
+        "llama.cpp",
+        "llama.cpp contributors",
+        2026,
+        "llama.cpp",
+        "Source code: convert_lora_to_gguf.py, src/llama-adapter.h.",
+        "https://github.com/ggml-org/llama.cpp",
+    ),
+    "comfyui": Source(
+        "ComfyUI",
+        "ComfyUI contributors",
+        2026,
+        "ComfyUI",
+        "Source code: comfy/weight_adapter/lora.py.",
+        "https://github.com/Comfy-Org/ComfyUI",
+    ),
     "manning2008": Source(
         "Manning et al. 2008",
         "Manning, Raghavan, Schütze",

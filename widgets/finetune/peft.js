@@ -1,31 +1,22 @@
 // An adapter as the two files of the peft library: compute/adapters/peft_format.py. After any other method, the weights
 // that learned, under their own names.
 
+import { joined, written } from '../inspector/safetensors.js'
+
 const PREFIX = 'base_model.model.' // PEFT wraps the model twice
 const EMBEDDINGS = ['embed_tokens', 'lm_head']
 
 /** A safetensors file of float32, from [name, shape, values]. */
-function safetensors(tensors) {
-  let end = 0
-  const header = Object.fromEntries(
-    tensors.map(([name, shape, values]) => {
-      const from = end
-      end += values.byteLength
-      return [name, { dtype: 'F32', shape, data_offsets: [from, end] }]
-    }),
+const safetensors = (tensors) =>
+  joined(
+    written(
+      tensors.map(([name, shape, values]) => [
+        name,
+        shape,
+        new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+      ]),
+    ),
   )
-  const told = JSON.stringify({ __metadata__: { format: 'pt' }, ...header })
-  const text = new TextEncoder().encode(told.padEnd(Math.ceil(told.length / 8) * 8)) // data begin at a multiple of 8
-  const bytes = new Uint8Array(8 + text.length + end)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true)
-  bytes.set(text, 8)
-  let at = 8 + text.length
-  for (const [, , values] of tensors) {
-    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at)
-    at += values.byteLength
-  }
-  return bytes
-}
 
 /** A factor and its start as one: PiSSA changed the weights beneath, so that what was learned is the difference. */
 function since(start, [name, shape, values]) {

@@ -86,7 +86,7 @@ WORDS: dict[str, Any] = {
         "asks": "adapter_config.json asks for {name}, which this model does not do.",
         "alpha": "lora_alpha in adapter_config.json is no number.",
         "damaged": "adapter_model.safetensors is no such file, or is damaged.",
-        "stored": "The adapter is stored as {dtype}; F32, F16 and BF16 are read.",
+        "stored": "The adapter is stored as {dtype}, which is not read here; F32, F16 and BF16 are.",
         "infinite": "{name} holds something that is no finite number.",
         "place": "The adapter holds {name}, which has no place in this model.",
         "empty": "The adapter has no lora_A and lora_B.",

@@ -1,0 +1,465 @@
+"""The inspector in a browser: of every format it reads what NumPy finds, and nothing that it is given breaks it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from compute.adapters.layer import delta_w, lora_layers
+from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.matrices.controls import noise_product_band
+from compute.matrices.spectrum import entropy_rank, r90, stable_rank
+from compute.model.checkpoint import load_base
+from compute.model.layers import LAYERS
+from helpers import ROOT
+from helpers.adapter_files import FIXTURES, NOT_ADAPTERS, packed, peft_config
+from helpers.browser import open_everything, violations
+from helpers.instruments import printed_by
+from lessons.adapter import LESSON
+from lessons.press.prose import values_of
+from widgets.inspector import Inspector, examples
+from widgets.inspector.words import WORDS
+from widgets.kit.layers import shape_of
+from widgets.kit.text import fill
+
+CLOSE = 1e-10  # of the largest singular value: both sides round in float64
+METHODS = ("prompt", "ia3", "vera")  # no delta_w of two factors
+FUZZED = 1500  # mutated files, which take about ten seconds
+OPEN = """async (all) => {
+  const { opened, measured, audits, findings } = lora_inspector
+  const found = []
+  for (const files of all) {
+    try {
+      const about = await opened(fileOf(files))
+      await measured(about)
+      const layers = about.layers.map(({ name, shape, r, scale, s, r90, stable, entropy, norm, why }) => (
+        { name, shape, r, scale, s: s && [...s], r90, stable, entropy, norm, why }))
+      found.push({ format: about.format, layers, audits: audits(about), odd: findings(about) })
+    } catch (error) {
+      found.push({ refused: error.reason ?? null, values: error.values, error: String(error.stack) })
+    }
+  }
+  return found
+}"""
+FILES = """window.fileOf = (files) => files.map(([name, data]) =>
+  new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name))"""
+
+
+@pytest.fixture(scope="module")
+def blank(browser) -> Iterator[Page]:
+    """Give a page that holds the inspector's script and nothing else."""
+    page = browser.new_page()
+    for name in ("kit", "inspector"):
+        page.add_script_tag(content=(ROOT / "assets" / "bundles" / f"{name}.js").read_text(encoding="utf-8"))
+    page.add_script_tag(content=FILES)
+    yield page
+    page.close()
+
+
+def sent(files: dict[str, bytes]) -> list[list[str]]:
+    """Return files as the page takes them."""
+    return [[name, base64.b64encode(data).decode()] for name, data in files.items()]
+
+
+def inspected(page: Page, *many: dict[str, bytes]) -> list[dict[str, Any]]:
+    """Return what the page finds in several adapters."""
+    return page.evaluate(OPEN, [sent(files) for files in many])
+
+
+def peft_files(B: np.ndarray, A: np.ndarray, dtype: str = "F64", **config: Any) -> dict[str, bytes]:
+    """Return an adapter of one layer, whose scale is 1."""
+    key = "base_model.model.layers.0.q_proj.lora_{}.weight"
+    tensors = {key.format("A"): A, key.format("B"): B}
+    told = {"r": len(A), "lora_alpha": len(A), "target_modules": ["q_proj"], **config}
+    return {
+        "adapter_model.safetensors": packed(tensors, dtype=dtype),
+        "adapter_config.json": peft_config(**told),
+    }
+
+
+def assert_spectrum(s: list[float], matrix: np.ndarray) -> None:
+    exact = np.linalg.svd(matrix, compute_uv=False)
+    found = np.zeros_like(exact)
+    found[: len(s)] = s[: len(exact)]
+    np.testing.assert_allclose(found, exact, rtol=0, atol=CLOSE * max(exact[0], np.finfo(float).tiny))
+
+
+def test_every_format_is_read_as_numpy_reads_it(blank):
+    names = [name for name in FIXTURES if name not in METHODS]
+    for name, found in zip(names, inspected(blank, *(FIXTURES[each].files for each in names)), strict=True):
+        fixture = FIXTURES[name]
+        assert "refused" not in found, (name, found)
+        assert found["format"] == fixture.format, name
+        assert {layer["name"] for layer in found["layers"]} == set(fixture.delta_w), name
+        for layer in found["layers"]:
+            matrix = fixture.delta_w[layer["name"]]
+            assert tuple(layer["shape"]) == matrix.shape, (name, layer["name"])
+            assert_spectrum(layer["s"], matrix)
+
+
+def test_python_finds_the_same_ranks_and_scales(blank):
+    reading = pytest.importorskip("compute.adapters.formats.reading")
+    scales = pytest.importorskip("compute.adapters.formats.scales")
+    names = [name for name in FIXTURES if name not in METHODS]
+    for name, found in zip(names, inspected(blank, *(FIXTURES[each].files for each in names)), strict=True):
+        adapter = reading.read_bytes(FIXTURES[name].files)
+        told = {one: group["scales"] for group in found["audits"] for one in group["names"]}
+        ranks = {one["name"]: one["r"] for one in found["layers"]}
+        for layer in adapter.layers:
+            assert ranks[layer.name] == layer.r
+            expected = [*scales.scale_audit(layer, adapter.told).values()]
+            assert told[layer.name] == pytest.approx(expected, rel=1e-12), (name, layer.name)
+
+
+def test_what_is_no_adapter_is_named(blank):
+    refused = inspected(blank, *({name: data} for name, (data, _) in NOT_ADAPTERS.items()))
+    for (name, (_, words)), found in zip(NOT_ADAPTERS.items(), refused, strict=True):
+        said = fill(WORDS["refused"][found["refused"]], found["values"])
+        assert words in said, (name, said)
+        assert "{" not in said
+    others = inspected(blank, *(FIXTURES[name].files for name in METHODS))
+    assert [found["values"]["kind"] for found in others] == ["PROMPT_TUNING", "IA3", "VERA"]
+
+
+def cases(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield factors that are hard: of very unequal size, with clustered and zero values, of any shape."""
+    for out, r, into in ((64, 8, 64), (5, 7, 9), (9, 12, 5), (1, 3, 20), (20, 3, 1), (40, 16, 200)):
+        yield rng.standard_normal((out, r)), rng.standard_normal((r, into))
+    B, A = rng.standard_normal((48, 8)), rng.standard_normal((8, 40))
+    sizes = 10.0 ** np.arange(-8, 8, 2)
+    yield B * sizes, A / sizes[:, None]
+    yield B * sizes[::-1], A
+    yield B * 1e-200, A * 1e150
+    yield np.where(np.arange(8) == 3, 0.0, B), A
+    yield np.hstack([B[:, :4], B[:, :4]]), A
+    Q, P = np.linalg.qr(B)[0], np.linalg.qr(A.T)[0]
+    yield Q, P.T
+    yield Q * np.repeat([1.0, 0.5], 4), P.T
+    yield B * 0, A
+
+
+def test_hard_factors_have_the_singular_values_of_their_product(blank, rng):
+    pairs = [*cases(rng)]
+    for (B, A), found in zip(pairs, inspected(blank, *(peft_files(*pair) for pair in pairs)), strict=True):
+        [layer] = found["layers"]
+        assert_spectrum(layer["s"], B @ A)
+        s = np.array(layer["s"])
+        if not s[0]:
+            assert [odd["kind"] for odd in found["odd"]] == ["zero"]
+            continue
+        assert layer["r90"] == r90(s)
+        assert layer["stable"] == pytest.approx(stable_rank(s))
+        assert layer["entropy"] == pytest.approx(entropy_rank(s))
+        assert layer["norm"] == pytest.approx(np.linalg.norm(s))
+
+
+def test_dense_matrices_have_their_singular_values(blank, rng):
+    matrices = [rng.standard_normal(shape) for shape in ((30, 12), (12, 30), (40, 40), (1, 5), (5, 1))]
+    matrices += [np.outer(matrices[0][:, 0], matrices[1][0]), 3 * np.eye(8), np.zeros((4, 6)) + 1e-170]
+    found = inspected(blank, *({"a.safetensors": packed({"q.diff": each}, dtype="F64")} for each in matrices))
+    for matrix, one in zip(matrices, found, strict=True):
+        assert_spectrum(one["layers"][0]["s"], matrix)
+
+
+def test_random_factors_are_those_of_python(blank):
+    band = "async (all) => Promise.all(all.map(([shape, r]) => lora_inspector.noiseBand(shape, r)))"
+    for (shape, r), found in zip(
+        cases_ := [((64, 64), 16), ((768, 768), 8), ((6, 40), 9), ((4096, 1024), 1)],
+        blank.evaluate(band, cases_),
+        strict=True,
+    ):
+        low, middle, high = noise_product_band(shape, r).s
+        # Of forty draws the median is off by about a sixth of the band, their ends by more.
+        wide = np.maximum(high - low, 1e-3)
+        assert np.all(np.abs(np.array(found["s"][1]) - middle) < 0.7 * wide)
+        assert np.all(np.array(found["s"][2]) - found["s"][0] < 2 * wide)
+        assert abs(found["r90"] - r90(middle)) <= 1
+
+
+def test_what_is_odd_is_told(blank, rng):
+    B, A = rng.standard_normal((8, 4)), rng.standard_normal((4, 8))
+    key = "base_model.model.layers.{}.qkv.lora_{}.weight"
+    tensors = {key.format(i, letter): factor for i in range(4) for letter, factor in (("A", A), ("B", B))}
+    tensors[key.format(1, "B")] = 0 * B
+    tensors[key.format(2, "B")] = np.where(B > 1, np.nan, B)
+    tensors |= {
+        "base_model.model.layers.9.q.lora_A.weight": A,
+        "stray.weight": B,
+        "x.lora_A.weight": A,
+        "x.lora_B.weight": B.T,
+    }
+    [found] = inspected(blank, {"adapter_model.safetensors": packed(tensors, dtype="F64")})
+    kinds = {odd["kind"]: odd["names"] for odd in found["odd"]}
+    assert {*kinds} == {"config", "infinite", "zero", "half", "misfit", "alike", "fused", "unmatched"}
+    assert kinds["zero"] == ["layers.1.qkv"]
+    assert kinds["infinite"] == ["layers.2.qkv"]
+    assert kinds["alike"] == ["layers.0.qkv = layers.3.qkv"]
+    assert {*kinds} <= {*WORDS["doctor"]["kinds"]}
+
+
+CONVERT = """async ([files, format, cut, amount]) => {
+  const { opened, measured, planned, converted } = lora_inspector
+  const about = await opened(fileOf(files))
+  await measured(about)
+  const plan = cut ? planned(about.layers, cut, amount) : null
+  const made = await converted(about.layers, format, plan && plan.kept)
+  const text = async (pieces) => {
+    const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+  }
+  const out = []
+  for (const { name, pieces } of made) out.push([name, await text(pieces)])
+  return { files: out, plan: plan && { ...plan, kept: [...plan.kept] } }
+}"""
+
+
+def convert(
+    page: Page, files: dict[str, bytes], format: str, cut: str = "", amount: int = 0
+) -> tuple[dict[str, bytes], Any]:
+    """Return the files that are handed out, and what was told before."""
+    made = page.evaluate(CONVERT, [sent(files), format, cut, amount])
+    return {name: base64.b64decode(data) for name, data in made["files"]}, made["plan"]
+
+
+@pytest.mark.parametrize("dtype", ["F64", "F32", "F16", "BF16"])
+def test_there_and_back_again_to_the_last_bit(blank, dtype):
+    original = FIXTURES["peft"] if dtype == "F32" else FIXTURES[f"dtype_{dtype.lower()}"]
+    files = original.files
+    for step in ("mlx", "peft", "kohya"):
+        files, _ = convert(blank, files, step)
+        [found] = inspected(blank, files)
+        for layer, matrix in zip(found["layers"], original.delta_w.values(), strict=True):
+            assert_spectrum(layer["s"], matrix)
+            assert layer["scale"] == 2.0
+    back, _ = convert(blank, convert(blank, original.files, "mlx")[0], "peft")
+    [first, second] = inspected(blank, original.files, back)
+    assert first["layers"] == second["layers"]
+    stored = "adapter_model.safetensors"
+    assert tensors_of(original.files[stored]) == tensors_of(back[stored])
+
+
+def tensors_of(file: bytes) -> dict[str, tuple[str, bytes]]:
+    """Return dtype and bytes of each tensor."""
+    length = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + length])
+    header.pop("__metadata__", None)
+    body = file[8 + length :]
+    return {name: (one["dtype"], body[slice(*one["data_offsets"])]) for name, one in sorted(header.items())}
+
+
+def test_a_cut_adapter_is_the_best_of_its_rank_and_its_error_was_told(blank, rng):
+    B, A = rng.standard_normal((30, 8)) * 2.0 ** -np.arange(8), rng.standard_normal((8, 40))
+    files = peft_files(B, A, lora_alpha=-24.0)  # a scale of -3
+    U, s, Vh = np.linalg.svd(-3 * B @ A, full_matrices=False)
+    share = np.cumsum(s**2) / (s**2).sum()
+    expected = {
+        ("rank", 3): 3,
+        ("energy", 90): int(np.argmax(share >= 0.9)) + 1,
+        ("error", 30): int(np.argmax(np.sqrt(1 - share) <= 0.3)) + 1,
+        ("budget", 50): 4,
+    }
+    for (cut, amount), k in expected.items():
+        made, plan = convert(blank, files, "peft", cut, amount)
+        assert plan["kept"] == [["layers.0.q_proj", k]], cut
+        assert plan["error"] == pytest.approx(np.sqrt(1 - share[k - 1]))
+        assert plan["after"] / plan["before"] == pytest.approx(k / 8)
+        stored = tensors_of(made["adapter_model.safetensors"])
+        a, b = (np.frombuffer(stored[f"base_model.model.layers.0.q_proj.lora_{x}.weight"][1]) for x in "AB")
+        np.testing.assert_allclose(
+            b.reshape(30, k) @ a.reshape(k, 40), U[:, :k] * s[:k] @ Vh[:k], rtol=0, atol=1e-10 * s[0]
+        )
+        config = json.loads(made["adapter_config.json"])
+        assert config["r"] == config["lora_alpha"] == k
+
+
+def test_the_lab_and_the_page_open_what_was_cut(blank, open_page, server, tmp_path, rng):
+    factors = {
+        name: (rng.standard_normal((out, 4)), rng.standard_normal((4, into)))
+        for name, (out, into) in ((name, shape_of(name)) for name in LAYERS)
+    }
+    key = "base_model.model.{}.lora_{}.weight"
+    tensors = {
+        key.format(name, letter): factor
+        for name, (B, A) in factors.items()
+        for letter, factor in (("A", A), ("B", B))
+    }
+    whole = {
+        "adapter_model.safetensors": packed(tensors),
+        "adapter_config.json": peft_config(r=4, lora_alpha=8, target_modules=["q_proj"]),
+    }
+    made, _ = convert(blank, whole, "peft", "rank", 2)
+    model = load_adapter(
+        load_base(), AdapterFiles(made["adapter_model.safetensors"], made["adapter_config.json"].decode())
+    )
+    for name, layer in lora_layers(model):
+        B, A = factors[name]
+        U, s, Vh = np.linalg.svd(2 * B @ A)
+        cut = U[:, :2] * s[:2] @ Vh[:2]
+        np.testing.assert_allclose(delta_w(layer).detach().numpy(), cut, rtol=0, atol=1e-5 * s[0])
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    page = open_page(f"{server}/embed/lab/finetune.html")
+    page.get_by_label("Open an adapter").set_input_files([tmp_path / name for name in made])
+    expect(page.locator(".lora-finetune .note").first).to_contain_text("r = 2, alpha = 2", timeout=60_000)
+
+
+def test_two_adapters_are_compared_as_numpy_compares_them(blank, rng):
+    B, A = rng.standard_normal((30, 4)), rng.standard_normal((4, 40))
+    C, D = B + rng.standard_normal((30, 4)), rng.standard_normal((4, 40))
+    call = """async ([one, other]) => {
+      const { opened, compared } = lora_inspector
+      return compared(await opened(fileOf(one)), await opened(fileOf(other)))
+    }"""
+    for second, scale in (((C, D), 1), ((B, A), -2), ((C, A), 1)):
+        E, F = second
+        other = peft_files(E, F, lora_alpha=4.0 * scale)
+        found = blank.evaluate(call, [sent(peft_files(B, A)), sent(other)])
+        [row] = found["rows"]
+        one, two = B @ A, scale * E @ F
+        norms = np.linalg.norm(one), np.linalg.norm(two)
+        assert row["cosine"] == pytest.approx((one * two).sum() / norms[0] / norms[1], abs=1e-12)
+        assert row["sum"] == pytest.approx(np.linalg.norm(one + two) / sum(norms), abs=1e-7)
+        left, right = (
+            np.linalg.norm(np.linalg.qr(x)[0].T @ np.linalg.qr(y)[0]) ** 2 / 4
+            for x, y in ((B, E), (A.T, F.T))
+        )
+        assert (row["left"], row["right"]) == pytest.approx((left, right))
+        assert (row["chance_left"], row["chance_right"]) == (4 / 30, 4 / 40)
+        assert found["only"] == [[], []]
+
+
+def mutated(rng: random.Random, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return files in which chance has changed bytes, lengths or numbers of the header."""
+    name = rng.choice([*files])
+    data = bytearray(files[name])
+    for _ in range(rng.randint(1, 4)):
+        if not data:
+            break
+        at = rng.randrange(min(len(data), 600))
+        match rng.randrange(6):
+            case 0:
+                data[at] = rng.randrange(256)
+            case 1:
+                del data[at : at + rng.randint(1, 40)]
+            case 2:
+                data[at:at] = bytes(rng.choices(b'0123456789{}[]",:-eAB', k=rng.randint(1, 4)))
+            case 3:
+                data = data[: rng.randrange(len(data))]
+            case 4:
+                digits = [i for i, byte in enumerate(data[:600]) if 48 <= byte < 58]
+                if digits:
+                    data[rng.choice(digits)] = rng.choice(b"0123456789-.")
+            case _:
+                data[at : at + 2] = data[at : at + 2][::-1]
+    return files | {name: bytes(data)}
+
+
+def test_no_broken_file_breaks_the_page(blank):
+    rng = random.Random(0)
+    whole = [fixture.files for fixture in FIXTURES.values()]
+    some = [mutated(rng, rng.choice(whole)) for _ in range(FUZZED)]
+    found = inspected(blank, *some)
+    for files, one in zip(some, found, strict=True):
+        assert one.get("refused", "read") in {"read", *WORDS["refused"]}, (files, one)
+    told = [one["refused"] for one in found if "refused" in one]
+    assert FUZZED / 5 < len(told) < FUZZED
+
+
+@pytest.mark.parametrize("example", [*examples()])
+def test_an_example_says_what_python_says(open_page, server, example):
+    page = open_page(f"{server}/embed/adapter/inspector.html?example={example}")
+    root = page.locator(".lora-inspector")
+    figure = Inspector(example=example)
+    expect(root.locator(".sentence")).to_have_text(figure.sentence())
+    root.get_by_text("Numbers as a table", exact=True).click()
+    shown = root.locator(".drawers tbody").evaluate(
+        "body => [...body.rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    assert shown == figure.table()[1]
+
+
+@pytest.mark.parametrize(
+    ("state", "claim", "value"),
+    [
+        ("example=gpt2&cut=budget&amount=50", "budget", "spent"),
+        ("example=gpt2&cut=rank&amount=4", "budget", "even"),
+        ("example=imdb&cut=energy&amount=90", "reviews", "error"),
+    ],
+)
+def test_a_cut_costs_what_the_lesson_says(open_page, server, state, claim, value):
+    page = open_page(f"{server}/embed/adapter/inspector.html?{state}")
+    error = values_of(LESSON.claims[claim])[value]
+    expect(page.locator(".lora-inspector .left")).to_contain_text(f"together is {error:.2%}")
+
+
+def test_a_layer_is_chosen_by_keyboard_and_stands_in_the_link(open_page, server):
+    page = open_page(f"{server}/embed/adapter/inspector.html")
+    root = page.locator(".lora-inspector")
+    cell = root.locator("td[aria-selected=true]")
+    expect(cell).to_have_attribute("data-name", "blocks.0.attention.q_proj")
+    cell.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(root.locator("td[aria-selected=true]")).to_have_attribute("data-name", "blocks.1.attention.k_proj")
+    expect(root.get_by_label("Layer", exact=True)).to_have_value("blocks.1.attention.k_proj")
+    expect(page).to_have_url(re.compile("layer=blocks.1.attention.k_proj"))
+    assert root.evaluate("one => document.activeElement.dataset.name") == "blocks.1.attention.k_proj"
+
+
+def test_a_teacher_may_switch_every_part_off(open_page, server):
+    page = open_page(f"{server}/embed/adapter/inspector.html?hide={','.join(Inspector.parts)}")
+    root = page.locator(".lora-inspector")
+    expect(root.locator(".sentence")).to_have_text(Inspector().sentence())
+    for part in (".zone", ".scales", ".cells-of-layers", ".chart", ".odd", ".compare", ".left"):
+        expect(root.locator(part)).to_have_count(0)
+
+
+def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, tmp_path):
+    for name, data in FIXTURES["peft_rslora"].files.items():
+        (tmp_path / name).write_bytes(data)
+    files = [tmp_path / name for name in FIXTURES["peft_rslora"].files]
+    page = open_page(f"{server}/embed/adapter/inspector.html", viewport={"width": 320, "height": 700})
+    root = page.locator(".lora-inspector")
+    choose = root.get_by_label("Open your adapter")
+    choose.set_input_files(files)
+    expect(root.locator(".sentence")).to_contain_text("“adapter_model.safetensors”: PEFT LoRA, 2 layers")
+    expect(root.locator(".sentence")).to_contain_text("Not every program does")
+    expect(root.locator(".differs .told")).to_contain_text("times 2 ")  # llama.cpp takes no root of 4
+    root.get_by_text("The code behind this number").click()
+    code = root.get_by_label("Paste this into Python").input_value()
+    assert "python app.py inspect adapter_model.safetensors" in code
+    with contextlib.chdir(tmp_path):
+        printed = printed_by(code)
+    assert re.search(r"r90: \d", printed)
+    expect(root.locator(".readouts .of-r90")).to_have_text(f"{printed.split(': ')[1].strip()} / 4")
+    root.get_by_text("Compare it with another adapter").click()
+    root.get_by_label("Open the other one").set_input_files(files)
+    expect(root.locator(".compare tbody tr").first).to_contain_text("1.000")
+    root.get_by_label("How much").fill("70")
+    root.get_by_label("How much").press("Enter")
+    expect(root.locator(".left")).to_contain_text("the relative error of all layers")
+    with page.expect_download() as kept:
+        root.get_by_role("button", name="As kohya").click()
+    assert kept.value.suggested_filename == "lora.safetensors"
+    assert tensors_of(Path(kept.value.path()).read_bytes())
+    open_everything(page)
+    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert violations(page) == []
+    choose.set_input_files({"name": "a.bin", "mimeType": "", "buffer": NOT_ADAPTERS["old.pt"][0]})
+    expect(root.locator(".notice")).to_contain_text("pickle")
+    prompt = FIXTURES["prompt"].files.items()
+    choose.set_input_files([{"name": name, "mimeType": "", "buffer": data} for name, data in prompt])
+    expect(root.locator(".notice")).to_contain_text("holds a prompt (vectors")
+    expect(root.locator(".sentence")).to_contain_text("PEFT LoRA, 2 layers")
+    root.get_by_role("button", name="Back to the examples").click()
+    expect(root.locator(".sentence")).to_have_text(Inspector().sentence())
