@@ -139,8 +139,9 @@ has the singular values.
 """)
     yield Figure("inspector", Inspector)
     yield Try("""
-Train an adapter in [the first chapter that trains one](first.html#finetune), take it away, and open both of its files here. Cut it to the same
-rank in each layer, as PEFT, and open what you get in the lab again: from which rank on does it still answer?
+Train an adapter in [the figure that trains](first.html#finetune), take it away, and open both of its files here. Cut
+it to the same rank in each layer, as PEFT, and open what you get where it was trained: from which rank on does it
+still answer?
 """)
     yield Prose("""
 ## Two thin matrices a layer, and a note beside them
@@ -162,7 +163,8 @@ instead. Whoever passes on the weights alone has passed on the map and kept the 
 The change that a layer makes is $s B A$. LoRA as it was published takes alpha over $r$ for the scaling $s$
 [@hu2021, section 4.1], and rsLoRA takes alpha over the root of $r$ [@kalajdzievski2023, abstract]. Each program works
 $s$ out for itself, from whichever parts of the sheet its authors thought of, so that one file can run at several
-strengths. The table in the figure does the sum for seven programs, by the rules in their code when this page was written.
+strengths. The table in the figure does the sum for seven programs, by the rules in their code when this page was
+written.
 
 [Write our note the other way](#inspector?example=rooted), with alpha = [[root.alpha]] and the root, and to PEFT
 nothing has changed: it multiplies by [[root.scale:g]] as before. The converter of llama.cpp reads alpha from the

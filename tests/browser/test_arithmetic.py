@@ -23,16 +23,16 @@ def drawer(root) -> list[str]:
 
 
 @pytest.mark.parametrize(("slug", "figure"), SHOWN)
-def test_every_gap_of_the_arithmetic_is_filled(page, slug, figure):
-    page.goto(f"/lesson/{slug}.html?{figure}.guess=skip")
-    said = drawer(instrument(page, figure))
+def test_every_gap_of_the_arithmetic_is_filled(server, open_page, slug, figure):
+    page = open_page(f"{server}/lesson/{slug}.html?{figure}.guess=skip")
+    said = drawer(page.locator(f"#{figure} .lora"))
     assert said
     for sum_ in said:
         assert not re.search(r"[{}]|NaN|undefined|\b0 / 0\b", sum_)
 
 
-def test_it_is_the_arithmetic_of_what_is_shown_and_follows_the_slider(page):
-    page.goto("/lesson/rank.html?rank.guess=skip&rank.r=3")
+def test_it_is_the_arithmetic_of_what_is_shown_and_follows_the_slider(server, open_page):
+    page = open_page(f"{server}/lesson/rank.html?rank.guess=skip&rank.r=3")
     root = instrument(page, "rank")
     said = drawer(root)
     assert any("3 × (32 + 32) = 192" in each for each in said)

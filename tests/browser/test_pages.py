@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 import app
 from helpers.browser import RULES
+from lessons import load_all
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_a_word_opens_and_closes_by_keyboard(server, open_page):
-    page = open_page(f"{server}/lesson/rank.html")
-    word = page.get_by_role("button", name="finetuned", exact=True)
+    page = open_page(f"{server}/lesson/customers.html")
+    word = page.get_by_role("button", name="finetuning", exact=True)
     meaning = page.locator("#term-finetune")
     expect(meaning).to_be_hidden()
     word.focus()
@@ -40,7 +41,7 @@ def test_the_contents_lead_to_every_lesson_and_fit_the_screen(server, open_page,
     box = contents.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= wide
-    expect(contents.locator("[aria-current=page]")).to_have_text("What low rank means")
+    expect(contents.locator("[aria-current=page]")).to_have_text("A thin change")
     contents.get_by_role("link", name="Where to put it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Where to put it")
 
@@ -48,14 +49,35 @@ def test_the_contents_lead_to_every_lesson_and_fit_the_screen(server, open_page,
 def test_the_headings_stand_beside_the_text_where_there_is_room(server, open_page):
     page = open_page(f"{server}/lesson/rank.html", viewport={"width": 1920, "height": 1080})
     there = page.get_by_role("navigation", name="On this page")
-    right = max(
-        link.bounding_box()["x"] + link.bounding_box()["width"] for link in there.get_by_role("link").all()
-    )
-    assert right <= min(figure.bounding_box()["x"] for figure in page.locator("figure.instrument").all())
-    there.get_by_role("link", name="Counting").click()
-    expect(page.locator("#counting")).to_be_in_viewport()
+    last = there.get_by_role("link").last
+    last.click()
+    expect(page.get_by_role("heading", level=2, name=last.inner_text(), exact=True)).to_be_in_viewport()
     page.set_viewport_size({"width": 1280, "height": 800})
     expect(there).to_be_hidden()
+
+
+@pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
+def test_on_wide_screens_text_headings_and_figures_stand_beside_each_other(server, open_page, lesson):
+    page = open_page(f"{server}/lesson/{lesson.slug}.html", viewport={"width": 1680, "height": 1050})
+    headings = page.locator(".on-page").bounding_box()
+    figures = [figure.bounding_box() for figure in page.locator("figure.instrument").all()]
+    assert headings["y"] + headings["height"] <= figures[0]["y"], "the list ends above the first figure"
+    for text in page.locator(":is(.prose, .try)").all():
+        box = text.bounding_box()
+        for other in (headings, *figures):
+            assert box["x"] + box["width"] <= other["x"], "no figure lies on the text"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1680
+
+
+def test_a_figure_stays_in_view_while_its_text_passes(server, open_page):
+    page = open_page(f"{server}/lesson/wall.html", viewport={"width": 1680, "height": 1050})
+    figure = page.locator("#wall.live")
+    expect(figure).to_be_visible()
+    last = page.locator(".of-figure:has(#wall) > .prose").last
+    last.evaluate("text => scrollTo(0, text.getBoundingClientRect().bottom + scrollY - innerHeight)")
+    expect(figure.locator("input[type=range]").or_(figure.locator(".sentence")).first).to_be_in_viewport()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(figure).to_have_css("position", "static")
 
 
 @pytest.mark.parametrize("from_folder", [False, True])

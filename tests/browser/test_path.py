@@ -21,8 +21,8 @@ def tab_to(page: Page, selector: str) -> None:
     assert focused.evaluate("element => getComputedStyle(element).outlineStyle") != "none"
 
 
-def test_from_the_start_page_through_three_chapters(page):
-    page.goto("/")
+def test_from_the_start_page_through_three_chapters(server, open_page):
+    page = open_page(f"{server}/")
     tab_to(page, ".start a")
     page.keyboard.press("Enter")
     chapters = []
