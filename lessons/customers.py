@@ -158,8 +158,9 @@ begins to climb.
         """
 With one customer there is no saving at all, since the binder must be on the shelf in any case and the note comes on
 top. With fifty, one base and all its notes take [[notes.notes:,.0f]] GB, which is [[notes.ratio:.0f]] times less than
-the copies. Each note has [[notes.each:.2f]] GB, so the next customer costs hardly anything, and with ever more of
-them the saving comes ever closer to [[limit.limit:,.0f]] times: the size of the base over that of a note.
+the copies. (As the figure is set now, for [[#storage.tasks:,d]], it is [[#storage.ratio:,.1f]] times.) Each note has
+[[notes.each:.2f]] GB, so the next customer costs hardly anything, and with ever more of them the saving comes ever
+closer to [[limit.limit:,.0f]] times: the size of the base over that of a note.
 
 Thick notes spoil it. At r = [[wide.widest]] the notes of [[wide.even]] customers already take more room than the base
 itself, and for so many the binder is no longer what one pays for.

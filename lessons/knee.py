@@ -298,6 +298,7 @@ second chart?
     )
     yield Prose(
         """
+Of the [[#capacity.count:,d]] facts that the figure shows now, r = [[#capacity.r]] has [[#capacity.right:.1%]] right.
 Up to [[fits.count:,d]] new facts the smallest case closes, with [[fits.right:.1%]] of them right. Then it bursts. Of
 four times as many facts it holds [[overflows.first:.0%]], and it takes r = [[overflows.r]] until nearly all are right
 again. Neither the base nor its matrices have changed, and yet the knee has moved, because it moves with what there is

@@ -177,7 +177,7 @@ Most walls are no exact sum of a few patterns. But we can stop after $r$ of them
 called a *copy of rank r*. Of all the patterns one should keep the strongest, because no other matrix of rank $r$
 comes closer [@eckart1936, pages 211-218], and the singular value decomposition finds them.
 
-The next figure does that. On the left is a matrix, then its best copy, then the *residual*, what the copy misses. The
+The next figure does that. First comes a matrix, then its best copy, then the *residual*, what the copy misses. The
 red curve says how much that is: the length of the residual over the length of the matrix, which we call the *relative
 error*. The grey band is the same for matrices of pure chance. Before you slide, guess how many patterns it will take.
 """
@@ -224,7 +224,8 @@ two are tied together:
 $$\\text{error} = \\sqrt{1 - \\text{energy}}$$
 
 Five patterns keep [[measures.energy:.0%]] of the energy of the blur and still miss [[measures.error:.0%]] of it by
-relative error. Both are right, so ask which of them you are being told.
+relative error. Both are right, so ask which of them you are being told. (The copy that the figure shows now, at r =
+[[#rank.r]], keeps [[#rank.energy:.1%]] and misses [[#rank.error:.1%]].)
 
 ## What the rollers weigh
 

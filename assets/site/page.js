@@ -2,6 +2,7 @@
 // opens a live part when the reader asks for it.
 
 import { settle } from '../../widgets/kit/dom.js'
+import { fill } from '../../widgets/kit/text.js'
 import { Figure } from './figure.js'
 import { notes } from './notes.js'
 import { recall } from './recall.js'
@@ -80,6 +81,17 @@ function heights() {
   new ResizeObserver(() => parent.postMessage({ loraHeight: height() }, '*')).observe(document.body)
 }
 
+/** Numbers of the text that follow a figure. */
+function numbersFollow(figures) {
+  for (const { element } of figures) {
+    const places = document.querySelectorAll(`.follows[data-figure="${element.id}"]`)
+    const put = ({ detail }) => {
+      for (const place of places) place.textContent = fill(place.dataset.gap, detail)
+    }
+    if (places.length) element.addEventListener('lora-values', put)
+  }
+}
+
 /** Beside the text a figure stays in view: one that is taller than the screen shows its lower end. */
 function beside(figures) {
   const stick = ({ target }) => {
@@ -110,6 +122,7 @@ function start() {
   viewControls(address)
   const elements = [...document.querySelectorAll('figure.instrument:has(> script)')]
   const figures = elements.map((element) => new Figure(element, address))
+  numbersFollow(figures)
   follow(figures)
   phrases(figures)
   beside(figures)

@@ -33,7 +33,7 @@ class Prose:
     """Markdown text.
 
     `[[key.name:spec]]` sets a value of a claim as Python formats it, `[[key]]` a cited number, `[@key, place]` a
-    citation. `[set r to four](#rank?r=4)` sets choices of a figure.
+    citation. `[set r to four](#rank?r=4)` sets choices of a figure, and `[[#rank.error:.1%]]` follows what it shows.
     """
 
     text: str

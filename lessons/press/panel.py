@@ -9,7 +9,7 @@ from panel.viewable import Viewable
 
 from lessons import load_all
 from lessons.press.blocks import Figure, Lesson, Live, Notes
-from lessons.press.prose import sources_of, to_html
+from lessons.press.prose import lesson_html, sources_of
 from lessons.press.site import asked
 from widgets.kit.instrument import WORDS, Instrument, bundle, render, stylesheet
 from widgets.kit.text import fill
@@ -34,7 +34,7 @@ def lesson_page(lesson: Lesson) -> Template:
         elif isinstance(block, Notes):
             blocks.append({"kind": block.kind, "id": block.id, "title": block.title})
         else:
-            blocks.append({"kind": block.kind, "html": to_html(block.text, lesson.claims)})
+            blocks.append({"kind": block.kind, "html": lesson_html(block.text, lesson)})
     sources = sources_of(lesson.texts(), lesson.claims)
     questions = [asked(question, lesson) for question in lesson.questions]
     return _page(

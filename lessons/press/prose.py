@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import count
 from typing import Any
@@ -11,11 +11,12 @@ from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from lessons.press.blocks import Cited, Claim
+from lessons.press.blocks import Cited, Claim, Lesson
 from lessons.press.sources import SOURCES
 from widgets.kit.text import fill
 
 MARK = re.compile(r"\[\[([\w-]+)(?:\.(\w+)(?::([^\[\]]*))?)?\]\]")  # key, name of a value, how it is written
+FOLLOWING = re.compile(r"\[\[#(\w+)\.(\w+)(?::([^\[\]]*))?\]\]")  # figure, name of a value, how it is written
 CITATION = re.compile(r"\[@(\w+)(?:, ([^\]]+))?\]")
 
 
@@ -62,6 +63,12 @@ def to_html(text: str, claims: Mapping[str, Claim | Cited]) -> str:
     return _filled(_markdown().render(text), claims)
 
 
+def lesson_html(text: str, lesson: Lesson) -> str:
+    """Render Markdown that stands on a lesson's page, where it may follow the page's figures."""
+    figures = lesson.figures()
+    return following(to_html(text, lesson.claims), lambda id_: figures[id_].make().shown_values())
+
+
 def to_inline(text: str, claims: Mapping[str, Claim | Cited]) -> str:
     """Render a line of Markdown that stands within a sentence or a heading: no paragraph around it."""
     return _filled(_markdown().renderInline(text), claims)
@@ -72,6 +79,18 @@ def _setting(link: re.Match) -> str:
     figure, query = link.groups()
     state = "&amp;".join(f"{figure}.{choice}" for choice in html.unescape(query).split("&"))
     return f'<a class="sets" href="?{state}#{figure}" data-figure="{figure}" data-sets="{query}">'
+
+
+def following(page: str, values: Callable[[str], Mapping[str, Any]]) -> str:
+    """Return prose as HTML whose marks of figures hold what the figures show; page.js lets them follow."""
+
+    def shown(mark: re.Match) -> str:
+        figure, name, spec = mark.groups()
+        gap = f"{{{name}:{spec}}}" if spec else f"{{{name}}}"
+        now = html.escape(fill(gap, values(figure)))
+        return f'<span class="follows" data-figure="{figure}" data-gap="{html.escape(gap)}">{now}</span>'
+
+    return FOLLOWING.sub(shown, page)
 
 
 def _filled(page: str, claims: Mapping[str, Claim | Cited]) -> str:

@@ -9,7 +9,7 @@ from lessons import load_all
 from lessons.press.blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
 from lessons.press.card import card
 from lessons.press.glossary import TERMS, Glossary, told
-from lessons.press.prose import Headings, read, sources_of, to_html, to_inline
+from lessons.press.prose import Headings, lesson_html, read, sources_of, to_html, to_inline
 from lessons.press.thumbnail import thumbnail
 from widgets.kit.instrument import (
     SITE,
@@ -188,7 +188,7 @@ class Site:
             }
         if isinstance(block, Notes):
             return {"kind": block.kind, "id": block.id, "title": block.title}
-        html = glossary.mark(headings.mark(to_html(block.text, lesson.claims)))
+        html = glossary.mark(headings.mark(lesson_html(block.text, lesson)))
         return {"kind": block.kind, "html": html}
 
     def _lay_out(self, slug: str) -> tuple[list[dict[str, Any]], Headings, Glossary]:

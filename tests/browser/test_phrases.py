@@ -3,11 +3,20 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from lessons import load_all
+from lessons.press.prose import FOLLOWING
+from widgets.kit.text import fill
 
+FOLLOWED = [lesson for lesson in load_all() if any(FOLLOWING.search(text) for text in lesson.texts())]
+SLID = {"rank": "r", "storage": "tasks", "capacity": "facts"}  # the choice that the figure's slider makes
 WITH_PHRASES = [lesson for lesson in load_all() if any("](#" in text for text in lesson.texts())]
+
+
+def gaps(places: Locator) -> list[str]:
+    """Return how the numbers at these places are written."""
+    return [place.get_attribute("data-gap") for place in places.all()]
 
 
 @pytest.mark.parametrize("lesson", WITH_PHRASES, ids=lambda lesson: lesson.slug)
@@ -54,3 +63,22 @@ def test_a_phrase_leaves_a_guess_that_hides_nothing_of_it(server, open_page):
     page = open_page(f"{server}/lesson/wall.html")
     page.locator("a.sets[data-figure=wall]").first.click()
     expect(page.get_by_role("button", name="Reveal")).to_be_visible()
+
+
+@pytest.mark.parametrize("lesson", FOLLOWED, ids=lambda lesson: lesson.slug)
+def test_numbers_of_the_text_follow_the_figure(server, open_page, lesson):
+    page = open_page(f"{server}/lesson/{lesson.slug}.html")
+    for id_, figure in lesson.figures().items():
+        places = page.locator(f".follows[data-figure={id_}]")
+        if not places.count():
+            continue
+        made = figure.make()
+        [slider] = page.locator(f"#{id_} input[type=range]").all()
+        expect(page.locator(f"#{id_}.live")).to_be_visible()
+        assert places.all_inner_texts() == [fill(gap, made.shown_values()) for gap in gaps(places)]
+        before = slider.input_value()
+        slider.press("ArrowLeft")
+        if slider.input_value() == before:
+            slider.press("ArrowRight")
+        setattr(made, SLID[id_], int(slider.input_value()))
+        expect(places).to_have_text([fill(gap, made.shown_values()) for gap in gaps(places)])

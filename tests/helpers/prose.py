@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import param
 
 from lessons.press.blocks import Cited, Claim, Lesson, Prose, Try
-from lessons.press.prose import CITATION, MARK, values_of
+from lessons.press.prose import CITATION, FOLLOWING, MARK, values_of
 from lessons.press.sources import SOURCES
 
 LONGEST = 40  # words in a sentence; longer ones are read twice
@@ -21,6 +21,7 @@ SAID_ELSEWHERE = (
     re.compile(r"\$\$.*?\$\$", re.DOTALL),
     re.compile(r"\$[^$]*\$"),
     re.compile(MARK.pattern + r"(?:\s(?:million|billion)s?\b)?"),  # with the unit that it is told in
+    FOLLOWING,
     CITATION,
     re.compile(r"\]\([^)]*\)"),  # the address of a link
 )
@@ -76,7 +77,7 @@ def _as_read(text: str) -> str:
     """Return Markdown without headings, code and addresses; a mark or a formula is one word."""
     text = re.sub(r"(?s:```.*?```)|^#.*$", "", text, flags=re.MULTILINE)
     text = CITATION.sub("", re.sub(r"\$\$?[^$]*\$\$?", "formula", text))
-    return re.sub(r"\]\([^)]*\)|[*\[\]]", "", MARK.sub("mark", text))
+    return re.sub(r"\]\([^)]*\)|[*\[\]]", "", MARK.sub("mark", FOLLOWING.sub("mark", text)))
 
 
 def lengths(lesson: Lesson) -> list[int]:
@@ -165,6 +166,18 @@ def _names(mark: Claim | Cited) -> list[str]:
     return [*values_of(mark)] if isinstance(mark, Claim) else [""]
 
 
+def not_shown(lesson: Lesson) -> list[str]:
+    """Return the marks that would follow what no figure of the lesson shows."""
+    figures, found = lesson.figures(), []
+    marks = {mark.groups() for text in markdown(lesson) for mark in FOLLOWING.finditer(text)}
+    for figure, name, _ in sorted(marks, key=str):
+        if figure not in figures:
+            found.append(f"there is no figure {figure!r}")
+        elif name not in figures[figure].make().shown_values():
+            found.append(f"{figure} shows no value {name!r}")
+    return found
+
+
 SETTING = re.compile(r"\]\(#(\w+)\?([^)]+)\)")
 
 
@@ -203,7 +216,7 @@ def faults(lesson: Lesson) -> list[str]:
     cited += [(mark.source, mark.place) for mark in lesson.claims.values() if isinstance(mark, Cited)]
     found += [f"{key} is no source" for key, _ in cited if key not in SOURCES]
     found += [f"{key} is cited without a place" for key, place in cited if not place.strip()]
-    found += impossible(lesson)
+    found += impossible(lesson) + not_shown(lesson)
     for text in [*texts, *plain(lesson)]:
         found += [f"typed in: {number}" for number in typed_numbers(text)]
         found += misspelled(text)

@@ -146,6 +146,7 @@ def test_adding_a_lesson_is_one_file(plant, tmp_path):
         (GOOD + " [@hu2020, section 4.1]", "hu2020 is no source"),
         (GOOD + " [@hu2021]", "hu2021 is cited without a place"),
         (GOOD + " [See](#nosuch?r=4).", "there is no figure 'nosuch'"),
+        (GOOD + " It is [[#nosuch.r]].", "there is no figure 'nosuch'"),
         (GOOD + " [See](#sum?zoom=4).", "sum has no choice 'zoom'"),
         (
             GOOD + " [See](#sum?r=99).",

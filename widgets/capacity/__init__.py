@@ -51,6 +51,8 @@ class Capacity(Instrument):
         """Return every number that the sentence may use; capacity.js makes the same."""
         return _values(self.facts)
 
+    shown_values = values
+
     def sentence(self) -> str:
         """Say in a few words which rank holds the facts, and what is left of the old ones."""
         values = self.values()

@@ -168,6 +168,10 @@ class Instrument(AnyWidgetComponent):
         """Say in one sentence what the picture shows now."""
         raise NotImplementedError
 
+    def shown_values(self) -> Values:
+        """Return the numbers of the present state, which prose beside the figure may follow."""
+        raise NotImplementedError
+
     def rows(self) -> Iterable[Values]:
         """Return the numbers behind the picture: those of each row of the table."""
         raise NotImplementedError

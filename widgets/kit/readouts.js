@@ -24,6 +24,8 @@ export class Readouts {
 
   /** Fill all of them; `pick(template, name)` gives the template of a value, or null to hide the read-out. */
   show(values, pick = (template) => template) {
+    // Prose beside the figure may follow these numbers.
+    this.element.dispatchEvent(new CustomEvent('lora-values', { bubbles: true, detail: values }))
     this.sums = () => this.rows.filter(({ sum, element }) => sum && !element.hidden).map(put)
     const put = ({ name, term, sum }) => [term.textContent, fill(pick(sum, name), values)]
     for (const { name, element, value, template, more } of this.rows) {

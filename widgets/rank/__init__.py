@@ -112,6 +112,10 @@ class Rank(OfMadeMatrix, Instrument):
             "noise_s": noise.s[1, r - 1] if r else 0.0,
         }
 
+    def shown_values(self) -> dict[str, Any]:
+        """Return the numbers of the present rank."""
+        return self.values(self.shown_r())
+
     def shown_r(self) -> int:
         """Return r as far as this matrix has directions."""
         return min(self.r, len(self._factored().svd.s))

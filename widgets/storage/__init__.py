@@ -75,6 +75,10 @@ class Storage(Instrument):
             "limit": most_saved(model, self.targets, r),
         }
 
+    def shown_values(self) -> dict[str, Any]:
+        """Return the numbers of the present tasks."""
+        return self.values(self.tasks)
+
     def sentence(self) -> str:
         """Say in a few words what the picture shows now."""
         return fill(WORDS["sentence"], self.values(self.tasks))
