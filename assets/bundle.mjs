@@ -1,6 +1,6 @@
 // Build assets/bundles: the kit (all of widgets/kit/), one file for each instrument (widgets/<name>/<name>.js) and live
-// part (widgets/live/<name>.js), one for all pages (assets/site/page.js) and one for that which searches, and one for a
-// Worker (widgets/finetune/worker.js), which takes nothing from the kit.
+// part (widgets/live/<name>.js), one for all pages (assets/site/page.js), one for a page that is presented and one for
+// that which searches, and one for a Worker (widgets/finetune/worker.js), which takes nothing from the kit.
 //
 // Each is a classic script, so that it also loads from a folder. The kit defines lora_kit, which holds what widgets/kit/
 // exports; the others take their parts from there, so it goes before them. A bundle of an instrument defines lora_<name>,
@@ -138,6 +138,7 @@ function licences(names) {
 // An instrument's script has the name of its room; in widgets/live each script is one.
 const entries = new Map([
   ['page', 'assets/site/page.js'],
+  ['present', 'assets/site/present.js'],
   ['search', 'assets/site/search.js'],
   ['worker', 'widgets/finetune/worker.js'],
 ])

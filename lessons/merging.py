@@ -9,12 +9,26 @@ from compute.costs.macs import merged_macs, unmerged_macs
 from compute.experiments.merging import Record, load_record, state_key, worn_key
 from compute.experiments.mixing import R
 from compute.numbers.precision import PRECISIONS
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.merging import Merging
 from widgets.wear import Wear
 
 LARGE, LARGE_RANK = (4096, 4096), 16  # an attention matrix of a mid-size model, and a usual rank
-FULL, SMALL, TINY = 1.0, 0.1, 0.001  # strengths
+FULL, SMALL, FAINT, TINY = 1.0, 0.1, 0.01, 0.001  # strengths
 ONE = "1"  # text at once
 TASK = "formal"
 
@@ -145,6 +159,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "small": Claim(
         lambda: _weak("bf16", SMALL),
         lambda v: v["unchanged"] > 0.15 and v["error"] > 0.1 and min(v["arrived"], v["gain"]) > 0.99,
+    ),
+    "faint": Claim(  # what the figure has guessed
+        lambda: _weak("bf16", FAINT),
+        lambda v: min(v["unchanged"], v["gain"]) > 0.7,
     ),
     "tiny": Claim(
         lambda: _weak("bf16", TINY),
@@ -411,6 +429,82 @@ LESSON = Lesson(
             "[[tiny.strength]] in [[tiny.precision]], [[tiny.unchanged:.0%]] of the entries do not move, and "
             "[[tiny.arrived:.0%]] of `delta_w` arrives, with [[tiny.gain:.0%]] of what it takes off the loss.",
             "merging",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "say why a merged model is as fast as its base, and what a second path costs by the count and by the clock",
+            "predict from the size of `delta_w` and from the format whether a merge will lose it",
+            "tell an error of weights from a loss of skill, and say which of the two is felt",
+            "decide when to merge, when to keep an adapter apart, and from what each merge must start",
+        ),
+        predictions=(
+            Prediction(
+                "The adapter for the formal voice is turned down to strength [[faint.strength]] and merged in "
+                "[[faint.precision]]. What share of the entries of W does the merge leave exactly as they were?",
+                "[[faint.unchanged:.0%]] of them do not move at all. Even so [[faint.gain:.0%]] of what the adapter "
+                "takes off the loss is left, because the entries that do move go a little too far.",
+                "merging?precision=bf16&strength=0.01&step=2",
+            ),
+            Prediction(
+                "The same adapter is merged and taken out again, [[unrounded.cycles]] times over, in "
+                "[[unrounded.precision]]. Is W then further off than after the first time?",
+                "That depends on what was added. If `delta_w` is rounded first, W is as far off as after the first "
+                "time. By PEFT's default it is [[unrounded.times_bf16:.1f]] times as far off.",
+                "wear?precision=bf16",
+            ),
+            Prediction(
+                "An adapter with new facts is merged on top of the one with the formal voice. Which of the two loses "
+                "more by that?",
+                "The facts, which came second: their loss rises from [[stacked.second_alone:.2f]] to "
+                "[[stacked.second_stacked:.2f]]. That of the voice rises from [[stacked.merged:.2f]] to "
+                "[[stacked.stacked:.2f]].",
+                "merging?precision=fp32&strength=1&step=5",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Tell of the shop: an adapter answers all day long, each layer is computed twice over, and somebody "
+                "waits. Ask what must be true of the two paths if one of them is to go away.",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "Collect the first prediction on paper, read out the lowest and the highest, then enter one that many "
+                "share. Only now does the figure show how many entries moved.",
+                "merging?precision=bf16&strength=0.01&step=2",
+                (4, 6),
+            ),
+            Stop(
+                "Put two numbers side by side: how large the rounding error is beside `delta_w`, and how much of the "
+                "gain arrives. Let pairs explain how both can be true before you do.",
+                "merging?precision=bf16&strength=0.1&step=2&guess=skip",
+                (5, 8),
+            ),
+            Stop(
+                "Let the class find the format and the strength at which the adapter is lost, and then the format that "
+                "saves part of it.",
+                "merging?precision=bf16&strength=0.001&step=2&guess=skip",
+                (0, 5),
+            ),
+            Stop(
+                "Collect the second prediction. Follow the rounds to the last and ask which of the three lines a "
+                "server would draw. What would bring W back?",
+                "wear?precision=bf16",
+                (5, 9),
+            ),
+            Stop(
+                "Collect the third prediction, then stack and peel. Ask why plain addition in the weights is not plain "
+                "addition in what the model can do.",
+                "merging?precision=fp32&strength=1&step=5&guess=skip",
+                (0, 7),
+            ),
+            Stop(
+                "Each student writes an answer to every question on the handout. Then show the answers, one question "
+                "after the other, and have a wrong one defended first.",
+                "recall",
+                (4, 6),
+            ),
         ),
     ),
 )

@@ -25,7 +25,21 @@ from compute.experiments.tasks import FULL, load_tasks
 from compute.numbers.interval import Apart, apart
 from compute.serving.routing import RULES
 from compute.world.voices import NO_VOICE
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.mixer import Mixer
 from widgets.routing import Routing
 from widgets.serving import Serving
@@ -543,6 +557,89 @@ LESSON = Lesson(
             "examples. After [[careful.n]] words, taking what costs least on average pays [[careful.cost:.3f]] and "
             "taking the likeliest [[careful.cost_before:.3f]].",
             "routing",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "name the three kinds of parts that a service with many adapters owns, and say whom a new version of each "
+            "concerns",
+            "multiply out a sum of factors, and name the terms that belong to no adapter",
+            "say what slows a batch down, many adapters or large ones, and show it in a figure",
+            "choose a rule for a router whose mistakes differ in price",
+        ),
+        predictions=(
+            Prediction(
+                "The legal voice and the code voice are mixed at weight [[two.weight]] each. Does the model write "
+                "sentences that are in between, both voices in turn within a text, or one voice a text?",
+                "One voice a text. [[two.legal:.0%]] of the sentences are legal and [[two.code:.0%]] code. Of the "
+                "texts with a sentence in either voice, [[one-each.one:.1%]] have none in the other.",
+                "mixer?primary=legal&second=code&w1=50&w2=50",
+            ),
+            Prediction(
+                "The legal voice and the new facts are added, first at full weight each, then at weight "
+                "[[half-facts.half]] each. Which of the two mixes knows more of the facts?",
+                "The one at full weight, where [[both.facts_legal:.0%]] of the facts are right. At half weight it is "
+                "[[half-facts.half_facts_legal:.0%]]: half an adapter is not half of what it does.",
+                "mixer?primary=legal&second=facts&w1=100&w2=100",
+            ),
+            Prediction(
+                "[[flat.adapters]] letters are answered together. First all of them want one adapter, then each wants "
+                "another. By how much does the pace fall?",
+                "Hardly: from [[flat.together_one:.0%]] of the base's pace to [[flat.together_all:.0%]]. A letter "
+                "meets one adapter, whichever it is.",
+                "serving",
+            ),
+            Prediction(
+                "After one word a router finds the right adapter far more often than chance would. Do its choices cost "
+                "more or less than using no adapter at all?",
+                "More: [[worse.cost:.3f]] nats a word above the right choices, where no adapter costs "
+                "[[worse.never:.3f]]. A wrong adapter spoils a letter, and none leaves it as the base would write it.",
+                "routing",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Tell of the clerk and the cabinet with fifty drawers. Have the class name what the firm owns, and "
+                "who is concerned when a drawer, the rule or the clerk is replaced.",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "Collect the first prediction, then let the class read what the mix writes before anybody reads the "
+                "shares.",
+                "mixer?primary=legal&second=code&w1=50&w2=50",
+                (5, 8),
+            ),
+            Stop(
+                "Collect the second prediction, then turn both weights up. Who still says that weights must add up to "
+                "one?",
+                "mixer?primary=legal&second=facts&w1=50&w2=50&guess=skip",
+                (0, 6),
+            ),
+            Stop(
+                "Multiply out the sum of the factors on the board and have the two terms named that belong to nobody. "
+                "Then compare the rules in the figure.",
+                "mixer?primary=legal&second=code&method=factors&w1=100&w2=100&guess=skip",
+                (0, 6),
+            ),
+            Stop(
+                "Collect the third prediction and drag the number of adapters from one end to the other. Then make "
+                "each adapter larger: what costs more?",
+                "serving",
+                (5, 8),
+            ),
+            Stop(
+                "Collect the fourth prediction. Compare the router with the control that does nothing, and let the "
+                "class find the rule that beats it.",
+                "routing?rule=probable&n=1",
+                (4, 8),
+            ),
+            Stop(
+                "Each student writes an answer to every question on the handout. Show the answers, and ask those who "
+                "were right how they would convince the others.",
+                "recall",
+                (4, 5),
+            ),
         ),
     ),
 )

@@ -28,7 +28,21 @@ from compute.numbers.quantising import (
     relative_squared_error,
 )
 from compute.world.tasks import FACTS, SKILL
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.bits import Bits
 from widgets.lossy import Lossy
 from widgets.quantised import Quantised
@@ -445,6 +459,89 @@ LESSON = Lesson(
             "here: in [[stored.nf4_name]] the base has [[stored.nf4:.0%]] of its facts right, where it had "
             "[[stored.plain:.0%]].",
             "quantised",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "say what is stored in four bits, what is computed in four bits, and what an adapter has to do with either",
+            "explain why marks at quantiles suit the weights of trained models, and name the control that shows it",
+            "find the format at which a base begins to lose what it knows by heart, and tell what LoRA makes good from "
+            "what it does not",
+            "say what a model takes on a card with a base in four bits and without, and where the difference is",
+        ),
+        predictions=(
+            Prediction(
+                "On numbers that are spread evenly, which ruler misses by less: the marks of `NF4`, or the even marks "
+                "of `int4`?",
+                "The even ones. `NF4` misses [[controls.nf4:.1%]] of the length of these numbers, `int4` "
+                "[[controls.int4:.1%]]. The gain of `NF4` belongs to the bell curve.",
+                "bits?matrix=uniform&block=2",
+            ),
+            Prediction(
+                "All linear layers of the base are stored in `NF4`, and nothing is trained. It had "
+                "[[stored.plain:.0%]] of its facts right. How many are right now?",
+                "[[stored.nf4:.0%]], although the matrix in the figure is off by [[stored.weights:.0%]] of its length. "
+                "An error of weights is no loss of facts.",
+                "quantised?format=1",
+            ),
+            Prediction(
+                "On `int2` the base has next to none of its facts right. Can LoRA still teach it a new skill? Do the "
+                "facts come back with it?",
+                "The skill can be taught: [[rough.right:.0%]] of its questions are right. The facts do not come back, "
+                "for [[not-repaired.facts:.0%]] of them are right afterwards.",
+                "quantised?format=5",
+            ),
+            Prediction(
+                "Factors of low rank are set beside the base in `int3`, and nothing is trained. Can they bring back "
+                "any of what the ruler took?",
+                "Yes: factors of the largest rank in the figure take the facts from [[brought-back.stored:.0%]] to "
+                "[[brought-back.loftq:.0%]], since the difference has a best copy of low rank.",
+                "lossy?format=4",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Tell of the clinic and its one card. Ask which numbers in training are only ever read, and whether "
+                "these need all their digits.",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "Slide from small blocks to the whole matrix. Have the class say why one large weight spoils the ruler "
+                "for all the others.",
+                "bits?matrix=base&block=0",
+                (4, 7),
+            ),
+            Stop(
+                "Collect the first prediction, then show the control. For what numbers would the class make a ruler of "
+                "its own?",
+                "bits?matrix=uniform&block=2",
+                (0, 5),
+            ),
+            Stop(
+                "Collect the second prediction and enter one that many share. Then slide on until storing alone begins "
+                "to hurt.",
+                "quantised?format=1",
+                (5, 8),
+            ),
+            Stop(
+                "Collect the third prediction. Compare what LoRA learned with what the base still knows, and ask what "
+                "one would have to measure before using such a model.",
+                "quantised?format=5&guess=skip",
+                (5, 8),
+            ),
+            Stop(
+                "Collect the fourth prediction. Find the curve that begins above the line although nothing was "
+                "trained, and say where it gets that from.",
+                "lossy?format=4",
+                (0, 7),
+            ),
+            Stop(
+                "Each student writes an answer to every question on the handout. Show the answers, and let a wrong one "
+                "be taken apart by the class.",
+                "recall",
+                (4, 6),
+            ),
         ),
     ),
 )

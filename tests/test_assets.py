@@ -14,6 +14,7 @@ from helpers import ROOT
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
 ALONE = {
     "page": "assets/site/page.js",
+    "present": "assets/site/present.js",
     "search": "assets/site/search.js",
     "kit": "widgets/kit/d3.js",
     "worker": "widgets/finetune/worker.js",

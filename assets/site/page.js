@@ -11,6 +11,8 @@ import { follows, viewControls } from './view.js'
 const EDGE = 16 // px between a figure that stays in view and the edge of the screen
 const ADDRESS_MS = 250 // browsers refuse more than about a hundred address changes in half a minute
 
+const here = document.currentScript?.src // where the scripts are; a single file has them inside
+
 /** Keep the whole state of the page in its address, defaults included, from the first change on. */
 function follow(figures) {
   let touched = false
@@ -114,6 +116,20 @@ function movedTo({ search, hash }) {
   return null
 }
 
+/** Present the page if its address says so; the link that leads there takes the state of the page along. */
+function presented(figures, address) {
+  document.querySelector('.to-present')?.addEventListener('click', (event) => {
+    const there = new URL(location.href)
+    there.searchParams.set('view', 'present')
+    event.currentTarget.href = there
+  })
+  if (address.get('view') !== 'present' || !here) return
+  const script = document.createElement('script')
+  script.onload = () => globalThis.lora_present.present(figures, address)
+  script.src = new URL('present.js', here)
+  document.head.append(script)
+}
+
 function start() {
   const moved = movedTo(location)
   if (moved) return location.replace(moved)
@@ -130,6 +146,7 @@ function start() {
   recall()
   notes()
   heights()
+  presented(figures, address)
 }
 
 start()

@@ -10,6 +10,9 @@ function found() {
   return Object.fromEntries(lists.map(([name, numbers]) => [name, numbers.filter(Number.isInteger)]))
 }
 
+/** Whether a class is looking on: what is shown to it, nobody has found. */
+const presenting = () => document.documentElement.classList.contains('presenting')
+
 const filled = (template, numbers, of) => template.replace('{found}', numbers.length).replace('{of}', of)
 
 function questions(section) {
@@ -26,7 +29,7 @@ function questions(section) {
   }
   section.querySelectorAll('li').forEach((question, number) =>
     question.querySelector('[data-right]').addEventListener('toggle', ({ target }) => {
-      if (!target.open || numbers.includes(number)) return
+      if (!target.open || numbers.includes(number) || presenting()) return
       numbers = [...numbers, number]
       show(keep(KEY, { ...found(), [lesson]: numbers }))
     }),

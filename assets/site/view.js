@@ -38,6 +38,7 @@ export function viewControls(address) {
     const value = address.get(name) ?? remembered(name)
     if (ALLOWED[name].includes(value)) dataset[name] = value
   }
+  if (address.get('view') === 'present') dataset.view = 'projector' // as long as it is presented
   const set = (name, value) => {
     if (value) dataset[name] = value
     else delete dataset[name]

@@ -128,6 +128,52 @@ class Question:
         return [self.ask, *(text for answer in self.answers for text in (answer.text, answer.why))]
 
 
+PLANS = (20, 45)  # minutes for which a class on a lesson is planned
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A part of a class: what is done there, at which place of the page, and for how many minutes in each of PLANS.
+
+    Markdown with marks, as in Prose. The place is a figure and its choices, `merging?precision=bf16&strength=1`; or the
+    name of anything on the page, such as `recall`; or nothing for its beginning. No minutes leave it out of a plan.
+    """
+
+    text: str
+    place: str
+    minutes: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a class says before a figure shows it, and what the figure shows then. Markdown with marks, as in Prose.
+
+    The place is that of the figure, as in Stop.
+    """
+
+    ask: str
+    truth: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a lesson is taught: what a student can do afterwards (Markdown with marks), predictions, and the plans."""
+
+    goals: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    stops: tuple[Stop, ...]
+
+    def texts(self) -> list[str]:
+        """Return its Markdown."""
+        asked = [text for each in self.predictions for text in (each.ask, each.truth)]
+        return [*self.goals, *asked, *(stop.text for stop in self.stops)]
+
+    def places(self) -> list[str]:
+        """Return the places of the page that it names."""
+        return [each.place for each in self.predictions] + [stop.place for stop in self.stops]
+
+
 Block = Prose | Try | Figure | Live | Notes
 
 # The parts of the story, chapter after chapter, and then the rooms: pages to look things up in, in any order.
@@ -148,6 +194,7 @@ class Lesson:
     build: Callable[[], Iterator[Block]]
     questions: tuple[Question, ...]
     corrections: tuple[Correction, ...] = ()
+    teaching: Teaching | None = None
 
     @property
     def is_chapter(self) -> bool:

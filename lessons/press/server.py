@@ -126,7 +126,7 @@ def listening(address: str, port: int, origins: list[str], scheduler: str | None
     """Return the server, which listens but answers only when its loop is started; 0 asks for any free port."""
     training.scheduler = scheduler
     site = Site(live=True)
-    files = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file)/[\w./-]+)"
+    files = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file|teach|handout|key)/[\w./-]+)"
     try:
         server = pn.serve(
             live_apps(),

@@ -8,6 +8,7 @@ from typing import Any
 from lessons import load_all
 from lessons.press.blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
 from lessons.press.card import card
+from lessons.press.classroom import taught, texts_of
 from lessons.press.glossary import TERMS, Glossary, told
 from lessons.press.prose import Headings, lesson_html, read, sources_of, to_html, to_inline
 from lessons.press.thumbnail import thumbnail
@@ -29,10 +30,12 @@ START_FIGURE = ("first", "finetune", ["table", "code", "share"])
 BESIDE = (
     ("glossary.html", "Words"),
     ("corrections.html", "What we corrected"),
+    ("teach/index.html", "For a class"),
     ("search.html", "Search"),
     ("cite.html", "How to cite"),
 )
-TAKEN = ("text", "theme", "projector", "recall", "sources", "notes-end")  # names that the page itself has
+# Names that the page itself has.
+TAKEN = ("text", "present-bar", "theme", "projector", "recall", "sources", "notes-end")
 # Figures that other pages may have embedded or linked under an old address: lesson and figure then, and now.
 MOVED = {
     ("scale", "scale"): ("scale", "grid"),
@@ -78,11 +81,12 @@ class Site:
             "glossary.html": self._glossary,
             "search.html": self._search,
             "cite.html": self._cite,
+            "teach/index.html": self._teachers,
             "404.html": self.lost,
             "assets/search_index.js": self._index,
             "embed.js": lambda: (SITE / "embed.js").read_text(encoding="utf-8"),
             "assets/lora.css": self._style,
-            **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page", "search")},
+            **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page", "present", "search")},
         }
         for script, instrument in self.instruments.items():
             paths[f"assets/{script}.js"] = partial(bundle, script)
@@ -93,6 +97,8 @@ class Site:
         for lesson in self.lessons:
             page = f"lesson/{lesson.slug}.html"
             paths[page] = partial(self._lesson, lesson)
+            for sheet in ("teach", "handout", "key"):
+                paths[f"{sheet}/{lesson.slug}.html"] = partial(self._sheet, sheet, lesson)
             if self.url:
                 paths[f"cards/{lesson.slug}.png"] = partial(self._card, lesson)
             for figure in lesson.figures().values():
@@ -117,6 +123,7 @@ class Site:
                 "question": lesson.question,
                 "minutes": lesson.minutes,
                 "questions": len(lesson.questions),
+                "planned": lesson.teaching is not None,
                 "number": number if lesson.is_chapter else 0,
             }
             for number, lesson in enumerate(self.lessons, start=1)
@@ -126,7 +133,8 @@ class Site:
     def _style(self) -> str:
         """Return the style of all pages, with what only some instruments need."""
         own = dict.fromkeys(name for instrument in self.instruments.values() for name in instrument.sheets)
-        return stylesheet("site/theme", "site/figure", "site/page", "kit/instrument", *own)
+        site = (f"site/{name}" for name in ("theme", "figure", "page", "sheet", "present"))
+        return stylesheet(*site, "kit/instrument", *own)
 
     def read(self, path: str) -> bytes | None:
         """Return the file at a path, made once, or None if the site has none there."""
@@ -294,14 +302,31 @@ class Site:
     def _cite(self) -> str:
         return self._room("cite.html", "How to cite", "In a paper, in a course page, on a slide.")
 
+    def _teachers(self) -> str:
+        lead = "Plans, handouts and keys, with the numbers of the pages; and how to present a page."
+        return self._room(
+            "teachers.html", "For a class", lead, depth=1, here="teach/index.html", url=self.url
+        )
+
+    def _sheet(self, sheet: str, lesson: Lesson) -> str:
+        """Return a lesson's teacher's page, its handout or its key."""
+        heading = {
+            "teach": f"For a class: {lesson.title}",
+            "handout": lesson.title,
+            "key": f"Key: {lesson.title}",
+        }
+        sources = sources_of(texts_of(lesson)[sheet], lesson.claims)
+        shown = taught(lesson, self.url) | {"sources": sources, "sheet": True, "here": ""}
+        return self._room(f"{sheet}.html", heading[sheet], lesson.question, depth=1, **shown)
+
     def lost(self, up: str = "") -> str:
         """Return the page that stands where nothing is; `up` leads from there to the start page's folder."""
         return self._room("lost.html", "Not found", "There is no such page here.", up=up)
 
-    def _room(self, template: str, heading: str, lead: str, **values: Any) -> str:
+    def _room(self, template: str, heading: str, lead: str, depth: int = 0, **values: Any) -> str:
         """Return a page that is no lesson."""
         shown = {"title": f"{heading} · LoRA, live", "heading": heading, "lead": lead, "here": template}
-        return self._render(template, depth=0, **{"scripts": [], **shown, **values})
+        return self._render(template, depth=depth, **{"scripts": [], **shown, **values})
 
     def _index(self) -> str:
         """Return what the search looks through: the sections of the lessons, and the words."""

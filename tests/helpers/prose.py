@@ -142,11 +142,10 @@ def shown_markup(html: str) -> list[str]:
 
 
 def markdown(lesson: Lesson) -> list[str]:
-    """Return all Markdown of a lesson, also what a copy without Python says, and what it corrects."""
+    """Return all Markdown of a lesson, also what a copy without Python says, what it corrects, and for a class."""
     without = [part.without for part in lesson.live_parts().values()]
-    return (
-        lesson.texts() + without + [text for each in lesson.corrections for text in (each.story, each.truth)]
-    )
+    corrected = [text for each in lesson.corrections for text in (each.story, each.truth)]
+    return lesson.texts() + without + corrected + (lesson.teaching.texts() if lesson.teaching else [])
 
 
 def plain(lesson: Lesson) -> list[str]:
@@ -182,9 +181,12 @@ SETTING = re.compile(r"\]\(#(\w+)\?([^)]+)\)")
 
 
 def impossible(lesson: Lesson) -> list[str]:
-    """Return the phrases that would set a figure to what it has not."""
+    """Return the phrases, and the places for a class, that would set a figure to what it has not."""
     figures, found = lesson.figures(), []
-    for figure, query in (setting for text in markdown(lesson) for setting in SETTING.findall(text)):
+    settings = [setting for text in markdown(lesson) for setting in SETTING.findall(text)]
+    places = lesson.teaching.places() if lesson.teaching else []
+    settings += [tuple(place.split("?")) for place in places if "?" in place]
+    for figure, query in settings:
         if figure not in figures:
             found.append(f"there is no figure {figure!r}")
             continue

@@ -1,0 +1,119 @@
+"""A lesson for a class: places of its page as addresses, QR codes of them, and its plans, predictions and questions."""
+
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import segno
+
+from lessons.press.blocks import PLANS, Lesson, Teaching
+from lessons.press.prose import to_html, to_inline
+
+NOTHING = Teaching(goals=(), predictions=(), stops=())  # of a lesson whose teaching nobody has written yet
+LETTERS = "ABCDEFGH"  # the answers to a question on paper
+
+
+def address(slug: str, place: str, **more: str) -> str:
+    """Return the address of a place of a lesson's page, from the start page's folder.
+
+    >>> address("rank", "rank?r=4&task=blur", view="present")
+    'lesson/rank.html?view=present&rank.r=4&rank.task=blur#rank'
+    >>> address("rank", "recall"), address("rank", "")
+    ('lesson/rank.html#recall', 'lesson/rank.html')
+    """
+    name, _, query = place.partition("?")
+    state = [(f"{name}.{choice}", value) for choice, value in parse_qsl(query, keep_blank_values=True)]
+    asked = urlencode([*more.items(), *state], quote_via=quote)
+    return f"lesson/{slug}.html{'?' if asked else ''}{asked}{'#' if name else ''}{name}"
+
+
+def code(url: str) -> str:
+    """Return the QR code of an address as SVG; it says which address it holds."""
+    drawn = segno.make_qr(url, error="m").svg_inline(omitsize=True, border=4, svgclass="qr", lineclass="")
+    return drawn.replace("<svg", f'<svg role="img" aria-label="QR code of {escape(url)}"', 1)
+
+
+def _place(lesson: Lesson, place: str, url: str, **more: str) -> dict[str, str]:
+    """Return what a template needs to lead to a place: for a teacher, on a projector, and on paper."""
+    there = address(lesson.slug, place)
+    figures = {name: block.make().title for name, block in lesson.figures().items()}
+    return {
+        "at": there,
+        "present": address(lesson.slug, place, view="present", **more),
+        "figure": figures.get(place.partition("?")[0], ""),
+        "qr": code(url + there) if url else "",
+    }
+
+
+def _plan(lesson: Lesson, teaching: Teaching, at: int, url: str) -> list[dict[str, Any]]:
+    """Return the stops of one of PLANS, each with the minute at which it begins."""
+    stops: list[dict[str, Any]] = []
+    begins = 0
+    for stop in teaching.stops:
+        if minutes := stop.minutes[at]:
+            place = _place(lesson, stop.place, url, minutes=str(minutes))
+            stops.append(
+                {"minutes": minutes, "begins": begins, "html": to_html(stop.text, lesson.claims)} | place
+            )
+            begins += minutes
+    return stops
+
+
+def taught(lesson: Lesson, url: str) -> dict[str, Any]:
+    """Return what the templates of a lesson's teacher's page, handout and key need.
+
+    `url` is the address under which the site is read; without it there are no QR codes.
+    """
+    teaching = lesson.teaching or NOTHING
+    claims = lesson.claims
+    return {
+        "lesson": lesson,
+        "url": url,
+        "page": _place(lesson, "", url),
+        "goals": [to_inline(goal, claims) for goal in teaching.goals],
+        "plans": [
+            (minutes, _plan(lesson, teaching, at, url)) for at, minutes in enumerate(PLANS) if teaching.stops
+        ],
+        "predictions": [
+            {"ask": to_html(each.ask, claims), "truth": to_html(each.truth, claims)}
+            | _place(lesson, each.place, url)
+            for each in teaching.predictions
+        ],
+        "corrections": [
+            {"story": to_html(each.story, claims), "truth": to_html(each.truth, claims)}
+            | _place(lesson, each.figure, url)
+            for each in lesson.corrections
+        ],
+        "asked": [
+            {
+                "ask": to_inline(question.ask, claims),
+                "right": next(
+                    letter for letter, answer in zip(LETTERS, question.answers, strict=False) if answer.right
+                ),
+                "answers": [
+                    {
+                        "letter": letter,
+                        "text": to_inline(answer.text, claims),
+                        "why": to_html(answer.why, claims),
+                        "right": answer.right,
+                    }
+                    for letter, answer in zip(LETTERS, question.answers, strict=False)
+                ],
+            }
+            for question in lesson.questions
+        ],
+    }
+
+
+def texts_of(lesson: Lesson) -> dict[str, list[str]]:
+    """Return the Markdown of a lesson's teacher's page, handout and key, by the names of their folders."""
+    teaching = lesson.teaching or NOTHING
+    asked = [text for question in lesson.questions for text in question.texts()]
+    open_ = [
+        *(each.ask for each in teaching.predictions),
+        *(question.ask for question in lesson.questions),
+        *(answer.text for question in lesson.questions for answer in question.answers),
+    ]
+    told = [text for each in teaching.predictions for text in (each.ask, each.truth)]
+    wrong = [text for each in lesson.corrections for text in (each.story, each.truth)]
+    return {"teach": [*teaching.texts(), *wrong, *asked], "handout": open_, "key": [*told, *asked]}
