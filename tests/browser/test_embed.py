@@ -148,9 +148,7 @@ def test_both_codes_that_are_offered_show_the_state_that_the_reader_sees(open_pa
 def test_a_figure_that_stands_alone_says_what_it_is_and_from_where(open_page, server):
     page = open_page(f"{server}/embed/rank/rank.html")
     credit = page.locator(".credit")
-    expect(credit).to_have_text(
-        f"{Rank.title}, from LoRA, live: What low rank means, by its authors. CC BY 4.0"
-    )
+    expect(credit).to_have_text(f"{Rank.title}, from LoRA, live: A thin change, by its authors. CC BY 4.0")
     with page.expect_popup() as opened:
         credit.get_by_role("link", name="LoRA, live").click()
     expect(opened.value.locator("#rank .lora-rank")).to_be_visible()

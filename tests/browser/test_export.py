@@ -49,9 +49,9 @@ def test_the_start_page_opens_on_a_run_that_can_be_looked_through_and_leads_to_t
     step.focus()
     page.keyboard.press("Home")
     expect(sentence).not_to_have_text(last)
-    page.get_by_role("link", name="Start: What low rank means").click()
-    instrument(page)
-    expect(page.locator("h1")).to_have_text("What low rank means")
+    page.get_by_role("link", name="Start: Fifty customers").click()
+    instrument(page, "storage")
+    expect(page.locator("h1")).to_have_text("Fifty customers")
 
 
 def test_the_patterns_work_from_a_folder(open_page, exported):

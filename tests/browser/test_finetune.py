@@ -373,7 +373,7 @@ def test_only_pages_that_train_may_compile(open_page, server):
 
 
 def test_a_lesson_opens_it_in_the_state_of_its_experiment(open_page, exported):
-    page = open_page(exported / "lesson" / "knee.html", offline=True)
+    page = open_page(exported / "lesson" / "frozen.html", offline=True)
     page.get_by_role("link", name="one direction, and embeddings that learn").click()
     root = page.locator(".lora-finetune")
     expect(root.get_by_label("Task", exact=True)).to_have_value("new-words")

@@ -118,7 +118,12 @@ def test_python_finds_the_same_ranks_and_scales(blank):
         for layer in adapter.layers:
             assert ranks[layer.name] == layer.r
             expected = [*scales.scale_audit(layer, adapter.told).values()]
-            assert told[layer.name] == pytest.approx(expected, rel=1e-12), (name, layer.name)
+            known = [
+                (ours, other) for ours, other in zip(told[layer.name], expected, strict=True) if ours or other
+            ]
+            assert [ours for ours, _ in known] == pytest.approx([other for _, other in known], rel=1e-12), (
+                name
+            )
 
 
 def test_what_is_no_adapter_is_named(blank):

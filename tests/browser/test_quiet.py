@@ -81,7 +81,7 @@ def test_sliding_on_a_panel_page_sends_no_frame(open_page, panel_server):
 
     page = open_page("about:blank")
     watch(page)
-    page.goto(panel_server)
+    page.goto(f"{panel_server}?lesson=rank")
     root = instrument(page)
     root.get_by_role("button", name="Skip").click()
     expect(root.locator(".sentence")).to_be_visible()
@@ -101,7 +101,7 @@ def test_sliding_on_a_panel_page_sends_no_frame(open_page, panel_server):
 
 
 def test_the_panel_page_keeps_its_state_in_the_address(open_page, panel_server):
-    page = open_page(f"{panel_server}?rank.task=blur&rank.r=6&rank.guess=skip")
+    page = open_page(f"{panel_server}?lesson=rank&rank.task=blur&rank.r=6&rank.guess=skip")
     root = instrument(page)
     expect(root.locator(".sentence")).to_have_text(Rank(task="blur", r=6).sentence())
     expect(root.locator(".sentence")).to_be_visible()
