@@ -179,10 +179,10 @@ def test_a_learning_rate_that_diverges_is_explained(open_lab):
 
 def test_a_map_says_how_long_it_takes_and_fills_in(open_lab):
     page = open_lab()
-    settings(page, Steps="10", **{"New facts, where they are the task": "8"})
+    settings(page, Steps="25", **{"New facts, where they are the task": "8"})
     press(page, "Map rank and rate")
     expect(page.get_by_text("Press again to train them.")).to_contain_text(
-        re.compile(r"18 runs of 10 steps: .* take about \d+ (s|minutes)"), timeout=PATIENCE_MS
+        re.compile(r"18 runs of 25 steps: .* take about \d+ (s|minutes)"), timeout=PATIENCE_MS
     )
     press(page, "Train the map")
     expect(row(page)).to_contain_text("finished: 18 runs", timeout=2 * PATIENCE_MS)
