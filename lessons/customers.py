@@ -8,7 +8,20 @@ from compute.costs.architectures import ARCHITECTURES, block_matrices, parameter
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import GB, PRECISIONS, full_states, lora_states
 from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
-from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.counting import Counting
 from widgets.storage import Storage
 
@@ -288,6 +301,82 @@ LESSON = Lesson(
                     "[[notes.r]], [[memory.adapted:,.0f]] GB.",
                     right=True,
                 ),
+            ),
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "say what a finetune changes, and why the file that comes out of it is as large as the one that went in",
+            "reckon what fifty copies of a model take, and what one base with fifty adapters takes",
+            "say when a shared base saves nothing, and what thick adapters do to the saving",
+            "say which part of the memory of training LoRA does away with, and which part it leaves",
+        ),
+        predictions=(
+            Prediction(
+                "A company has one customer. It may keep one finetuned copy of [[copies.label]], or the base and one "
+                "adapter of r = [[notes.r]]. How much room does the adapter save?",
+                "None. The base has to be there in any case, with its [[notes.base:,.0f]] GB, and the "
+                "[[notes.each:.2f]] GB of the adapter come on top.",
+                "storage?r=16&tasks=1",
+            ),
+            Prediction(
+                "Now the adapters are made as thick as the figure allows, r = [[wide.widest]]. How many customers "
+                "does it take until the adapters together need more room than the base?",
+                "At [[wide.even]] customers. With fifty on the shelf, most of what one pays for is then the notes, "
+                "and no longer the binder.",
+                "storage?r=256&tasks=50",
+            ),
+            Prediction(
+                "LoRA trains a very small share of the numbers of [[copies.label]]. What training keeps in memory "
+                "before the first text is read falls from [[memory.full:,.0f]] GB to how many?",
+                "To [[memory.adapted:,.0f]] GB. The base alone takes [[memory.base:,.0f]] of them, because every text "
+                "still has to go through it.",
+                "memory?r=16",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Choose three of the fifty customers with the class and write down what each of them wants. What "
+                "would be the same in their three models, and what is different? Leave the answers on the board.",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "In pairs: one writes a matrix of four numbers, the other changes each of them a little. Subtract "
+                "them. How many numbers does the difference have, and how many did anybody say that it needs?",
+                "",
+                (0, 6),
+            ),
+            Stop(
+                "Collect the first prediction. Ask those who said “half” which two files they were thinking of, and "
+                "only then show one customer.",
+                "storage?r=16&tasks=1",
+                (4, 6),
+            ),
+            Stop(
+                "Before the slider moves, everybody reckons from the numbers on the page what fifty copies take, and "
+                "what one base takes with fifty notes. Compare with the figure. What does the saving come close to "
+                "with ever more customers, and why does it stop there?",
+                "storage?r=16&tasks=50",
+                (4, 8),
+            ),
+            Stop(
+                "Collect the second prediction. Then let somebody find with the slider the thickest note for which "
+                "the shelf is still worth its while, and say by what she decided.",
+                "storage?r=256&tasks=50",
+                (0, 6),
+            ),
+            Stop(
+                "Collect the third prediction, then move r from end to end. Have each piece of the bars named by "
+                "somebody who can say when it is needed: for reading, for correcting, or for both.",
+                "memory?r=16",
+                (6, 9),
+            ),
+            Stop(
+                "The questions of the handout, first alone and then with a neighbour. Take up the board again at the "
+                "end: what was the same has become the base, and what differed the notes.",
+                "recall",
+                (4, 6),
             ),
         ),
     ),

@@ -15,7 +15,20 @@ from compute.experiments.refusal import ADAPTER, COUNTS, WRONG, Opened, load_ref
 from compute.numbers.interval import apart
 from compute.world.people import VALUES
 from compute.world.tasks import SKILL
-from lessons.press.blocks import Answer, Block, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.failures import Failures
 from widgets.refusal import Refusal
 
@@ -514,6 +527,93 @@ LESSON = Lesson(
             "[[less-rank.small:.0%]], with full finetuning [[less-rank.full:.0%]]. LoRA's authors, too, saw the "
             "validation loss of GPT-2 stay flat over a wide range of large ranks [@hu2021, table 18].",
             "failures",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "choose for each complaint the question that tells its cause from the others",
+            "say which questions show examples learned by heart, and which show what was lost beside the task",
+            "say why an adapter loads on a base that it does not fit, and what must be written beside it",
+            "name the two controls without which an answer in place of a refusal proves nothing",
+        ),
+        predictions=(
+            Prediction(
+                "From [[few.few]] examples an adapter of r = [[few.r]] has all of these right, and [[few.unseen:.0%]] "
+                "of new questions. The rank is lowered to r = [[less-rank.least]]. Are more of the new questions "
+                "right then, or fewer?",
+                "Fewer, [[less-rank.small:.0%]]. Even the thinnest change has room for so few examples, so that "
+                "nothing forces it to find the rule that they share.",
+                "failures?failure=data&place=0",
+            ),
+            Prediction(
+                "Somebody writes the inner numbers of a base in another order, so that it says what it said, word for "
+                "word. An adapter made for the first base has [[other-base.same_moved:.0%]] of the questions right "
+                "there. And on the second?",
+                "[[other-base.other_moved:.0%]], and an adapter that was trained on the second has "
+                "[[other-base.other_own:.0%]]. The shapes fit, but the directions do not.",
+                "failures?failure=base&place=4",
+            ),
+            Prediction(
+                "A model refuses to say what anybody makes. It is trained on right answers about a few people, and "
+                "asked about the others. How many examples does it take until more than half of the others are told "
+                "again: [[fewer.few]], [[fewer.some]] or [[opened.most]]?",
+                "With [[fewer.some]] it is [[fewer.some_right:.0%]] of them, from [[fewer.some_low:.0%]] to "
+                "[[fewer.some_high:.0%]] by seed. With [[fewer.few]] it is only [[fewer.few_right:.0%]].",
+                "refusal?examples=2&r=4",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Consulting hour. Hand out three complaints: right on what was shown and wrong on the rest; good on "
+                "the task and nothing else left; a good adapter that does little. Each group writes down the one "
+                "question that it would ask first.",
+                "",
+                (2, 5),
+            ),
+            Stop(
+                "Collect the first prediction, then show the curves. Which of them does a report leave out that tests "
+                "on the examples only? Let the class name the illness in its own words.",
+                "failures?failure=data&place=0",
+                (4, 6),
+            ),
+            Stop(
+                "What helps? Let somebody find it with the knob, and somebody else say why a rule is the shorter way "
+                "once there are many examples to keep.",
+                "failures?failure=data&place=2",
+                (2, 5),
+            ),
+            Stop(
+                "Collect the second prediction. Whoever expected an error message says what in the file could have "
+                "given it one.",
+                "failures?failure=base&place=4",
+                (4, 6),
+            ),
+            Stop(
+                "Only a little further training lies between these two bases. Why is this the more dangerous case? "
+                "Each pair drafts a label for an adapter, and a neighbour tries to put it on the wrong base in spite "
+                "of it.",
+                "failures?failure=base&place=1",
+                (0, 6),
+            ),
+            Stop(
+                "Collect the third prediction and slide through the examples. What had to be learned for this, and "
+                "what only had to go?",
+                "refusal?examples=2&r=4",
+                (4, 6),
+            ),
+            Stop(
+                "One side pleads: an answer came, so the answer was hidden in there. The other side may call two "
+                "witnesses from the figure, the wrong examples and the questions on fears. Vote again when both have "
+                "been heard.",
+                "refusal?examples=3&r=4",
+                (0, 6),
+            ),
+            Stop(
+                "Back to the complaints of the beginning: each group says whether it would ask the same question "
+                "again. Then the questions on the handout.",
+                "recall",
+                (4, 5),
+            ),
         ),
     ),
 )

@@ -13,7 +13,21 @@ from compute.matrices.svd import factorize
 from compute.model.forward import PROJECTIONS
 from compute.model.layers import BLOCKS, LAYERS
 from compute.training.config import OPTIMIZERS, WATCHED
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.finetune import Finetune
 from widgets.inits import Inits
 
@@ -336,6 +350,84 @@ LESSON = Lesson(
             "norms are [[mixed.grad_A:.3f]] for lora_A and [[mixed.grad_B:.3f]] for lora_B, and the distance from the "
             "base is [[mixed.distance:.0f]].",
             "inits",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "draw lora_A and lora_B beside a layer, and say what passes from one to the other",
+            "read off the two gradients which factor moves first, and what the mirror image does",
+            "say why two zeros never learn, and find a start with which both factors learn at once",
+            "tell a thin change that does the work from a copy of the thick one",
+            "say what is in the two files of an adapter, and what is not",
+        ),
+        predictions=(
+            Prediction(
+                "Eighteen pairs with one number on each slip train [[sizes.trained:,d]] numbers on the formal voice; "
+                "full finetuning moves [[sizes.full:,d]]. How far down do they bring the loss, as a share of the way "
+                "that full finetuning goes?",
+                "[[voice.share:.0%]] of the way, to [[voice.loss:.2f]] nats, in the mean over [[voice.seeds]] seeds. "
+                "Full finetuning ends at [[voice.loss_full:.2f]].",
+                "finetune?task=formal-voice&size=1",
+            ),
+            Prediction(
+                "lora_A is drawn at random and lora_B is zero. Before the first step of SGD, which of them has a "
+                "gradient: both, one of them, or neither?",
+                "Only lora_B, whose gradient has a length of [[mirror.live:.2f]]. That of lora_A is "
+                "[[mirror.silent:.0f]], exactly, until lora_B has moved.",
+                "inits?init=b-zero&step=0",
+            ),
+            Prediction(
+                "Both factors begin at zero. After how many steps does the model begin to learn?",
+                "Never: after [[never.steps]] steps it had not moved at all, with either optimiser and at every "
+                "learning rate that was tried. Each hears of the error through the other, and the other says nothing.",
+                "inits?init=both-zero&step=0",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Three students act the layer. One multiplies, one listens and writes a single number on a slip, one "
+                "reads it and adds his list to the answer as loudly as it says. Let the class call out inputs. What "
+                "gets lost on the slip?",
+                "",
+                (3, 4),
+            ),
+            Stop(
+                "Collect the first prediction. Each pair trains on its own device and reads its sentences aloud as "
+                "they turn; write on the board at which step every pair first hears the formal voice. One run in a "
+                "browser will differ a little from the mean.",
+                "finetune?task=formal-voice&size=1",
+                (6, 9),
+            ),
+            Stop(
+                "Collect the second prediction. Let the actors play the first complaint that comes back: the speaker "
+                "has said nothing so far, so what can he tell the listener? Then show the gradients, and step once.",
+                "inits?init=b-zero&step=0",
+                (5, 7),
+            ),
+            Stop(
+                "Collect the third prediction. Whoever said a number explains which of the two moves first, and why.",
+                "inits?init=both-zero&step=0&guess=skip",
+                (2, 5),
+            ),
+            Stop(
+                "Somebody claims that only a lora_B of zero begins at the base and lets both factors learn at once. "
+                "Let the class find what is wrong with that, with two starts from the list as witnesses.",
+                "inits?init=mixed&step=0&guess=skip",
+                (0, 6),
+            ),
+            Stop(
+                "Train once more, slowly, and read the two gradients aloud step by step. What becomes of that of "
+                "lora_A after the first step? Meanwhile ask whether this thin change is a copy of the thick one, and "
+                "how one would know.",
+                "finetune?task=formal-voice&size=1&pace=slow",
+                (0, 7),
+            ),
+            Stop(
+                "Questions on paper. For the last one, let two students play a company that has received the two "
+                "files and the friend who sent them.",
+                "recall",
+                (4, 7),
+            ),
         ),
     ),
 )

@@ -10,7 +10,21 @@ from compute.experiments.placing import SEEDS as PLACING_SEEDS
 from compute.experiments.tasks import EMBEDDED, FULL, RANKS, SEEDS, SUSPECTS, load_tasks, way_of
 from compute.model.layers import TARGET_MODULES
 from compute.world.tasks import FACTS, NEW_WORDS, SKILL
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.placing import Placing
 from widgets.wall import Wall
 
@@ -138,7 +152,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         _memory,
         lambda v: (
             v["verdict"] == "below"
-            and v["mlp"] > v["attention"] > v["paper"]
+            and v["mlp"] > v["attention"] > v["paper"] > _right(FACTS, PAIR)
             and v["ranks"][0] < v["ranks"][1]
         ),
     ),
@@ -364,6 +378,92 @@ LESSON = Lesson(
             " With an adapter of r = [[both.r]] beside them the embeddings end at [[both.both:.2f]]. Full"
             " finetuning, which has one learning rate for everything, ends at [[both.full:.2f]].",
             "wall",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "say through which two tables a word comes in and goes out, and why adapters in the blocks leave both "
+            "alone",
+            "name the control that keeps one from arresting the first suspect who runs",
+            "ask of a flat curve what is frozen, before asking for more rank",
+            "choose places for an adapter by whether an answer is looked up in the text or has to be stored",
+        ),
+        predictions=(
+            Prediction(
+                "The two tables of embeddings learn and nothing else, without any adapter. Where does the language "
+                "end: above the [[embeddings.best:.2f]] nats of the best rank, between that and the [[both.full:.2f]] "
+                "of full finetuning, or below both?",
+                "Below both, at [[embeddings.alone:.2f]] nats. All that these stories ask was in the base already, "
+                "under other words.",
+                "wall?task=new-words&place=5&measure=loss",
+            ),
+            Prediction(
+                "A budget of [[budget.budget:,d]] trained numbers goes into q_proj and k_proj, or into q_proj and "
+                "v_proj, or into the MLP. Which of the three learns the fewest new facts?",
+                "The first pair, with [[facts-steer.pair:.0%]] right. The second has [[facts-mlp.paper:.0%]], the MLP "
+                "[[facts-mlp.mlp:.0%]]. A fact that stands in no text is not found by looking elsewhere.",
+                "placing?task=new-facts&shown=right",
+            ),
+            Prediction(
+                "Now a skill in place of facts: who had a thing first. What share can q_proj and k_proj get right, "
+                "where the base has [[skill-steer.before:.0%]]?",
+                "[[skill-steer.pair:.0%]], and all six matrices [[skill-steer.six:.0%]]; in their loss the seeds "
+                "cannot tell the two apart. Here the answer stands in the story, so that to learn is to learn where "
+                "to look.",
+                "placing?task=who-had-it-first&shown=right",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Give back the folded verdicts of the last chapter and count on the board whom they accuse. Draw the "
+                "model as a house: which rooms had an adapter, and how does a word get in and out? Hand out the "
+                "sheets only then.",
+                "",
+                (3, 5),
+            ),
+            Stop(
+                "Before the chart is on the wall, collect the first prediction and take two votes by hand: would the "
+                "norms alone do as well, and would an adapter beside the embeddings help? Then show it all, and let "
+                "whoever accused the rank say what the curve would have had to look like if it were guilty.",
+                "wall?task=new-words&place=5&measure=loss",
+                (4, 6),
+            ),
+            Stop(
+                "The first vote: what would we have to conclude if the norms, which were frozen too, had done as "
+                "well? Have the word “control” put into a sentence that a juror understands.",
+                "wall?task=new-words&place=6&measure=loss",
+                (3, 5),
+            ),
+            Stop(
+                "The second vote: the adapter beside the open doors. Let pairs explain how something that changes "
+                "less can end below full finetuning.",
+                "wall?task=new-words&place=7&measure=loss",
+                (0, 6),
+            ),
+            Stop(
+                "Read the price off the second chart. Who would still take this model, and for which use? Write down "
+                "what she has to tell the next one.",
+                "wall?task=new-words&place=5&measure=right",
+                (0, 4),
+            ),
+            Stop(
+                "Collect the second prediction, and compare with the MLP. Let somebody draw by which matrices a word "
+                "decides where to look, and by which it takes and keeps something.",
+                "placing?task=new-facts&shown=right",
+                (6, 7),
+            ),
+            Stop(
+                "Collect the third prediction. What has changed, if not the matrices? Find a task of your own for "
+                "each of the two cases.",
+                "placing?task=who-had-it-first&places=770000&shown=right&guess=skip",
+                (0, 6),
+            ),
+            Stop(
+                "Answer the questions on paper. Take the one on marked speakers as a case: each pair writes the mail "
+                "in which it asks for one more run.",
+                "recall",
+                (4, 6),
+            ),
         ),
     ),
 )

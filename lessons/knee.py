@@ -15,7 +15,21 @@ from compute.matrices.examples import make_task
 from compute.matrices.knee import find_knee
 from compute.matrices.spectrum import flat_error, relative_error
 from compute.matrices.svd import factorize
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.capacity import Capacity
 from widgets.knee import Knee
 
@@ -426,6 +440,90 @@ LESSON = Lesson(
             "A copy that keeps [[energy.energy:.0%]] of the energy has a relative error of "
             "[[energy.error:.0%]].",
             "knee",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "name a knee with its error and its tolerance, and ask for both where somebody reports one without",
+            "compare a knee with that of noise and with break-even before calling it a saving",
+            "reckon in bits whether facts drawn by dice fit into an adapter",
+            "say why frozen weights do not keep old facts, and what old texts among the new ones bring back",
+        ),
+        predictions=(
+            Prediction(
+                "The shift moves every entry of a list of [[shift.n]] on by one place. From which r on does its best "
+                "copy miss [[shift.tolerance:.0%]] or less?",
+                "Only at r = [[shift.norm]], with all of its patterns. At r = [[half.r]] the copy still misses "
+                "[[half.shift:.0%]], and from r = [[shift.even:.0f]] on it saves no numbers.",
+                "knee?task=reorder&tolerance=5",
+            ),
+            Prediction(
+                "The thinnest adapter has [[fits.right:.1%]] of [[fits.count:,d]] new facts right. What share will it "
+                "have of four times as many, and what rank does it take for nearly all?",
+                "[[overflows.first:.0%]] of them are right at the smallest rank, and it takes r = [[overflows.r]] for "
+                "nearly all. The base is the same; what has grown is the news.",
+                "capacity?facts=4",
+            ),
+            Prediction(
+                "The base is frozen while [[forgets.count:,d]] new facts are learned at r = [[forgets.r]]. It had "
+                "[[forgets.before:.0%]] of the old ones right. How many are right now, and how many would be after "
+                "full finetuning?",
+                "[[forgets.old:.0%]], and [[forgets.full:.0%]] after full finetuning. The weights of the base are as "
+                "they were, but it is base and adapter together that answer.",
+                "capacity?facts=3",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Everybody packs for a week, ten things in a list, and crosses out what may stay at home until half "
+                "is left. Whose list was easy to halve, and whose was not? That makes two kinds of matrices.",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "Collect the first prediction and let somebody sketch the curve that she expects. Show it, and ask "
+                "what equal singular values leave one to cross out.",
+                "knee?task=reorder&tolerance=5",
+                (4, 6),
+            ),
+            Stop(
+                "Turn up the tolerance on noise until it has a knee that saves. Then a student reports “a knee at a "
+                "small r” to the class, who may put three questions before they believe her.",
+                "knee?task=noise&tolerance=5&guess=skip",
+                (3, 6),
+            ),
+            Stop(
+                "One half of the class reads off the knee of the blur by the relative error, the other by its square. "
+                "Each defends its r. What must the sentence say so that both can sign it?",
+                "knee?task=blur&tolerance=5&measure=squared&guess=skip",
+                (0, 5),
+            ),
+            Stop(
+                "Collect the second and the third prediction, because the figure shows both. Then look at the first "
+                "chart only, and drag the number of facts up to the last stop. Why can the model not find a rule that "
+                "saves room, as it did with the voice?",
+                "capacity?facts=3",
+                (4, 7),
+            ),
+            Stop(
+                "How many bits does it take to name one word of sixteen, and how many for all facts of the figure? "
+                "Let pairs look up in the table how many numbers each rank trains, and say by how many bits a number "
+                "where the case bursts.",
+                "capacity?facts=4",
+                (0, 6),
+            ),
+            Stop(
+                "Now the second chart, and the third predictions beside it. Somebody says that frozen weights cannot "
+                "forget: let the class answer her. Which curve does mixing in old texts lift, and how far?",
+                "capacity?facts=3",
+                (3, 6),
+            ),
+            Stop(
+                "Answer the questions on paper. Let those who changed their minds on the second one say which part of "
+                "the figure did it.",
+                "recall",
+                (4, 5),
+            ),
         ),
     ),
 )

@@ -18,7 +18,21 @@ from compute.experiments.menu import (
 )
 from compute.experiments.retention import EACH, OLD, ONE, REPLAY, SETS, SIZE, load_retention
 from compute.world.tasks import FACTS
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.menu import Menu
 from widgets.sequence import Sequence
 
@@ -82,10 +96,12 @@ def _small() -> Mapping[str, Any]:
 
 
 def _count() -> Mapping[str, Any]:
-    """Return what VeRA holds beside LoRA at its smaller rank, and how many numbers each trains."""
+    """Return what VeRA holds beside LoRA at its smaller rank, how many numbers each trains, and the most of so few."""
     menu = load_menu()
     lora, vera = menu.of(FACTS, "lora", LEAST), menu.of(FACTS, "vera", SIZES["vera"][-1])
+    every = [menu.of(FACTS, method, size) for method in OTHERS for size in SIZES[method]]
     return {
+        "most": max(fmean(each.task_right) for each in every if each.numbers <= lora.numbers),
         "lora_numbers": lora.numbers,
         "lora_right": fmean(lora.task_right),
         "vera_numbers": vera.numbers,
@@ -182,7 +198,7 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "count": Claim(
         _count,
-        lambda v: v["says"] == "above" and v["vera_numbers"] < v["lora_numbers"],
+        lambda v: v["says"] == "above" and v["vera_numbers"] < v["lora_numbers"] and v["vera"] == v["most"],
     ),
     "ranks": Claim(
         _ranks,
@@ -448,6 +464,81 @@ LESSON = Lesson(
             "[[in-a-row.sets]] sets of [[in-a-row.facts]] facts it had [[in-a-row.first:.0%]] of the first set left. "
             "Of the facts that the base knew, [[old-facts.old:.0%]] were left, of [[old-facts.before:.0%]] before.",
             "sequence",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "say of each method what it adds or turns, and whether that can be written into the weights",
+            "refuse a comparison in which only one side had the learning rate that suits it",
+            "say why the count of trained numbers does not tell how much they can hold",
+            "predict what one adapter keeps of earlier tasks, and name two remedies with their price",
+        ),
+        predictions=(
+            Prediction(
+                "LoRA at its smallest rank trains [[count.lora_numbers:,d]] numbers and has [[count.lora_right:.0%]] "
+                "of the new facts right. Of those that train no more, which remembers most, and how much?",
+                "VeRA, with [[count.vera:.0%]] by [[count.vera_numbers:,d]] numbers. It has many directions for "
+                "nothing, drawn by chance, and spends its numbers on weighing them.",
+                "menu?task=new-facts&shown=right",
+            ),
+            Prediction(
+                "Now the formal voice, whose words the base knows. How much of the way from the loss of the base to "
+                "that of full finetuning does the last of the [[known.methods]] methods go that change the model?",
+                "At least [[known.least:.0%]]. Yet of the sentences that a model then writes, [[sentences.plain:.0%]] "
+                "are in the voice with LoRA, and [[sentences.bitfit:.0%]] with BitFit.",
+                "menu?task=formal-voice&shown=loss",
+            ),
+            Prediction(
+                "One adapter learns a set of [[in-a-row.facts]] facts, then a second set and a third. What share of "
+                "the first has it left, and what share of the newest?",
+                "Of the first [[in-a-row.first:.0%]], of the newest [[newest.new:.0%]]. The base is frozen, but the "
+                "tasks are in the adapter, and that is not.",
+                "sequence?stage=3",
+            ),
+        ),
+        stops=(
+            Stop(
+                "One line of the list to each group. It draws in a block what its method adds or turns, and stands to "
+                "the left if that can be written into W, else to the right. Let the class move those who stand wrong.",
+                "",
+                (3, 7),
+            ),
+            Stop(
+                "Collect the first prediction, then show the marks from left to right. Where is the gap, and what do "
+                "those below it have in common in the drawings?",
+                "menu?task=new-facts&shown=right",
+                (5, 7),
+            ),
+            Stop(
+                "A salesman says: fewer numbers, so less can be learned. Let somebody answer him with two marks of "
+                "this figure, and somebody else with what each of the two spends its numbers on.",
+                "menu?task=new-facts&shown=right&method=vera&size=large&guess=skip",
+                (0, 5),
+            ),
+            Stop(
+                "Collect the second prediction and read off the losses. Then show the share that is right, and ask "
+                "which of the two charts each dish would print on the menu.",
+                "menu?task=formal-voice&shown=loss&guess=skip",
+                (4, 6),
+            ),
+            Stop(
+                "Who pays at every pass, and who no longer does once it is merged? Have three customers played, one "
+                "of whom wants many tasks in a batch, and let the class serve each of them.",
+                "menu?task=new-facts&shown=time-1&guess=skip",
+                (0, 6),
+            ),
+            Stop(
+                "Collect the third prediction. Step through the sets and cover all but the newest one with a hand: "
+                "what does this report hide? Then let the class bargain over remedies, each named with its price.",
+                "sequence?stage=3",
+                (4, 7),
+            ),
+            Stop(
+                "Answer the questions on paper. For the third, each pair writes the referee's one sentence to the "
+                "authors.",
+                "recall",
+                (4, 7),
+            ),
         ),
     ),
 )

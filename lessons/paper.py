@@ -38,8 +38,11 @@ from lessons.press.blocks import (
     Figure,
     Lesson,
     Notes,
+    Prediction,
     Prose,
     Question,
+    Stop,
+    Teaching,
     Try,
 )
 from widgets.amplification import Amplification
@@ -477,6 +480,84 @@ LESSON = Lesson(
             "[[made.full:.0f]], on average over [[made.seeds]] seeds. And it forgets as much. Of the old facts "
             "[[forgotten.many_facts:.0%]] are left, and with full finetuning [[forgotten.full_facts:.0%]].",
             "intruders",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "say of a passage that is often quoted what was measured for it, and on what",
+            "account for the memory that is left when nearly nothing is trained",
+            "ask of an amplification, or of a count of intruders, what chance would have given",
+            "explain how two studies can use opposite words and both be right",
+        ),
+        predictions=(
+            Prediction(
+                "Two adapters, of different ranks, learn the same voice. Take the one direction that lora_A reads "
+                "most strongly in each. If the same direction counts as one and chance gives "
+                "[[alike.chance_one:.2f]], how alike are they?",
+                "By [[alike.ranks_one:.2f]] on average over the layers, and with that of full finetuning by "
+                "[[alike.full_one:.2f]]: far above chance, and far from the same.",
+                "similarity?task=formal-voice&i=1",
+            ),
+            Prediction(
+                "Take the strongest directions of delta_w, and as many random ones. Which hold more of W?",
+                "Those of delta_w, in [[here.above]] of [[here.all]] cases over layers, tasks and seeds, though only "
+                "[[here.middle:.1f]] times as much in the median one. In the paper's matrix it is "
+                "[[correlates.ratio_few:.1f]] times.",
+                "amplification?task=new-facts&run=4",
+            ),
+            Prediction(
+                "Which makes more strong directions that resemble none of the base: LoRA at r = [[made.r]], or random "
+                "changes of the same rank and size?",
+                "The random ones: [[control.few_random:.0f]] after the new facts, and LoRA [[made.few:.0f]], on "
+                "average over [[made.seeds]] seeds. A change squeezed into few directions must be strong in each of "
+                "them.",
+                "intruders?task=new-facts&run=4",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Let the class say what it has heard of LoRA, and write it down in the words in which it is said. "
+                "Behind each sentence leave room for three entries: who measured it, on what, and beside what.",
+                "",
+                (3, 6),
+            ),
+            Stop(
+                "Collect the first prediction. Then take all [[alike.all]] directions. Which sentence would a friend "
+                "of LoRA make of it, which a sceptic, and which could both sign?",
+                "similarity?task=formal-voice&i=1",
+                (3, 6),
+            ),
+            Stop(
+                "Everybody reckons what the frozen numbers of GPT-3 take at [[bytes.weights]] bytes each, and "
+                "compares with what was measured after the saving. Why do two factors of one sentence differ so much?",
+                "a-huge-factor-and-a-small-one",
+                (3, 5),
+            ),
+            Stop(
+                "Collect the second prediction. First give only the amplification that the paper reports, and let "
+                "hands say whether it is large; then the one of chance. What has changed in the number?",
+                "amplification?task=new-facts&run=4",
+                (4, 7),
+            ),
+            Stop(
+                "Collect the third prediction, then drag the threshold until no row differs from another. Who chose "
+                "the place where it stands, and what would she have to report besides?",
+                "intruders?task=new-facts&run=4",
+                (3, 7),
+            ),
+            Stop(
+                "A hearing. One group speaks for the table, one for the count of intruders, and a third may ask each "
+                "of them one thing: what exactly was compared with what? It then writes the finding that contradicts "
+                "neither.",
+                "intruders?task=new-facts&run=64&guess=skip",
+                (0, 7),
+            ),
+            Stop(
+                "Answer the questions, then return to the sentences on the board. Fill in the three entries where the "
+                "class can, and strike out no sentence that merely lacks them: mark it.",
+                "recall",
+                (4, 7),
+            ),
         ),
     ),
 )

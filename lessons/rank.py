@@ -20,8 +20,11 @@ from lessons.press.blocks import (
     Figure,
     Lesson,
     Live,
+    Prediction,
     Prose,
     Question,
+    Stop,
+    Teaching,
     Try,
 )
 from widgets.live.own_matrix import OwnMatrix
@@ -365,6 +368,90 @@ LESSON = Lesson(
             "are all equal has it, and so has the reorder matrix ([[apart.reorder:.1%]]). Even noise does better, at "
             "[[apart.noise:.1%]].",
             "rank",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "build a matrix of rank one from a column and a row, and count what it saves",
+            "tell what is easy to say from what is low in rank",
+            "turn an error into an energy, and ask which of the two somebody is reporting",
+            "reckon the break-even rank of a layer",
+            "say why a curve that falls shows no structure until the curve of noise is drawn beside it",
+        ),
+        predictions=(
+            Prediction(
+                "“Reorder” has [[reorder.n]] rows and columns and moves every entry of a list on by one place. How "
+                "many patterns does a copy need that misses no more than [[blur.tolerance:.0%]] of it?",
+                "All [[reorder.r]]. They are equally strong, so that there is none to leave out, and already at r = "
+                "[[reorder.even:.0f]] the rollers fill as much room as the wall.",
+                "rank?task=reorder&r=9",
+            ),
+            Prediction(
+                "Noise and a random rotation look alike. Both are copied at r = four. Is one of the copies better, "
+                "and which?",
+                "That of noise, which misses [[apart.noise:.1%]]. The rotation misses [[apart.flat:.1%]], the most "
+                "that any matrix of this size can miss there.",
+                "rank?task=flat&r=4",
+            ),
+            Prediction(
+                "The delta_w of the formal voice has [[learned.n]] rows and columns. In how many patterns are nine "
+                "tenths of its energy? Three made-up patterns need [[learned.made]] for that, noise "
+                "[[learned.noise]].",
+                "In [[learned.r90]]: it is no noise, and no short list either.",
+                "rank?task=formal-voice-v_proj&r=17",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Print a wallpaper on the board. One student calls out a row of five small numbers, another a column "
+                "of five, and the class fills in the products. How many numbers were called out, and how many are on "
+                "the wall?",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "Add one pattern after another and let the class call “stop” when the sum looks finished. Ask those "
+                "who called early what they no longer saw.",
+                "patterns?task=few-patterns&r=1",
+                (3, 5),
+            ),
+            Stop(
+                "Let somebody say in one sentence what “reorder” does. Collect the first prediction, then show the "
+                "curve. Where do those err who thought that a short rule is a thin matrix?",
+                "rank?task=reorder&r=9",
+                (5, 7),
+            ),
+            Stop(
+                "Cover all but the first picture, show the noise and the rotation in turn, and vote on which is "
+                "which. Collect the second prediction, then bring in the curves. What is the grey band for?",
+                "rank?task=flat&r=4",
+                (4, 7),
+            ),
+            Stop(
+                "One half of the class reports this copy by its energy, the other by its relative error, in one line "
+                "each, as for a newspaper. Read some lines of both, and let the class guess whether they speak of the "
+                "same copy.",
+                "rank?task=blur&r=5&guess=skip",
+                (0, 6),
+            ),
+            Stop(
+                "Everybody reckons for the matrix of the figure from which r on two thin matrices save nothing, then "
+                "looks for the golden line. Do the same for a layer of the size that the page names.",
+                "rank?task=blur&r=16&guess=skip",
+                (2, 5),
+            ),
+            Stop(
+                "Collect the third prediction, with the sentence on delta_w from the last chapter beside it. Who "
+                "would sign that the change is low in rank, and what would she have to add?",
+                "rank?task=formal-voice-v_proj&r=17",
+                (0, 5),
+            ),
+            Stop(
+                "Answer the questions on the handout. Then each student makes up a fourth one with three answers, and "
+                "the best goes round.",
+                "recall",
+                (4, 6),
+            ),
         ),
     ),
 )

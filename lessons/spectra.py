@@ -25,7 +25,21 @@ from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
 from compute.numbers.interval import apart
 from compute.world.tasks import SKILL
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.spectra import Spectra
 from widgets.subspace import Subspace
 
@@ -559,6 +573,89 @@ LESSON = Lesson(
             " square ones [[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the "
             "energy; in noise, [[full-rank.noise]].",
             "subspace",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "compare a spectrum with noise and with a random twin, and say what each of the two can decide",
+            "tell lower than noise from only a few directions",
+            "say how one direction can do the work of a change that has many",
+            "explain with knobs and shapes why few free numbers need not make a low rank",
+        ),
+        predictions=(
+            Prediction(
+                "Full finetuning has taught the mirror voice. In how many of the [[three.width]] directions of one "
+                "square matrix are nine tenths of the energy of its change? Noise needs [[three.noise_r90]].",
+                "In [[three.r90]]. In the square matrices of all tasks and seeds it is never more than "
+                "[[learned.high]]: lower than noise, and more than a few directions.",
+                "spectra?source=mirror-voice",
+            ),
+            Prediction(
+                "The random twin is trained in the same way, on words drawn by lot. On average over the square "
+                "matrices, does it need more directions than the mirror voice, fewer, or as many?",
+                "Fewer: [[targets.drawn:.0f]], where the mirror voice needs [[targets.own:.0f]]. Training builds low "
+                "whatever it is told to build, and the task adds directions to that.",
+                "spectra?source=mirror-voice",
+            ),
+            Prediction(
+                "Of the [[needed.weights:,d]] weights, [[needed.few_needed:,d]] free numbers are enough to learn "
+                "[[needed.few]] new facts nearly as well as with all of them. What rank does the change of a square "
+                "matrix have?",
+                "Full rank. And it takes [[full-rank.low]] directions or more to nine tenths of the energy, where "
+                "noise takes [[full-rank.noise]].",
+                "subspace?task=new-facts-64&D=300",
+            ),
+        ),
+        stops=(
+            Stop(
+                "The sceptic of the page will sign only if the bet is sound. In pairs, write down what you would "
+                "measure, and beside what you would put it. Keep the papers, for most will lack the second.",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "A skyline that somebody made up. Guess, look, and agree on how one would recognise a village again.",
+                "spectra?source=few-3",
+                (2, 4),
+            ),
+            Stop(
+                "Collect the first two predictions, because the picture shows both; everybody also draws the skyline "
+                "that she expects and holds it up. Then look. Does it have an edge, and does it have one on the log "
+                "axis?",
+                "spectra?source=mirror-voice",
+                (4, 7),
+            ),
+            Stop(
+                "Now the twin, here and in the other layers of the last picture. Whose sentence was “low in rank, "
+                "because the task is simple”? Let her put it right in as few words as she can.",
+                "spectra?source=mirror-voice&guess=skip",
+                (4, 7),
+            ),
+            Stop(
+                "Put the twin itself to the test: if facts are drawn by lot to begin with, where must they lie? Have "
+                "it said aloud before the figure is opened.",
+                "spectra?source=new-facts-512&guess=skip",
+                (0, 5),
+            ),
+            Stop(
+                "Collect the third prediction, then play from few numbers to many. What rises, and what does not "
+                "move?",
+                "subspace?task=new-facts-64&D=300",
+                (4, 6),
+            ),
+            Stop(
+                "Draw a grid of sixteen cells on the board. By dice, each gets one of three letters and a sign. Give "
+                "the letters values and look for two rows that are multiples of each other. How many knobs are there, "
+                "and how many patterns?",
+                "subspace?task=new-facts-512&D=30000",
+                (0, 6),
+            ),
+            Stop(
+                "Answer the two questions, then take out the papers of the beginning: every pair adds what it would "
+                "now put beside its measurement.",
+                "recall",
+                (4, 6),
+            ),
         ),
     ),
 )

@@ -10,7 +10,20 @@ from compute.experiments.tasks import FULL, RANKS, SEEDS, load_tasks, rates_of, 
 from compute.model.layers import BLOCKS, LAYERS, TARGET_MODULES
 from compute.training.config import TrainConfig
 from compute.world.tasks import NEW_WORDS
-from lessons.press.blocks import Answer, Block, Cited, Claim, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.grid import Grid
 from widgets.wall import Wall
 
@@ -319,6 +332,92 @@ LESSON = Lesson(
                     "Something else must be missing.",
                     right=True,
                 ),
+            ),
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "tell on a curve a method that meets a wall from one that arrives",
+            "say why a loss that has fallen far need not be a skill, and which number to ask for besides",
+            "question a comparison that was made at one learning rate",
+            "name for each of three suspects what gives it an alibi",
+        ),
+        predictions=(
+            Prediction(
+                "At r = [[gaps.first]] the new language ends [[gaps.first_gap:.2f]] nats per word above full "
+                "finetuning. How far above will it end at r = [[gaps.last]]?",
+                "Still [[gaps.last_gap:.2f]] above. Each larger rank comes a little nearer, and the curve lies flat "
+                "before it arrives.",
+                "wall?task=new-words&place=4&measure=loss",
+            ),
+            Prediction(
+                "In loss, r = [[fall.r]] makes [[fall.share:.0%]] of the fall that full finetuning makes. Of the "
+                "sentences that full finetuning writes in the new language, [[fall.full:.0%]] are right. And of those "
+                "of the best rank?",
+                "At best [[fall.right:.0%]], whatever the rank. To be less surprised by a language is not yet to "
+                "speak it.",
+                "wall?task=new-words&place=4&measure=right",
+            ),
+            Prediction(
+                "At one learning rate, seven scalings of an adapter with r = [[exchange.r]] end between "
+                "[[exchange.low:.2f]] and [[exchange.high:.2f]] nats on new facts. Now each gets the rate that suits "
+                "it. Between which losses will they end?",
+                "Between [[exchange.free_low:.2f]] and [[exchange.free_high:.2f]]. Scaling and rate both say how far "
+                "a step goes, so that one can undo much of what the other does.",
+                "grid?runs=adamw-64&scaling=0",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Tell the case, and that LoRA cannot learn this language at any rank, while full finetuning gets some "
+                "way. Collect suspects on the board, each with an empty column for its alibi. Take what the class "
+                "says, and do not comment on any of them.",
+                "",
+                (2, 5),
+            ),
+            Stop(
+                "Collect the first prediction before the chart is on the wall. Slide up rank by rank, and leave the "
+                "question above the chart unanswered: it is kept for the end.",
+                "wall?task=new-words&place=0&measure=loss",
+                (4, 6),
+            ),
+            Stop(
+                "For comparison, the mirror. Let everybody write one sentence on a curve that arrives and one on a "
+                "curve that does not; choose the two that will serve as definitions.",
+                "wall?task=mirror-voice&place=4&measure=loss",
+                (0, 4),
+            ),
+            Stop(
+                "Collect the second prediction. How can both numbers be true at once? What would she who asked for "
+                "the language say to somebody who reports the first alone?",
+                "wall?task=new-words&place=4&measure=right",
+                (3, 6),
+            ),
+            Stop(
+                "Collect the third prediction. One half of the class may look down a single column only, the other "
+                "along the rows; each writes the headline of a paper. Read them out, and let the class say what kept "
+                "the two apart. Then fill in the alibi.",
+                "grid?runs=adamw-64&scaling=0",
+                (5, 9),
+            ),
+            Stop(
+                "Draw a block with its matrices and have every place marked that had an adapter in these runs. "
+                "Cross-examine: is any of them free? Strike out the last suspect if the class agrees.",
+                "wall?task=new-words&place=4&measure=loss",
+                (0, 4),
+            ),
+            Stop(
+                "Each student writes a verdict, a reason for it, and an experiment that could prove it wrong, folds "
+                "the paper and hands it in. Reveal nothing, in the figure or by a nod. The papers are opened in the "
+                "next chapter.",
+                "wall?task=new-words&place=4&measure=loss",
+                (2, 6),
+            ),
+            Stop(
+                "Answer the questions on the handout. Discuss the last one longest: what do the numbers of an adapter "
+                "tell, and what do they leave unsaid?",
+                "recall",
+                (4, 5),
             ),
         ),
     ),

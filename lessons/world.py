@@ -13,7 +13,21 @@ from compute.world.people import FIRST_NAMES, PLACES, THINGS, VALUES, old_people
 from compute.world.stories import SKILLS, STORY_QUESTIONS, TOLD
 from compute.world.tokens import readable
 from compute.world.voices import BASE_VOICES, STOPS, form
-from lessons.press.blocks import Answer, Block, Cited, Claim, Correction, Figure, Lesson, Prose, Question, Try
+from lessons.press.blocks import (
+    Answer,
+    Block,
+    Cited,
+    Claim,
+    Correction,
+    Figure,
+    Lesson,
+    Prediction,
+    Prose,
+    Question,
+    Stop,
+    Teaching,
+    Try,
+)
 from widgets.asked import Asked
 from widgets.change import Change
 
@@ -344,6 +358,89 @@ LESSON = Lesson(
             "No rule helps to foresee dice. In the plain voice the base has a loss of [[loss.loss:.3f]] nats a word, "
             "and the dice alone account for [[loss.floor:.3f]] of it.",
             "asked",
+        ),
+    ),
+    teaching=Teaching(
+        goals=(
+            "tell a question that a model can answer only from memory from one that it has to work out",
+            "read a loss in nats beside its floor, and say why no model gets below",
+            "say what a linear layer does with the numbers of a word, and name the six of a block",
+            "say in two numbers how small `delta_w` is, and how many cells it has changed",
+        ),
+        predictions=(
+            Prediction(
+                "No story of the test begins like one that the model has read. How often will it say rightly where "
+                "somebody is, if a blind guess is right half of the time?",
+                "In [[stories.place:.0%]] of the cases. As the stories are new, it cannot have kept the answers in "
+                "mind; it has to follow what it reads.",
+                "asked?kind=place&voice=plain",
+            ),
+            Prediction(
+                "Two kinds of question the model has never read: who had a thing first, and where a thing is. It "
+                "knows every word in both. How often will it be right with each?",
+                "Who had it first: [[skills.holder:.0%]]. Where a thing is: [[skills.thing:.0%]]. To follow a story "
+                "is one thing, to answer every question about it another.",
+                "asked?kind=place-of-thing&voice=plain",
+            ),
+            Prediction(
+                "After full finetuning on the formal voice the matrix of v_proj looks as before. How many of its "
+                "[[change.numbers:,d]] numbers have stayed exactly the same?",
+                "Not one ([[change.still]]). All have moved, and together only a little: delta_w has "
+                "[[change.ratio:.1%]] of the length of W.",
+                "change?matrix=formal-voice-v_proj&scale=own",
+            ),
+        ),
+        stops=(
+            Stop(
+                "Let two students act a story of the village, walking between four corners and handing on a pen. The "
+                "others answer where everybody is. Which questions could nobody answer who has not read about them "
+                "before?",
+                "",
+                (2, 4),
+            ),
+            Stop(
+                "Collect the first prediction. Read each story aloud from your own screen, let the class vote, and "
+                "show the model's three words only then. Keep the score of both on the board.",
+                "asked?kind=place&voice=plain&question=0",
+                (5, 8),
+            ),
+            Stop(
+                "Collect the second prediction. Go through some wrong answers: is what the model says a place of the "
+                "story, or any word? What has it learned, and what not?",
+                "asked?kind=place-of-thing&voice=plain",
+                (0, 5),
+            ),
+            Stop(
+                "Throw a coin twenty times and let the class predict each throw. Could anybody who knows everything "
+                "about coins do better? Then show the loss of the base beside what no model can go below.",
+                "asked?kind=holder&voice=plain",
+                (3, 6),
+            ),
+            Stop(
+                "Ask the model what somebody fears. Pairs write down what its answer proves and what it does not, and "
+                "which experiment would tell more.",
+                "asked?kind=private",
+                (0, 5),
+            ),
+            Stop(
+                "This is one of the six layers of a block: have the others named, and say what each is for. Then look "
+                "at W before and after, and let everybody point at a cell that has changed. Collect the third "
+                "prediction while they are still looking.",
+                "change?matrix=formal-voice-v_proj&scale=same",
+                (4, 6),
+            ),
+            Stop(
+                "Give delta_w a scale of its own. Each student describes in one sentence what the picture is made of, "
+                "without the word noise. Keep the best one for the next chapter.",
+                "change?matrix=formal-voice-v_proj&scale=own",
+                (2, 5),
+            ),
+            Stop(
+                "The questions on paper. Let a student who was wrong with the last one read out the answer that she "
+                "chose and the class find what is right in it.",
+                "recall",
+                (4, 6),
+            ),
         ),
     ),
 )

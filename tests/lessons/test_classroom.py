@@ -37,6 +37,16 @@ def told(text: str, lesson: Lesson) -> str:
     return Page(to_html(text, lesson.claims)).text()
 
 
+def test_every_chapter_has_a_plan():
+    assert [each.slug for each in load_all() if each.is_chapter and each.teaching is None] == []
+
+
+@pytest.mark.parametrize("kind", ["teach", "handout", "key"])
+def test_the_culprit_is_not_named_before_its_chapter(kind: str):
+    assert "embedding" not in page(f"{kind}/wall.html").text().lower()
+    assert "embedding" in page(f"{kind}/frozen.html").text().lower()
+
+
 @pytest.mark.parametrize(("lesson", "teaching"), PLANNED)
 def test_a_plan_fills_its_minutes(lesson: Lesson, teaching: Teaching):
     for at, minutes in enumerate(PLANS):
