@@ -3,6 +3,7 @@
 python app.py                 serve and print the address
 python app.py export DIR      write a site that needs no server
 python app.py inspect FILE    say what is in an adapter, cut it, convert it, compare or merge it with others
+python app.py export --scorm DIR   write a package for learning platforms of each lesson
 panel serve app.py            the same lessons as Panel pages
 
 Nothing large is loaded before it is needed: --help answers at once, a worker that Python starts from here loads only
@@ -48,6 +49,30 @@ def inspect(given: argparse.Namespace) -> None:
     from compute.adapters.formats.command import inspect
 
     sys.exit(inspect(given, sys.stdout, sys.stderr))
+
+
+def export_scorm(folder: Path, slugs: list[str], url: str = "") -> None:
+    """Write the packages of some lessons, of all chapters where none is named, into a folder."""
+    from lessons import load_all
+    from lessons.press.scorm import package
+    from lessons.press.site import Site
+
+    known = {lesson.slug: lesson for lesson in load_all()}
+    if strange := [slug for slug in slugs if slug not in known]:
+        sys.exit(f"There is no lesson {strange[0]!r}. There are: {', '.join(known)}.")
+    site = Site(live=False, url=url, course=True)
+    wanted = [known[slug] for slug in slugs] or site.chapters
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for lesson in wanted:
+            (folder / f"lora-{lesson.slug}.zip").write_bytes(package(site, lesson))
+    except OSError as error:
+        sys.exit(
+            f"The packages cannot be written to {folder}: {error.strerror}. Name a folder that can be made."
+        )
+    print(
+        f"{len(wanted)} packages (SCORM 1.2) written to {folder}. A learning platform imports each as an activity."
+    )
 
 
 def serve(address: str, port: int, origins: list[str], scheduler: str | None) -> None:
@@ -148,7 +173,19 @@ def options() -> argparse.ArgumentParser:
         "--url",
         type=_url,
         metavar="URL",
-        help="where the site will be read: links to its lessons then travel with a picture",
+        help="where the site will be read: links to its lessons then travel with a picture, plans have QR codes",
+    )
+    exporting.add_argument(
+        "--scorm",
+        action="store_true",
+        help="write packages for learning platforms instead (SCORM 1.2), one zip for each chapter",
+    )
+    exporting.add_argument(
+        "--lesson",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --scorm: this lesson only, rank for lesson/rank.html; repeatable",
     )
     _inspecting(
         commands.add_parser(
@@ -222,7 +259,9 @@ def _inspecting(parser: argparse.ArgumentParser) -> None:
 def main(arguments: list[str]) -> None:
     """Run the command."""
     given = options().parse_args(arguments)
-    if given.command == "export":
+    if given.command == "export" and given.scorm:
+        export_scorm(given.folder, given.lesson, given.url or "")
+    elif given.command == "export":
         export(given.folder, given.url or "")
     elif given.command == "inspect":
         inspect(given)

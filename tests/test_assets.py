@@ -13,6 +13,7 @@ from helpers import ROOT
 
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
 ALONE = {
+    "course": "assets/site/course.js",
     "page": "assets/site/page.js",
     "present": "assets/site/present.js",
     "search": "assets/site/search.js",

@@ -112,7 +112,7 @@ class Presentation {
 
   /** Where the address says to begin: a number, or what is named in it. */
   first(address) {
-    const name = decodeURIComponent(location.hash.slice(1))
+    const name = location.hash.slice(1)
     const named = (element) => name && (element.id === name || element.querySelector(`#${CSS.escape(name)}`))
     const found = this.slides.findIndex(({ of }) => of.some(named))
     return address.has('at') ? Number(address.get('at')) - 1 || 0 : Math.max(0, found)
@@ -138,7 +138,6 @@ class Presentation {
     told.textContent = fill(told.dataset.told, { n: this.at + 1, of: this.slides.length, title })
     this.status.textContent = told.textContent
     this.buttons.back.disabled = this.at === 0
-    this.buttons.next.disabled = false
     this.remember()
     this.tell()
   }

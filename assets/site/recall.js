@@ -13,16 +13,27 @@ function found() {
 /** Whether a class is looking on: what is shown to it, nobody has found. */
 const presenting = () => document.documentElement.classList.contains('presenting')
 
-const filled = (template, numbers, of) => template.replace('{found}', numbers.length).replace('{of}', of)
+const filled = (template, numbers, of, first = '') =>
+  template.replace('{found}', numbers.length).replace('{of}', of).replace('{first}', first)
+
+/** Where what is found is kept: in the reader's browser. In a learning platform, course.js keeps it there. */
+const own = {
+  read: (lesson) => found()[lesson] ?? [],
+  write: (lesson, numbers) => keep(KEY, { ...found(), [lesson]: numbers }),
+}
 
 function questions(section) {
+  const platform = globalThis.lora_course?.joined(section)
+  const store = platform ?? own
   const { lesson, of } = section.dataset
   const told = section.querySelector('[data-told]')
   const forget = section.querySelector('.forget')
-  let numbers = found()[lesson] ?? []
+  let numbers = store.read(lesson)
   const show = (remembered) => {
-    told.textContent = filled(remembered ? told.dataset.told : told.dataset.unkept, numbers, of)
-    forget.hidden = !numbers.length
+    const { graded, told: here, unkept } = told.dataset
+    const template = platform ? graded : remembered ? here : unkept
+    told.textContent = filled(template, numbers, of, platform?.score)
+    forget.hidden = !numbers.length || !!platform
     section
       .querySelectorAll('li')
       .forEach((question, number) => question.classList.toggle('found', numbers.includes(number)))
@@ -31,16 +42,16 @@ function questions(section) {
     question.querySelector('[data-right]').addEventListener('toggle', ({ target }) => {
       if (!target.open || numbers.includes(number) || presenting()) return
       numbers = [...numbers, number]
-      show(keep(KEY, { ...found(), [lesson]: numbers }))
+      show(store.write(lesson, numbers))
     }),
   )
   forget.addEventListener('click', () => {
     numbers = []
     for (const answer of section.querySelectorAll('details')) answer.open = false
-    show(keep(KEY, { ...found(), [lesson]: numbers }))
+    show(store.write(lesson, numbers))
     section.querySelector('summary').focus()
   })
-  show(keep(KEY, found()))
+  show(store.write(lesson, numbers))
 }
 
 /** Bring the questions of a lesson to life, and tell the start page how far its reader came. */

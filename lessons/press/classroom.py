@@ -87,9 +87,6 @@ def taught(lesson: Lesson, url: str) -> dict[str, Any]:
         "asked": [
             {
                 "ask": to_inline(question.ask, claims),
-                "right": next(
-                    letter for letter, answer in zip(LETTERS, question.answers, strict=False) if answer.right
-                ),
                 "answers": [
                     {
                         "letter": letter,
@@ -109,11 +106,12 @@ def texts_of(lesson: Lesson) -> dict[str, list[str]]:
     """Return the Markdown of a lesson's teacher's page, handout and key, by the names of their folders."""
     teaching = lesson.teaching or NOTHING
     asked = [text for question in lesson.questions for text in question.texts()]
-    open_ = [
-        *(each.ask for each in teaching.predictions),
-        *(question.ask for question in lesson.questions),
-        *(answer.text for question in lesson.questions for answer in question.answers),
-    ]
+    asking = [question.ask for question in lesson.questions]
+    asking += [answer.text for question in lesson.questions for answer in question.answers]
     told = [text for each in teaching.predictions for text in (each.ask, each.truth)]
     wrong = [text for each in lesson.corrections for text in (each.story, each.truth)]
-    return {"teach": [*teaching.texts(), *wrong, *asked], "handout": open_, "key": [*told, *asked]}
+    return {
+        "teach": [*teaching.texts(), *wrong, *asking],
+        "handout": [*(each.ask for each in teaching.predictions), *asking],
+        "key": [*told, *asked],
+    }

@@ -50,11 +50,12 @@ class Site:
     """All files of the site.
 
     `live` says whether a server stands behind it that runs Python for a reader. `url` is the address under which it
-    will be read, if that is known: then links to it travel with a picture.
+    will be read, if that is known: then links to it travel with a picture. For a `course` on a learning platform its
+    lessons stand each by itself, and tell the platform what was found.
     """
 
-    def __init__(self, live: bool, url: str = ""):
-        self.live, self.url = live, url
+    def __init__(self, live: bool, url: str = "", course: bool = False):
+        self.live, self.url, self.course = live, url, course
         self.lessons = load_all()
         self.chapters = [lesson for lesson in self.lessons if lesson.is_chapter]
         self.kinds = {
@@ -88,6 +89,8 @@ class Site:
             "assets/lora.css": self._style,
             **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page", "present", "search")},
         }
+        if self.course:
+            paths["assets/course.js"] = partial(bundle, "course")
         for script, instrument in self.instruments.items():
             paths[f"assets/{script}.js"] = partial(bundle, script)
             if instrument.engine():
@@ -170,8 +173,8 @@ class Site:
             "keys": None if self.live else figure.published(),
             "have": figure.published_words(),
             "later": f"{up}assets/{figure.script}_engine.js" if figure.engine() else "",
-            "embed": f"{up}embed/{lesson.slug}/{block.id}.html",
-            "script": f"{up}embed.js",
+            "embed": self._outside(f"embed/{lesson.slug}/{block.id}.html", up),
+            "script": self._outside("embed.js", up),
         }
         still = "" if figure.engine() else thumbnail(_without_guess(block.make()))
         return {
@@ -181,6 +184,12 @@ class Site:
             "config": json_block(config),
             "still": still,
         }
+
+    def _outside(self, path: str, up: str) -> str:
+        """Return the address of a file that a course's package does not have; nothing where it is nowhere."""
+        if not self.course:
+            return up + path
+        return self.url and self.url + path
 
     def _placed(self, lesson: Lesson, block: Block, headings: Headings, glossary: Glossary) -> dict[str, Any]:
         if isinstance(block, Figure):
@@ -219,7 +228,7 @@ class Site:
             title=f"{lesson.title} · LoRA, live",
             heading=lesson.title,
             lead=lesson.question,
-            card=f"{self.url}cards/{lesson.slug}.png" if self.url else "",
+            card=f"{self.url}cards/{lesson.slug}.png" if self.url and not self.course else "",
             slug=lesson.slug,
             number=0 if at is None else at + 1,
             count=len(self.chapters),
@@ -231,7 +240,8 @@ class Site:
             after=None if at is None else next(iter(self.chapters[at + 1 :]), None),
             leading=[each for each in self.chapters if at is None and _leads(each, lesson)],
             moved={gone: now for (slug, gone), (now, _) in MOVED.items() if slug == lesson.slug},
-            scripts=scripts_of(placed),
+            scripts=scripts_of(placed) + ["course"] * self.course,
+            course=self.course,
             sources=sources_of(lesson.texts(), lesson.claims),
             meanings=glossary.meanings(),
         )
