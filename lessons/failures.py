@@ -195,10 +195,6 @@ def _corrected() -> Mapping[str, Any]:
 
 
 CLAIMS: Mapping[str, Claim] = {
-    "added": Claim(
-        _added,
-        lambda v: v["least"] > 0.95,
-    ),
     "disguise": Claim(
         _added,
         lambda v: v["least"] > 0.95 and v["most_old"] < 0.3,
@@ -504,14 +500,6 @@ LESSON = Lesson(
         ),
     ),
     corrections=(
-        Correction(
-            "LoRA cannot add what is not already latent in the base, because new features are full-rank objects.",
-            "A new feature is one direction in and one direction out: rank one. With r = [[added.r]] the "
-            "model learns [[added.count]] facts about people of whom it has never read, and has "
-            "[[added.right:.0%]] of them right. In theory a rank that is large enough lets LoRA represent any "
-            "smaller target network [@zeng2023, abstract]; that is no word on whether it will be learned.",
-            "failures",
-        ),
         Correction(
             "What a model has been trained to refuse is out of reach without much data.",
             "After [[opened.most]] examples, an adapter of r = [[opened.r]] answers [[opened.right:.0%]] "

@@ -441,6 +441,14 @@ LESSON = Lesson(
             "[[energy.error:.0%]].",
             "knee",
         ),
+        Correction(
+            "LoRA cannot add what is not already latent in the base, because new features are full-rank objects.",
+            "A new feature is one direction in and one direction out: rank one. With r = [[fits.r]] the model learns "
+            "[[fits.count:,d]] facts about people of whom it has never read, and has [[fits.right:.1%]] of them "
+            "right. In theory a rank that is large enough lets LoRA represent any smaller target network "
+            "[@zeng2023, abstract]; that is no word on whether it will be learned.",
+            "capacity",
+        ),
     ),
     teaching=Teaching(
         goals=(

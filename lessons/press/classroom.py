@@ -9,7 +9,7 @@ import segno
 from lessons.press.blocks import PLANS, Lesson, Teaching
 from lessons.press.prose import to_html, to_inline
 
-NOTHING = Teaching(goals=(), predictions=(), stops=())  # of a lesson whose teaching nobody has written yet
+NOTHING = Teaching(goals=(), predictions=(), stops=())  # of a room, which no class is planned for
 LETTERS = "ABCDEFGH"  # the answers to a question on paper
 
 
