@@ -8,6 +8,22 @@ VENV = .venv
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 
+# Where there is no NVIDIA GPU, PyTorch without CUDA: PyPI's build for Linux brings gigabytes that nothing could use.
+CPU_INDEX = https://download.pytorch.org/whl/cpu
+define torch
+@if $(PY) -m pip config list | grep -Eq "index-url|find-links|no-index"; then \
+  echo "From the package index that pip is configured for: about 310 MB, or some GB if its PyTorch is the one with CUDA."; \
+elif [ "$$(uname -s)" != Linux ]; then \
+  echo "About 310 MB are fetched."; \
+elif command -v nvidia-smi >/dev/null 2>&1 || [ -e /proc/driver/nvidia/version ]; then \
+  echo "There is an NVIDIA GPU: PyTorch comes with CUDA, some GB are fetched."; \
+else \
+  echo "There is no NVIDIA GPU: PyTorch comes without CUDA, from $(CPU_INDEX). About 310 MB are fetched."; \
+  $(PIP) --index-url $(CPU_INDEX) "$$(grep -o '^torch==[0-9.]*' requirements.txt)" || \
+    echo "That index did not give it. It comes with CUDA from the usual one: some GB are fetched."; \
+fi
+endef
+
 # Each after those that it starts from. The two that are missing, derived and english, need files that are not ours.
 RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched sizes
 
@@ -70,11 +86,13 @@ $(PY):
 
 $(VENV)/.installed-app: requirements.txt $(PY)
 	@echo "Installing what the app needs (requirements.txt) ..."
+	$(torch)
 	@$(PIP) -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-test: requirements.txt tests/requirements.txt $(PY)
 	@echo "Installing what the tests need (tests/requirements.txt) ..."
+	$(torch)
 	@$(PIP) -r tests/requirements.txt
 	@touch $(VENV)/.installed-app $@
 

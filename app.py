@@ -17,6 +17,8 @@ import signal
 import sys
 from pathlib import Path
 
+from lessons.press.options import PREFIX, Options, Wrong, add_to, options, unknown
+
 
 def hear() -> None:
     """End quietly, from now on, on Ctrl-C or when told to.
@@ -75,41 +77,23 @@ def export_scorm(folder: Path, slugs: list[str], url: str = "") -> None:
     )
 
 
-def serve(address: str, port: int, origins: list[str], scheduler: str | None) -> None:
+def serve(chosen: Options) -> None:
     """Serve published pages and live parts until interrupted."""
     hear()
     from lessons.press.server import listening
 
-    server = listening(address, port, origins, scheduler)
+    server = listening(chosen)
     hear()  # Panel has set a handler of its own, which waits for a loop that may not run yet
-    print(f"LoRA, live: http://{'localhost' if address == '0.0.0.0' else address}:{server.port}/", flush=True)
-    if address == "0.0.0.0" and not origins:
+    everywhere = chosen.address == "0.0.0.0"
+    name = "localhost" if everywhere else chosen.address
+    print(f"LoRA, live: http://{name}:{server.port}{chosen.prefix}/", flush=True)
+    if everywhere and not chosen.allow_origin:
         print(
             "Readers on other computers: live parts open for the names given with --allow-origin NAME:PORT.",
             flush=True,
         )
     server.start()
     server.io_loop.start()
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and len(text) <= 5 and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; 1 to 65535 are, and 0 for any free one.")
-    return int(text)
-
-
-def _origin(text: str) -> str:
-    if not re.fullmatch(r"[\w*.-]+(:(\d{1,5}|\*))?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no NAME or NAME:PORT, such as lora.your-site.example:443."
-        )
-    return text
-
-
-def _scheduler(text: str) -> str:
-    if not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://[\w.\[\]:-]+:\d{1,5}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no scheduler's address, such as tcp://10.0.0.1:8786.")
-    return text
 
 
 def _url(text: str) -> str:
@@ -136,34 +120,15 @@ def _rank(text: str) -> int:
     return int(text)
 
 
-def options() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(description="LoRA, live: serve the lessons, or export them.")
-    parser.add_argument(
-        "--address",
-        default="127.0.0.1",
-        help="network address to listen on (default: %(default)s, this computer only; 0.0.0.0 for all)",
+    parser = argparse.ArgumentParser(
+        description="LoRA, live: serve the lessons, or export them.",
+        epilog=f"An option may also stand in the environment, as {PREFIX} and its name in capitals: {PREFIX}PORT=80, "
+        f"{PREFIX}ALLOW_ORIGIN=a.example,b.example; or in the file: port = 80, allow-origin = ['a.example']. "
+        "The command line goes before the environment, and that before the file.",
     )
-    parser.add_argument(
-        "--port",
-        type=_port,
-        default=5006,
-        help="port to listen on, 0 for any free one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--allow-origin",
-        type=_origin,
-        action="append",
-        default=[],
-        metavar="NAME[:PORT]",
-        help="a name under which readers reach this server; live parts answer to these only; repeatable",
-    )
-    parser.add_argument(
-        "--scheduler",
-        type=_scheduler,
-        metavar="tcp://HOST:PORT",
-        help="a Dask scheduler whose workers do the training (default: processes of this computer)",
-    )
+    add_to(parser)
     commands = parser.add_subparsers(dest="command", metavar="export | inspect")
     exporting = commands.add_parser(
         "export", help="write a site that works from any web server and from a folder"
@@ -258,15 +223,21 @@ def _inspecting(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str]) -> None:
     """Run the command."""
-    given = options().parse_args(arguments)
+    parser = command_line()
+    given = parser.parse_args(arguments)
     if given.command == "export" and given.scorm:
-        export_scorm(given.folder, given.lesson, given.url or "")
-    elif given.command == "export":
-        export(given.folder, given.url or "")
-    elif given.command == "inspect":
-        inspect(given)
-    else:
-        serve(given.address, given.port, given.allow_origin, given.scheduler)
+        return export_scorm(given.folder, given.lesson, given.url or "")
+    if given.command == "export":
+        return export(given.folder, given.url or "")
+    if given.command == "inspect":
+        return inspect(given)
+    try:
+        chosen = options(vars(given))
+    except Wrong as refusal:
+        parser.error(str(refusal))
+    for name in unknown():
+        print(f"{name} is none of the options and changes nothing; --help lists them.", file=sys.stderr)
+    serve(chosen)
 
 
 if __name__ == "__main__":

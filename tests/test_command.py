@@ -15,14 +15,50 @@ import app
 from helpers.app import SECONDS, program, run, started, wait_until_it_hears
 from helpers.prose import Page
 from lessons import load_all
+from lessons.press.options import FIELDS, flag, options
 
 
 def test_help_shows_what_can_be_chosen():
     done = run("--help")
     assert done.returncode == 0
     assert done.stderr == ""
-    for word in ("--address", "--port", "--allow-origin", "export", "127.0.0.1", "5006", "NAME[:PORT]"):
+    for word in (
+        "export",
+        "127.0.0.1",
+        "5006",
+        "NAME[:PORT]",
+        "LORA_PORT=80",
+        "--config",
+        *map(flag, FIELDS),
+    ):
         assert word in done.stdout
+
+
+def test_every_option_is_explained():
+    told = "".join(app.command_line().format_help().split())  # lines also end within a word
+    for field in FIELDS.values():
+        assert "".join(field.metadata["told"].split()) in told
+
+
+def test_a_refusal_comes_before_the_port_opens(tmp_path, monkeypatch):
+    for value in ("rank", "1,2"):
+        monkeypatch.setenv("LORA_PORT", value)
+        done = run()
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "LORA_PORT: " in done.stderr
+        assert "Traceback" not in done.stderr
+    monkeypatch.delenv("LORA_PORT")
+    file = tmp_path / "lora.toml"
+    file.write_text("colour = 'red'", encoding="utf-8")
+    done = run("--config", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{file}: there is no option 'colour'. There are: address, port, " in done.stderr
+
+
+def test_a_slip_in_the_environment_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_TRSUT", "127.0.0.1")
+    with program(tmp_path / "log.txt", "app.py") as served:
+        assert served.printed().startswith("LORA_TRSUT is none of the options and changes nothing;")
 
 
 @pytest.mark.parametrize(
@@ -49,9 +85,11 @@ def test_what_is_not_understood_is_said(arguments, said, capsys):
 
 
 def test_names_of_readers_are_taken():
-    given = app.options().parse_args(["--allow-origin", "lora.example", "--allow-origin", "lora.example:443"])
-    assert given.allow_origin == ["lora.example", "lora.example:443"]
+    given = app.command_line().parse_args(
+        ["--allow-origin", "lora.example", "--allow-origin", "a.example:443"]
+    )
     assert given.command is None
+    assert options(vars(given), {}).allow_origin == ("lora.example", "a.example:443")
 
 
 def test_a_port_in_use_is_said():

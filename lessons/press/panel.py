@@ -11,8 +11,13 @@ from lessons import load_all
 from lessons.press.blocks import Figure, Lesson, Live, Notes
 from lessons.press.prose import lesson_html, sources_of
 from lessons.press.site import asked
-from widgets.kit.instrument import WORDS, Instrument, bundle, render, stylesheet
+from widgets.kit.instrument import SITE, WORDS, Instrument, bundle, render, stylesheet
 from widgets.kit.text import fill
+
+GONE = (
+    "The server is no longer there: it was restarted, or the network is gone. What is drawn here stays, a run that "
+    "went on does not. The other figures need no server, and “Finetune it here” trains in your own browser."
+)
 
 
 def live_page(block: Live) -> Template:
@@ -76,7 +81,8 @@ def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Temp
         "panel.html",
         blocks=blocks,
         css=stylesheet("site/theme", "site/figure", "site/page"),
-        script=bundle("kit") + bundle("page"),
+        script=bundle("kit") + bundle("page") + (SITE / "live.js").read_text(encoding="utf-8"),
+        gone=GONE,
         **values,
     )
     template = Template(text)

@@ -8,12 +8,18 @@ from functools import lru_cache
 
 import panel as pn
 from bokeh.server.server import Server
+from tornado.ioloop import PeriodicCallback
 from tornado.web import OutputTransform, RequestHandler
 
+from lessons.press.doors import LIMITS, PING, SILENCE, Doors, Stalled, guard
+from lessons.press.options import Options
 from lessons.press.panel import live_apps
+from lessons.press.proxies import Proxies
+from lessons.press.seen import Seen, apart, discreet
 from lessons.press.site import Site
 from widgets.kit.instrument import file_policy
-from widgets.live import training
+from widgets.live import own_matrix, training
+from widgets.live.fair import Room
 
 # A live part is a Panel page: Bokeh starts it with a script in the page and loads instruments from blobs.
 LIVE_POLICY = (
@@ -35,6 +41,8 @@ def page_policy(trains: bool) -> str:
     )
 
 
+MEGABYTE = 10**6
+WAITING_OF_ONE = 20  # runs; a reader's page asks for two at a time
 FILES = ("/arrays/", "/assets/")  # no reader opens these as pages
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
@@ -48,9 +56,9 @@ def _packed(body: bytes) -> tuple[bytes, str]:
 class Page(RequestHandler):
     """Hand out a published file. It is made once; a reader costs a look-up."""
 
-    def initialize(self, site: Site) -> None:
-        """Take the site whose files are handed out."""
-        self.site = site
+    def initialize(self, site: Site, prefix: str) -> None:
+        """Take the site whose files are handed out, and the path before all of them."""
+        self.site, self.prefix = site, prefix
 
     async def get(self, path: str) -> None:
         """Answer with the file, compressed where the browser takes that, or say that there is none."""
@@ -91,14 +99,17 @@ class Page(RequestHandler):
 
     def write_error(self, status_code: int, **_: object) -> None:
         """Say what is wrong in a sentence, never with a traceback; a reader who asked for a page is helped on."""
-        if status_code == 404 and self.request.method == "GET" and not self.request.path.startswith(FILES):
+        path = self.request.path.removeprefix(self.prefix)
+        if status_code == 404 and self.request.method == "GET" and not path.startswith(FILES):
             self.set_header("Content-Type", "text/html; charset=utf-8")
             self.set_header("Content-Security-Policy", page_policy(trains=False))
-            self.finish(self.site.lost(up="/"))
+            self.finish(self.site.lost(up=f"{self.prefix}/"))
             return
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(
-            "Nothing is here." if status_code == 404 else "This did not work. The lessons begin at /."
+            "Nothing is here."
+            if status_code == 404
+            else f"This did not work. The lessons begin at {self.prefix}/."
         )
 
 
@@ -108,6 +119,16 @@ class Missing(Page):
     def prepare(self) -> None:
         """Say so, whatever was asked for."""
         self.send_error(404)
+
+
+class Begin(RequestHandler):
+    """Lead from the prefix to the start page, whose links are relative to the slash at its end."""
+
+    def get(self) -> None:
+        """Add the slash; a proxy may show readers another path before it."""
+        self.redirect(f"{self.request.path.rpartition('/')[2]}/")
+
+    head = get
 
 
 class Policies(OutputTransform):
@@ -122,28 +143,57 @@ class Policies(OutputTransform):
         return status_code, headers, chunk
 
 
-def listening(address: str, port: int, origins: list[str], scheduler: str | None) -> Server:
-    """Return the server, which listens but answers only when its loop is started; 0 asks for any free port."""
-    training.scheduler = scheduler
-    site = Site(live=True)
+def listening(chosen: Options) -> Server:
+    """Return the server, which listens but answers only when its loop is started; port 0 asks for any free one."""
+    training.scheduler, training.workers = chosen.scheduler, chosen.workers
+    training.room = Room(chosen.most_waiting, chosen.waiting_each, min(WAITING_OF_ONE, chosen.waiting_each))
+    every, each = MEGABYTE * chosen.most_memory, MEGABYTE * chosen.memory_each
+    own_matrix.room = Room(every, each, min(own_matrix.room.bounds[-1], each))
+    doors = Doors(chosen.most_sessions, chosen.sessions_each)
+    guard(doors)
+    stalled = Stalled(lambda: server._http._connections)
+    try:
+        seen = Seen(chosen.prefix, doors, stalled, chosen.access_log)
+    except OSError as error:
+        sys.exit(f"The access log {chosen.access_log} cannot be opened: {error.strerror}.")
+    discreet()
+    site = {"site": Site(live=True), "prefix": chosen.prefix}
     files = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file|teach|handout|key)/[\w./-]+)"
+    beside: list[tuple] = [("", Begin)] if chosen.prefix else []
+    if chosen.admin_port is None:
+        beside += seen.routes()
     try:
         server = pn.serve(
             live_apps(),
-            address=address,
-            port=port,
-            websocket_origin=origins,
-            extra_patterns=[(files, Page, {"site": site})],
+            address=chosen.address,
+            port=chosen.port,
+            prefix=chosen.prefix,
+            websocket_origin=_origins(chosen.allow_origin),
+            extra_patterns=[*beside, (files, Page, site)],
+            http_server_kwargs=LIMITS,
             show=False,
             start=False,
             verbose=False,
+            log_function=seen.answered,
+            **PING,
         )
     except OSError as error:
         sys.exit(
-            f"Cannot listen on {address}, port {port}: {error.strerror}. Choose another port with --port."
+            f"Cannot listen on {chosen.address}, port {chosen.port}: {error.strerror}. "
+            "Choose another port with --port."
         )
-    names = {address, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}
+    names = {chosen.address, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}
     server._tornado._websocket_origins |= {f"{name}:{server.port}" for name in names}  # known only now
     server._tornado.add_transform(Policies)
-    server._tornado.settings |= {"default_handler_class": Missing, "default_handler_args": {"site": site}}
+    server._tornado.settings |= {"default_handler_class": Missing, "default_handler_args": site}
+    doors.server = server
+    PeriodicCallback(stalled.look, 1000 * SILENCE).start()
+    if chosen.admin_port is not None:
+        apart(seen, chosen.admin_address, chosen.admin_port)
+    server._http.request_callback = Proxies(server._tornado, chosen.trust)
     return server
+
+
+def _origins(names: tuple[str, ...]) -> list[str]:
+    """Return the names under which pages may open a websocket. A browser leaves out the port that https has anyway."""
+    return [*names, *(name.removesuffix(":443") for name in names if name.endswith(":443"))]

@@ -33,6 +33,15 @@ BESIDE = (
     ("teach/index.html", "For a class"),
     ("search.html", "Search"),
     ("cite.html", "How to cite"),
+    ("stored.html", "What is stored and sent"),
+    ("licences.html", "Licences"),
+)
+# What the scripts of pages keep in a browser, by the beginnings of the names.
+STORED = (
+    ("lora-theme, lora-view", "colours and size that you chose at the top of a page"),
+    ("lora-recall", "which questions at the end of a lesson you have answered"),
+    ("lora-notes", "your own notes"),
+    ("lora-live-training", "the settings that you last trained with on a server"),
 )
 # Names that the page itself has.
 TAKEN = ("text", "present-bar", "theme", "projector", "recall", "sources", "notes-end")
@@ -83,6 +92,8 @@ class Site:
             "search.html": self._search,
             "cite.html": self._cite,
             "teach/index.html": self._teachers,
+            "stored.html": self._stored,
+            "licences.html": self._licences,
             "404.html": self.lost,
             "assets/search_index.js": self._index,
             "embed.js": lambda: (SITE / "embed.js").read_text(encoding="utf-8"),
@@ -328,6 +339,16 @@ class Site:
         sources = sources_of(texts_of(lesson)[sheet], lesson.claims)
         shown = taught(lesson, self.url) | {"sources": sources, "sheet": True, "here": ""}
         return self._room(f"{sheet}.html", heading[sheet], lesson.question, depth=1, **shown)
+
+    def _stored(self) -> str:
+        lead = "Of you, nothing: what stays of your visit stays in your browser."
+        return self._room("stored.html", "What is stored and sent", lead, stored=STORED)
+
+    def _licences(self) -> str:
+        text = (SITE.parent / "bundles" / "LICENSES.txt").read_text(encoding="utf-8")
+        packages = re.findall(r"^([a-z@][\w@/-]*) \d+\.\d+[\w.-]*$", text, re.MULTILINE)
+        lead = "What this site is made of, and under which licences."
+        return self._room("licences.html", "Licences", lead, packages=packages, licences=text)
 
     def lost(self, up: str = "") -> str:
         """Return the page that stands where nothing is; `up` leads from there to the start page's folder."""

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -53,12 +53,17 @@ class Served:
             connection.endheaders()
             reply = connection.getresponse()
             pairs = reply.getheaders()
-            names = [name.lower() for name, _ in pairs]
+            names = [
+                name.lower() for name, _ in pairs if name != "Server"
+            ]  # Caddy names itself beside the app
             assert len(set(names)) == len(names), f"a header is there twice: {names}"
             return Reply(reply.status, {name.lower(): value for name, value in pairs}, reply.read())
 
-    def websocket(self, path: str, origin: str | None, *protocols: str) -> str:
-        """Ask for a websocket as a page from some origin would; return the status and the start of what follows."""
+    def websocket(self, path: str, origin: str | None, *protocols: str, messages: Sequence[str] = ()) -> str:
+        """Ask for a websocket as a page from some origin would; return the status and the start of what follows.
+
+        Messages are sent then, as text, and whatever the server makes of them is waited for a while.
+        """
         lines = [
             f"GET {path} HTTP/1.1",
             f"Host: 127.0.0.1:{self.port}",
@@ -77,6 +82,11 @@ class Served:
                 if not more:
                     break
                 said += more
+            for text in messages:
+                data = text.encode()
+                size = bytes([128 + len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
+                connection.sendall(b"\x81" + size + bytes(4) + data)  # a mask of zeros changes nothing
+            time.sleep(1 if messages else 0)
         return said.decode("utf-8", "replace")
 
     def interrupt(self) -> int:
@@ -86,11 +96,13 @@ class Served:
 
 
 @contextlib.contextmanager
-def started(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[subprocess.Popen]:
+def started(
+    log: Path, *command: str, cwd: Path = ROOT, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen]:
     """Start a program of ours on any free port, and end it in the end."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("BOKEH_", "PANEL_"))
-    }
+    } | (environment or {})
     with (
         log.open("wb") as out,
         subprocess.Popen(
@@ -113,9 +125,9 @@ def started(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[subprocess.P
 
 
 @contextlib.contextmanager
-def program(log: Path, *command: str, cwd: Path = ROOT) -> Iterator[Served]:
+def program(log: Path, *command: str, **about: Any) -> Iterator[Served]:
     """Run a program of ours until it says where it listens, and end it in the end."""
-    with started(log, *command, cwd=cwd) as process:
+    with started(log, *command, **about) as process:
         yield Served(port_told(process, log), process, log)
 
 

@@ -105,3 +105,9 @@ def unsendable() -> Iterator[object]:
 def refuse(*_: object) -> None:
     """Fail as Dask does where a worker lacks the code."""
     raise ModuleNotFoundError("not on this machine")
+
+
+def telling(weights: bytes, config: str) -> Iterator[int]:
+    """Fail, and say in the error what was brought."""
+    raise ValueError(config)
+    yield 0

@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import io
 import json
-import logging
 import zipfile
 import zlib
 
@@ -15,7 +14,8 @@ from compute.numbers.refusal import FileRefused, count
 from compute.training.config import Result
 from compute.training.gathered import Run, opened
 from compute.training.jobs import open_run
-from widgets.live.registry import Registry, RunStopped, Waiting, run_key
+from widgets.live.fair import OURS, Reader
+from widgets.live.registry import Registry, RunRefused, RunStopped, Waiting, run_key
 from widgets.live.runner import WorkerDied
 
 MOST = 4_000_000  # bytes of both files; r = 64 in every matrix, embeddings included, has 1.3 million
@@ -64,11 +64,17 @@ def _unzipped(archive: bytes) -> dict[str, bytes]:
     return files
 
 
-async def measure(registry: Registry, task: str, config: str, weights: bytes) -> Run:
+async def measure(registry: Registry, task: str, config: str, weights: bytes, reader: Reader = OURS) -> Run:
     """Return what the adapter does, measured by a worker; raise FileRefused with a sentence where that fails."""
     told = {"config": config, "weights": hashlib.sha256(weights).hexdigest(), "model": base_sum()}
     records = registry.watch(
-        run_key(task=task, **told), open_run, task=task, weights=weights, config=config, n_texts=LAB_FACTS
+        run_key(task=task, **told),
+        open_run,
+        reader=reader,
+        task=task,
+        weights=weights,
+        config=config,
+        n_texts=LAB_FACTS,
     )
     try:
         async with contextlib.aclosing(records):
@@ -78,10 +84,10 @@ async def measure(registry: Registry, task: str, config: str, weights: bytes) ->
                 assert isinstance(record, Waiting)
     except FileRefused:
         raise
-    except (RunStopped, WorkerDied) as death:
+    except (RunRefused, RunStopped, WorkerDied) as death:
         raise FileRefused(str(death)) from None
-    except Exception:  # of the worker: the reader gets a sentence, the log the traceback
-        logging.getLogger(__name__).exception("an adapter could not be opened")
+    except Exception:  # of the worker: the reader gets a sentence, the registry's log the rest
+        raise FileRefused(FAILED) from None
     raise FileRefused(FAILED)
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import param
+from panel import state
 from panel.custom import AnyWidgetComponent
 from panel.layout import Column
 from panel.viewable import Viewable, Viewer
@@ -20,12 +21,14 @@ from compute.numbers.matrix_formats import MAX_SIDE, text_layout
 from compute.numbers.refusal import FileRefused, count
 from widgets.kit.instrument import esm, stylesheet
 from widgets.kit.matrix import Matrix, adapter_matrix, own_matrix
+from widgets.live.fair import Full, Room, reader_here
 from widgets.rank import Rank
 
 ADAPTER = ".safetensors"
 ENDINGS = [".npy", *TEXTS, *IMAGES, ADAPTER]
 POSITION = 8  # bytes before each chunk that say where it belongs
 MAX_NAME = 255  # characters of a file name, as many as file systems allow
+NUMBER = 8  # bytes of one
 LARGE = 1500 * 1500  # entries; from here on factoring takes long enough to say so
 
 WORDS = {
@@ -48,9 +51,17 @@ ARRIVED = "The file is here and is being read."
 WAITING = "Factoring {out:,} × {in_:,}: this takes up to a minute for the largest."
 READ = "Read {name}: {out:,} × {in_:,}."
 READ_ADAPTER = "Read {name}: {layers}."
+FULL = (
+    "There is no memory for it now: the matrices that readers have open take all that there is for them. Close a page "
+    "with one of yours, or come again in some minutes.",
+    "There is no memory for it now: the matrices open in your network take all that it may have. Close a page with one "
+    "of yours, or come again in some minutes.",
+    "It takes more memory than one page may have. A smaller one, or fewer of its layers, can be opened.",
+)
 BROKEN = "The file could not be read. It may be damaged, or of another kind than its name says."
 
 NONE = Usable({}, {})
+room = Room(every=2 * 10**9, address=10**9, session=700 * 10**6)  # bytes; set before the first reader comes
 _one_at_a_time = asyncio.Semaphore(1)  # factorings in the whole server: two would only slow each other down
 
 
@@ -86,12 +97,29 @@ class OwnMatrix(Viewer):
         self._name, self._data, self._size = "", bytearray(), 0
         self._turn = 0  # counts what the reader began, so that a slow file does not replace the one after it
         self._adapter, self._adapter_name = NONE, ""
+        self.reader, self._held, self._shown = reader_here(), 0, 0  # bytes held, and those of what is shown
+        if state.curdoc:
+            state.on_session_destroyed(lambda _: self.close())
         self.upload.param.watch(self._begin, "file")
         self.upload.param.watch(self._receive, "chunk")
         self.upload.param.watch(self._choose_layer, "layer")
 
     def __panel__(self) -> Viewable:
         return Column(self.upload, self.rank, sizing_mode="stretch_width")
+
+    def close(self) -> None:
+        """Let go of everything: the reader is gone."""
+        self._turn += 1
+        self._data, self._adapter = bytearray(), NONE
+        self._hold(0)
+
+    def _hold(self, size: int) -> None:
+        """Take memory for so many bytes instead of what was held so far, or refuse and hold what was."""
+        try:
+            room.take(self.reader, size - self._held)
+        except Full as full:
+            raise FileRefused(FULL[full.level]) from None
+        self._held = size
 
     def _begin(self, event: param.parameterized.Event) -> None:
         """Make room for a file. What a browser says of it is checked here too: any program can pose as one."""
@@ -100,6 +128,7 @@ class OwnMatrix(Viewer):
         self.upload.param.update(wanted=-1, chunk=b"")  # else the same piece, sent again, would be no change
         try:
             self._name, self._size = _declared(event.new)
+            self._hold(self._shown + self._size)
         except FileRefused as refusal:
             self._refuse(str(refusal))
             return
@@ -123,6 +152,7 @@ class OwnMatrix(Viewer):
 
     def _refuse(self, why: str) -> None:
         self._data, self._size = bytearray(), 0
+        self._hold(self._shown)
         self.upload.param.update(wanted=-1, said=why)
 
     async def read(self, name: str, data: bytes) -> None:
@@ -136,6 +166,7 @@ class OwnMatrix(Viewer):
         except Exception:  # whatever a decoder or LAPACK does with a strange file, a reader gets a sentence
             said = BROKEN
         if turn == self._turn:
+            self._hold(self._shown)
             self.upload.said = said
 
     async def _read_matrix(self, name: str, data: bytes) -> str:
@@ -143,6 +174,8 @@ class OwnMatrix(Viewer):
         turn = self._turn
         delta_w = await asyncio.to_thread(read_matrix, name, data)
         out, in_ = delta_w.shape
+        if turn == self._turn:
+            self._hold(self._shown + NUMBER * min(out, in_) * (out + in_))
         if delta_w.size >= LARGE and turn == self._turn:
             self.upload.said = WAITING.format(out=out, in_=in_)
         load = await asyncio.to_thread(load_code, name, data)
@@ -158,6 +191,8 @@ class OwnMatrix(Viewer):
         """Show the first layer of an adapter, and return what to say."""
         turn = self._turn
         whole, adapter = await asyncio.to_thread(_opened, name, data)
+        if turn == self._turn:
+            self._hold(self._shown + _bytes(adapter))
         matrix = await _layer_matrix(adapter, name, next(iter(adapter.layers)))
         if turn == self._turn:
             self._adapter, self._adapter_name = adapter, name
@@ -183,6 +218,7 @@ class OwnMatrix(Viewer):
             self._show(matrix)
 
     def _show(self, matrix: Matrix) -> None:
+        self._shown = sum(array.nbytes for array in matrix.svd) + _bytes(self._adapter)
         self.rank.matrix = matrix
         self.rank.visible = True
 
@@ -193,6 +229,10 @@ def _opened(name: str, data: bytes) -> tuple[Adapter, Usable]:
         raise FileRefused("The file is an archive; unpack it and bring the .safetensors file.")
     adapter = read_bytes({name: data})
     return adapter, usable(adapter)
+
+
+def _bytes(adapter: Usable) -> int:
+    return sum(layer.bytes for layer in adapter.layers.values())
 
 
 async def _layer_matrix(adapter: Usable, name: str, layer: str) -> Matrix:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +18,8 @@ from widgets.kit.instrument import WORDS as SHARED
 from widgets.kit.instrument import esm, stylesheet
 from widgets.kit.text import fill
 from widgets.live import watched
-from widgets.live.registry import Registry, RunStopped, Waiting, run_key
+from widgets.live.fair import OURS, Reader
+from widgets.live.registry import Registry, RunRefused, RunStopped, Waiting, run_key
 from widgets.live.runner import WorkerDied
 
 WORDS = {
@@ -97,11 +97,13 @@ class Mapped:
         cells = self.grid.cells()
         return sum(cell.done for cell in cells) / len(cells)
 
-    async def expected(self, registry: Registry) -> str:
+    async def expected(self, registry: Registry, reader: Reader = OURS) -> str:
         """Return a sentence that says what the map is and how long it will take here."""
         configs = [asdict(config) for config in self.configs]
         key = run_key(time=configs, model=base_sum())
-        async with contextlib.aclosing(registry.watch(key, sweep_time, configs=configs)) as told:
+        async with contextlib.aclosing(
+            registry.watch(key, sweep_time, reader=reader, configs=configs)
+        ) as told:
             [seconds] = [each async for each in told if not isinstance(each, Waiting)]
         cells = self.grid.cells()
         values = {
@@ -116,7 +118,7 @@ class Mapped:
         }
         return fill(WORDS["expected"], values)
 
-    async def follow(self, registry: Registry) -> None:
+    async def follow(self, registry: Registry, reader: Reader = OURS) -> None:
         """Watch all parts until the end, whatever it is; leave the one that runs when cancelled."""
         most = len(self.configs) if self.device == "cuda" else 1
         key = ""
@@ -124,7 +126,9 @@ class Mapped:
             for first in range(0, len(self.configs), most):
                 part = [asdict(config) for config in self.configs[first : first + most]]
                 key = run_key(sweep=part, model=base_sum())
-                async with contextlib.aclosing(registry.watch(key, sweep_runs, configs=part)) as records:
+                async with contextlib.aclosing(
+                    registry.watch(key, sweep_runs, reader=reader, configs=part)
+                ) as records:
                     async for record in records:
                         if isinstance(record, Waiting):
                             place = {"place": record.place}
@@ -136,10 +140,11 @@ class Mapped:
             self.said = fill(WORDS["finished"], {"runs": len(self.configs)})
         except RunStopped:
             self.stop()
+        except RunRefused as full:
+            self.said = str(full)
         except WorkerDied as death:
             self.said = fill(watched.WORDS["died"], {"why": str(death)})
-        except Exception:  # the reader gets a sentence, the log the traceback
-            logging.getLogger(__name__).exception("a map failed: %s", self.configs[0])
+        except Exception:  # the reader gets a sentence, the registry's log the traceback
             self.said = watched.WORDS["failed"]
         finally:
             if self.ended:

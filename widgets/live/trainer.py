@@ -21,9 +21,10 @@ from widgets.lab import Lab
 from widgets.lab.pair import Sweep, live_pair, place_of, sized
 from widgets.lab.words import METHOD_NAMES, NAMES
 from widgets.live import brought, settings, watched
+from widgets.live.fair import reader_here
 from widgets.live.rate_map import WORDS as MAP_WORDS
 from widgets.live.rate_map import Mapped, RateMap
-from widgets.live.registry import RunStopped
+from widgets.live.registry import RunRefused, RunStopped
 from widgets.live.runner import WorkerDied
 from widgets.live.takeaway import SCRIPT, zipped
 from widgets.live.training import registry, warm_up
@@ -95,6 +96,7 @@ class Trainer(Viewer):
     def __init__(self, **params: Any):
         super().__init__(**params)
         self.form = Form()
+        self.reader = reader_here()
         self.lab = Lab(hide=["task", "guess"], visible=False, margin=APART)
         self.dial = Strength(hide=["task", "guess"], visible=False, margin=APART)
         self.map = RateMap(visible=False, margin=APART)
@@ -189,9 +191,9 @@ class Trainer(Viewer):
         asked, self._offered, self._said = self._settings, {}, MAP_WORDS["timing"]
         self._show()
         try:
-            self._said = await (await self._map_of(asked)).expected(registry())
+            self._said = await (await self._map_of(asked)).expected(registry(), self.reader)
             self._offered = asked
-        except (ValueError, RunStopped, WorkerDied) as refusal:
+        except (ValueError, RunRefused, RunStopped, WorkerDied) as refusal:
             self._said = str(refusal)
         self._show()
 
@@ -204,7 +206,7 @@ class Trainer(Viewer):
         self._watched, self._offered = [], {}
         self._mapped = await self._map_of(self._settings)
         self.map.visible = True
-        following = asyncio.ensure_future(self._mapped.follow(registry()))
+        following = asyncio.ensure_future(self._mapped.follow(registry(), self.reader))
         try:
             while not self._mapped.ended:
                 self._show()
@@ -220,7 +222,7 @@ class Trainer(Viewer):
     async def _follow(self, runs: list[Watched]) -> None:
         """Show runs as they grow, until all have ended."""
         self._watched = runs
-        followers = [asyncio.ensure_future(run.follow(registry())) for run in runs]
+        followers = [asyncio.ensure_future(run.follow(registry(), self.reader)) for run in runs]
         try:
             while not all(run.ended for run in runs):
                 self._show()
@@ -292,7 +294,7 @@ class Trainer(Viewer):
         self._said = OPENING
         self._show()
         try:
-            run = await brought.measure(registry(), task, config, weights)
+            run = await brought.measure(registry(), task, config, weights, self.reader)
         except FileRefused as refusal:
             self._said = str(refusal)
         else:

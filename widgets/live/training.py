@@ -6,23 +6,25 @@ from functools import cache
 
 from compute.training.jobs import warm
 from widgets.live.dask_runner import DaskRunner
+from widgets.live.fair import Room
 from widgets.live.registry import Registry
 from widgets.live.runner import LocalRunner
 
 CLUSTER_RUNS = 64  # given to a cluster at once; what its workers have no room for waits there
 
-scheduler: str | None = (
-    None  # address of a Dask scheduler, such as tcp://10.0.0.1:8786; set before the first reader comes
-)
+# Set before the first reader comes.
+scheduler: str | None = None  # address of a Dask scheduler, such as tcp://10.0.0.1:8786
+workers: int | None = None  # processes of this machine that compute; None for one for each core but one
+room = Room(every=200, address=100, session=20)  # runs that may wait
 
 
 @cache
 def registry() -> Registry:
     """Return the registry of this process; its workers start when the first run is asked for."""
     if scheduler:
-        return Registry(DaskRunner(scheduler), most_at_once=CLUSTER_RUNS)
-    runner = LocalRunner()
-    return Registry(runner, most_at_once=runner.slots)
+        return Registry(DaskRunner(scheduler), most_at_once=CLUSTER_RUNS, room=room)
+    runner = LocalRunner(workers)
+    return Registry(runner, most_at_once=runner.slots, room=room)
 
 
 async def warm_up() -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import logging
 import time
 from dataclasses import asdict
 
@@ -11,7 +10,8 @@ from compute.training.config import Diverged, Result, StepRecord, TrainConfig
 from compute.training.gathered import Collector, Run
 from compute.training.jobs import train_run
 from widgets.kit.text import fill
-from widgets.live.registry import Registry, RunStopped, Waiting, run_key
+from widgets.live.fair import OURS, Reader
+from widgets.live.registry import Registry, RunRefused, RunStopped, Waiting, run_key
 from widgets.live.runner import WorkerDied
 
 WORDS = {
@@ -122,11 +122,11 @@ class Watched:
         """How far the run is, or what has become of it."""
         return self._own or self._shown.said
 
-    async def follow(self, registry: Registry) -> None:
+    async def follow(self, registry: Registry, reader: Reader = OURS) -> None:
         """Watch until the end, whatever it is; leave the run when cancelled."""
         number = 0
         try:
-            records = registry.watch(self.key, train_run, config=asdict(self.config))
+            records = registry.watch(self.key, train_run, reader=reader, config=asdict(self.config))
             async with contextlib.aclosing(records):
                 async for record in records:
                     if self.ended:  # stopped, and not yet cancelled
@@ -140,10 +140,13 @@ class Watched:
                     number += 1
         except RunStopped:
             self.stop()
+        except RunRefused as full:
+            self._own = str(full)
         except WorkerDied as death:
             self._own = fill(WORDS["died"], {"why": str(death)})
-        except Exception:  # of the generator in its worker: the reader gets a sentence, the log the traceback
-            logging.getLogger(__name__).exception("a run failed: %s", self.config)
+        except (
+            Exception
+        ):  # of the generator in its worker: the reader gets a sentence, the registry's log the traceback
             self._own = WORDS["failed"]
         finally:
             if self._left:
