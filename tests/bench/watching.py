@@ -22,6 +22,8 @@ TURNS = 3  # without and with training, one after the other
 BLOCKS = 4  # of ticks in a turn
 LOADS = 400  # in a turn
 STILL = 0.5  # seconds without work, after which the workers are idle
+SESSIONS = 50
+FORGOTTEN = 35  # seconds after which the server has forgotten a page that was closed
 PATIENCE_MS = 60_000
 
 Wait = Callable[[Any], Any]
@@ -106,6 +108,26 @@ def memory(address: str, process: psutil.Process, wait: Wait) -> Iterator[Row]:
     )
 
 
+def returned(address: str, process: psutil.Process, wait: Wait) -> Row:
+    """Return the line about what live parts leave behind when they are closed, beyond what the first ones did."""
+
+    async def opened() -> None:
+        there = [await Reader.open(address) for _ in range(SESSIONS)]
+        await asyncio.gather(*(each.leave() for each in there))
+
+    after = []
+    for _ in range(2):
+        wait(opened())
+        sleep(FORGOTTEN)
+        after.append(process.memory_info().rss / MB)
+    return at_most(
+        f"memory that {SESSIONS} live parts leave behind, opened and closed a second time",
+        after[1] - after[0],
+        10,
+        "{:.1f} MB",
+    )
+
+
 def rest(process: psutil.Process) -> None:
     """Wait until no worker computes."""
     before = -1.0
@@ -165,6 +187,7 @@ def measure(browser: Browser) -> Iterator[Row]:
         page.close()
         torch = [loads_torch(process)]
         yield first_points(browser, address, process)
+        yield returned(address, process, wait)
         yield from memory(address, process, wait)
         yield from quiet(browser, address, process, wait)
         torch.append(loads_torch(process))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,7 +75,10 @@ def test_the_access_log_names_no_reader(served, log):
         Cookie=f"a={secret}",
     )
     served.ask(f"/{secret}", X_Forwarded_For="192.0.2.77")
-    lines = log.read_text(encoding="utf-8").splitlines()
+    lines: list[str] = []
+    while not lines or "(page)" not in lines[-1]:  # a line is written once its answer is on its way
+        time.sleep(0.05)
+        lines = log.read_text(encoding="utf-8").splitlines()
     assert lines[-2].split()[1:4] == ["GET", "/lesson/lab.html", "200"]
     assert lines[-1].split()[1:4] == ["GET", "(page)", "404"]
     assert all(map(LINE.fullmatch, lines)), lines

@@ -13,8 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from panel import state
-
 NETWORK_BITS = 64  # of an address of IPv6: whoever has one has all that begin like it
 HOUR = 3600.0
 
@@ -31,6 +29,8 @@ OURS = Reader()  # the server's own wishes
 
 def reader_here() -> Reader:
     """Return the reader whose session runs now."""
+    from panel import state  # the registry, which workers import, must stay light
+
     context = state.curdoc.session_context if state.curdoc else None
     request = getattr(context, "request", None)
     return Reader(address_of(getattr(request, "remote_ip", "")), str(getattr(context, "id", "")))
