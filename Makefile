@@ -25,7 +25,7 @@ fi
 endef
 
 # Each after those that it starts from. The two that are missing, derived and english, need files that are not ours.
-RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched sizes
+RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched sizes reward
 
 .DEFAULT_GOAL = help
 .PHONY: help serve test bench export recordings assets screenshot format map browser clean

@@ -362,7 +362,8 @@ among those of a finetune still work against LoRA, and they work better when the
 
 **Learning from rewards** came up later; all tasks of the paper have right answers to copy. Where there are only
 rewards, there is by a count of bits far less to store, and one study finds that even small ranks keep up with full
-finetuning [@schulman2025, the article].
+finetuning [@schulman2025, the article]. We [put it to our model](after.html), with more facts
+than a rank of one can hold.
 
 **Large batches** cost LoRA more than full finetuning in some settings, and there a larger rank does not help, as the
 same study reports.

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from compute.numbers.refusal import FileRefused
 from widgets.live.fair import OURS, Full, Reader, Room, Turns, told
 from widgets.live.runner import Runner, WorkerDied
 
@@ -336,6 +335,8 @@ class Registry:
 def _log(run: _Run, error: BaseException) -> None:
     """Tell the log once what a run failed of; whoever watches it gets a sentence. What a reader brought is not told."""
     log, name = logging.getLogger(__name__), run.fn.__name__
+    from compute.numbers.refusal import FileRefused  # it loads NumPy, which a worker does not need
+
     if isinstance(error, RunStopped | FileRefused):  # neither is a failure of ours
         return
     if isinstance(error, WorkerDied):
