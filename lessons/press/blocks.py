@@ -177,7 +177,7 @@ class Teaching:
 Block = Prose | Try | Figure | Live | Notes
 
 # The parts of the story, chapter after chapter, and then the rooms: pages to look things up in, in any order.
-PARTS = ("A thin change", "The wall", "At work", "The fine print", "Rooms")
+PARTS = ("The bet", "The wall", "At work", "The fine print", "Rooms")
 
 
 @dataclass(frozen=True)
