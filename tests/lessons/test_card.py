@@ -48,10 +48,10 @@ def test_a_matrix_has_the_colours_of_the_figures():
 )
 def test_an_address_that_is_none_is_refused(text, capsys):
     with pytest.raises(SystemExit):
-        options().parse_args(["export", "site", "--url", text])
+        command_line().parse_args(["export", "site", "--url", text])
     assert "is no address of a site" in capsys.readouterr().err
 
 
 def test_an_address_ends_with_one_slash():
     for text in ("https://your-site.example/lora", URL, URL + "//"):
-        assert options().parse_args(["export", "site", "--url", text]).url == URL
+        assert command_line().parse_args(["export", "site", "--url", text]).url == URL
