@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import options
+from app import command_line
 from helpers.prose import Page
 from lessons import load_all
 from lessons.press.card import COLOURS, HIGH, WIDE, card
