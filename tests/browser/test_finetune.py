@@ -85,6 +85,27 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
     assert float(loss) == pytest.approx(evaluation.validation_loss, abs=6e-4)  # shown with three decimals
 
 
+TWICE = """() => {
+  const say = Worker.prototype.postMessage
+  Worker.prototype.postMessage = function (letter, ...more) {
+    say.call(this, letter, ...more)
+    if (letter.ready) say.call(this, letter, ...more)
+  }
+}"""
+
+
+def test_of_a_run_that_is_asked_for_twice_each_share_counts_once(open_page, exported):
+    choices = FEW | {"workers": "2", "size": "2"}
+    page = open_page("about:blank")
+    page.add_init_script(f"({TWICE})()")
+    query = "&".join(f"{name}={value}" for name, value in choices.items())
+    page.goto(f"{(exported / 'file' / 'first-finetune.html').as_uri()}?{query}")
+    page.wait_for_timeout(3000)  # in which it is made ready
+    finetune(page)
+    evaluation, _ = by_torch(**choices)
+    assert float(last_row(page)[-1]) == pytest.approx(evaluation.validation_loss, abs=6e-4)
+
+
 @pytest.mark.parametrize(
     "choices",
     [{"size": "2", "blocks": "1"}, {"size": "4", "init": "PiSSA", "optimizer": "sgd", "rate": "0.003"}],
