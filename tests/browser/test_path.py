@@ -39,5 +39,5 @@ def test_from_the_start_page_through_three_chapters(server, open_page):
         expect(page.locator(".recall details[open] .why").first).to_be_visible()
         tab_to(page, ".neighbours [rel=next]")
         page.keyboard.press("Enter")
-        page.wait_for_url(re.compile(r"^(?!.*" + re.escape(chapters[-1]) + ")"))
+        page.wait_for_url(re.compile(r"^(?!.*" + re.escape(chapters[-1]) + ")"), wait_until="commit")
     assert len(set(chapters)) == 3
