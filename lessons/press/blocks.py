@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import InitVar, dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -205,6 +206,11 @@ class Lesson:
         """Return the Markdown of the lesson: its blocks, then its questions."""
         asked = [text for question in self.questions for text in question.texts()]
         return [block.text for block in self.build() if isinstance(block, Prose | Try)] + asked
+
+    @cached_property
+    def kinds(self) -> Mapping[str, type[Instrument]]:
+        """Return the classes of the figures by id: to make a figure takes time, and what it is does not change."""
+        return {id_: type(block.make()) for id_, block in self.figures().items()}
 
     def figures(self) -> dict[str, Figure]:
         """Return the figures by id."""

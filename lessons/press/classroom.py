@@ -36,11 +36,11 @@ def code(url: str) -> str:
 def _place(lesson: Lesson, place: str, url: str, **more: str) -> dict[str, str]:
     """Return what a template needs to lead to a place: for a teacher, on a projector, and on paper."""
     there = address(lesson.slug, place)
-    figures = {name: block.make().title for name, block in lesson.figures().items()}
+    kind = lesson.kinds.get(place.partition("?")[0])
     return {
         "at": there,
         "present": address(lesson.slug, place, view="present", **more),
-        "figure": figures.get(place.partition("?")[0], ""),
+        "figure": kind.title if kind else "",
         "qr": code(url + there) if url else "",
     }
 

@@ -65,8 +65,9 @@ def to_html(text: str, claims: Mapping[str, Claim | Cited]) -> str:
 
 def lesson_html(text: str, lesson: Lesson) -> str:
     """Render Markdown that stands on a lesson's page, where it may follow the page's figures."""
-    figures = lesson.figures()
-    return following(to_html(text, lesson.claims), lambda id_: figures[id_].make().shown_values())
+    return following(
+        to_html(text, lesson.claims), cache(lambda id_: lesson.figures()[id_].make().shown_values())
+    )
 
 
 def to_inline(text: str, claims: Mapping[str, Claim | Cited]) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from lessons import load_all
 from lessons.press.blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
@@ -55,6 +55,15 @@ MOVED = {
 }
 
 
+class Laid(NamedTuple):
+    """A lesson laid out: its blocks as a template needs them, its headings, the words that it uses, its sources."""
+
+    blocks: list[dict[str, Any]]
+    headings: Headings
+    glossary: Glossary
+    sources: list[dict[str, Any]]
+
+
 class Site:
     """All files of the site.
 
@@ -68,9 +77,7 @@ class Site:
         self.lessons = load_all()
         self.chapters = [lesson for lesson in self.lessons if lesson.is_chapter]
         self.kinds = {
-            (lesson.slug, block.id): type(block.make())
-            for lesson in self.lessons
-            for block in lesson.figures().values()
+            (lesson.slug, id_): kind for lesson in self.lessons for id_, kind in lesson.kinds.items()
         }
         self.instruments = {kind.script: kind for kind in self.kinds.values()}
         self.training: set[str] = set()  # paths of the pages on which a figure trains
@@ -187,7 +194,9 @@ class Site:
             "embed": self._outside(f"embed/{lesson.slug}/{block.id}.html", up),
             "script": self._outside("embed.js", up),
         }
-        still = "" if figure.engine() else thumbnail(_without_guess(block.make()))
+        still = (
+            "" if figure.engine() else thumbnail(_without_guess(block.make()) if figure.asks() else figure)
+        )
         return {
             "kind": block.kind,
             "id": block.id,
@@ -219,19 +228,19 @@ class Site:
         html = glossary.mark(headings.mark(lesson_html(block.text, lesson)))
         return {"kind": block.kind, "html": html}
 
-    def _lay_out(self, slug: str) -> tuple[list[dict[str, Any]], Headings, Glossary]:
-        """Return the blocks of a lesson as a template needs them, its headings, and the words that it uses."""
+    def _lay_out(self, slug: str) -> Laid:
         lesson = next(lesson for lesson in self.lessons if lesson.slug == slug)
-        sources = [source["key"] for source in sources_of(lesson.texts(), lesson.claims)]
-        headings, glossary = Headings([*TAKEN, *lesson.figures(), *sources]), Glossary()
+        sources = sources_of(lesson.texts(), lesson.claims)
+        headings = Headings([*TAKEN, *lesson.kinds, *(source["key"] for source in sources)])
+        glossary = Glossary()
         placed = [self._placed(lesson, block, headings, glossary) for block in lesson.build()]
         chapter = f"{self.chapters.index(lesson) + 1}." if lesson.is_chapter else ""
         for count, block in enumerate((each for each in placed if each["kind"] == Figure.kind), start=1):
             block["number"] = f"{chapter}{count}"
-        return placed, headings, glossary
+        return Laid(placed, headings, glossary, sources)
 
     def _lesson(self, lesson: Lesson) -> str:
-        placed, headings, glossary = self._laid_out(lesson.slug)
+        laid = self._laid_out(lesson.slug)
         at = self.chapters.index(lesson) if lesson.is_chapter else None
         return self._render(
             "lesson.html",
@@ -244,17 +253,17 @@ class Site:
             number=0 if at is None else at + 1,
             count=len(self.chapters),
             minutes=lesson.minutes,
-            headings=headings.found,
-            blocks=placed,
+            headings=laid.headings.found,
+            blocks=laid.blocks,
             questions=[asked(question, lesson) for question in lesson.questions],
             before=self.chapters[at - 1] if at else None,
             after=None if at is None else next(iter(self.chapters[at + 1 :]), None),
             leading=[each for each in self.chapters if at is None and _leads(each, lesson)],
             moved={gone: now for (slug, gone), (now, _) in MOVED.items() if slug == lesson.slug},
-            scripts=scripts_of(placed) + ["course"] * self.course,
+            scripts=scripts_of(laid.blocks) + ["course"] * self.course,
             course=self.course,
-            sources=sources_of(lesson.texts(), lesson.claims),
-            meanings=glossary.meanings(),
+            sources=laid.sources,
+            meanings=laid.glossary.meanings(),
         )
 
     @staticmethod
@@ -308,7 +317,7 @@ class Site:
 
     def _glossary(self) -> str:
         """Return the page of all words, each with the lessons that use it."""
-        using = [(lesson, self._laid_out(lesson.slug)[2].opened) for lesson in self.lessons]
+        using = [(lesson, self._laid_out(lesson.slug).glossary.opened) for lesson in self.lessons]
         terms = [
             told(term) | {"lessons": [lesson for lesson, opened in using if term in opened]}
             for term in sorted(TERMS, key=lambda term: term.word.lower())
@@ -380,7 +389,7 @@ class Site:
     def _sections(self, lesson: Lesson) -> Iterator[tuple[str, str, str]]:
         """Yield address, heading and text of each section of a lesson."""
         page, address, heading, texts = f"lesson/{lesson.slug}.html", "", lesson.question, []
-        for block in self._laid_out(lesson.slug)[0]:
+        for block in self._laid_out(lesson.slug).blocks:
             if block["kind"] == "instrument":
                 texts.append(f"{block['figure'].title}. {block['figure'].caption}")
             for at, piece in enumerate(re.split(r'<h2 id="([^"]*)">(.*?)</h2>', block.get("html", ""))):
@@ -407,7 +416,7 @@ class Site:
 
     def _moved(self, slug: str, figure: str) -> str:
         """Return a page that leads on to where a figure is now."""
-        title = self.kinds[slug, figure]().title
+        title = self.kinds[slug, figure].title
         return self._render("moved.html", depth=2, title=title, there=f"../{slug}/{figure}.html")
 
     @staticmethod
@@ -435,8 +444,8 @@ def asked(question: Question, lesson: Lesson) -> dict[str, Any]:
 
 def _still(lesson: Lesson) -> Instrument:
     """Return the figure of a lesson's still picture: its first; one that trains has nothing to show before."""
-    made = (block.make() for block in lesson.figures().values())
-    return _without_guess(next(figure for figure in made if not figure.engine()))
+    first = next(id_ for id_, kind in lesson.kinds.items() if not kind.engine())
+    return _without_guess(lesson.figures()[first].make())
 
 
 def _without_guess(figure: Instrument) -> Instrument:

@@ -106,7 +106,7 @@ class Turns:
         self._had: dict[tuple[str, ...], float] = {}  # seconds
         self._having: defaultdict[tuple[str, ...], float] = defaultdict(
             float
-        )  # that what goes on now will take
+        )  # what goes on now, as expected
         self._here: Counter[tuple[str, ...]] = Counter()
         self._since: dict[tuple[str, ...], int] = {}  # who of two that have had the same came first
         self._arrivals = itertools.count()
@@ -157,9 +157,7 @@ class Turns:
         The first reader of a thing has the time that it takes, and all of them bring it forward.
         """
         had = {whose: before + self._having.get(whose, 0.0) for whose, before in self._had.items()}
-        alike: dict[
-            tuple[Reader, ...], list[int]
-        ] = {}  # what the same readers wait for: the oldest of it is next
+        alike: dict[tuple[Reader, ...], list[int]] = {}  # what the same readers wait for, its oldest last
         for at, readers in reversed([*enumerate(waiting)]):
             alike.setdefault(tuple(dict.fromkeys(readers)), []).append(at)
 
@@ -175,9 +173,8 @@ class Turns:
         order: list[int] = []
         while heap and len(order) < most:
             known, readers = heap[0]
-            if known != (
-                now := key(readers)
-            ):  # another's turn has changed it; it can only be later than it was
+            now = key(readers)
+            if known != now:  # another's turn has changed it; it can only be later than it was
                 heapq.heapreplace(heap, (now, readers))
                 continue
             order.append(alike[readers].pop())

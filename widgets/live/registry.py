@@ -334,9 +334,9 @@ class Registry:
 
 def _log(run: _Run, error: BaseException) -> None:
     """Tell the log once what a run failed of; whoever watches it gets a sentence. What a reader brought is not told."""
-    log, name = logging.getLogger(__name__), run.fn.__name__
     from compute.numbers.refusal import FileRefused  # it loads NumPy, which a worker does not need
 
+    log, name = logging.getLogger(__name__), run.fn.__name__
     if isinstance(error, RunStopped | FileRefused):  # neither is a failure of ours
         return
     if isinstance(error, WorkerDied):
