@@ -26,8 +26,7 @@ export class Readouts {
   show(values, pick = (template) => template) {
     // Prose beside the figure may follow these numbers.
     this.element.dispatchEvent(new CustomEvent('lora-values', { bubbles: true, detail: values }))
-    this.sums = () => this.rows.filter(({ sum, element }) => sum && !element.hidden).map(put)
-    const put = ({ name, term, sum }) => [term.textContent, fill(pick(sum, name), values)]
+    this.filled = { values, pick }
     for (const { name, element, value, template, more } of this.rows) {
       const picked = pick(template, name)
       element.hidden = picked === null
@@ -39,6 +38,11 @@ export class Readouts {
 
   /** The arithmetic of the read-outs that are shown: their terms, each with its formula and the numbers in it. */
   arithmetic() {
-    return this.sums().flatMap(([term, sum]) => [h('dt', {}, term), h('dd', {}, sum)])
+    const { values, pick } = this.filled
+    const told = this.rows.filter(({ sum, element }) => sum && !element.hidden)
+    return told.flatMap(({ name, term, sum }) => [
+      h('dt', {}, term.textContent),
+      h('dd', {}, fill(pick(sum, name), values)),
+    ])
   }
 }
