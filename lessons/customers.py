@@ -159,7 +159,7 @@ The next figure counts what the shelf holds then: in grey a whole copy for each 
 adapter for each.
 """
     )
-    yield Figure("storage", lambda: Storage(model=NAME, targets=TARGETS, r=R, tasks=CUSTOMERS))
+    yield Figure("storage", Storage, dict(model=NAME, targets=TARGETS, r=R, tasks=CUSTOMERS))
     yield Try(
         """
 Go down to [a single customer](#storage?tasks=1), then back to [fifty](#storage?tasks=50). What does LoRA save for
@@ -188,7 +188,8 @@ which way it should go, and what the optimiser keeps of it, a finer copy and two
     )
     yield Figure(
         "memory",
-        lambda: Counting(model=NAME, targets=TARGETS, r=R, guess="skip", hide=["model", "guess", "numbers"]),
+        Counting,
+        dict(model=NAME, targets=TARGETS, r=R, guess="skip", hide=["model", "guess", "numbers"]),
     )
     yield Try(
         """

@@ -204,7 +204,7 @@ been in front of him all the time. To the listener a complaint comes only by way
 made of her slips; and so far he has made nothing of them. Make your guess what she hears, and then step.
 """
     )
-    yield Figure("inits", lambda: Inits(hide=["readouts", "sweep", "ends"]))
+    yield Figure("inits", Inits, dict(hide=["readouts", "sweep", "ends"]))
     yield Try(
         """
 Stay at step zero and choose [the mirror image](#inits?init=a-zero&step=0), then [both at

@@ -185,7 +185,7 @@ That is an accusation so far. It makes a prediction, though, and a bold one: let
 no adapter anywhere, and the wall should fall.
 """
     )
-    yield Figure("wall", lambda: Wall(task="new-words", guess="skip", place=AT))
+    yield Figure("wall", Wall, dict(task="new-words", guess="skip", place=AT))
     yield Try(
         """
 The slider now goes on beyond the ranks. Compare [the highest rank](#wall?task=new-words&place=4) with [the embeddings
@@ -241,7 +241,7 @@ it takes from there, and writes down, is up to the rest. To compare fairly we fi
 learning rate of its own.
 """
     )
-    yield Figure("placing", lambda: Placing(task="new-facts", shown="right"))
+    yield Figure("placing", Placing, dict(task="new-facts", shown="right"))
     yield Try(
         """
 Guess, and then compare [the two that look](#placing?task=new-facts&places=770000) with [the MLP

@@ -264,7 +264,7 @@ is its own best, because one that makes the first step longer may want a smaller
 """
     )
     yield Figure(
-        "inits", lambda: Inits(problem=slug(MIRROR), optimizer="adamw", init=slug("PiSSA"), guess="skip")
+        "inits", Inits, dict(problem=slug(MIRROR), optimizer="adamw", init=slug("PiSSA"), guess="skip")
     )
     yield Try(
         """

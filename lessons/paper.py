@@ -250,7 +250,7 @@ nothing about rank, as we saw there too. What it did compare are its own adapter
 lies within the first few of the other?
 """
     )
-    yield Figure("similarity", lambda: Similarity(task="formal-voice"))
+    yield Figure("similarity", Similarity, dict(task="formal-voice"))
     yield Try(
         """
 Take one direction first. Which pair agrees best on it, and how far is that from chance? Then take [all of

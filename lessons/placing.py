@@ -217,7 +217,7 @@ tasks, because what is learned may matter as much as where: the *formal voice* i
 and *new facts* are memory.
 """
     )
-    yield Figure("placing", lambda: Placing(task="who-had-it-first", family="blocks", guess="skip"))
+    yield Figure("placing", Placing, dict(task="who-had-it-first", family="blocks", guess="skip"))
     yield Try(
         """
 The rows compare whole blocks: all six matrices of one, with the same budget. Go from the skill to [the

@@ -155,7 +155,7 @@ differs is the cost. The figure begins with the hardest case, a model that write
 request, and hardly anything to do for it.
 """
     )
-    yield Figure("serving", lambda: Serving(words_each=str(SHORT)))
+    yield Figure("serving", Serving, dict(words_each=str(SHORT)))
     yield Try(
         """
 Let each request bring [more words](#serving?words_each=32&r=4), and see which of the lines comes closer to the base.
@@ -212,7 +212,7 @@ prices. Ours is naive Bayes: a word that was frequent in legal stories speaks fo
 up over the words that it reads [@manning2008, section 13.2].
 """
     )
-    yield Figure("routing", lambda: Routing(rule="cheapest", n=2))
+    yield Figure("routing", Routing, dict(rule="cheapest", n=2))
     yield Try(
         """
 Let it learn from [more stories](#routing?examples=100&rule=probable&n=8) and read more words. Does it come as close to

@@ -168,7 +168,7 @@ suitcase](knee.html). So let us take a larger one, and a larger one again. The f
 keep it until the last suspect has been heard.
 """
     )
-    yield Figure("wall", lambda: Wall(task="new-words"))
+    yield Figure("wall", Wall, dict(task="new-words"))
     yield Try(
         """
 Start [at r = one](#wall?task=new-words&place=0&measure=loss), slide to [the highest
@@ -207,7 +207,7 @@ The next figure questions these two together, on another task, as you should kno
 whom it has never read. Each cell is one run, with its scaling down the side and its learning rate across.
 """
     )
-    yield Figure("grid", lambda: Grid(runs=f"adamw-{MOST}", scaling=0))
+    yield Figure("grid", Grid, dict(runs=f"adamw-{MOST}", scaling=0))
     yield Try(
         """
 Slide the scaling from end to end and follow the framed cell, the best of its row: where does it go? Then run down a

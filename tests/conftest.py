@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
 from helpers import ROOT, find_browser
 from helpers.app import serve
-from helpers.find_browser import FLAGS, HOSTS
+from helpers.find_browser import FLAGS
+from helpers.windows import Windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,50 +74,17 @@ def browser() -> Iterator:
         chromium.close()
 
 
-def _is_foreign(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in HOSTS
+@pytest.fixture(scope="session")
+def windows(browser) -> Windows:
+    """Keep the windows that tests open for the tests that follow."""
+    return Windows(browser)
 
 
 @pytest.fixture
-def open_page(browser) -> Iterator[Callable]:
-    """Open pages that must have nothing to complain about.
-
-    `open_page(url, **context_options)` takes an address or a Path and returns Playwright's page, each in a
-    context of its own. `page.said` collects what went wrong: errors on the console, uncaught exceptions,
-    requests to another host. When the test ends the list must be empty; a test that expects an entry
-    asserts on it and calls `page.said.clear()`.
-    """
-    contexts, pages = [], []
-
-    def open_page(url: str | Path, **context_options):
-        context = browser.new_context(**context_options)
-        contexts.append(context)
-        said: list[str] = []
-
-        def watch_request(kind: str, asked: str) -> None:
-            if _is_foreign(asked):
-                said.append(f"foreign {kind}: {asked}")
-
-        context.on("request", lambda request: watch_request("request", request.url))
-        context.on("weberror", lambda error: said.append(f"uncaught: {error.error}"))
-        context.on(
-            "console", lambda line: said.append(f"console: {line.text}") if line.type == "error" else None
-        )
-        context.on(
-            "page", lambda new: new.on("websocket", lambda opened: watch_request("websocket", opened.url))
-        )
-        page = context.new_page()
-        page.said = said
-        pages.append(page)
-        page.goto(url.resolve().as_uri() if isinstance(url, Path) else url)
-        return page
-
-    yield open_page
-    said = [line for page in pages for line in page.said]
-    for context in contexts:
-        context.close()
-    assert said == [], "a page complained:\n" + "\n".join(said)
+def open_page(windows) -> Iterator[Callable]:
+    """Open pages that must have nothing to complain about, as Windows.pages says."""
+    with windows.pages() as open_page:
+        yield open_page
 
 
 @pytest.fixture(scope="session")

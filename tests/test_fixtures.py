@@ -11,9 +11,9 @@ from helpers.app import serve
 PAGE = """<!doctype html><html lang="en"><title>t</title><p>text</p><script>{}</script></html>"""
 SERVER = """
 import sys
-from http.server import HTTPServer, SimpleHTTPRequestHandler
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 assert sys.argv[1:] == ["--port", "0"]
-server = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
 print(f"live: http://127.0.0.1:{server.server_port}/")
 server.serve_forever()
 """
@@ -55,6 +55,21 @@ def test_open_page_notices(open_page, page_with, script, noticed):
     page.wait_for_timeout(100)
     assert any(noticed in line for line in page.said), page.said
     page.said.clear()
+
+
+def test_pages_find_nothing_that_another_left(windows, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(SERVER, encoding="utf-8")
+    (tmp_path / "left.html").write_text(PAGE.format(""), encoding="utf-8")
+    with serve(str(program)) as address:
+        for place in (f"{address}/assets/site/", tmp_path / "left.html"):
+            for _ in range(2):
+                with windows.pages() as open_page:
+                    for page in (open_page(place), open_page(place)):
+                        held = "[localStorage.length, sessionStorage.length, document.cookie, window.opener]"
+                        assert page.evaluate(held) == [0, 0, "", None]
+                        page.evaluate("localStorage.a = sessionStorage.a = document.cookie = 'a=1'")
+                        page.said.clear()  # this server has no icon
 
 
 def test_serve_gives_the_address_and_ends_the_program(tmp_path):

@@ -1,7 +1,7 @@
 """What a lesson is made of: blocks in reading order, and claims whose numbers are computed and tested."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -71,11 +71,16 @@ def _trainer(choices: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Figure:
-    """An instrument, under an id that its address and its embed carry."""
+    """An instrument as a lesson opens it, under an id that its address and its embed carry."""
 
     id: str
-    make: Callable[[], Instrument]
+    instrument: type[Instrument]
+    opened: Mapping[str, Any] = field(default_factory=dict)
     kind = "instrument"
+
+    def make(self) -> Instrument:
+        """Make the instrument, which takes time where much is computed for it."""
+        return self.instrument(**self.opened)
 
 
 @dataclass(frozen=True)
@@ -209,8 +214,8 @@ class Lesson:
 
     @cached_property
     def kinds(self) -> Mapping[str, type[Instrument]]:
-        """Return the classes of the figures by id: to make a figure takes time, and what it is does not change."""
-        return {id_: type(block.make()) for id_, block in self.figures().items()}
+        """Return the classes of the figures by id."""
+        return {id_: block.instrument for id_, block in self.figures().items()}
 
     def figures(self) -> dict[str, Figure]:
         """Return the figures by id."""

@@ -60,6 +60,7 @@ def test_the_reordered_base_says_the_same_and_is_another_file():
 
 def test_on_its_own_base_an_adapter_does_what_its_own_does_and_on_the_reordered_one_less(monkeypatch):
     monkeypatch.setattr(failures, "STEPS", 12)
+    monkeypatch.setattr(failures, "QUESTIONS", {"test": 128})
     ours, foreign = (_on_base(_MovedRun(base, 0)) for base in (0, TURNED))
     assert ours["moved"] == pytest.approx(ours["own"], abs=0.01)
     assert ours["alone"] == pytest.approx(foreign["alone"], abs=0.01)
