@@ -174,6 +174,18 @@ def _inspecting(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print JSON: format, layers, scales, singular values, notes"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found as one HTML file")
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="PATH",
+        help="the base, a folder or .safetensors: the size of delta_w against W, amplification, what merges lose, the "
+        "true change of a DoRA",
+    )
+    parser.add_argument(
+        "--intruders",
+        action="store_true",
+        help="with --base: count directions that W does not have (half a minute for each layer of 4096 x 4096)",
+    )
     parser.add_argument("--all", action="store_true", help="list every layer, however many there are")
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument("--truncate", type=_rank, metavar="R", help="cut every layer to rank R")

@@ -204,10 +204,12 @@ will now find the same strength.
 
 ## What the page cannot see
 
-It sees the change and never the weights beneath, so that of a DoRA, which rescales the sum of both, only the factors
-are shown. Energy is not usefulness either: a direction that holds little of it may be the one that a rare question
-needs. Three small adapters are no survey, and none of them was run again after the cut. Try yours on questions of your
-own before you delete the whole one.
+By itself it sees the change and not the weights beneath, so that of a DoRA, which rescales the sum of both, only the
+factors are shown. Put the base beside it, and it says how large each change is against its weight, what a DoRA truly
+changes, and how much a merge into few bits would lose; that too stays on your computer. Energy is not usefulness
+either: a direction that holds little of it may be the one that a rare question needs. Three small adapters are no
+survey, and none of them was run again after the cut. Try yours on questions of your own before you delete the whole
+one.
 """)
 
 

@@ -204,6 +204,8 @@ def test_deeds_that_are_not_possible_are_said(written, inspect):
         ((written["full"], "--convert", "kohya"), "cut it to a rank first"),
         ((written["peft"], "--merge", "svd", "--weights", "1", "2"), "one weight"),
         ((written["peft"], "--merge", "svd", "--energy", "0.5"), "to a rank only"),
+        ((written["peft"], "--base", written["mlx"]), "there is no .safetensors file"),
+        ((written["peft"], "--intruders"), "give it with --base"),
     ):
         code, _, err = inspect(*arguments)
         assert code == 1
@@ -211,10 +213,44 @@ def test_deeds_that_are_not_possible_are_said(written, inspect):
         assert err.count("\n") == 1
 
 
+def test_what_is_written_without_its_magnitude_is_said(written, inspect):
+    for arguments, layers in (
+        ((written["peft_dora"], "--convert", "kohya"), None),
+        ((written["dora_elsewhere"], "--convert", "peft"), "1 layer"),
+        ((written["peft_dora"], "--with", written["peft"], "--merge", "svd"), "2 layers"),
+    ):
+        code, out, _ = inspect(*arguments)
+        assert code == 0
+        assert ("without DoRA's magnitude" in out) == (layers is not None)
+        assert layers is None or f"The factors of {layers}, as" in out
+
+
 def test_a_full_difference_is_cut_to_a_rank(written, inspect, tmp_path):
     code, _, _ = inspect(written["full"], "--truncate", "2", "--output", tmp_path / "small.safetensors")
     assert code == 0
     assert {layer.r for layer in read_adapter(tmp_path / "small.safetensors").layers} == {2}
+
+
+def test_beside_its_base(written, inspect, tmp_path, rng):
+    name = "peft_dora"
+    weights = {f"{layer}.weight": rng.standard_normal(w.shape) for layer, w in FIXTURES[name].delta_w.items()}
+    *_, left_out = weights
+    weights[left_out] = weights[left_out][:, 1:]
+    (tmp_path / "model.safetensors").write_bytes(packed(weights))
+    report = tmp_path / "report.html"
+    code, out, err = inspect(written[name], "--base", tmp_path, "--intruders", "--report", report)
+    assert (code, err) == (0, "")
+    assert f"Beside {tmp_path}: 1 of 2 layers" in out
+    assert "is not compared with the base" in out
+    assert max(map(len, out.splitlines())) <= WIDTH
+    assert "The layers beside the base" in report.read_text(encoding="utf-8")
+    told = json.loads(inspect(written[name], "--base", tmp_path, "--json")[1])
+    first, second = (layer["base"] for layer in told["layers"])
+    assert second is None
+    assert first["weight"] in weights
+    assert first["size_W"] == pytest.approx(np.linalg.norm(weights[first["weight"]]))
+    assert first["intruders"] is None
+    assert list(first["lost"]) == list(first["arrived"]) == ["bf16", "fp16", "fp8", "int8"]
 
 
 @pytest.mark.parametrize("name", ["peft_patterns", "kohya", "lokr", "ia3"])

@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from compute.matrices.svd import factorize
+from compute.matrices.svd import factorize, first_directions
+from compute.numbers.bounds import finite
 
+FAINT = 1e-6  # of the largest singular value
 TOP, EPSILON = 10, 0.5  # peft's defaults
 
 
-def largest_cosines(W: np.ndarray, delta_w: np.ndarray) -> np.ndarray:
+def largest_cosines(W: np.ndarray, delta_w: np.ndarray, top: int | None = None) -> np.ndarray:
     """Return how much each singular vector of a finetuned weight resembles one of the base.
 
     Parameters
@@ -17,12 +19,14 @@ def largest_cosines(W: np.ndarray, delta_w: np.ndarray) -> np.ndarray:
         The weight before.
     delta_w : (out, in) ndarray
         What was added to it.
+    top : int, optional
+        How many of the vectors of W + delta_w are looked at, strongest first; all if left out.
 
     Returns
     -------
     (k,) ndarray of float64
         For each left singular vector of W + delta_w, strongest first, the largest absolute cosine with a left
-        singular vector of W. 1 for a vector that was there, near 0 for one that is new; k = min(out, in).
+        singular vector of W. 1 for a vector that was there, near 0 for one that is new; k = min(out, in), or top.
 
     Raises
     ------
@@ -32,7 +36,9 @@ def largest_cosines(W: np.ndarray, delta_w: np.ndarray) -> np.ndarray:
     Notes
     -----
     Left vectors, as in peft. A vector whose singular value is close to another's may turn into the other's direction
-    after the smallest change, and then resembles neither fully.
+    after the smallest change, and then resembles neither fully. With `top` the vectors of W come from the smaller of
+    its Gram matrices, several times faster than an SVD; those whose singular value is below a millionth of the largest,
+    of which a Gram matrix keeps no digit, are left out. Cost: O(out * in * min(out, in)) either way.
 
     References
     ----------
@@ -48,8 +54,23 @@ def largest_cosines(W: np.ndarray, delta_w: np.ndarray) -> np.ndarray:
     """
     if W.shape != delta_w.shape:
         raise ValueError(f"W is {W.shape} and delta_w is {delta_w.shape}; the two must be equal.")
-    before, after = factorize(W).U, factorize(W + delta_w).U  # (out, k)
-    return np.minimum(np.abs(after.T @ before).max(axis=1), 1.0)
+    if top is None:
+        before, after = factorize(W).U, factorize(W + delta_w).U  # (out, k)
+    else:
+        before, after = _left_vectors(W), first_directions(W + delta_w, min(top, *W.shape)).U
+    return np.minimum(np.abs(after.T @ before).max(axis=1, initial=0.0), 1.0)
+
+
+def _left_vectors(W: np.ndarray) -> np.ndarray:
+    """Return the left singular vectors of a matrix, but those of values that are next to nothing."""
+    finite("W", W)
+    W = W / (np.abs(W).max() or 1.0)  # whose squares do not underflow
+    if W.shape[0] <= W.shape[1]:
+        squares, U = np.linalg.eigh(W @ W.T)
+        return U[:, squares > FAINT**2 * squares[-1]]
+    squares, V = np.linalg.eigh(W.T @ W)
+    kept = squares > FAINT**2 * squares[-1]
+    return W @ V[:, kept] / np.sqrt(squares[kept])
 
 
 def count_intruders(cosines: ArrayLike, top: int = TOP, epsilon: float = EPSILON) -> int:

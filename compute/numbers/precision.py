@@ -29,6 +29,15 @@ PRECISIONS = {
     "bf16": Precision(8, 2.0**-126, (2 - 2.0**-7) * 2.0**127),
     "fp16": Precision(11, 2.0**-14, 65504.0),
 }
+# A float of eight bits (E4M3), for numbers that were divided by a scale: Micikevicius et al. 2022, table 1.
+SCALED = {"fp8": Precision(4, 2.0**-6, 448.0)}
+
+
+def _known(precision: str) -> Precision:
+    known = PRECISIONS | SCALED
+    if precision not in known:
+        raise ValueError(f"precision must be one of {', '.join(known)}, got {precision!r}.")
+    return known[precision]
 
 
 def spacing(values: np.ndarray, precision: str) -> np.ndarray:
@@ -39,7 +48,7 @@ def spacing(values: np.ndarray, precision: str) -> np.ndarray:
     values : ndarray of float
         Any shape; finite.
     precision : str
-        A key of PRECISIONS.
+        A key of PRECISIONS or of SCALED.
 
     Returns
     -------
@@ -65,9 +74,7 @@ def spacing(values: np.ndarray, precision: str) -> np.ndarray:
     >>> float(spacing(np.array(1.0), "bf16")), float(spacing(np.array(1.0), "fp16"))
     (0.0078125, 0.0009765625)
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    bits, smallest, _ = PRECISIONS[precision]
+    bits, smallest, _ = _known(precision)
     size = np.maximum(np.abs(np.asarray(values, dtype=np.float64)), smallest)
     _, exponent = np.frexp(size)  # size = m * 2**exponent with m in 0.5..1
     return np.ldexp(1.0, exponent - bits)
@@ -81,7 +88,7 @@ def rounded(values: np.ndarray, precision: str) -> np.ndarray:
     values : ndarray of float
         Any shape; finite.
     precision : str
-        A key of PRECISIONS.
+        A key of PRECISIONS or of SCALED.
 
     Returns
     -------
@@ -109,8 +116,13 @@ def rounded(values: np.ndarray, precision: str) -> np.ndarray:
     >>> rounded(np.array([1 + 2**-8, 1 + 3 * 2**-8, 1.01]), "bf16").tolist()  # two ties, and one that is none
     [1.0, 1.015625, 1.0078125]
     """
-    unit = spacing(values, precision)
-    result = np.rint(values / unit) * unit
-    if not (np.abs(result) <= PRECISIONS[precision].largest).all():
-        raise ValueError(f"{precision} holds numbers up to {PRECISIONS[precision].largest:.4g}, got others.")
+    bits, smallest, largest = _known(precision)
+    values = np.asarray(values, dtype=np.float64)
+    size, stored, dropped = np.abs(values), values.view(np.int64), 53 - bits
+    # Halfway cases go to the even neighbour; the sum carries into the exponent where it must.
+    normal = (stored + ((1 << (dropped - 1)) - 1 + ((stored >> dropped) & 1))) >> dropped << dropped
+    unit = np.ldexp(smallest, 1 - bits)
+    result = np.where(size < smallest, np.rint(values / unit) * unit, normal.view(np.float64))
+    if not ((size <= 2 * largest) & (np.abs(result) <= largest)).all():
+        raise ValueError(f"{precision} holds numbers up to {largest:.4g}, got others.")
     return result

@@ -15,6 +15,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from compute.adapters.formats.beside import beside_base
+from compute.adapters.formats.combining import combined
+from compute.adapters.formats.containers import open_bytes
+from compute.adapters.formats.layers import factors
+from compute.adapters.formats.reading import read_bytes
+from compute.adapters.formats.writing import WORDS as WITH_UNDERSCORE
+from compute.adapters.formats.writing import WRITABLE, plain, write_adapter
 from compute.adapters.layer import delta_w, lora_layers
 from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.matrices.controls import noise_product_band
@@ -62,6 +69,7 @@ def blank(browser) -> Iterator[Page]:
     for name in ("kit", "inspector"):
         page.add_script_tag(content=(ROOT / "assets" / "bundles" / f"{name}.js").read_text(encoding="utf-8"))
     page.add_script_tag(content=FILES)
+    page.evaluate("words => { window.WORDS = words }", WITH_UNDERSCORE)
     yield page
     page.close()
 
@@ -217,7 +225,7 @@ CONVERT = """async ([files, format, cut, amount]) => {
   const about = await opened(fileOf(files))
   await measured(about)
   const plan = cut ? planned(about.layers, cut, amount) : null
-  const made = await converted(about.layers, format, plan && plan.kept)
+  const made = await converted(about, format, plan && plan.kept, WORDS)
   const text = async (pieces) => {
     const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
     return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
@@ -251,6 +259,25 @@ def test_there_and_back_again_to_the_last_bit(blank, dtype):
     assert first["layers"] == second["layers"]
     stored = "adapter_model.safetensors"
     assert tensors_of(original.files[stored]) == tensors_of(back[stored])
+
+
+@pytest.mark.parametrize("target", WRITABLE)
+def test_what_is_written_is_what_python_writes(blank, target):
+    """The same tensors under the same names, bit for bit, and a config that says the same."""
+    # MLX has one scale: where those of layers differ, both sides multiply, and round, in their own way.
+    for name in ("peft",) if target == "mlx" else ("peft", "kohya", "diffusers", "peft_patterns"):
+        files = FIXTURES[name].files
+        adapter = read_bytes(files)
+        expected = write_adapter([plain(layer) for layer in adapter.layers], target, adapter).files
+        made, _ = convert(blank, files, target)
+        assert set(made) == set(expected), name
+        weights = next(iter(expected))
+        assert tensors_of(made[weights]) == tensors_of(expected[weights]), name
+        ours, theirs = read_bytes(made), read_bytes(expected)
+        assert ours.format == theirs.format
+        assert [(a.name, a.scale, a.r) for a in ours.layers] == [
+            (b.name, b.scale, b.r) for b in theirs.layers
+        ]
 
 
 def tensors_of(file: bytes) -> dict[str, tuple[str, bytes]]:
@@ -341,6 +368,110 @@ def test_two_adapters_are_compared_as_numpy_compares_them(blank, rng):
         assert (row["left"], row["right"]) == pytest.approx((left, right))
         assert (row["chance_left"], row["chance_right"]) == (4 / 30, 4 / 40)
         assert found["only"] == [[], []]
+
+
+BESIDE = """async (all) => {
+  const { beside, given, opened } = lora_inspector
+  const one = async ([files, base]) => beside(await opened(fileOf(files)), (await given(fileOf(base))).weights)
+  return Promise.all(all.map(one))
+}"""
+ON_A_BASE = (
+    "peft",
+    "peft_patterns",
+    "peft_dora",
+    "dora_elsewhere",
+    "mlx_dora",
+    "peft_embedding",
+    "peft_conv",
+    "loha",
+)
+
+
+def test_a_base_is_put_beside_as_python_does_it(blank, rng):
+    """The same sizes and losses, also of the true change of a DoRA along either side."""
+    cases = []
+    for name in ON_A_BASE:
+        adapter = read_bytes(FIXTURES[name].files)
+        weights = {f"{each.name}.weight": rng.standard_normal(each.shape) for each in adapter.layers}
+        cases.append((adapter, {"model.safetensors": packed(weights)}, FIXTURES[name].files))
+    turned = peft_files(rng.standard_normal((6, 2)), rng.standard_normal((2, 6)), fan_in_fan_out=True)
+    square = {
+        "model.safetensors": packed({"transformer.layers.0.q_proj.weight": rng.standard_normal((6, 6))})
+    }
+    cases.append((read_bytes(turned), square, turned))
+    shown = blank.evaluate(BESIDE, [[sent(files), sent(base)] for _, base, files in cases])
+    for (adapter, base, _), found in zip(cases, shown, strict=True):
+        expected, missing = beside_base(adapter, open_bytes(base).tensors)
+        assert not missing
+        assert not found["missing"]
+        by_name = {row["name"]: row for row in found["rows"]}
+        for each in expected:
+            row = by_name[each.layer.name]
+            assert (row["size"], row["size_W"]) == pytest.approx((each.size, each.size_W))
+            assert row["lost"] == pytest.approx({name: loss.lost for name, loss in each.losses.items()})
+
+
+def test_weights_that_are_not_the_layers_are_named(blank, rng):
+    B, A = rng.standard_normal((6, 2)), rng.standard_normal((2, 6))
+    for base, why in (
+        ({"layers.1.q_proj.weight": B @ A}, "none"),
+        ({"layers.0.q_proj.weight": B}, "shape"),
+        ({"a.layers.0.q_proj.weight": B @ A, "b.layers.0.q_proj.weight": B @ A}, "several"),
+        ({"layers.0.q_proj.weight": B @ A, "layers.0.q_proj.weight_scale": B}, "bits"),
+    ):
+        [found] = blank.evaluate(BESIDE, [[sent(peft_files(B, A)), sent({"base.safetensors": packed(base)})]])
+        assert found == {"rows": [], "missing": {why: ["layers.0.q_proj"]}}
+        assert why in WORDS["base"]["missing"]
+
+
+MERGE = """async ([all, choice, target]) => {
+  const { opened, merged, filesOf } = lora_inspector
+  const sources = []
+  for (const [files, weight] of all) sources.push({ about: await opened(fileOf(files)), weight })
+  const made = filesOf(await merged(sources, choice), target, { metadata: {}, words: WORDS })
+  const bytes = new Uint8Array(await new Blob(made[0].pieces).arrayBuffer())
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+}"""
+
+
+def merge(page: Page, sources: list[tuple[dict[str, bytes], float]], **choice: Any) -> dict[str, np.ndarray]:
+    """Return delta_w of each layer of what is merged."""
+    choice = {"rank": None, "density": 0.5, "seed": 0} | choice
+    made = page.evaluate(MERGE, [[[sent(files), weight] for files, weight in sources], choice, "peft"])
+    back = read_bytes({"adapter_model.safetensors": base64.b64decode(made)})
+    return {layer.name: np.matmul(*factors(layer)) for layer in back.layers}
+
+
+@pytest.mark.parametrize("way", ["concatenation", "svd", "ties"])
+@pytest.mark.parametrize("shape", [(30, 40), (160, 130)])  # beyond 96 directions are found by turns
+def test_adapters_are_merged_as_python_merges_them(blank, rng, way, shape):
+    out, into = shape
+    one, other = (
+        peft_files(rng.standard_normal((out, r)) * 2.0 ** -np.arange(r), rng.standard_normal((r, into)))
+        for r in (5, 3)
+    )
+    expected = combined([read_bytes(one), read_bytes(other)], [1.0, -0.5], way, density=0.3)
+    [found] = merge(blank, [(one, 1.0), (other, -0.5)], way=way, density=0.3).values()
+    dense = expected[0].lora_B @ expected[0].lora_A
+    # What turns find is as good as the best to a millionth of the energy; vectors are less exact than that.
+    close = 1e-10 if way != "ties" or out < 96 else 2e-2
+    assert np.linalg.norm(found - dense) < close * np.linalg.norm(dense)
+
+
+def test_what_is_dropped_by_lot_keeps_the_sum_on_average(blank, rng):
+    files = peft_files(rng.standard_normal((30, 2)), rng.standard_normal((2, 40)))
+    [whole] = [np.matmul(*factors(layer)) for layer in read_bytes(files).layers]
+    drawn = [
+        next(iter(merge(blank, [(files, 1.0)], way="dare", rank=30, seed=seed).values()))
+        for seed in range(20)
+    ]
+    kept = np.mean(np.abs(drawn[0]) > 1e-9)
+    assert abs(kept - 0.5) < 5 * np.sqrt(0.25 / whole.size)
+    np.testing.assert_allclose(
+        drawn[0][np.abs(drawn[0]) > 1e-9], 2 * whole[np.abs(drawn[0]) > 1e-9], atol=1e-9
+    )
+    # Each entry is the mean of 20 throws of 0 or twice its size: off by a root of 20th of it, the norm too.
+    assert np.linalg.norm(np.mean(drawn, axis=0) - whole) < 1.2 * np.linalg.norm(whole) / np.sqrt(20)
 
 
 def mutated(rng: random.Random, files: dict[str, bytes]) -> dict[str, bytes]:
@@ -450,13 +581,37 @@ def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, 
     root.get_by_text("Compare it with another adapter").click()
     root.get_by_label("Open the other one").set_input_files(files)
     expect(root.locator(".compare tbody tr").first).to_contain_text("1.000")
+    root.get_by_text("Put its base beside it").click()
+    base = {f"{name}.weight": np.ones(w.shape) for name, w in FIXTURES["peft_rslora"].delta_w.items()}
+    base_file = {"name": "model.safetensors", "mimeType": "", "buffer": packed(base)}
+    root.get_by_label("Open the base").set_input_files(base_file)
+    expect(root.locator(".compare").nth(1)).to_contain_text("2 of 2 layers have their weight")
     root.get_by_label("How much").fill("70")
     root.get_by_label("How much").press("Enter")
     expect(root.locator(".left")).to_contain_text("the relative error of all layers")
+    root.get_by_text("Share and download").click()
+    with page.expect_download() as kept:
+        root.get_by_role("button", name="Report (HTML)").click()
+    report = Path(kept.value.path()).read_text(encoding="utf-8")
+    assert report.count("<svg") == 2
+    assert "The layers beside the weights of the base" in report
+    assert "They do not agree." in report
+    assert not re.search("<script|https?:|src=|url\\(", report)
     with page.expect_download() as kept:
         root.get_by_role("button", name="As kohya").click()
     assert kept.value.suggested_filename == "lora.safetensors"
     assert tensors_of(Path(kept.value.path()).read_bytes())
+    merging = root.locator(".compare").nth(2)
+    merging.get_by_text("Merge it with others").click()
+    merging.get_by_label("Add an adapter").set_input_files(files)
+    weight = merging.get_by_label("2. adapter_model.safetensors: weight")
+    weight.fill("-1")
+    weight.press("Tab")
+    with page.expect_download() as kept:
+        merging.get_by_role("button", name="As MLX").click()
+    tensors = read_bytes({"adapters.safetensors": Path(kept.value.path()).read_bytes()})
+    assert {layer.r for layer in tensors.layers} == {8}  # side by side: the ranks add up, and nothing is left
+    assert all(np.abs(np.matmul(*factors(layer))).max() < 1e-6 for layer in tensors.layers)
     open_everything(page)
     assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert violations(page) == []

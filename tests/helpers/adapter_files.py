@@ -63,6 +63,9 @@ def encoded(values: np.ndarray, dtype: str) -> bytes:
             [int(np.flatnonzero(FLOATS[dtype] == value)[0]) for value in values.ravel()], np.uint8
         )
         return codes.tobytes()
+    if dtype == "Q8_0":  # a half, then 32 whole numbers that it multiplies; eighths are exact
+        blocks = (values.reshape(-1, 32) * 8).astype("i1")
+        return b"".join(np.float16(1 / 8).tobytes() + block.tobytes() for block in blocks)
     if dtype == "BF16":
         return (values.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
     return values.astype({"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}[dtype]).tobytes()
@@ -112,8 +115,9 @@ def gguf(tensors: dict[str, np.ndarray], metadata: dict[str, str | float], dtype
         body += b"\0" * (-len(body) % 32)
         head += text(name) + struct.pack("<I", values.ndim)
         head += b"".join(struct.pack("<Q", side) for side in reversed(values.shape))
-        head += struct.pack("<IQ", {"F32": 0, "F16": 1, "BF16": 30}[dtype], len(body))
-        body += encoded(values, dtype)
+        own = "F16" if dtype == "Q8_0" and values.shape[-1] % 32 else dtype  # as llama.cpp's converter does
+        head += struct.pack("<IQ", {"F32": 0, "F16": 1, "Q8_0": 8, "BF16": 30}[own], len(body))
+        body += encoded(values, own)
     return head + b"\0" * (-len(head) % 32) + body
 
 
@@ -588,6 +592,18 @@ def gguf_lora(draw: Draw) -> Fixture:
     return Fixture("GGUF LoRA", {"adapter.gguf": file}, {name: 2.0 * (B @ A)})
 
 
+def gguf_q8(draw: Draw) -> Fixture:
+    """In blocks of 32 with a scale each, where a row is that long."""
+    A, B = draw(3, 64), draw(8, 3)
+    name = "blk.0.attn_q.weight"
+    file = gguf(
+        {f"{name}.lora_a": A, f"{name}.lora_b": B},
+        {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": 6.0},
+        "Q8_0",
+    )
+    return Fixture("GGUF LoRA", {"adapter.gguf": file}, {name: 2.0 * (B @ A)})
+
+
 def _of_dtype(dtype: str) -> Callable[[Draw], Fixture]:
     def made(draw: Draw) -> Fixture:
         pairs = _pairs(draw, NAMES)
@@ -649,7 +665,7 @@ MADE: dict[str, Callable[[Draw], Fixture]] = {
         *(peft_embedding, peft_conv, peft_experts, peft_experts_3d, peft_saved_modules, adalora, peft_loha),
         *(peft_lokr, kohya, kohya_conv, kohya_fused_qkv, locon, lycoris_rslora, dora_elsewhere, diffusers),
         *(diffusers_without_metadata, diffusers_old, ai_toolkit, loha, loha_tucker, lokr, lokr_conv, full),
-        *(mlx, mlx_dora, mlx_experts, gguf_lora, shards, archive, prompt, ia3, vera),
+        *(mlx, mlx_dora, mlx_experts, gguf_lora, gguf_q8, shards, archive, prompt, ia3, vera),
     )
 }
 MADE |= {f"dtype_{dtype.lower()}": _of_dtype(dtype) for dtype in ("F64", "F16", "BF16", "F8_E4M3", "F8_E5M2")}

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import param
 
+from compute.adapters.formats.page import STYLE
+from compute.adapters.formats.writing import WORDS as WITH_UNDERSCORE
 from compute.adapters.scaling import scaling_of
 from compute.costs.sizes import stored_numbers
 from compute.experiments.derived import load_derived
@@ -59,8 +61,8 @@ class Inspector(Instrument):
     """Open an adapter in the browser: its layers, their spectra, the scale that each program applies, what can be cut.
 
     Each cell is a layer, the deeper the larger what is measured in it; bars are the singular values of the layer that
-    is chosen over their norm, grey what products of random factors of its shape and rank do. Left out: the base, so
-    that the change of a DoRA, which needs it, is shown as far as its factors go.
+    is chosen over their norm, grey what products of random factors of its shape and rank do. Left out: what a
+    change does and, until the reader brings its base, all of a DoRA but the factors.
     """
 
     example = one_of(
@@ -107,7 +109,20 @@ class Inspector(Instrument):
         doc="The rank, or a percentage: what the rule is about.",
     )
 
-    parts = ("open", "cells", "spectrum", "scales", "doctor", "compare", "cut", "table", "code", "share")
+    parts = (
+        "open",
+        "cells",
+        "spectrum",
+        "scales",
+        "doctor",
+        "compare",
+        "base",
+        "merge",
+        "cut",
+        "table",
+        "code",
+        "share",
+    )
     sheets = ("inspector/inspector",)
     pictured = ({"bars kept": 3, "curve control": 4},)
 
@@ -123,6 +138,8 @@ class Inspector(Instrument):
             },
             "own": SNIPPETS["own"],
             "pair": SNIPPETS["pair"],
+            "style": STYLE,
+            "words": WITH_UNDERSCORE,
         }
 
     def _shown(self) -> Example:

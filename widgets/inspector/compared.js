@@ -1,5 +1,6 @@
 // Two adapters beside each other: how alike the changes of each layer are, and the directions in which they lie.
 
+import { commonName } from './keys.js'
 import { changeOf } from './layers.js'
 import { USED, dot, factorized } from './linear.js'
 import { pause } from './pause.js'
@@ -37,17 +38,19 @@ async function sides(layer) {
  * of the sum over the sum of norms. `told(done, all)` hears of each layer.
  */
 export async function compared(one, other, told = () => {}) {
-  const named = new Map(other.layers.map((layer) => [layer.name, layer]))
-  const both = one.layers.filter(({ name, shape }) => named.get(name)?.shape.join() === shape.join())
-  const shared = new Set(both.map(({ name }) => name))
+  const named = new Map(other.layers.map((layer) => [commonName(layer.name), layer]))
+  const partner = ({ name }) => named.get(commonName(name))
+  const both = one.layers.filter((layer) => partner(layer)?.shape.join() === layer.shape.join())
+  const shared = new Set(both.map(({ name }) => commonName(name)))
   const rows = []
   for (const [i, layer] of both.entries()) {
-    const [x, y] = [await sides(layer), await sides(named.get(layer.name))]
-    if (x && y) rows.push({ name: layer.name, ...row(x, y, layer, named.get(layer.name)) })
+    const [x, y] = [await sides(layer), await sides(partner(layer))]
+    if (x && y) rows.push({ name: layer.name, ...row(x, y, layer, partner(layer)) })
     told(i + 1, both.length)
     await pause()
   }
-  const without = ({ layers }) => layers.map(({ name }) => name).filter((name) => !shared.has(name))
+  const without = ({ layers }) =>
+    layers.map(({ name }) => name).filter((name) => !shared.has(commonName(name)))
   return { rows, only: [without(one), without(other)] }
 }
 

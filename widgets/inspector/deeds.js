@@ -3,8 +3,9 @@
 
 import { changeOf } from './layers.js'
 import { energyOf, factorized } from './linear.js'
+import { fullNames, keptNames, piped, underscored } from './names.js'
 import { pause } from './pause.js'
-import { bytesOf, encoded, written } from './safetensors.js'
+import { bytesOf, encoded, numbersOf, written } from './safetensors.js'
 
 const SIZES = { F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 }
 const TIE = 1e-9 // as in compute/matrices/spectrum.py
@@ -110,86 +111,129 @@ const plain = ({ kind, parts, dtype }) =>
 async function factorsOf(layer, k) {
   const { shape, scale, dtype, kind, parts, r } = layer
   const [out, into] = shape
-  const first = parts.A ?? parts.down
-  const window = first?.shape.length === 4 && kind === 'lora' ? first.shape.slice(1) : null
-  const type = ['F64', 'F16', 'BF16'].includes(dtype) ? dtype : 'F32'
+  const window = windowOf(layer)
   if (k === null && plain(layer)) {
+    const type = dtype in SIZES ? dtype : 'F32' // which holds Q8_0 exactly
+    const bytes = async (part) => (dtype in SIZES ? bytesOf(part) : encoded(await numbersOf(part), type))
     const [a, b] = [
-      await bytesOf(parts.A ?? parts.down ?? parts.a),
-      await bytesOf(parts.B ?? parts.up ?? parts.b),
+      await bytes(parts.A ?? parts.down ?? parts.a),
+      await bytes(parts.B ?? parts.up ?? parts.b),
     ]
-    if (kind !== 'mlx') return { A: a, B: b, r, scale, window, dtype }
-    const size = SIZES[dtype]
-    return { A: turnedBytes(a, into, r, size), B: turnedBytes(b, r, out, size), r, scale, window, dtype }
+    if (kind !== 'mlx') return { A: a, B: b, r, scale, window, dtype: type }
+    const size = SIZES[type]
+    return {
+      A: turnedBytes(a, into, r, size),
+      B: turnedBytes(b, r, out, size),
+      r,
+      scale,
+      window,
+      dtype: type,
+    }
   }
   const { B, A } = await changeOf(layer)
-  const { s, Q_B, Q_A, U, V } = await factorized(B, A)
-  const most = Math.max(1, Math.min(k ?? s.length, U.length)) // a layer of no direction still has a place in the file
-  const some = Math.min(most, U.length)
-  const left = some ? rows(Q_B, U, s, some, scale) : new Float64Array(out)
-  const right = some ? rows(Q_A, V, s, some, scale) : new Float64Array(into)
-  if (scale < 0) right.forEach((value, i) => (right[i] = -value))
-  const rank = some || 1
+  const found = cutTo(await factorized(B, A), shape, k ?? Infinity, Math.abs(scale))
+  if (scale < 0) found.right.forEach((value, i) => (found.right[i] = -value))
+  return stored(found, shape, dtype, window)
+}
+
+/** The first k directions of a decomposition, their size shared by both sides: {left: (r, out), right: (r, into), r}. */
+export function cutTo({ s, Q_B, Q_A, U, V }, [out, into], k, scale = 1) {
+  const some = Math.min(Math.max(1, Math.min(k, s.length)), U.length)
+  if (!some) return { left: new Float64Array(out), right: new Float64Array(into), r: 1 } // no direction still has a place in the file
+  return { left: rows(Q_B, U, s, some, scale), right: rows(Q_A, V, s, some, scale), r: some }
+}
+
+/** Factors (r, out) and (r, into) as they are written, with the scale 1. */
+export function stored({ left, right, r }, [out], dtype, window) {
+  const type = ['F64', 'F16', 'BF16'].includes(dtype) ? dtype : 'F32'
+  const B = encoded(transposed(left, r, out), type)
+  return { A: encoded(right, type), B, r, scale: 1, window, dtype: type }
+}
+
+/** The kernel of a convolution with its inputs, null for a linear layer. */
+export function windowOf({ parts, kind }) {
+  const first = parts.A ?? parts.down
+  return first?.shape.length === 4 && kind === 'lora' ? first.shape.slice(1) : null
+}
+
+const alphaOf = ({ scale, r }) => scale * r
+
+/** r and alpha of layers, and those that differ, as PEFT spells them; `spelt` makes a key of the patterns of a name. */
+function loraConfig(made, spelt = (name) => name) {
+  const [{ factors: usual }] = made
+  const differing = (of) =>
+    Object.fromEntries(
+      made
+        .filter(({ factors }) => of(factors) !== of(usual))
+        .map(({ name, factors }) => [spelt(name), of(factors)]),
+    )
   return {
-    A: encoded(right, type),
-    B: encoded(transposed(left, rank, out), type),
-    r: rank,
-    scale: 1,
-    window,
-    dtype: type,
+    r: usual.r,
+    lora_alpha: alphaOf(usual),
+    use_rslora: false,
+    use_dora: false,
+    rank_pattern: differing(({ r }) => r),
+    alpha_pattern: differing(alphaOf),
+    target_modules: made.map(({ name }) => name).sort(),
   }
 }
 
-const under = (name) => name.replaceAll('.', '_').replace(/[[\]]/g, '')
+/** Both factors under PEFT's names. */
+const pair = (start, { A, B, r, window, dtype }, [out, into], a = 'lora_A', b = 'lora_B') => [
+  [`${start}.${a}.weight`, window ? [r, ...window] : [r, into], A, dtype],
+  [`${start}.${b}.weight`, window ? [out, r, 1, 1] : [out, r], B, dtype],
+]
 
-// Each format: names and shapes of a layer's tensors, and what is written beside them.
+const literal = (name) => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`
+
+/** What stands in the header of a file of diffusers: the config of each part of the pipeline. */
+function pipelineConfig(made) {
+  const parts = new Map()
+  for (const { name, factors } of made) {
+    const [, part, inner] = /^([^.]+)\.(.+)$/.exec(name)
+    parts.set(part, [...(parts.get(part) ?? []), { name: inner, factors }])
+  }
+  const told = [...parts].flatMap(([part, some]) =>
+    Object.entries(loraConfig(some, literal)).map(([key, value]) => [`${part}.${key}`, value]),
+  )
+  return { lora_adapter_metadata: JSON.stringify(Object.fromEntries(told), null, 2) }
+}
+
+// Each format: how it spells a name, the tensors of a layer, and what is written into the header and beside them.
 const FORMATS = {
   peft: {
-    tensors: ({ name }, { A, B, r, window, dtype }, [out, into]) => [
-      [`base_model.model.${name}.lora_A.weight`, window ? [r, ...window] : [r, into], A, dtype],
-      [`base_model.model.${name}.lora_B.weight`, window ? [out, r, 1, 1] : [out, r], B, dtype],
-    ],
-    config: (made) => {
-      const [{ r, scale }] = made.map(({ factors }) => factors)
-      const alpha = (factors) => factors.scale * factors.r
-      const pattern = (of, usual) =>
-        Object.fromEntries(
-          made.map(({ name, factors }) => [name, of(factors)]).filter(([, value]) => value !== usual),
-        )
-      return {
-        peft_type: 'LORA',
-        task_type: null,
-        base_model_name_or_path: null,
-        r,
-        lora_alpha: scale * r,
-        use_rslora: false,
-        use_dora: false,
-        rank_pattern: pattern((factors) => factors.r, r),
-        alpha_pattern: pattern(alpha, scale * r),
-        target_modules: made.map(({ name }) => name).sort(),
-        lora_dropout: 0,
-        bias: 'none',
-        modules_to_save: null,
-        inference_mode: true,
-      }
-    },
+    spelt: (name) => name.replace(/^unet\./, ''),
+    tensors: ({ name, factors, shape }) => pair(`base_model.model.${name}`, factors, shape),
+    config: (made) => ({
+      peft_type: 'LORA',
+      task_type: null,
+      base_model_name_or_path: null,
+      ...loraConfig(made),
+      lora_dropout: 0,
+      bias: 'none',
+      modules_to_save: null,
+      inference_mode: true,
+    }),
     file: 'adapter_model.safetensors',
   },
   kohya: {
-    tensors: ({ name }, { A, B, r, scale, window, dtype }, [out, into]) => {
-      const own = /^lora_/.test(name)
-        ? name
-        : `lora_${/^text_encoder/.test(name) ? 'te' : 'unet'}_${under(bare(name))}`
-      return [
-        [`${own}.lora_down.weight`, window ? [r, ...window] : [r, into], A, dtype],
-        [`${own}.lora_up.weight`, window ? [out, r, 1, 1] : [out, r], B, dtype],
-        [`${own}.alpha`, [], encoded([scale * r], 'F32'), 'F32'],
-      ]
-    },
+    tensors: ({ name, factors, shape }) => [
+      ...pair(name, factors, shape, 'lora_down', 'lora_up'),
+      [`${name}.alpha`, [], encoded([alphaOf(factors)], 'F32'), 'F32'],
+    ],
+    header: (made) =>
+      keptNames(made.filter(({ name, old }) => name !== old).map(({ name, old }) => [name, old])),
     file: 'lora.safetensors',
   },
+  diffusers: {
+    spelt: piped,
+    tensors: ({ name, factors, shape }) => pair(name, factors, shape),
+    header: pipelineConfig,
+    file: 'pytorch_lora_weights.safetensors',
+  },
   mlx: {
-    tensors: ({ name }, { A, B, r, dtype }, [out, into]) => [
+    spelt: (name) => name,
+    tensors: ({ name, factors: { A, B, r, dtype }, shape: [out, into] }) => [
       [`${name}.lora_a`, [into, r], turnedBytes(A, r, into, SIZES[dtype]), dtype],
       [`${name}.lora_b`, [r, out], turnedBytes(B, out, r, SIZES[dtype]), dtype],
     ],
@@ -201,27 +245,21 @@ const FORMATS = {
     file: 'adapters.safetensors',
   },
 }
-const bare = (name) => name.replace(/^(unet|transformer|text_encoder(_\d)?|diffusion_model)\./, '')
 export const TARGETS = Object.keys(FORMATS)
 
-/**
- * The adapter in a format, after a cut or as it is (`kept` null): files [{name, type, pieces}]. `told` hears of each layer.
- * MLX has one scale and one rank for all, so that there a file whose layers differ is multiplied out.
- */
-export async function converted(layers, format, kept, told = () => {}) {
-  const { tensors, config, file } = FORMATS[format]
-  const some = layers.filter(writable)
-  const uneven = new Set(some.map(({ scale }) => scale)).size > 1
-  const made = []
-  for (const [i, layer] of some.entries()) {
-    const whole = format === 'mlx' && uneven ? layer.s.length : null
-    made.push({ name: layer.name, layer, factors: await factorsOf(layer, kept?.get(layer.name) ?? whole) })
-    told(i + 1, some.length)
-    await pause()
-  }
+/** Files [{name, type, pieces}] of layers {name, shape, factors}, whose names are as their file spelt them. */
+export function filesOf(layers, format, { metadata, words }) {
+  const { spelt, tensors, config, header = () => ({}), file } = FORMATS[format]
+  const full = fullNames(metadata, words)
+  const made = layers.map(({ name, ...layer }) => ({
+    ...layer,
+    name: spelt ? spelt(full(name)) : underscored(name),
+    old: name,
+  }))
   if (!made.length) return []
-  const all = made.flatMap(({ layer, factors }) => tensors(layer, factors, layer.shape))
-  const files = [{ name: file, type: 'application/octet-stream', pieces: written(all) }]
+  const files = [
+    { name: file, type: 'application/octet-stream', pieces: written(made.flatMap(tensors), header(made)) },
+  ]
   if (config)
     files.push({
       name: 'adapter_config.json',
@@ -229,4 +267,22 @@ export async function converted(layers, format, kept, told = () => {}) {
       pieces: [`${JSON.stringify(config(made), null, 2)}\n`],
     })
   return files
+}
+
+/**
+ * The adapter in a format, after a cut or as it is (`kept` null): files [{name, type, pieces}]. `told` hears of each layer.
+ * MLX has one scale and one rank for all, so that there a file whose layers differ is multiplied out.
+ */
+export async function converted({ layers, metadata }, format, kept, words, told = () => {}) {
+  const some = layers.filter(writable)
+  const uneven = new Set(some.map(({ scale }) => scale)).size > 1
+  const made = []
+  for (const [i, layer] of some.entries()) {
+    const whole = format === 'mlx' && uneven ? layer.s.length : null
+    const factors = await factorsOf(layer, kept?.get(layer.name) ?? whole)
+    made.push({ name: layer.name, shape: layer.shape, factors })
+    told(i + 1, some.length)
+    await pause()
+  }
+  return filesOf(made, format, { metadata, words })
 }

@@ -3,7 +3,7 @@
 import { NotOpened, told } from './refused.js'
 
 const MOST = 64e6 // bytes of a header; one of a model holds its vocabulary
-const TYPES = { 0: ['F32', 4], 1: ['F16', 2], 30: ['BF16', 2], 28: ['F64', 8] }
+const TYPES = { 0: ['F32', 4], 1: ['F16', 2], 8: ['Q8_0', 34 / 32], 30: ['BF16', 2], 28: ['F64', 8] }
 const SIZES = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 }
 const [STRING, ARRAY] = [8, 9]
 const ALIGNED = 32
@@ -66,6 +66,7 @@ export async function ggufHeader(blob, name) {
     for (const [key, shape, type, begin] of places) {
       const [dtype, size] = TYPES[type] ?? [`type ${type} of GGUF`, 0]
       const count = shape.reduce((product, side) => product * side, 1)
+      if (dtype === 'Q8_0' && shape.at(-1) % 32) throw new RangeError('blocks')
       const from = data + begin
       const to = from + count * size
       if (!Number.isSafeInteger(to) || to > blob.size) throw new RangeError('place')

@@ -8,21 +8,26 @@ import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { table } from '../kit/table.js'
 import { fill } from '../kit/text.js'
+import { STORED, beside } from './base.js'
 import { Cells, cellTold } from './cells.js'
 import { compared } from './compared.js'
-import { TARGETS, converted, planned } from './deeds.js'
+import { TARGETS, converted, filesOf, planned } from './deeds.js'
 import { findings } from './doctor.js'
+import { given } from './given.js'
 import { whereIs } from './keys.js'
 import { energyOf, measures } from './linear.js'
+import { WAYS, merged } from './merged.js'
 import { noiseBand } from './noise.js'
 import { measured, opened } from './opened.js'
 import { NotOpened, told } from './refused.js'
+import { reported } from './report.js'
 import { RUNTIMES, audits, ownScale } from './scales.js'
 
 const ROOM = 1.05 // above the highest value
 const ACCEPTED = '.safetensors,.json,.zip,.gguf,.bin,.pt'
 const EVERY_MS = 300 // between two pictures of the progress
 const [MOST_AUDITS, MOST_NAMES] = [8, 4]
+const LITTLE = 1e-5 // of the energy that a merge loses
 const NAME = 30 // letters of a layer's name in the table of scales: its end tells most
 const RANDOM = ['lora', 'adalora', 'embedding', 'tucker', 'mlx', 'gguf'] // kinds that are one product of two factors
 const NUMPY = ['F64', 'F32', 'F16'] // that its arrays hold
@@ -89,6 +94,8 @@ class Inspector extends Instrument {
       ...frame.part('doctor', h('section', {}, h('h4', {}, text.doctor.title), this.odd)),
       ...frame.part('cut', h('section', {}, h('h4', {}, text.cut.title), ...this.cutting(cut, amount))),
       ...frame.part('compare', this.comparing()),
+      ...frame.part('base', this.basing()),
+      ...frame.part('merge', this.merging()),
     )
     frame.root.addEventListener('dragover', (event) => event.preventDefault())
     frame.root.addEventListener('drop', (event) => this.dropped(event))
@@ -253,6 +260,10 @@ class Inspector extends Instrument {
     cells.place(layers)
     this.back.hidden = !this.own
     this.other.replaceChildren()
+    this.beneath.replaceChildren()
+    this.besideBase = null
+    this.sources = [{ about, weight: 1 }]
+    this.listed()
     this.audited()
     this.pick(this.own ? layers[0].name : model.get('layer'))
   }
@@ -420,16 +431,20 @@ class Inspector extends Instrument {
     return fill(text.sentences[part], this.values())
   }
 
+  /** Some layers in a few words. */
+  manyTold(names) {
+    const { about, text } = this
+    const { every, some } = text.scales
+    if (names.length === about.layers.length) return fill(every, { many: names.length })
+    return fill(some, { many: names.length, name: endOf(names[0]) })
+  }
+
   /** The table of scales. */
   audited() {
     const { about, text } = this
     const { scales: words } = text
     const all = (this.audit = audits(about))
     const shown = (scale) => (scale === null ? words.none : scaleText(scale))
-    const many = (names) =>
-      names.length === about.layers.length
-        ? fill(words.every, { many: names.length })
-        : fill(words.some, { many: names.length, name: endOf(names[0]) })
     const told_ = ({ scales, differ }) => {
       if (!differ) return words.same
       const sizes = scales.filter((scale) => scale !== null).map(Math.abs)
@@ -442,7 +457,7 @@ class Inspector extends Instrument {
       h(
         'tr',
         { class: each.differ ? 'differs' : '' },
-        h('th', { scope: 'row' }, many(each.names)),
+        h('th', { scope: 'row' }, this.manyTold(each.names)),
         ...each.scales.map((scale) => h('td', {}, shown(scale))),
         h(
           'td',
@@ -473,18 +488,12 @@ class Inspector extends Instrument {
     const { doctor } = text
     if (own && own.done < about.layers.length) return this.odd.replaceChildren()
     const found = findings(about)
-    const names = (all) => {
-      const some = all.slice(0, MOST_NAMES).join(', ')
-      return all.length > MOST_NAMES
-        ? `${some}, ${fill(doctor.more, { more: all.length - MOST_NAMES })}`
-        : some
-    }
     const item = ({ kind, names: all }) =>
       h(
         'li',
         { class: `of-${kind}` },
         h('strong', {}, doctor.kinds[kind]),
-        ` (${fill(doctor.found, { many: all.length, names: names(all) })})`,
+        ` (${fill(doctor.found, { many: all.length, names: this.someOf(all) })})`,
       )
     this.odd.replaceChildren(...(found.length ? found.map(item) : [h('li', {}, doctor.well)]))
   }
@@ -537,7 +546,8 @@ class Inspector extends Instrument {
     Object.assign(this.taken, { hidden: false, value: 0 })
     const advanced = (done, all) => (this.taken.value = done / all)
     try {
-      const files = await converted(about.layers, target, this.whole ? null : this.plan.kept, advanced)
+      const kept = this.whole ? null : this.plan.kept
+      const files = await converted(about, target, kept, this.arrays.words, advanced)
       if (this.turn !== turn) return
       for (const { name, type, pieces } of files) handed(name, type, pieces)
       const uneven = target === 'mlx' && new Set(about.layers.map(({ scale }) => scale)).size > 1
@@ -552,20 +562,197 @@ class Inspector extends Instrument {
     if (this.turn === turn) this.planned()
   }
 
-  /** A second adapter. */
-  comparing() {
-    const { compare } = this.text
-    this.other = h('div', {})
-    const { element } = this.chooser(compare.label, { accept: ACCEPTED, multiple: true }, (files) =>
-      this.beside(files),
-    )
+  /** Files that are put beside the adapter: what opens under a title. */
+  more({ title, label }, shown, given) {
+    const { element } = this.chooser(label, { accept: ACCEPTED, multiple: true }, given)
     return h(
       'details',
       { class: 'compare' },
-      h('summary', {}, compare.title),
+      h('summary', {}, title),
       h('div', { class: 'controls' }, element),
-      this.other,
+      shown,
     )
+  }
+
+  /** A second adapter. */
+  comparing() {
+    this.other = h('div', {})
+    return this.more(this.text.compare, this.other, (files) => this.beside(files))
+  }
+
+  /** The base. */
+  basing() {
+    this.beneath = h('div', {})
+    return this.more(this.text.base, this.beneath, (files) => this.onBase(files))
+  }
+
+  /** Others that are merged with it. */
+  merging() {
+    const { merge, cut } = this.text
+    const field = (label, attributes, control = 'input') => {
+      const id = freshId('merge')
+      const input = h(control, { id, ...attributes })
+      return { element: h('div', { class: 'control' }, h('label', { for: id }, label), input), input }
+    }
+    const number = (label, value, min, max) => field(label, { type: 'number', min, max, step: 1, value })
+    const way = field(merge.way, { change: () => this.wayShown() }, 'select')
+    way.input.append(...WAYS.map((value) => h('option', { value }, merge.ways[value])))
+    const [rank, density] = [number(merge.rank, '', 1), number(merge.density, 50, 1, 100)]
+    this.ways = { way, rank, density, seed: number(merge.seed, 0, 0) }
+    this.mergers = TARGETS.map((target) => button(cut.formats[target], () => this.merge(target)))
+    this.some = h('ul', { class: 'sources' })
+    this.mergeBar = h('progress', { max: 1, value: 0, 'aria-label': merge.writing, hidden: true })
+    this.mergeSaid = h('p', { class: 'note', role: 'status' })
+    const shown = h(
+      'div',
+      {},
+      this.some,
+      abreast(this.ways),
+      h('div', { class: 'buttons' }, ...this.mergers),
+      this.mergeBar,
+      this.mergeSaid,
+      h('p', { class: 'note' }, merge.note),
+    )
+    this.wayShown()
+    return this.more(merge, shown, (files) => this.added(files))
+  }
+
+  /** Only what the way needs is asked for. */
+  wayShown() {
+    const { way, rank, density, seed } = this.ways
+    const { value } = way.input
+    rank.element.hidden = value === 'concatenation'
+    density.element.hidden = !['ties', 'dare'].includes(value)
+    seed.element.hidden = value !== 'dare'
+  }
+
+  /** The adapters that are merged, each with its weight. */
+  listed() {
+    const { merge } = this.text
+    const item = (source, i) => {
+      const name = source.about.label
+      const id = freshId('weight')
+      const change = ({ target }) => (source.weight = target.value === '' ? NaN : Number(target.value))
+      const weight = h('input', { id, type: 'number', step: 'any', value: source.weight, change })
+      const leave = () => {
+        this.sources.splice(i, 1)
+        this.listed()
+      }
+      return h(
+        'li',
+        {},
+        h('label', { for: id }, fill(merge.weight, { i: i + 1, name })),
+        weight,
+        ...(i ? [button(fill(merge.remove, { i: i + 1 }), leave)] : []),
+      )
+    }
+    this.some.replaceChildren(...this.sources.map(item))
+  }
+
+  async added(files) {
+    const { turn, own, text } = this
+    this.mergeSaid.textContent = own ? '' : text.compare.own
+    if (!own) return
+    try {
+      const about = await opened(files)
+      if (this.turn !== turn) return
+      this.sources.push({ about: { ...about, label: told(about.weights[0].name) }, weight: 1 })
+      this.listed()
+    } catch (error) {
+      if (this.turn === turn) this.refuse(error, files)
+    }
+  }
+
+  /** Hand the reader one adapter made of several. */
+  async merge(target) {
+    const { turn, own, text, ways, sources, about, arrays, mergeBar } = this
+    const of = (name) => Number(ways[name].input.value)
+    const choice = {
+      way: ways.way.input.value,
+      rank: ways.rank.input.value === '' ? null : of('rank'),
+      density: of('density') / 100,
+      seed: of('seed'),
+    }
+    const whole = choice.rank === null || (Number.isInteger(choice.rank) && choice.rank > 0)
+    const fits = choice.density > 0 && choice.density <= 1
+    const right = whole && fits && sources.every(({ weight }) => Number.isFinite(weight))
+    this.mergeSaid.textContent = !own ? text.compare.own : right ? '' : text.merge.weights
+    if (!own || !right) return
+    for (const each of this.mergers) each.disabled = true
+    Object.assign(mergeBar, { hidden: false, value: 0 })
+    try {
+      const made = await merged(sources, choice, (done, all) => (mergeBar.value = done / all))
+      if (this.turn === turn) {
+        const files = filesOf(made, target, { metadata: about.metadata, words: arrays.words })
+        for (const { name, type, pieces } of files) handed(name, type, pieces)
+        const names = files.map(({ name }) => name).join(', ')
+        this.mergeSaid.textContent = fill(text.cut.made, { names })
+      }
+    } catch (error) {
+      if (this.turn === turn) this.refuse(error, [{ name: about.label }])
+    }
+    for (const each of this.mergers) each.disabled = false
+    mergeBar.hidden = true
+  }
+
+  /** A table that may be wider than the page, under its title. */
+  wide({ title, head, row }, rows) {
+    return h(
+      'div',
+      { class: 'table', tabindex: 0, role: 'region', 'aria-label': title },
+      ...table({ head, rows: textRows({ row }, rows) }, this.text.tableCut),
+    )
+  }
+
+  async onBase(files) {
+    const { text, about, own, turn, beneath } = this
+    const { base: words } = text
+    if (!own) return beneath.replaceChildren(h('p', {}, text.compare.own))
+    const bar = h('progress', { max: 1, value: 0, 'aria-label': words.progress })
+    beneath.replaceChildren(bar)
+    const asked = (this.asked = files) // who chooses another base no longer wants this one
+    const wanted = () => this.turn === turn && this.asked === asked
+    try {
+      const { weights } = await given(files)
+      const { rows, missing } = await beside(about, weights, (done, all) => (bar.value = done / all), wanted)
+      if (!wanted()) return
+      const loss = (share) => {
+        if (share === null) return text.scales.none
+        return share && share < LITTLE ? words.little : fill(words.lost, { share })
+      }
+      const shown = rows.map(({ size, size_W, factors, lost, ...row }) => ({
+        ...row,
+        size_W,
+        share: size / (size_W || 1),
+        factors: factors / (size_W || 1),
+        ...Object.fromEntries(STORED.map((format) => [format, loss(lost[format])])),
+      }))
+      const label = told(weights[0].name)
+      const said = { shared: rows.length, layers: about.layers.length, label }
+      const left = Object.entries(missing).map(([why, all]) =>
+        h('p', { class: 'note' }, fill(words.missing[why], { names: this.someOf(all) })),
+      )
+      this.besideBase = rows.length
+        ? { ...words, title: text.report.base, rows: textRows(words, shown) }
+        : null
+      beneath.replaceChildren(
+        h('p', {}, rows.length ? fill(words.said, said) : words.none),
+        ...(rows.length ? [this.wide(words, shown), h('p', { class: 'note' }, words.note)] : []),
+        ...left,
+      )
+    } catch (error) {
+      if (!wanted()) return
+      beneath.replaceChildren()
+      if (error.reason === 'gguf') this.frame.say(fill(words.gguf, error.values))
+      else this.refuse(error, files)
+    }
+  }
+
+  /** The first of some names, and how many more there are. */
+  someOf(all) {
+    const some = all.slice(0, MOST_NAMES).join(', ')
+    const more = all.length - MOST_NAMES
+    return more > 0 ? `${some}, ${fill(this.text.doctor.more, { more })}` : some
   }
 
   async beside(files) {
@@ -590,14 +777,9 @@ class Inspector extends Instrument {
         only: only[0].length,
         other: only[1].length,
       }
-      const body = rows.map((row) => compare.row.map((cell) => fill(cell, row)))
       this.other.replaceChildren(
         h('p', {}, fill(compare.said, said)),
-        h(
-          'div',
-          { class: 'table', tabindex: 0, role: 'region', 'aria-label': compare.title },
-          ...table({ head: compare.head, rows: body }, text.tableCut),
-        ),
+        this.wide(compare, rows),
         h('p', { class: 'note' }, compare.note),
       )
     } catch (error) {
@@ -631,7 +813,32 @@ class Inspector extends Instrument {
       layers: () => ['layers.csv', this.layersCsv()],
       values: () => ['singular-values.csv', this.valuesCsv()],
       picture: () => ['spectrum.svg', this.asPicture()],
+      report: () => ['report.html', this.asReport()],
     }
+  }
+
+  /** Everything that is shown, as one page that can be sent. */
+  asReport() {
+    const { about, text, arrays, audit } = this
+    const { report, scales: words } = text
+    const some = about.layers.filter(({ s }) => s)
+    const { head, rows } = this.table()
+    const scales = audit.map((each) => [
+      this.manyTold(each.names),
+      ...each.scales.map((scale) => (scale === null ? words.none : scaleText(scale))),
+      each.differ ? words.not : '',
+    ])
+    const spectrum = (s) => fill(report.bars, { many: s.length, first: s[0], last: s.at(-1) })
+    const tables = [
+      { title: words.title, head: [words.layers, ...RUNTIMES, ''], rows: scales },
+      { title: report.layers, head, rows, spectra: some.map(({ s }) => s) },
+      ...(this.besideBase ? [this.besideBase] : []),
+    ]
+    const notes = [...this.odd.children].map(({ textContent }) => textContent)
+    return reported(
+      { title: about.label, sentence: this.sentence(), notes, tables },
+      { ...report, style: arrays.style, bars: spectrum },
+    )
   }
 
   layersCsv() {
@@ -664,6 +871,7 @@ class Inspector extends Instrument {
   }
 }
 
+const textRows = ({ row }, rows) => rows.map((each) => row.map((cell) => fill(cell, each)))
 const endOf = (name) => (name.length > NAME ? `…${told(name).slice(1 - NAME)}` : told(name))
 const quoted = (name) => `"${told(name).replaceAll('"', '""')}"`
 
@@ -691,5 +899,18 @@ async function inside(entries) {
   return found
 }
 
-export { compared, converted, measured, noiseBand, opened, planned, audits, findings } // for the tests
+export {
+  beside,
+  compared,
+  converted,
+  filesOf,
+  given,
+  merged,
+  measured,
+  noiseBand,
+  opened,
+  planned,
+  audits,
+  findings,
+} // for the tests
 export default rendering(Inspector)

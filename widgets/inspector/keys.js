@@ -73,5 +73,15 @@ export function whereIs(module) {
   return { block, matrix }
 }
 
+const PART =
+  /^(?:lora_unet_|lora_transformer_|lycoris_|unet\.|diffusion_model\.|transformer\.(?!h\.)|(lora_te|text_encoder)(_?\d)?[_.])/
+
+/** What a layer is called by every tool alike: as kohya writes it, which has underscores for full stops. */
+export function commonName(name) {
+  const [head = '', text, number] = PART.exec(name) ?? []
+  const rest = name.slice(head.length).replaceAll('.processor.', '.').replaceAll('.', '_')
+  return text ? `te${(number ?? '1').at(-1)}_${rest}` : rest
+}
+
 /** Several matrices in one. */
 export const FUSED = /(qkv|Wqkv|c_attn|query_key_value|in_proj|gate_up_proj|kv_proj)(_proj)?(\[\d+\])?$/

@@ -247,10 +247,14 @@ function contracted(tensor, [a, b, ...window], matrix, n) {
 }
 
 /** Columns of a factor whose j-th and k-th are multiplied, each with each: the factor of a product by entries. */
-const crossed = (one, other) => ({
-  n: one.n,
-  columns: one.columns.flatMap((x) => other.columns.map((y) => x.map((value, i) => value * y[i]))),
-})
+function crossed(one, other) {
+  const { n } = one
+  const values = new Float64Array(n * one.r * other.r)
+  let at = 0
+  for (const x of one.columns)
+    for (const y of other.columns) for (let i = 0; i < n; i++) values[at++] = x[i] * y[i]
+  return byColumns(values, n, one.r * other.r)
+}
 
 /** One of the two matrices of LoKr: a product {B, A}, or {dense: columns}. */
 async function side(parts, name, get) {

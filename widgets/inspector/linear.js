@@ -1,10 +1,10 @@
 // Singular values of a product of two thin factors. The product is never formed: with B = Q_B R_B and A.T = Q_A R_A
 // they are those of R_B R_A.T, a matrix of r x r numbers. compute/matrices/svd.py does the same.
-//
-// A factor is {n, columns}: `columns` are arrays of n numbers. lora_A is stored by rows, which are the columns of A.T.
 
 import { pause } from './pause.js'
 
+const GRAM_WORK = 4e6 // multiplications between two pauses
+const PIVOT = 1e-4 // of a column of unit length, what is not along those before it: 1e-16 over it is rounding
 const SWEEPS = 40 // of Jacobi's method; ten are usual
 const TINY = 1e-300 // one over it is a number
 const LEAST = 8 // rows, in the rounding of a dot product
@@ -43,24 +43,133 @@ function scale(column, by) {
   return column
 }
 
-/** A factor from numbers by rows, (n, r). */
-export function byRows(values, n, r) {
-  const columns = Array.from({ length: r }, () => new Float64Array(n))
-  for (let j = 0; j < r; j++) for (let i = 0, at = j; i < n; i++, at += r) columns[j][i] = values[at]
-  return { n, columns }
+/**
+ * A thin factor, n long and r wide, as it is stored. `columns` are r arrays of n numbers, made when they are asked for, and
+ * whoever asks may change them; `values` are what is stored, as long as nobody has asked.
+ */
+class Factor {
+  constructor(n, r, values, across) {
+    Object.assign(this, { n, r, values, across })
+  }
+
+  get columns() {
+    const { n, r, values, across } = this
+    if (values) {
+      const column = (j) => {
+        if (!across) return Float64Array.from(values.subarray(j * n, (j + 1) * n))
+        const made = new Float64Array(n)
+        for (let i = 0, at = j; i < n; i++, at += r) made[i] = values[at]
+        return made
+      }
+      this.made = Array.from({ length: r }, (_, j) => column(j))
+      this.values = null
+    }
+    return this.made
+  }
 }
 
-/** A factor from numbers by columns: lora_A, (r, n). */
-export const byColumns = (values, n, r) => ({
-  n,
-  columns: Array.from({ length: r }, (_, j) => values.subarray(j * n, (j + 1) * n)),
-})
+/** A factor from numbers by rows, (n, r). */
+export const byRows = (values, n, r) => new Factor(n, r, values, true)
+
+/** A factor from numbers by columns, (r, n): lora_A is stored by rows, which are the columns of A.T. */
+export const byColumns = (values, n, r) => new Factor(n, r, values, false)
+
+/** The inner products of all columns of a factor as it is stored, of those with j <= k: a list of r rows. */
+async function gram({ n, r, values, across }) {
+  const found = Array.from({ length: r }, () => new Float64Array(r))
+  if (!across) {
+    const column = (j) => values.subarray(j * n, (j + 1) * n)
+    for (let j = 0; j < r; j++) {
+      for (let k = j; k < r; k += 4)
+        fourWith(
+          column(j),
+          Array.from({ length: 4 }, (_, l) => column(Math.min(k + l, r - 1))),
+          found[j],
+          k,
+        )
+      await pause()
+    }
+    return found
+  }
+  const step = Math.max(4, 4 * Math.floor(GRAM_WORK / (4 * r * r))) // rows between two pauses
+  for (let from = 0; from < n; from += step) {
+    fourRows(values, r, from, Math.min(n, from + step), found)
+    await pause()
+  }
+  return found
+}
+
+/** Inner products of a column with four others, into row[k] and what follows. */
+function fourWith(x, [one, two, three, four], row, k) {
+  let [a, b, c, d] = [0, 0, 0, 0]
+  for (let i = 0; i < x.length; i++) {
+    const by = x[i]
+    a += by * one[i]
+    b += by * two[i]
+    c += by * three[i]
+    d += by * four[i]
+  }
+  row.set([a, b, c, d].slice(0, row.length - k), k)
+}
+
+/** What some rows add to the inner products of columns: four rows at once, so that each sum is read once for them. */
+function fourRows(values, r, from, to, found) {
+  let i = from
+  for (; i + 3 < to; i += 4) {
+    const [p, q, s, t] = [i * r, (i + 1) * r, (i + 2) * r, (i + 3) * r]
+    for (let j = 0; j < r; j++) {
+      const row = found[j]
+      const [a, b, c, d] = [values[p + j], values[q + j], values[s + j], values[t + j]]
+      for (let k = j; k < r; k++)
+        row[k] += a * values[p + k] + b * values[q + k] + (c * values[s + k] + d * values[t + k])
+    }
+  }
+  for (; i < to; i++)
+    for (let j = 0; j < r; j++)
+      for (let k = j; k < r; k++) found[j][k] += values[i * r + j] * values[i * r + k]
+}
+
+/**
+ * The triangle of a factor from the inner products of its columns, by Cholesky: {sizes, L} with the columns of unit length
+ * as rows of L; null where this would lose digits, since columns are nearly dependent, zero, or no numbers.
+ */
+function cholesky(products) {
+  const r = products.length
+  const sizes = products.map((row, j) => Math.sqrt(row[j]))
+  if (!sizes.every((size) => size > 1e-140 && size < 1e140)) return null // whose squares are numbers
+  const L = products.map(() => new Float64Array(r))
+  for (let j = 0; j < r; j++)
+    for (let k = j; k < r; k++) {
+      let rest = products[j][k] / sizes[j] / sizes[k]
+      for (let l = 0; l < j; l++) rest -= L[j][l] * L[k][l]
+      if (k === j && !(rest > PIVOT)) return null
+      L[k][j] = k === j ? Math.sqrt(rest) : rest / L[j][j]
+    }
+  return { sizes, L }
+}
+
+/**
+ * The singular values of B A.T, null where a number is not finite. Where the columns of each factor are well apart, the
+ * triangles come from inner products, which takes half the work and reads what is stored as it lies; rounding there is
+ * 1e-16 over PIVOT of the largest value at most. Otherwise by `factorized`, which uses the factors up.
+ */
+export async function spectrum(B, A) {
+  if (B.values && A.values && B.r <= Math.min(B.n, A.n)) {
+    const left = cholesky(await gram(B))
+    const right = left && cholesky(await gram(A))
+    if (right) {
+      const sized = right.L.map((row, j) => row.map((value) => value * left.sizes[j] * right.sizes[j]))
+      return (await decomposed(product(left.L, sized))).s
+    }
+  }
+  return (await factorized(B, A)).s
+}
 
 /**
  * Both factors scaled in their place so that the j-th columns are equally long, without pairs of which one is zero; null
  * where a number is not finite.
  */
-function balanced(B, A) {
+export function balanced(B, A) {
   const [left, right] = [[], []]
   for (const [j, b] of B.columns.entries()) {
     const a = A.columns[j]

@@ -10,7 +10,7 @@ const LARGEST = 160 // directions; beyond them one draw takes too long, and draw
 const SEED = 20210617
 
 /** Numbers between 0 and 1 by a seed: mulberry32. */
-function uniform(seed) {
+export function uniform(seed) {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -2,7 +2,7 @@
 
 import { given } from './given.js'
 import { changeOf, layersOf } from './layers.js'
-import { factorized, filled, measures, ofDense } from './linear.js'
+import { filled, measures, ofDense, spectrum } from './linear.js'
 import { numbersOf } from './safetensors.js'
 import { formatOf, ownScale } from './scales.js'
 
@@ -23,16 +23,16 @@ export async function opened(files) {
 const heavy = ([m, n]) => m * n * Math.min(m, n) > DENSE_WORK
 
 /** Singular values of one side of a Kronecker product. */
-const ofSide = async ({ dense, B, A }) => (dense ? ofDense(dense) : (await factorized(B, A)).s)
+const ofSide = async ({ dense, B, A }) => (dense ? ofDense(dense) : spectrum(B, A))
 
 /**
  * The singular values of a layer without its scale: {s}, or {s: null, why} where they are not numbers or would take too
- * long. Of a product of two factors also what it takes to cut it.
+ * long.
  */
 async function spectrumOf(layer, change) {
   const { dense, kron, B, A } = await change
   const large = { s: null, why: 'large' }
-  const of = (s, more) => (s ? { ...more, s } : { s: null, why: 'infinite' })
+  const of = (s) => (s ? { s } : { s: null, why: 'infinite' })
   if (dense) return heavy(layer.shape) ? large : of(await ofDense(dense))
   if (kron) {
     if (kron.some(({ dense: whole }) => whole && heavy([whole.length, whole[0].length]))) return large
@@ -41,9 +41,8 @@ async function spectrumOf(layer, change) {
     const all = Float64Array.from(Array.from(one, (x) => Array.from(other, (y) => x * y)).flat())
     return of(filled(all.sort().reverse(), Math.min(...layer.shape, all.length)))
   }
-  if (B.columns.length > MOST_DIRECTIONS) return large
-  const found = await factorized(B, A)
-  return of(found.s, found)
+  if (B.r > MOST_DIRECTIONS) return large
+  return of(await spectrum(B, A))
 }
 
 /** What a layer changes, being read: whoever waits for it hears of what goes wrong, and nobody else. */

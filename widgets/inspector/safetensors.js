@@ -29,24 +29,34 @@ const HALVES = tabled(65536, half)
 const [E4M3, E5M2] = [tabled(256, e4m3), tabled(256, (bits) => half(bits << 8))]
 function looked(table, bits) {
   const numbers = table()
-  const found = new Float64Array(bits.length)
+  const found = new Float32Array(bits.length)
   for (let i = 0; i < found.length; i++) found[i] = numbers[bits[i]]
   return found
 }
 function brain(bits) {
   const wide = new Uint32Array(bits.length)
   for (let i = 0; i < wide.length; i++) wide[i] = bits[i] << 16
-  return new Float64Array(new Float32Array(wide.buffer))
+  return new Float32Array(wide.buffer)
 }
 
 /** By the name of a dtype: bytes of a number, and how a buffer is read. Little-endian, as every browser's machine is. */
 export const DTYPES = {
   F64: [8, (buffer) => new Float64Array(buffer)],
-  F32: [4, (buffer) => new Float64Array(new Float32Array(buffer))],
+  F32: [4, (buffer) => new Float32Array(buffer)],
   F16: [2, (buffer) => looked(HALVES, new Uint16Array(buffer))],
   BF16: [2, (buffer) => brain(new Uint16Array(buffer))],
   F8_E4M3: [1, (buffer) => looked(E4M3, new Uint8Array(buffer))],
   F8_E5M2: [1, (buffer) => looked(E5M2, new Uint8Array(buffer))],
+}
+/** Q8_0 of ggml: blocks of a half and 32 whole numbers that it multiplies (ggml-common.h, block_q8_0). */
+function blocked(buffer) {
+  const [bytes, halves] = [new DataView(buffer), HALVES()]
+  const found = new Float32Array((buffer.byteLength / 34) * 32)
+  for (let i = 0; i < found.length; i++) {
+    const at = Math.floor(i / 32) * 34
+    found[i] = halves[bytes.getUint16(at, true)] * bytes.getInt8(at + 2 + (i % 32))
+  }
+  return found
 }
 const OTHERS = { I64: 8, U64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1 } // their size is checked
 
@@ -125,8 +135,9 @@ export async function header(blob, name = '', most = MAX_HEADER) {
   return { metadata: typeof metadata === 'object' ? (metadata ?? {}) : {}, tensors }
 }
 
-/** The numbers of a tensor, as Float64Array. */
+/** The numbers of a tensor, exactly: a Float64Array or, of narrower types, a Float32Array. */
 export async function numbersOf({ name, dtype, blob, from, to }) {
+  if (dtype === 'Q8_0') return blocked(await blob.slice(from, to).arrayBuffer())
   if (!Object.hasOwn(DTYPES, dtype)) throw new NotOpened('stored', { name: told(name), dtype: told(dtype) })
   return DTYPES[dtype][1](await blob.slice(from, to).arrayBuffer())
 }

@@ -7,8 +7,8 @@ CAPTION = (
     "First the scales: by what each program would multiply the factors, with a dash where it does not load the layer. "
     "Then a cell for each adapted layer, blocks from left to right, the deeper in colour the larger what is measured. "
     "Last the singular values of the layer that is chosen, over their norm; filled are those that the rule of the cut "
-    "keeps, and the grey band holds nine of ten products of random factors of the same shape and rank. Left out: the "
-    "weights of the base, so that of a DoRA only its factors are shown, and what a change does."
+    "keeps, and the grey band holds nine of ten products of random factors of the same shape and rank. Left out: "
+    "what a change does and, until its base lies beside it, all of a DoRA but the factors."
 )
 NOTES = {
     "own": "An adapter that this project trained on its own model. Recorded {recorded}.",
@@ -101,6 +101,7 @@ WORDS: dict[str, Any] = {
         "every": "all {many}",
         "none": "–",
         "same": "The programs that load it agree.",
+        "not": "They do not agree.",
         "differ": "They do not agree: times {factor} between the least and the largest.",
         "null": "The largest is {scale}, the least is 0: that program adds nothing.",
     },
@@ -118,7 +119,7 @@ WORDS: dict[str, Any] = {
             "alike": "Layers with the same change, as far as singular values tell",
             "spike": "Spikes: one direction holds almost everything, and far more than is usual here",
             "dead": "Layers a thousand times smaller than the middle one",
-            "dora": "DoRA: a magnitude that is not applied here, since that takes the weights of the base",
+            "dora": "DoRA: a magnitude that is not applied here; put its base beside it to see the true change",
             "large": "Too large to be measured in a page",
             "stored": "Stored in a type that is not read here",
             "fused": "Several matrices in one, sharing the rank",
@@ -164,6 +165,50 @@ WORDS: dict[str, Any] = {
         "none": "The two have no layer of the same name and shape.",
         "own": "Open an adapter of yours first; of the examples the page has no factors.",
     },
+    "base": {
+        "title": "Put its base beside it",
+        "label": "Open the base, all its .safetensors",
+        "progress": "Layers put beside their weights",
+        "head": [
+            "layer",
+            "norm of W",
+            "delta_w over W",
+            "its factors alone",
+            "lost in bf16",
+            "lost in fp16",
+            "lost in fp8",
+            "lost in int8",
+        ],
+        "row": [
+            "{name}",
+            "{size_W:.4~g}",
+            "{share:.3~p}",
+            "{factors:.3~p}",
+            "{bf16}",
+            "{fp16}",
+            "{fp8}",
+            "{int8}",
+        ],
+        "lost": "{share:.3~p}",
+        "little": "under 0.001%",
+        "said": "{shared} of {layers} layers have their weight in “{label}”.",
+        "note": (
+            "Norms are of Frobenius; of a DoRA delta_w is the true change, magnitude and direction. Lost is the energy "
+            "of what a merge adds less delta_w, over that of delta_w: above 100% rounding moves the weights further "
+            "than delta_w does. fp8 is E4M3 with one scale for the weight, int8 has one for each row. The command "
+            "inspect --base tells amplification and intruder dimensions too."
+        ),
+        "none": "No layer has its weight there. Is it the base of this adapter?",
+        "gguf": "{name} is GGUF. Bring the base as .safetensors.",
+        "missing": {
+            "none": "No weight is called so: {names}.",
+            "several": "More than one weight is called so: {names}.",
+            "bits": "The weight is stored in few bits; bring the base that it was made of: {names}.",
+            "shape": "The weight has another shape, or is too large for a page: {names}.",
+            "kind": "Not looked at here: {names}.",
+            "infinite": "A number is not finite, or the magnitude does not fit: {names}.",
+        },
+    },
     "cut": {
         "title": "Cut it, convert it",
         "said": (
@@ -180,7 +225,30 @@ WORDS: dict[str, Any] = {
             "MLX has one scale for all layers, and these have several: the scale was multiplied into the factors, "
             "which rounds them."
         ),
-        "formats": {"peft": "As PEFT", "kohya": "As kohya", "mlx": "As MLX"},
+        "formats": {"peft": "As PEFT", "kohya": "As kohya", "diffusers": "As diffusers", "mlx": "As MLX"},
+    },
+    "merge": {
+        "title": "Merge it with others",
+        "label": "Add an adapter",
+        "weight": "{i}. {name}: weight",
+        "remove": "Leave {i} out",
+        "way": "How",
+        "ways": {
+            "concatenation": "side by side: exact, ranks add up",
+            "svd": "as a sum, cut to a rank",
+            "ties": "TIES, cut to a rank",
+            "dare": "DARE, cut to a rank",
+        },
+        "rank": "Rank, the largest of them if empty",
+        "density": "Entries kept, in %",
+        "seed": "Seed of the lot",
+        "note": (
+            "Products are summed, scales and weights inside; a negative weight subtracts, and a layer that only some "
+            "have counts as zero in the others. TIES and DARE go through every entry of every matrix, which takes "
+            "minutes for a large model; what they drop by lot is not what the command drops."
+        ),
+        "writing": "Layers merged",
+        "weights": "Each weight is a number, the rank a whole number from 1 on, entries kept from 1 to 100%.",
     },
     # What adapter_config.json calls methods, by the names that people give them.
     "methods": {
@@ -224,6 +292,10 @@ WORDS: dict[str, Any] = {
         ),
         "broken": "{name} has parts of adapters, but no layer with both of its factors in shapes that fit each other.",
         "hollow": "{name} holds no tensors.",
+        "unmerged": "{name} is no plain product of two factors; more is merged by python app.py inspect --merge.",
+        "apart": "{name} has another shape in another adapter, so that the two cannot be merged.",
+        "unfinished": "{name} has a number that is not finite; it cannot be merged.",
+        "wide": "{name} is too large for TIES and DARE in a page; the command does it: python app.py inspect --merge.",
         "unreadable": "The browser could not read it: {name}. Choose the file again.",
     },
     "tableHead": [
@@ -248,7 +320,18 @@ WORDS: dict[str, Any] = {
         "{norm}",
         "{scale}",
     ],
-    "downloads": {"layers": "Layers (CSV)", "values": "Singular values (CSV)", "picture": "Picture (SVG)"},
+    "downloads": {
+        "layers": "Layers (CSV)",
+        "values": "Singular values (CSV)",
+        "picture": "Picture (SVG)",
+        "report": "Report (HTML)",
+    },
+    "report": {
+        "spectrum": "spectrum",
+        "bars": "{many} singular values, the largest {first:.3~g}, the smallest {last:.3~g}",
+        "layers": "The layers",
+        "base": "The layers beside the weights of the base",
+    },
 }
 
 SNIPPETS = {

@@ -3,6 +3,8 @@ import { Frame, read } from './frame.js'
 import { download, picture } from './share.js'
 import { fill } from './text.js'
 
+const TYPES = { svg: 'image/svg+xml', csv: 'text/csv', html: 'text/html' }
+
 /**
  * What every instrument does. One of them adds `build(choices)`, which puts its parts into the frame, `load()`, which
  * takes over the arrays, `tick(value)` of its slider, the `sentence()`, `table()` and `snippet()` of the frame, and
@@ -92,7 +94,7 @@ export class Instrument {
   save(what) {
     const saves = { picture: () => ['picture.svg', this.asPicture()], ...this.saves() }
     const [name, text] = saves[what]()
-    download(`${this.stem}-${name}`, name.endsWith('.svg') ? 'image/svg+xml' : 'text/csv', text)
+    download(`${this.stem}-${name}`, TYPES[name.split('.').at(-1)], text)
   }
 
   /** What is drawn, below the sentence that says what it shows. */

@@ -8,12 +8,11 @@ from compute.adapters.formats.comparing import common_name
 from compute.adapters.formats.layers import Layer, balanced, factors
 from compute.adapters.formats.reading import Adapter, quote_end
 from compute.adapters.formats.writing import Plain, kernel_of
-from compute.matrices.svd import SVD, balanced_factors, factorize, factorize_product
+from compute.matrices.svd import balanced_factors, factorize_product, first_directions
 from compute.numbers.bounds import number, one_of, whole
 
 WAYS = ("concatenation", "svd", "ties", "dare")
-SMALL = 1024  # shorter side up to which a dense SVD is faster than an iteration
-NARROW = {"F8_E4M3": "BF16", "F8_E5M2": "BF16"}  # a sum has more digits than a float of eight bits
+NARROW = {"F8_E4M3": "BF16", "F8_E5M2": "BF16", "Q8_0": "F16"}  # a sum has more digits than eight bits hold
 
 
 def combined(
@@ -215,49 +214,3 @@ def _check(deltas: Sequence[np.ndarray], density: float) -> None:
         raise ValueError(f"density must be above 0 and at most 1, got {density!r}.")
     if not all(np.isfinite(delta).all() for delta in deltas):
         raise ValueError("all changes must be finite.")
-
-
-def first_directions(delta_w: np.ndarray, r: int) -> SVD:
-    """Return the first r singular values of a matrix with their vectors.
-
-    Parameters
-    ----------
-    delta_w : (out, in) ndarray of float64
-        Finite.
-    r : int
-        How many, 1 to the shorter side.
-
-    Returns
-    -------
-    SVD
-        U (out, r), s (r,) descending, Vh (r, in).
-
-    Raises
-    ------
-    ValueError
-        If r is out of bounds.
-
-    Notes
-    -----
-    By a dense SVD for a shorter side up to 1024 and beyond by Lanczos' iteration from a fixed start, which costs
-    O(out * in * r) where the dense one costs O(out * in * min(out, in)).
-
-    References
-    ----------
-    Baglama & Reichel 2005, doi:10.1137/04060593X (restarted bidiagonalisation).
-
-    Examples
-    --------
-    >>> first_directions(np.diag([3.0, 2.0, 1.0]), 2).s.tolist()
-    [3.0, 2.0]
-    """
-    short = min(delta_w.shape, default=0)
-    whole("r", r, 1, short)
-    if short <= SMALL or r >= short // 2 or not delta_w.any():
-        U, s, Vh = factorize(delta_w)
-        return SVD(U[:, :r], s[:r], Vh[:r])
-    from scipy.sparse.linalg import svds  # a fifth of a second, which only this needs
-
-    U, s, Vh = svds(delta_w, k=r, v0=np.ones(short))
-    order = np.argsort(s)[::-1]
-    return SVD(U[:, order], s[order], Vh[order])

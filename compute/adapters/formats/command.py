@@ -1,5 +1,6 @@
 """What `python app.py inspect` does: read, show, and write what was asked for."""
 
+import dataclasses
 import json
 import shutil
 from argparse import Namespace
@@ -7,13 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from compute.adapters.formats.base import open_base
+from compute.adapters.formats.beside import beside_base
 from compute.adapters.formats.combining import combined
 from compute.adapters.formats.comparing import compare
-from compute.adapters.formats.containers import total_bytes
+from compute.adapters.formats.containers import Contents, total_bytes
 from compute.adapters.formats.contents import Measures, doctor, measures
 from compute.adapters.formats.page import as_page
-from compute.adapters.formats.reading import Adapter, read_adapter
-from compute.adapters.formats.report import as_json, comparison_text, kept_text, overview
+from compute.adapters.formats.reading import Adapter, quote_end, read_adapter
+from compute.adapters.formats.report import as_json, beside_text, comparison_text, kept_text, overview
 from compute.adapters.formats.shrinking import Kept, ranks_for, truncated, truncation
 from compute.adapters.formats.writing import (
     Plain,
@@ -25,7 +28,7 @@ from compute.adapters.formats.writing import (
     target_of,
     write_adapter,
 )
-from compute.numbers.refusal import FileRefused
+from compute.numbers.refusal import FileRefused, count
 
 WORKERS = 2  # app.py tells the linear algebra to use one thread itself
 BAR = 30  # characters
@@ -39,7 +42,7 @@ def inspect(given: Namespace, out: TextIO, err: TextIO) -> int:
     ----------
     given : Namespace
         What app.py parsed: files, json, truncate, energy, error, numbers, overall, convert, output, others, merge,
-        weights, density, seed, report and all.
+        weights, density, seed, base, intruders, report and all.
     out : TextIO
         Where the result goes: text, or JSON alone.
     err : TextIO
@@ -60,20 +63,30 @@ def inspect(given: Namespace, out: TextIO, err: TextIO) -> int:
     try:
         adapter = read_adapter(*given.files)
         others = [read_adapter(path) for path in given.others]
+        adapter, base = _with_base(given, adapter)
         found = measures(adapter, _progress(err, len(adapter.layers)), WORKERS)
         faults = doctor(adapter, found)
+        against = base and beside_base(
+            adapter,
+            base.tensors,
+            intruders=given.intruders,
+            progress=_progress(err, len(adapter.layers)),
+            workers=WORKERS,
+        )
         width = shutil.get_terminal_size((WIDE, 24)).columns if out.isatty() else WIDE
         if given.json:
-            json.dump(as_json(adapter, found, faults), out, allow_nan=False)
+            json.dump(as_json(adapter, found, faults, against), out, allow_nan=False)
             out.write("\n")
         else:
             out.write(overview(adapter, found, faults, width, given.all) + "\n")
+            if against:
+                out.write("\n" + beside_text(*against, str(given.base), width) + "\n")
             for path, other in zip(given.others, others, strict=True):
                 out.write("\n" + comparison_text(compare(adapter, other), str(path), width) + "\n")
         said = _do(given, adapter, others, found)
         if given.report:
             title = " ".join(path.name for path in given.files)
-            given.report.write_text(as_page(adapter, found, faults, title), encoding="utf-8")
+            given.report.write_text(as_page(adapter, found, faults, title, against), encoding="utf-8")
             said.append(f"Written: {given.report}.")
         if said:
             (err if given.json else out).write("\n".join(["", *said]) + "\n")
@@ -84,6 +97,16 @@ def inspect(given: Namespace, out: TextIO, err: TextIO) -> int:
         err.write(f"{error.filename or 'The file'}: {error.strerror}.\n")
         return 1
     return 0
+
+
+def _with_base(given: Namespace, adapter: Adapter) -> tuple[Adapter, Contents | None]:
+    """Return the base, if there is one, and the adapter with what is to be said of it."""
+    if not given.base:
+        if given.intruders:
+            raise FileRefused("Intruders are told from the weights of the base: give it with --base.")
+        return adapter, None
+    base = open_base(given.base)
+    return dataclasses.replace(adapter, notes=(*adapter.notes, *base.notes)), base
 
 
 def _progress(err: TextIO, number: int) -> Callable[[int], None] | None:
@@ -134,10 +157,23 @@ def _do(
     else:
         written = write_adapter([plain(layer) for layer in adapter.layers], target, adapter)
         said = [f"Converted to {target}: {total_bytes(given.files):,} to {_size(written):,} bytes."]
-    said += written.notes
+    said += written.notes + _without_magnitude([adapter, *others] if given.merge else [adapter], given.merge)
     if given.output is None:
         return [*said, "Nothing was written; --output says where to."]
     return [*said, _save(written, given.output, given.files)]
+
+
+def _without_magnitude(adapters: Sequence[Adapter], merged: str | None) -> list[str]:
+    """Return a sentence on magnitudes of DoRA that are not in what is written."""
+    with_one = [each for adapter in adapters for each in adapter.layers if each.magnitude is not None]
+    lost = [each.name for each in with_one if merged or layer_magnitude(each) is None]
+    if not lost:
+        return []
+    why = "a merge has no" if merged else "along the inputs no format written here has a"
+    return [
+        f"The factors of {count(len(lost), 'layer')}, as {quote_end(lost[0])}, are written without DoRA's magnitude: "
+        f"{why} place for it, and what it does depends on the weight."
+    ]
 
 
 def _cut(given: Namespace, adapter: Adapter, found: Sequence[Measures]) -> tuple[list[Plain], Kept]:

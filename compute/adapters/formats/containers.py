@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from compute.adapters.formats.dtypes import FLOATS, ITEMSIZE, decode
+from compute.adapters.formats.dtypes import BLOCKS, ITEMSIZE, READ, decode
 from compute.numbers.refusal import FileRefused, count, quote
 
 MAX_HEADER = 25_000_000  # bytes of a header; an adapter's has about 100 for each tensor
@@ -126,9 +126,9 @@ class Tensor:
 
     def read(self) -> np.ndarray:
         """Return the numbers in float64, in the shape of the tensor."""
-        if self.dtype not in FLOATS:
+        if self.dtype not in READ:
             raise FileRefused(
-                f"{quote(self.name)} has dtype {self.dtype[:20]}; {', '.join(FLOATS)} can be read."
+                f"{quote(self.name)} has dtype {self.dtype[:20]}; {', '.join(READ)} can be read."
             )
         return decode(self.raw(), self.dtype).reshape(self.shape)
 
@@ -280,9 +280,9 @@ def open_sources(files: Mapping[str, Source]) -> Contents:
     promised: set[str] = set()
     for name, source in sorted(files.items()):
         if name.rpartition("/")[2] == CONFIG:
-            config = _read_json(source, CONFIG)
+            config = read_json(source, CONFIG)
         elif name.endswith(".index.json"):
-            weights = _read_json(source, name.rpartition("/")[2]).get("weight_map")
+            weights = read_json(source, name.rpartition("/")[2]).get("weight_map")
             promised |= {str(each) for each in weights.values()} if isinstance(weights, dict) else set()
         elif name.lower().endswith(".json") and len(files) > 1:
             continue
@@ -374,7 +374,31 @@ def _archive(source: Source) -> dict[str, Source]:
         raise FileRefused("The archive is damaged, or locked with a password.") from None
 
 
-def _read_json(source: Source, name: str) -> dict[str, Any]:
+def read_json(source: Source, name: str) -> dict[str, Any]:
+    """Return what a JSON file says, names and values.
+
+    Parameters
+    ----------
+    source : FileSource or BytesSource
+        The file.
+    name : str
+        What it is called in the sentence of a refusal.
+
+    Returns
+    -------
+    dict of str to Any
+        The object.
+
+    Raises
+    ------
+    FileRefused
+        If it is too large, no JSON, or no object.
+
+    Examples
+    --------
+    >>> read_json(BytesSource(b'{"r": 8}'), "adapter_config.json")
+    {'r': 8}
+    """
     if source.size > MAX_CONFIG:
         raise FileRefused(f"{name[:40]} has {source.size:,} bytes; at most {MAX_CONFIG:,} are read.")
     try:
@@ -505,7 +529,7 @@ def _tensor(name: str, entry: Any, source: Source, offset: int) -> Tensor:
     return Tensor(name, dtype, tuple(shape), source, offset + start, end - start)
 
 
-GGUF_TYPES = {0: "F32", 1: "F16", 28: "F64", 30: "BF16"}
+GGUF_TYPES = {0: "F32", 1: "F16", 8: "Q8_0", 28: "F64", 30: "BF16"}
 GGUF_SCALARS = {
     0: "B",
     1: "b",
@@ -541,7 +565,7 @@ def read_gguf(source: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises
     ------
     FileRefused
-        If the header is damaged, the file holds a whole model, or numbers in blocks (Q8_0 and the like).
+        If the header is damaged, the file holds a whole model, or numbers in blocks other than Q8_0.
 
     Notes
     -----
@@ -596,9 +620,14 @@ def read_gguf(source: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
         if kind not in GGUF_TYPES:
             raise FileRefused(
                 f"{quote(name)} is stored in blocks (type {kind} of ggml), which are not read. Convert the adapter "
-                "with --outtype f32 or f16."
+                "with --outtype f32, f16 or q8_0."
             )
-        size = prod(sides) * ITEMSIZE[GGUF_TYPES[kind]]
+        if GGUF_TYPES[kind] == "Q8_0":
+            if not sides or sides[0] % 32:
+                raise damaged
+            size = prod(sides) // 32 * BLOCKS.itemsize
+        else:
+            size = prod(sides) * ITEMSIZE[GGUF_TYPES[kind]]
         if offset + start + size > source.size:
             raise FileRefused("The GGUF file is cut short. Download it again.")
         if name in tensors:

@@ -5,6 +5,10 @@ import numpy as np
 from compute.numbers.refusal import FileRefused
 
 FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")  # what can be read as numbers of an adapter
+BLOCKS = np.dtype(
+    [("scale", "<f2"), ("codes", "i1", 32)]
+)  # Q8_0 of ggml: 32 whole numbers and what multiplies them
+READ = (*FLOATS, "Q8_0")
 # Bytes of one entry. Those of less than a byte, and unusual ones, may stand in a header; their bytes are never read.
 ITEMSIZE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1} | {
     f"{kind}{bits}": bits // 8 for kind in "IU" for bits in (8, 16, 32, 64)
@@ -45,7 +49,7 @@ def decode(data: bytes, dtype: str) -> np.ndarray:
     data : bytes
         Little-endian, a whole number of entries.
     dtype : str
-        One of FLOATS.
+        One of READ.
 
     Returns
     -------
@@ -59,7 +63,12 @@ def decode(data: bytes, dtype: str) -> np.ndarray:
 
     Notes
     -----
-    A bfloat16 is the upper half of a float32. The floats of eight bits are looked up. Cost: O(n).
+    A bfloat16 is the upper half of a float32. The floats of eight bits are looked up. Q8_0 has a float16 for each 32
+    whole numbers of eight bits, in this order. Cost: O(n).
+
+    References
+    ----------
+    ggml-org/ggml, src/ggml-common.h (block_q8_0) and src/ggml-quants.c (dequantize_row_q8_0).
 
     Examples
     --------
@@ -68,10 +77,13 @@ def decode(data: bytes, dtype: str) -> np.ndarray:
     >>> decode(b"\x7e", "F8_E4M3").item(), decode(b"\x7b", "F8_E5M2").item()  # the largest
     (448.0, 57344.0)
     """
-    if dtype not in FLOATS:
-        raise FileRefused(f"Numbers of the type {dtype[:20]!r} cannot be read; {', '.join(FLOATS)} can.")
-    if len(data) % ITEMSIZE[dtype]:
+    if dtype not in READ:
+        raise FileRefused(f"Numbers of the type {dtype[:20]!r} cannot be read; {', '.join(READ)} can.")
+    if len(data) % (BLOCKS.itemsize if dtype == "Q8_0" else ITEMSIZE[dtype]):
         raise FileRefused(f"{len(data):,} bytes are no whole number of entries of the type {dtype}.")
+    if dtype == "Q8_0":
+        blocks = np.frombuffer(data, BLOCKS)
+        return (blocks["scale"].astype(np.float64)[:, None] * blocks["codes"]).ravel()
     stored = np.frombuffer(data, NUMPY[dtype])
     if dtype == "BF16":
         stored = (stored.astype(np.uint32) << 16).view(np.float32)

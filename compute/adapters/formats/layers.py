@@ -168,6 +168,38 @@ def parts(layer: Layer) -> Parts:
     return Parts("product", ((A.T, B.T),) if layer.embedding else ((B, A),))
 
 
+def along_inputs(layer: Layer) -> bool:
+    """Return whether the magnitude of DoRA has a number for each input, and not for each output.
+
+    Parameters
+    ----------
+    layer : Layer
+        A layer with a magnitude.
+
+    Returns
+    -------
+    bool
+        False of PEFT, MLX and ai-toolkit, which only know outputs, which lie along the second side of an embedding
+        (words, width); of LyCORIS' dora_scale by its first side.
+
+    References
+    ----------
+    huggingface/peft 0.21.2, tuners/lora/dora.py (of a convolution it is (1, out, 1, 1)); Comfy-Org/ComfyUI,
+    comfy/weight_adapter/base.py (weight_decompose: by outputs if the first side is that of the weight).
+
+    Examples
+    --------
+    >>> from compute.adapters.formats.containers import BytesSource
+    >>> scales = [Tensor("q.dora_scale", "F32", shape, BytesSource(b"")) for shape in [(6, 1), (1, 4)]]
+    >>> [along_inputs(Layer("q", (6, 4), "LoRA", "kohya", 2, {}, magnitude=scale)) for scale in scales]
+    [False, True]
+    """
+    found = layer.magnitude
+    if found is None:
+        return False
+    return layer.embedding or ("dora_scale" in found.name and found.shape[:1] != layer.shape[:1])
+
+
 def check_room(*sides: int) -> None:
     """Refuse to make more numbers at once than there is room for.
 

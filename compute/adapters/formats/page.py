@@ -1,13 +1,22 @@
 """What was found in an adapter as one HTML file that can be sent: no script, nothing from the network."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from compute.adapters.formats.beside import Beside
 from compute.adapters.formats.contents import Fault, Measures
 from compute.adapters.formats.reading import Adapter
-from compute.adapters.formats.report import audit_groups, first_line, kind_of_matrix
+from compute.adapters.formats.report import (
+    BESIDE,
+    BESIDE_TOLD,
+    audit_groups,
+    beside_rows,
+    first_line,
+    kind_of_matrix,
+    missing_notes,
+)
 from compute.adapters.formats.scales import RUNTIMES, disagree
 
 BARS, WIDTH, HEIGHT = 32, 96, 20  # of a spectrum: the most that are drawn, and its sides in pixels
@@ -27,7 +36,13 @@ strong { color: Mark; background: MarkText; }
 """
 
 
-def as_page(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault], title: str) -> str:
+def as_page(
+    adapter: Adapter,
+    found: Sequence[Measures],
+    faults: Sequence[Fault],
+    title: str,
+    against: tuple[Sequence[Beside], Mapping[str, str]] | None = None,
+) -> str:
     """Return a report in HTML.
 
     Parameters
@@ -40,6 +55,8 @@ def as_page(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault]
         From `compute.adapters.formats.contents.doctor`.
     title : str
         What the adapter is called.
+    against : (sequence of Beside, mapping of str to str), optional
+        From `compute.adapters.formats.beside.beside_base`, if there is a base.
 
     Returns
     -------
@@ -61,13 +78,15 @@ def as_page(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault]
     >>> "<b>" in page, "&lt;b&gt;" in page
     (False, True)
     """
-    notes = [*(fault.sentence for fault in faults), *adapter.notes]
+    beside, missing = against or ((), {})
+    notes = [*(fault.sentence for fault in faults), *adapter.notes, *missing_notes(missing)]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{html.escape(first_line(adapter))}.</p>",
         _list(notes),
         _scales(adapter) if adapter.layers else "",
         _layers(found) if found else "",
+        _beside(beside) if beside else "",
     ]
     body = "\n".join(part for part in parts if part)
     return (
@@ -131,6 +150,11 @@ def _layers(found: Sequence[Measures]) -> str:
         for each in found
     ]
     return _table("The layers", head, rows)
+
+
+def _beside(found: Sequence[Beside]) -> str:
+    rows = [[html.escape(cell) for cell in row] for row in beside_rows(found, gathered=False)]
+    return _table("The layers beside the base", BESIDE, rows) + f"<p>{html.escape(BESIDE_TOLD)}</p>"
 
 
 def _bars(s: np.ndarray) -> str:

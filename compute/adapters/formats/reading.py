@@ -10,7 +10,7 @@ from typing import Any
 
 from compute.adapters.formats.containers import Contents, Tensor, open_bytes, open_paths
 from compute.adapters.formats.keys import Key, other_method, parse_key
-from compute.adapters.formats.layers import Layer
+from compute.adapters.formats.layers import Layer, along_inputs
 from compute.adapters.formats.scales import METADATA, Told, a_number, own_scale, pattern_value
 from compute.numbers.refusal import FileRefused, count, quote
 
@@ -282,7 +282,9 @@ def _layers(name: str, group: Mapping[str, tuple[Key, Tensor]], told: Told) -> l
         if alpha is None:
             notes.append("alpha is no finite number, and counts as absent.")
     if "magnitude" in tensors:
-        axis = "inputs" if tensors["magnitude"].shape[:1] == (1,) and made.shape[0] > 1 else "outputs"
+        axis = (
+            "inputs" if along_inputs(dataclasses.replace(made, magnitude=tensors["magnitude"])) else "outputs"
+        )
         notes.append(
             f"DoRA: a magnitude along the {axis}. W + delta_w is scaled to it, so that the true change needs W; "
             "what is shown is the product of the factors alone."

@@ -1,23 +1,30 @@
 """What was found in an adapter, as JSON for programs and as text for a terminal."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from compute.adapters.formats.beside import FORMATS, Beside
 from compute.adapters.formats.comparing import Comparison
 from compute.adapters.formats.contents import Fault, Measures
 from compute.adapters.formats.layers import Layer
-from compute.adapters.formats.reading import Adapter
+from compute.adapters.formats.reading import Adapter, quote_end
 from compute.adapters.formats.scales import RUNTIMES, disagree, scale_audit
 from compute.adapters.formats.shrinking import Kept
 from compute.numbers.bounds import whole
 from compute.numbers.refusal import count
 
 LEAST_WIDTH = 60
+LISTED_MISSING = 5  # layers that a base does not have, each with its reason
 LISTED = 40  # layers that are listed one by one; more are gathered by the matrix that they are
 
 
-def as_json(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault]) -> dict[str, Any]:
+def as_json(
+    adapter: Adapter,
+    found: Sequence[Measures],
+    faults: Sequence[Fault],
+    against: tuple[Sequence[Beside], Mapping[str, str]] | None = None,
+) -> dict[str, Any]:
     """Return what was found, ready for JSON.
 
     Parameters
@@ -28,13 +35,18 @@ def as_json(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault]
         From `compute.adapters.formats.contents.measures`.
     faults : sequence of Fault
         From `compute.adapters.formats.contents.doctor`.
+    against : (sequence of Beside, mapping of str to str), optional
+        From `compute.adapters.formats.beside.beside_base`, if there is a base.
 
     Returns
     -------
     dict of str to Any
         "format"; "layers", each with "name", "shape" [out, in], "r", "scale" by runtime (null where it does not load
         the layer) and "s", the singular values of delta_w as PEFT would apply it or the format's own tool, empty if a
-        number is not finite; and "notes", sentences.
+        number is not finite; and "notes", sentences. Beside a base each layer has "base" too, null where the base has
+        no such weight: "weight", its name; "size" and "size_W", Frobenius norms of delta_w and W; "s", the largest
+        singular values of delta_w, and "top_W", that of W; "amplification" and "chance"; by format "lost" and
+        "arrived"; and "intruders", null if not asked for. Of a DoRA delta_w is the true change here.
 
     Examples
     --------
@@ -47,6 +59,8 @@ def as_json(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault]
     >>> as_json(adapter, measures(adapter), [])["layers"][0]["s"]
     [3.0]
     """
+    beside, missing = against or ((), {})
+    by_name = {each.layer.name: _as_json(each) for each in beside}
     return {
         "format": adapter.format,
         "layers": [
@@ -57,10 +71,139 @@ def as_json(adapter: Adapter, found: Sequence[Measures], faults: Sequence[Fault]
                 "scale": scale_audit(each.layer, adapter.told),
                 "s": each.s.tolist(),
             }
+            | ({"base": by_name.get(each.layer.name)} if against else {})
             for each in found
         ],
-        "notes": [*adapter.notes, *(fault.sentence for fault in faults)],
+        "notes": [*adapter.notes, *(fault.sentence for fault in faults), *missing_notes(missing)],
     }
+
+
+def _as_json(each: Beside) -> dict[str, Any]:
+    told = {
+        what: {format: loss and getattr(loss, what) for format, loss in each.losses.items()}
+        for what in ("lost", "arrived")
+    }
+    return {
+        "weight": each.weight,
+        "size": each.size,
+        "size_W": each.size_W,
+        "s": each.s.tolist(),
+        "top_W": each.top_W,
+        "amplification": each.amplification,
+        "chance": each.chance,
+        **told,
+        "intruders": each.intruders,
+    }
+
+
+def missing_notes(missing: Mapping[str, str]) -> list[str]:
+    """Return sentences on layers of which the base has no weight.
+
+    Parameters
+    ----------
+    missing : mapping of str to str
+        By the name of the layer, the reason.
+
+    Returns
+    -------
+    list of str
+        Five at most, and how many more there are.
+
+    Examples
+    --------
+    >>> missing_notes({"q": "no weight of the base is called so"})
+    ["'q' is not compared with the base: no weight of the base is called so."]
+    """
+    notes = [f"{quote_end(name)} is not compared with the base: {why}." for name, why in missing.items()]
+    more = len(notes) - LISTED_MISSING
+    return notes[:LISTED_MISSING] + ([f"{count(more, 'more layer')} not compared."] if more > 0 else [])
+
+
+BESIDE = ("layer", "size", "top", "ampl.", "chance", *(f"{format} %" for format in FORMATS), "intruders")
+BESIDE_TOLD = (
+    "size: norm of delta_w over that of W; top: the same of the largest singular values; ampl.: norm of delta_w over "
+    "that of W in the directions of delta_w, and by chance; bf16 % and so on: energy of delta_w that a merge into the "
+    "format loses, above 100 where rounding moves the weights further than delta_w does; intruders: of the first ten "
+    "directions of W + delta_w those that W does not have (--intruders looks for them). Of a DoRA delta_w is the true "
+    "change."
+)
+
+
+def beside_rows(found: Sequence[Beside], gathered: bool) -> list[list[str]]:
+    """Return the table of an adapter beside its base.
+
+    Parameters
+    ----------
+    found : sequence of Beside
+        From `compute.adapters.formats.beside.beside_base`.
+    gathered : bool
+        Whether layers are gathered by the matrix that they are.
+
+    Returns
+    -------
+    list of list of str
+        Rows under BESIDE, from the least to the most of a group.
+
+    Examples
+    --------
+    >>> beside_rows([], True)
+    []
+    """
+    groups: dict[str, list[Beside]] = {}
+    for each in found:
+        groups.setdefault(kind_of_matrix(each.layer.name) if gathered else each.layer.name, []).append(each)
+
+    def cell(values: Iterable[float | None]) -> str:
+        known = [value for value in values if value is not None]
+        return _span(known) if known else "-"
+
+    return [
+        [
+            name if len(group) == 1 else f"{name} ({len(group)})",
+            cell(each.size / each.size_W if each.size_W else None for each in group),
+            cell(each.s.max(initial=0.0) / each.top_W if each.top_W else None for each in group),
+            cell(each.amplification for each in group),
+            cell(each.chance for each in group),
+            *(cell(loss and 100 * loss.lost for each in group for loss in [each.losses[x]]) for x in FORMATS),
+            cell(each.intruders for each in group),
+        ]
+        for name, group in groups.items()
+    ]
+
+
+def beside_text(found: Sequence[Beside], missing: Mapping[str, str], name: str, width: int = 100) -> str:
+    """Return what an adapter does to its base as text.
+
+    Parameters
+    ----------
+    found : sequence of Beside
+        From `compute.adapters.formats.beside.beside_base`.
+    missing : mapping of str to str
+        Layers of which the base has no weight, each with the reason.
+    name : str
+        What the base is called.
+    width : int
+        Characters in a line of the terminal.
+
+    Returns
+    -------
+    str
+        Lines.
+
+    Examples
+    --------
+    >>> print(beside_text([], {"q": "no weight of the base is called so"}, "base").splitlines()[0])
+    Beside base: 0 of 1 layer
+    """
+    width = max(width, LEAST_WIDTH)
+    lines = [f"Beside {name}: {len(found)} of {count(len(found) + len(missing), 'layer')}"]
+    if found:
+        lines += [
+            "",
+            _table(BESIDE, beside_rows(found, len(found) > LISTED), width),
+            _wrapped(BESIDE_TOLD, width),
+        ]
+    return "\n".join([*lines, *(_wrapped(note, width) for note in missing_notes(missing))])
 
 
 def kind_of_matrix(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from compute.adapters.formats.containers import CONFIG, Tensor, write_safetensors
 from compute.adapters.formats.dtypes import encode
 from compute.adapters.formats.keys import PREFIX, parse_key
-from compute.adapters.formats.layers import Layer, as_pair, parts
+from compute.adapters.formats.layers import Layer, along_inputs, as_pair, parts
 from compute.adapters.formats.reading import Adapter, quote_end
 from compute.adapters.formats.scales import METADATA, a_number
 from compute.numbers.bounds import one_of
@@ -30,7 +30,7 @@ WEIGHTS = {
 }
 _PIPELINE = re.compile(r"(unet|transformer|diffusion_model|text_encoder|text_encoder_2)\.")
 # Words of models that hold an underscore themselves, so that kohya's names can be taken apart without a map.
-_WORDS = sorted(
+WORDS = sorted(
     """down_blocks up_blocks mid_block transformer_blocks single_transformer_blocks double_blocks single_blocks
     joint_blocks input_blocks middle_block output_blocks to_q to_k to_v to_out to_add_out add_q_proj add_k_proj
     add_v_proj proj_in proj_out proj_mlp time_emb_proj conv_shortcut conv_in conv_out time_embedding add_embedding
@@ -157,7 +157,8 @@ def stored_dtypes(layer: Layer) -> tuple[str, str]:
     Returns
     -------
     (str, str)
-        Of the left and of the right factor.
+        Of the left and of the right factor. What is stored in blocks of eight bits is written in F32, which holds it
+        exactly.
 
     Examples
     --------
@@ -170,11 +171,9 @@ def stored_dtypes(layer: Layer) -> tuple[str, str]:
     ('F32', 'F16')
     """
     tensors = layer.tensors
-    if "A" in tensors:
-        return tensors["B"].dtype, tensors["A"].dtype
-    if "a" in tensors:
-        return tensors["b"].dtype, tensors["a"].dtype
-    return layer.dtype, layer.dtype
+    left, right = (tensors.get(pair[0], tensors.get(pair[1])) for pair in ("Bb", "Aa"))
+    types = (left.dtype, right.dtype) if left and right else (layer.dtype, layer.dtype)
+    return types[0].replace("Q8_0", "F32"), types[1].replace("Q8_0", "F32")
 
 
 def layer_magnitude(layer: Layer) -> Tensor | None:
@@ -195,11 +194,8 @@ def layer_magnitude(layer: Layer) -> Tensor | None:
     >>> layer_magnitude(Layer("q", (6, 4), "LoRA", "peft", 2, {}))
     """
     found = layer.magnitude
-    return (
-        found
-        if found is not None and prod(found.shape) == layer.shape[0] and found.shape[:1] != (1,)
-        else None
-    )
+    fits = found is not None and prod(found.shape) == layer.shape[0] and not along_inputs(layer)
+    return found if fits else None
 
 
 def kernel_of(layer: Layer) -> tuple[int, ...]:
@@ -375,7 +371,7 @@ def dotted(name: str) -> str:
     if not found:
         return name
     rest = name[found.end() :]
-    for word in _WORDS:
+    for word in WORDS:
         rest = re.sub(rf"(?<![a-z]){word}(?![a-z])", word.replace("_", "\0"), rest)
     rest = rest.replace("_", ".").replace("\0", "_")
     part = {
@@ -483,7 +479,9 @@ def _write_peft(plains: Sequence[Plain], source: Adapter) -> Written:
             entries += _factors(each, f"{start}.lora_embedding_A", f"{start}.lora_embedding_B")
         else:
             entries += _factors(each, f"{start}.lora_A.weight", f"{start}.lora_B.weight")
-        entries += _magnitude(each, f"{start}.lora_magnitude_vector", (len(each.lora_B),))
+        one = tuple(1 for _ in each.kernel)
+        shape = (1, len(each.lora_B), *one) if one else (len(each.lora_B),)
+        entries += _magnitude(each, f"{start}.lora_magnitude_vector", shape)
     config: dict[str, Any] = {
         "base_model_name_or_path": None,
         "bias": "none",

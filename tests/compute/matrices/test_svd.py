@@ -6,7 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compute.matrices.svd import SVD, balanced_factors, factorize, factorize_product
+from compute.matrices.svd import (
+    SVD,
+    balanced_factors,
+    factorize,
+    factorize_product,
+    first_directions,
+    largest_singular_value,
+)
 from helpers.matrices import truncated
 
 # Backward stable algorithms in float64: errors are a small multiple of 1e-16 times the largest singular value.
@@ -207,3 +214,24 @@ def test_factors_that_do_not_fit_are_refused():
 def test_ranks_out_of_range_are_refused(rng, r):
     with pytest.raises(ValueError, match=f"r must be between 0 and 3, got {r}"):
         balanced_factors(factorize(rng.standard_normal((5, 3))), r)
+
+
+@pytest.mark.parametrize("shape", [(2000, 1500), (40, 30)])
+def test_the_first_directions_of_a_large_matrix(shape):
+    rng = np.random.default_rng(0)
+    lora_B, lora_A = (
+        rng.standard_normal((shape[0], 6)) * 2.0 ** -np.arange(6),
+        rng.standard_normal((6, shape[1])),
+    )
+    delta_w = lora_B @ lora_A + 1e-3 * rng.standard_normal(shape)
+    U, s, Vh = first_directions(delta_w, 4)
+    expected = np.sort(np.linalg.eigvalsh(delta_w.T @ delta_w))[::-1][:4] ** 0.5
+    np.testing.assert_allclose(s, expected, rtol=1e-8)
+    np.testing.assert_allclose(U.T @ delta_w, s[:, None] * Vh, atol=1e-6 * s[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 2), (60, 45), (45, 60)])
+@pytest.mark.parametrize("kind", ["gaussian", "rank one", "orthogonal", "zero"])
+def test_the_largest_singular_value_alone(kind, shape):
+    matrix = make(kind, shape, 0)
+    assert largest_singular_value(matrix) == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-4)

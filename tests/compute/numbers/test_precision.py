@@ -54,6 +54,13 @@ def test_what_is_rounded_stays(precision):
     np.testing.assert_array_equal(rounded(once, precision), once)
 
 
+def test_eight_bits_are_those_of_torch():
+    given = numbers().astype(np.float32)
+    given = given[np.abs(given) <= 448]
+    expected = torch.tensor(given).to(torch.float8_e4m3fn).double().numpy()
+    np.testing.assert_array_equal(rounded(given, "fp8"), expected)
+
+
 def test_spacing_is_that_of_numpy():
     given = np.abs(numbers()[numbers() != 0]).astype(np.float16)
     normal = given[given >= 2.0**-14]
@@ -72,5 +79,5 @@ def test_the_largest_number_is_kept_and_more_is_refused(precision):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match=r"^precision must be one of fp32, bf16, fp16, got 'fp8'\.$"):
-        rounded(np.ones(1), "fp8")
+    with pytest.raises(ValueError, match=r"^precision must be one of fp32, bf16, fp16, fp8, got 'fp4'\.$"):
+        rounded(np.ones(1), "fp4")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compute.adapters.formats.combining import combined, dare, first_directions, ties
+from compute.adapters.formats.combining import combined, dare, ties
 from compute.adapters.formats.layers import factors
 from compute.adapters.formats.reading import read_bytes
 from compute.adapters.formats.writing import write_adapter
@@ -107,20 +107,6 @@ def test_adapters_of_different_formats():
         np.matmul(*factors(back.layer(name))), dense(loha)[name] - dense(kohya)[name], atol=1e-6
     )
     assert len(back.layers) == 4
-
-
-@pytest.mark.parametrize("shape", [(2000, 1500), (40, 30)])
-def test_the_first_directions_of_a_large_matrix(shape):
-    rng = np.random.default_rng(0)
-    lora_B, lora_A = (
-        rng.standard_normal((shape[0], 6)) * 2.0 ** -np.arange(6),
-        rng.standard_normal((6, shape[1])),
-    )
-    delta_w = lora_B @ lora_A + 1e-3 * rng.standard_normal(shape)
-    U, s, Vh = first_directions(delta_w, 4)
-    expected = np.sort(np.linalg.eigvalsh(delta_w.T @ delta_w))[::-1][:4] ** 0.5
-    np.testing.assert_allclose(s, expected, rtol=1e-8)
-    np.testing.assert_allclose(U.T @ delta_w, s[:, None] * Vh, atol=1e-6 * s[0])
 
 
 def test_what_cannot_be_is_refused():

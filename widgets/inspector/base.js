@@ -1,0 +1,241 @@
+// The base beside the adapter: how large each change is against the weight, what a merge into few bits loses of it, and
+// what a DoRA truly changes. A weight is read when its turn comes, and let go. compute/adapters/formats/beside.py does it too.
+
+import { commonName } from './keys.js'
+import { changeOf } from './layers.js'
+import { pause } from './pause.js'
+import { DTYPES, numbersOf } from './safetensors.js'
+
+// How floats round: digits, and the exponent of the least number that has them all.
+const FLOATS = { bf16: [8, -126], fp16: [11, -14], fp8: [4, -6] }
+export const STORED = [...Object.keys(FLOATS), 'int8']
+const [LARGEST_FP16, LARGEST_FP8, CODES] = [65504, 448, 127]
+const MOST = 2 ** 27 // numbers of a weight: half a gigabyte
+const MAGIC = 1.5 * 2 ** 52 // a number added to it and taken off again is whole
+const QUANTISED = ['weight_scale', 'weight_scale_inv', 'scales', 'qzeros', 'absmax', 'weight.absmax', 'SCB']
+const product = (sides) => sides.reduce((all, side) => all * side, 1)
+const blocks = (name) => name.split('_').filter((word) => /^\d+$/.test(word))
+
+/** Which weight each layer changes: {pairs: [[layer, tensor]], missing: {none, several, bits, shape, kind}: names}. */
+export async function matched({ layers }, weights) {
+  const base = weights.flatMap(({ tensors }) => [...tensors.values()])
+  const all = new Set(base.map(({ name }) => name))
+  const named = base
+    .filter(({ shape }) => shape.length > 1)
+    .map((tensor) => [commonName(tensor.name.replace(/\.weight$/, '')), tensor])
+  const pairs = []
+  const missing = {}
+  for (const layer of layers) {
+    const own = commonName(layer.name)
+    const ends = (one, other) => one.endsWith(`_${other}`) && blocks(one).join() === blocks(other).join()
+    const exact = named.filter(([name]) => name === own)
+    const longer = exact.length ? exact : named.filter(([name]) => ends(name, own))
+    const shorter = longer.length ? longer : named.filter(([name]) => ends(own, name))
+    const most = Math.max(...shorter.map(([name]) => name.length))
+    const found = longer.length ? longer : shorter.filter(([name]) => name.length === most)
+    const [, tensor] = found[0] ?? []
+    const why = wrong(layer, tensor, found, all)
+    if (why) missing[why] = [...(missing[why] ?? []), layer.name]
+    else pairs.push([layer, tensor])
+    await pause()
+  }
+  return { pairs, missing }
+}
+
+/** Why a tensor is not the weight of a layer, or null. */
+function wrong({ shape: [out, into], expert, kind }, tensor, found, all) {
+  if (expert || ['lokr', 'full'].includes(kind)) return 'kind'
+  if (!tensor) return 'none'
+  if (found.length > 1) return 'several'
+  const stem = tensor.name.replace(/weight$/, '')
+  if (!Object.hasOwn(DTYPES, tensor.dtype) || QUANTISED.some((mark) => all.has(stem + mark))) return 'bits'
+  const [rows, columns] = [tensor.shape[0], product(tensor.shape.slice(1))]
+  const fits = (rows === out && columns === into) || (rows === into && columns === out)
+  return fits && tensor.count <= MOST ? null : 'shape'
+}
+
+/** Numbers (rows, columns) turned. */
+function turned(values, rows, columns) {
+  const found = new values.constructor(values.length)
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) found[j * rows + i] = values[i * columns + j]
+  return found
+}
+
+/** The weight as the layer changes it, by rows. GPT-2 stores it the other way round, which of a square one the config tells. */
+async function weightOf({ shape: [out, into], kind }, tensor, config) {
+  const values = await numbersOf(tensor)
+  const square = out === into && kind !== 'embedding' && tensor.shape.length === 2
+  const other = square ? config?.fan_in_fan_out === true : tensor.shape[0] !== out
+  return other ? turned(values, into, out) : values
+}
+
+/**
+ * What rounds rows of n numbers as a format stores them, of two neighbours as near the even one; `top` is the largest number
+ * of the whole weight. Of a float: 1.5 times the power of two whose last digit is that of the format, added and taken off.
+ */
+function storing(format, top, n) {
+  if (format === 'int8')
+    return (row, into) => {
+      const step = peak(row) / CODES
+      for (let j = 0; j < n; j++) into[j] = step ? (row[j] / step + MAGIC - MAGIC) * step : 0
+    }
+  const [digits, least] = FLOATS[format]
+  const [scaled, magic] = [new Float64Array(n), new Float64Array(n)]
+  const [bits, words] = [new Uint32Array(scaled.buffer), new Uint32Array(magic.buffer)]
+  const scale = format === 'fp8' ? top / LARGEST_FP8 || 1 : 1
+  const lowest = least + 1023
+  return (row, into) => {
+    for (let j = 0; j < n; j++) scaled[j] = row[j] / scale
+    for (let j = 0; j < n; j++) {
+      const exponent = (bits[2 * j + 1] >>> 20) & 0x7ff
+      words[2 * j + 1] = (((exponent < lowest ? lowest : exponent) + 53 - digits) << 20) | 0x80000
+    }
+    for (let j = 0; j < n; j++) into[j] = (scaled[j] + magic[j] - magic[j]) * scale
+  }
+}
+
+/** The largest magnitude of a row. */
+function peak(row) {
+  let most = 0
+  for (let j = 0; j < row.length; j++) {
+    const size = Math.abs(row[j])
+    if (size > most) most = size
+  }
+  return most
+}
+
+/** Sum of squares. */
+function squared(row) {
+  let total = 0
+  for (let j = 0; j < row.length; j++) total += row[j] * row[j]
+  return total
+}
+
+/** Both rows added, into a third. */
+function added(one, other, into) {
+  for (let j = 0; j < into.length; j++) into[j] = one[j] + other[j]
+  return into
+}
+
+/** Energy of what a merge added less what it should have. */
+function off(after, before, row) {
+  let total = 0
+  for (let j = 0; j < row.length; j++) {
+    const rest = after[j] - before[j] - row[j]
+    total += rest * rest
+  }
+  return total
+}
+
+/** What makes the rows of delta_w, of a DoRA of its true change: change(i, W's row) is the row, in one array for all. */
+async function changing(layer, W) {
+  const { B, A } = await changeOf(layer)
+  const left = B.columns.map((column) => column.map((value) => layer.scale * value))
+  const right = A.columns
+  const [, into] = layer.shape
+  const row = new Float64Array(into)
+  const factors = (i) => {
+    row.fill(0)
+    let k = 0
+    for (; k + 3 < left.length; k += 4) {
+      // four at once, so that the row is read and written once for them
+      const [a, b, c, d] = [left[k][i], left[k + 1][i], left[k + 2][i], left[k + 3][i]]
+      const [one, two, three, four] = [right[k], right[k + 1], right[k + 2], right[k + 3]]
+      for (let j = 0; j < into; j++) row[j] += a * one[j] + b * two[j] + (c * three[j] + d * four[j])
+    }
+    for (; k < left.length; k++) for (let j = 0; j < into; j++) row[j] += left[k][i] * right[k][j]
+    return row
+  }
+  if (!layer.dora) return { factors, change: factors }
+  const m = await numbersOf(layer.dora)
+  const inputs =
+    layer.kind === 'embedding' ||
+    (/dora_scale/.test(layer.dora.name) && layer.dora.shape[0] !== layer.shape[0])
+  if (inputs ? into % m.length : m.length !== layer.shape[0]) return null
+  const stretch = (i, by) => {
+    for (let j = 0; j < into; j++) row[j] = (W[i * into + j] + row[j]) * by(j) - W[i * into + j]
+    return row
+  }
+  if (inputs) {
+    const kernel = into / m.length
+    const squares = new Float64Array(m.length)
+    for (let i = 0; i < layer.shape[0]; i++) {
+      factors(i)
+      for (let j = 0; j < into; j++) squares[Math.floor(j / kernel)] += (W[i * into + j] + row[j]) ** 2
+      await pause()
+    }
+    const ratio = squares.map((square, c) => m[c] / Math.sqrt(square))
+    return { factors, change: (i) => (factors(i), stretch(i, (j) => ratio[Math.floor(j / kernel)])) }
+  }
+  const change = (i) => {
+    factors(i)
+    let square = 0
+    for (let j = 0; j < into; j++) square += (W[i * into + j] + row[j]) ** 2
+    const ratio = m[i] / Math.sqrt(square)
+    return stretch(i, () => ratio)
+  }
+  return { factors, change }
+}
+
+/**
+ * One layer beside its weight: {size_W, size, factors, lost: by format, null where it cannot hold the weight}; null where
+ * a number is not finite or a magnitude does not fit. `size` is the norm of delta_w, `factors` that of the product alone.
+ */
+async function besideOne(layer, tensor, config) {
+  const W = await weightOf(layer, tensor, config)
+  const made = await changing(layer, W)
+  if (!made) return null
+  const [out, into] = layer.shape
+  const [merged, before, after, ours] = [0, 0, 0, 0].map(() => new Float64Array(into))
+  let [whole, all, alone, top, high] = [0, 0, 0, 0, 0]
+  for (let i = 0; i < out; i++) {
+    ours.set(W.subarray(i * into, (i + 1) * into))
+    if (layer.dora) alone += squared(made.factors(i))
+    const row = made.change(i)
+    whole += squared(ours)
+    all += squared(row)
+    top = Math.max(top, peak(ours))
+    high = Math.max(high, peak(added(ours, row, merged)))
+    await pause()
+  }
+  if (!Number.isFinite(whole + all)) return null
+  const lost = STORED.map(() => 0)
+  const rounds = STORED.map((format) => [storing(format, top, into), storing(format, high, into)])
+  for (let i = 0; i < out && all; i++) {
+    ours.set(W.subarray(i * into, (i + 1) * into))
+    const row = made.change(i)
+    added(ours, row, merged)
+    rounds.forEach(([first, second], f) => {
+      first(ours, before)
+      second(merged, after)
+      lost[f] += off(after, before, row)
+    })
+    await pause()
+  }
+  const of = (f) =>
+    !all || (STORED[f] === 'fp16' && Math.max(top, high) > LARGEST_FP16) ? null : lost[f] / all
+  return {
+    size_W: Math.sqrt(whole),
+    size: Math.sqrt(all),
+    factors: Math.sqrt(layer.dora ? alone : all),
+    lost: Object.fromEntries(STORED.map((format, f) => [format, of(f)])),
+  }
+}
+
+/**
+ * The layers beside their weights: {rows: [{name, ...}], missing: names by the reason}. `told(done, all)` hears of each,
+ * `still()` says whether it is still wanted.
+ */
+export async function beside(about, weights, told = () => {}, still = () => true) {
+  const { pairs, missing } = await matched(about, weights)
+  const rows = []
+  for (const [i, [layer, tensor]] of pairs.entries()) {
+    const found = await besideOne(layer, tensor, about.config)
+    if (!still()) break
+    if (found) rows.push({ name: layer.name, dora: Boolean(layer.dora), ...found })
+    else missing.infinite = [...(missing.infinite ?? []), layer.name]
+    told(i + 1, pairs.length)
+  }
+  return { rows, missing }
+}
