@@ -266,7 +266,11 @@ twice. This asks for no training, only for another scaling.
 [Turn the dial to zero](#strength?strength=0) and press Step until it ends. Where do the answers come right, and where
 do they break? Then choose [“Who had it first”](#strength?task=who-had-it-first) and look for a strength that keeps
 both.
-"""
+""",
+        run={
+            "new facts, to turn the dial when they are learned": {"facts": "128", "size": "1"},
+            "the skill": {"task": "who-had-it-first", "size": "1"},
+        },
     )
     yield Prose(
         """

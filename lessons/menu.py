@@ -284,7 +284,12 @@ LoRA at its smallest rank is cheap already. Which of those that train no more nu
 [Choose the formal voice, and the loss](#menu?task=formal-voice&shown=loss). How far apart are the marks now? Then look
 at [the time of a pass](#menu?shown=time-1). Each of these runs can be trained in [the live
 lab](lab.html?train.method=vera&train.task=new+facts&train.r=64&train.learning_rate=0.03), under “Method”.
-"""
+""",
+        run={
+            "LoRA with one direction": {"facts": "512", "size": "1"},
+            "DoRA with one": {"facts": "512", "size": "1", "lengths": "yes"},
+            "full finetuning": {"facts": "512", "size": "full"},
+        },
     )
     yield Prose(
         """

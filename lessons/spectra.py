@@ -374,7 +374,8 @@ The first skyline is made up: a few patterns and nothing else. Guess how many di
 Then choose [what the mirror voice changed](#spectra?source=mirror-voice), press “Guess for this matrix”, and look for
 the edge of the village [on the log axis](#spectra?source=mirror-voice&scale=log). In the last picture, where does the
 task lie below its random twin?
-"""
+""",
+        run={"the mirror voice by full finetuning": {"task": "mirror-voice", "size": "full"}},
     )
     yield Prose(
         """

@@ -250,7 +250,8 @@ numbers below zero and orange ones for those above.
         """
 Look back and forth between the first two pictures. Can you find a cell that has changed? Then [give delta_w a scale
 of its own](#change?scale=own), and look for a cell that has *not*.
-"""
+""",
+        run={"the formal voice by full finetuning": {"task": "formal-voice", "size": "full"}},
     )
     yield Prose(
         """

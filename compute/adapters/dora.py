@@ -78,6 +78,7 @@ def inject_dora(
     alpha: float,
     scaling_rule: str,
     generator: torch.Generator,
+    layers: Sequence[int] | None = None,
 ) -> GPT:
     """Return a copy of a model in which direction and length of the named layers' rows learn, and nothing else.
 
@@ -95,6 +96,8 @@ def inject_dora(
         "alpha/r" or "alpha/sqrt(r)".
     generator : torch.Generator
         Where lora_A is drawn from, on the CPU.
+    layers : sequence of int, optional
+        The blocks that have adapters, counted from 0. If left out, all.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def inject_dora(
     Raises
     ------
     ValueError
-        If a name fits no linear layer, or r or the rule is not allowed.
+        If a name or a block fits no linear layer, or r or the rule is not allowed.
 
     Examples
     --------
@@ -114,5 +117,8 @@ def inject_dora(
     1728
     """
     return with_layers(
-        model, target_modules, lambda name, layer: DoRALinear(layer, r, alpha, scaling_rule, generator)
+        model,
+        target_modules,
+        lambda name, layer: DoRALinear(layer, r, alpha, scaling_rule, generator),
+        layers,
     )

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from compute.adapters.formats.scales import pattern_value
 from compute.adapters.layer import LoRALinear, delta_w, lora_layers
 from compute.adapters.scaling import scaling_of
 from compute.model.gpt import GPT
@@ -32,7 +33,6 @@ OFF = (  # what this model does not do
         "use_bdlora",
         "lora_bias",
         "fan_in_fan_out",
-        "alpha_pattern",
         "layer_replication",
     ),
     *("target_parameters", "trainable_token_indices", "alora_invocation_tokens"),
@@ -208,8 +208,8 @@ def load_adapter(base: GPT, files: AdapterFiles) -> GPT:
 
     Notes
     -----
-    Which layers are adapted, and with which r, is read from the weights, so that target_modules may be written in
-    any of the ways that PEFT knows. alpha and the scaling rule come from the config.
+    Which layers are adapted, and with which r, is read from the weights, so that target_modules and rank_pattern may
+    be written in any of the ways that PEFT knows. alpha, alpha_pattern and the scaling rule come from the config.
 
     Examples
     --------
@@ -239,11 +239,19 @@ def load_adapter(base: GPT, files: AdapterFiles) -> GPT:
         if pair[0].dim() != 2 or not 1 <= len(pair[0]) <= min(linear[name].weight.shape):
             raise FileRefused(f"{quote(name)}: lora_A has the shape {tuple(pair[0].shape)}.")
         rule = "alpha/sqrt(r)" if config.get("use_rslora") else "alpha/r"
-        layer = LoRALinear(model.get_submodule(name), len(pair[0]), config["lora_alpha"], rule)
+        layer = LoRALinear(model.get_submodule(name), len(pair[0]), _alpha_of(name, config), rule)
         _copy(f"{name}.lora_A", pair[0], layer.lora_A)
         _copy(f"{name}.lora_B", pair[1], layer.lora_B)
         model.set_submodule(name, layer)
     return model
+
+
+def _alpha_of(name: str, config: dict[str, Any]) -> float:
+    try:
+        own = pattern_value(config.get("alpha_pattern"), name)
+    except ValueError as error:
+        raise FileRefused(f"alpha_pattern in adapter_config.json: {error}") from None
+    return config["lora_alpha"] if own is None else own
 
 
 def _copy(name: str, values: torch.Tensor, target: nn.Parameter) -> None:

@@ -144,7 +144,7 @@ int activations(void) {
   float **wide[] = {&work.x3, &work.n3, &work.dx, &work.da, &work.dq, &work.dk, &work.dv, &work.asked_y};
   for (int i = 0; i < 8; i++) fine = fine && fine_room(wide[i], n * C);
   fine = fine && fine_room(&work.stats_3, 2 * n) && fine_room(&work.z, n * ld) && fine_room(&work.dh, n * H);
-  fine = fine && fine_room(&work.inner, n * run.r) && fine_room(&work.dinner, n * run.r) && fine_room(&work.weight, n);
+  fine = fine && fine_room(&work.inner, n * run.most_r) && fine_room(&work.dinner, n * run.most_r) && fine_room(&work.weight, n);
   fine = fine && fine_room(&work.square, T * up_to_4(T)) && fine_room(&work.turned, C * up_to_4(T));
   fine = fine && fine_room(&work.chances, texts * ld) && fine_room((float **)&work.masks, (n + 3) / 4);
   fine = fine && fine_room((float **)&work.tokens, texts * (T + 1)) && fine_room((float **)&work.inputs, n);
@@ -162,16 +162,36 @@ static void linear(const Part *part, int n, const float *x, int add, float *y, i
   product(n, out, in, 1, rows_of(x, in), turned(part->now, in), add, y, ldy);
 }
 
+// DoRA: the rows of V = W + scaling * lora_B @ lora_A are stretched by row_length / |V|, and |V| counts as a constant (section
+// 4.3 of the paper). With G = dy.T @ x: grad_row_length = the rows of G . V / |V|, grad_V = stretch * G,
+// grad_lora_A = scaling * lora_B.T @ grad_V, grad_lora_B = scaling * grad_V @ lora_A.T
+static void dora_back(const Part *part, int n, const float *x, const float *dy) {
+  int out = part->base.rows, in = part->base.columns, r = part->r;
+  float *G = run.scratch;
+  product(out, in, n, 1, turned(dy, out), rows_of(x, in), SET, G, in);
+  for (int o = 0; o < out; o++) {
+    double along = 0;
+    for (int j = o * in; j < (o + 1) * in; j++) {
+      along += (double)G[j] * part->now[j];
+      G[j] *= part->stretch[o];
+    }
+    part->grad_row_length[o] = (float)(along / part->row_length[o]);  // now = row_length * V / |V|
+  }
+  product(r, in, out, part->scaling, turned(part->lora_B, r), rows_of(G, in), SET, part->grad_A, in);
+  product(out, r, in, part->scaling, rows_of(G, in), turned(part->lora_A, in), SET, part->grad_B, r);
+}
+
 // dx (n, in) = dy @ W for dy (n, out), again with delta_w in W; dx may be 0, ADD adds to it. grad_W = dy.T @ x,
 // grad_lora_A = (scaling * dy @ lora_B).T @ x, grad_lora_B = dy.T @ (scaling * x @ lora_A.T)
 static void linear_back(const Part *part, int n, const float *x, const float *dy, int add, float *dx) {
-  int out = part->base.rows, in = part->base.columns, r = run.r;
+  int out = part->base.rows, in = part->base.columns, r = part->r;
   if (dx) product(n, in, out, 1, rows_of(dy, out), rows_of(part->now, in), add, dx, in);
   if (part->gradient) product(out, in, n, 1, turned(dy, out), rows_of(x, in), SET, part->gradient, in);
-  if (!part->lora_A) return;
-  product(n, r, out, run.scaling, rows_of(dy, out), rows_of(part->lora_B, r), SET, work.dinner, r);
+  if (part->row_length) dora_back(part, n, x, dy);
+  if (!part->lora_A || part->row_length) return;
+  product(n, r, out, part->scaling, rows_of(dy, out), rows_of(part->lora_B, r), SET, work.dinner, r);
   product(r, in, n, 1, turned(work.dinner, r), rows_of(x, in), SET, part->grad_A, in);
-  product(n, r, in, run.scaling, rows_of(x, in), turned(part->lora_A, in), SET, work.inner, r);
+  product(n, r, in, part->scaling, rows_of(x, in), turned(part->lora_A, in), SET, work.inner, r);
   float *across = run.scratch;  // grad_lora_B.T: a tile is 4 x 8, and this way round it is full
   product(r, out, n, 1, turned(work.inner, r), rows_of(dy, out), SET, across, out);
   for (int o = 0; o < out; o++)

@@ -15,17 +15,18 @@
 //   widen(i)             or float16, side by side from base_at(i) on: then this makes them float32
 //
 // A run
-//   prepare(method, r, alpha, scaling_rule, targets, blocks, init, seed, embeddings, texts)
-//                        method        0 LoRA, 1 full, 2 embeddings, 3 norms; for all but LoRA what follows, up to
-//                                      texts, is not read
-//                        r, alpha      rank, 1 to 64; numerator of the scaling, float64
+//   ranks_at(), alphas_at()
+//                        where the page writes, before prepare, a number for each tensor of the base: r, the rank of its
+//                        adapter, int32, 1 to 64 or 0 where it has none, as all have that are no linear layer of a block;
+//                        and alpha, the numerator of its scaling, float64
+//   prepare(method, scaling_rule, init, seed, embeddings, texts)
+//                        method        0 LoRA, 1 full, 2 embeddings, 3 norms, 4 DoRA; for all but LoRA and DoRA the ranks
+//                                      and what follows, up to texts, are not read
 //                        scaling_rule  0 alpha/r, 1 alpha/sqrt(r)
-//                        targets       bits 0 to 5: q_proj, k_proj, v_proj, o_proj, up_proj, down_proj
-//                        blocks        bit i: block i has adapters
 //                        init          0 B=0, 1 A=0, 2 both zero, 3 both random, 4 mixed, 5 orthogonal (r even), drawn as
 //                                      torch draws them; 6 PiSSA: from the r largest singular directions of the
 //                                      weights, which are taken out of these. What is learned, delta_w, is then the
-//                                      change since, of rank 2 r at most
+//                                      change since, of rank 2 r at most. DoRA has 0 alone
 //                        seed          of these, 32 bits
 //                        embeddings    flag: embed_tokens and lm_head learn beside the adapter
 //                        texts         how many one call may read, at most
@@ -33,8 +34,9 @@
 //   learned_count()      tensors that learn, in the order of the base's; of tensor i:
 //   learned_name(i), learned_rows(i), learned_columns(i), learned_at(i)
 //                        as above. Factors are "blocks.0.mlp.up_proj.lora_A" (r, in) and then "….lora_B" (out, r):
-//                        PEFT's file has the same values as "base_model.model.blocks.0.mlp.up_proj.lora_A.weight". May
-//                        be written to, to start or to go on from given values.
+//                        PEFT's file has the same values as "base_model.model.blocks.0.mlp.up_proj.lora_A.weight". DoRA
+//                        has "….row_length" (out) besides, PEFT's lora_magnitude_vector. May be written to, to start or
+//                        to go on from given values.
 //   learned_size()       numbers that learn: they lie side by side from learned_at(0) on, their gradients in the same
 //   gradient_at()        order from here on
 //
@@ -152,13 +154,17 @@ typedef struct {
 typedef struct {
   Tensor base;
   float *now;  // what the model computes with: the base's value, a copy that learns, or W + strength * delta_w
-  float *gradient;                                               // of a copy that learns
+  float *gradient;  // of a copy that learns
+  int r;            // of the adapter, 0 where there is none
+  float scaling;
   float *lora_A, *lora_B, *start_A, *start_B, *grad_A, *grad_B;  // (r, in), (out, r); start_ of PiSSA only
+  float *row_length, *stretch, *grad_row_length;                 // (out) of DoRA; stretch: of each row, by how much
 } Part;
 
 enum { EMBED_TOKENS, EMBED_POSITIONS, FIRST_BLOCK };
 enum { NORM_1, NORM_1_BIAS, Q_PROJ, K_PROJ, V_PROJ, O_PROJ, NORM_2, NORM_2_BIAS, UP_PROJ, DOWN_PROJ, PARTS };
 enum { MAX_BLOCKS = 32, MAX_PARTS = FIRST_BLOCK + MAX_BLOCKS * PARTS + 3, MAX_R = 64 };
+enum { LORA, FULL, EMBEDDINGS, NORMS, DORA, METHODS };
 
 extern struct Model {
   int vocab_size, block_size, n_layer, n_head, n_embd;
@@ -168,19 +174,20 @@ extern struct Model {
 } model;
 
 extern struct Run {
-  int ready, method, r, texts;
-  float scaling;
+  int ready, method, texts;
+  int most_r;                      // the largest rank, 1 at least
   int count;                       // tensors that learn
   long size;                       // numbers that learn
   float *P, *G, *first, *second;   // all that learns: values, gradients, AdamW's two moments
   double beta1_t, beta2_t;         // AdamW's decays, to the power of the updates made
   int applied;                     // whether `apply` came after the last gradients and update
   int lowest;                      // first block in which something learns; -1 where the embeddings do
-  Tensor learned[2 * MAX_PARTS];
+  Tensor learned[3 * MAX_PARTS];
   float *scratch;                  // where delta_w and spectrum work and answer
 } run;
 
 Part *part_of(int block, int which);
 int is_linear(int i);  // whether part i is a linear layer of a block
 int activations(void);
+double squares(const float *x, long n);
 void merge(float strength);

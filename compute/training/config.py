@@ -72,8 +72,8 @@ class TrainConfig:
     method : str
         "lora", or "full" for full finetuning: every weight of the model learns. It has no use for r, alpha,
         scaling_rule, target_modules, layers, init, train_embeddings and base_format. Or another of METHODS
-        (`compute.training.methods`): "dora" and "adalora" have no use for layers, init and base_format, "vera" and
-        "lora-xs" for none of these, alpha and scaling_rule, the others for none of these and target_modules.
+        (`compute.training.methods`): "dora" has no use for init and base_format, "adalora" for these and layers, "vera"
+        and "lora-xs" for none of these, alpha and scaling_rule, the others for none of these and target_modules.
     r : int
         Rank of each adapter, 1 to 64; the rank that AdaLoRA leaves on average, the rows of VeRA's A, the side of
         LoRA-XS' square, the width of a bottleneck, the number of vectors in a soft prompt. "ia3" and "bitfit" have no

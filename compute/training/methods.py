@@ -50,7 +50,7 @@ def with_method(config: TrainConfig, base: GPT) -> GPT:
         case "lora":
             return inject(base, targets, r, alpha, rule, config.init, generator, layers=config.layers)
         case "dora":
-            return inject_dora(base, targets, r, alpha, rule, generator)
+            return inject_dora(base, targets, r, alpha, rule, generator, layers=config.layers)
         case "adalora":
             return inject_directions(base, targets, r, alpha, generator)
         case "vera":

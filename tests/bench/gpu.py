@@ -9,6 +9,7 @@ from tests.bench.table import Row, at_least
 
 STEPS, WARM = 301, 50  # of a run, and of it before the clock starts; both end a bunch
 WIDTHS = (64, 256)
+LEARNED = {"task": "new words"}
 GRID = [
     (r, rate, seed)
     for r in (1, 2, 4, 8, 16, 32)
@@ -17,6 +18,7 @@ GRID = [
 ]
 ALONE = (0, len(GRID) // 2, len(GRID) - 1)  # runs of the sweep that are trained one by one as well
 SWEPT = 100  # steps of each
+NEEDED = "These lines need an NVIDIA GPU, and PyTorch with CUDA: only there are steps recorded."
 
 
 def per_second(width: int, recorded: bool) -> float:
@@ -34,7 +36,7 @@ def per_second(width: int, recorded: bool) -> float:
     marks = []
     with patch.object(loop, "RECORDING", loop.RECORDING if recorded else ()), patch.dict(loop.BUNCH):
         loop.BUNCH["cuda"] = loop.BUNCH["cuda"] if recorded else 1
-        for record in loop.train(TrainConfig("new words", steps=STEPS), base, evaluate_every=STEPS):
+        for record in loop.train(TrainConfig(**LEARNED, steps=STEPS), base, evaluate_every=STEPS):
             assert isinstance(record, StepRecord)
             marks.append(perf_counter())
             if len(marks) == STEPS:
@@ -69,7 +71,7 @@ def measure() -> Iterator[Row]:
     from compute.training.loop import device
 
     if device().type not in RECORDING:
-        yield Row("no GPU here", "steps are recorded, and sweeps trained at once, on CUDA alone")
+        yield Row("no GPU here", NEEDED)
         return
     yield Row("the GPU", torch.cuda.get_device_name())
     for width in WIDTHS:
@@ -78,9 +80,7 @@ def measure() -> Iterator[Row]:
         yield at_least(
             f"steps a second, recorded / plain, width {width}", recorded / plain, 5, "{:.1f} ×", told
         )
-    runs = [
-        TrainConfig("new words", r=r, learning_rate=rate, seed=seed, steps=SWEPT) for r, rate, seed in GRID
-    ]
+    runs = [TrainConfig(**LEARNED, r=r, learning_rate=rate, seed=seed, steps=SWEPT) for r, rate, seed in GRID]
     swept([run for run in runs if run.r == 1][:2], at_once=True)  # what libraries set up at the start
     together, losses = swept(runs, at_once=True)
     single, own = swept([runs[i] for i in ALONE], at_once=False)

@@ -17,8 +17,7 @@ from playwright.sync_api import Page, expect
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from compute.adapters.layer import delta_w, lora_layers
-from compute.adapters.peft_format import AdapterFiles, load_adapter
+from compute.adapters.layer import lora_layers
 from compute.experiments.watched import load_watched
 from compute.model.checkpoint import load_base
 from compute.training.config import Evaluation
@@ -66,6 +65,7 @@ FLIPPED = 1.1
         {"task": "mirror-voice", "size": "2", "optimizer": "sgd", "rate": "0.1", "seed": 5},
         {"task": "who-had-it-first", "examples": "16", "size": "2"},
         {"workers": "2", "size": "2"},
+        {"size": "2", "lengths": "yes", "init": "A=0", "blocks": "1"},
     ],
     ids=str,
 )
@@ -106,36 +106,45 @@ def test_of_a_run_that_is_asked_for_twice_each_share_counts_once(open_page, expo
     assert float(last_row(page)[-1]) == pytest.approx(evaluation.validation_loss, abs=6e-4)
 
 
-@pytest.mark.parametrize(
-    "choices",
-    [{"size": "2", "blocks": "1"}, {"size": "4", "init": "PiSSA", "optimizer": "sgd", "rate": "0.003"}],
-    ids=str,
-)
-def test_real_peft_files_come_out(choices, open_page, server, tmp_path):
-    query = "&".join(f"{name}={value}" for name, value in choices.items())
-    page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&{query}", accept_downloads=True)
-    finetune(page)
-    found = {}
+def take(page: Page, folder: Path) -> None:
+    """Take what was learned, as PEFT's two files, into a folder."""
+    found: dict[str, Any] = {}
     page.on("download", lambda download: found.setdefault(download.suggested_filename, download))
     page.get_by_role("button", name="Take what was learned").click()
     for _ in range(100):
         if len(found) == 2:
             break
         page.wait_for_timeout(100)
-    for name, download in found.items():
-        download.save_as(tmp_path / name)
     assert sorted(found) == ["adapter_config.json", "adapter_model.safetensors"]
+    for name, download in found.items():
+        download.save_as(folder / name)
+
+
+def by_peft(folder: Path) -> torch.nn.Module:
+    """Return the base with the adapter of a folder, put on by the peft library."""
     peft = pytest.importorskip("peft")
-    theirs = peft.PeftModel.from_pretrained(load_base(), tmp_path)
-    weights, config = (tmp_path / name for name in sorted(found, reverse=True))
-    ours = load_adapter(load_base(), AdapterFiles(weights.read_bytes(), config.read_text()))
+    return peft.PeftModel.from_pretrained(load_base(), folder).get_base_model()
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"size": "2", "blocks": "1"},
+        {"size": "4", "init": "PiSSA", "optimizer": "sgd", "rate": "0.003"},
+        {"size": "2", "lengths": "yes", "matrices": "mlp"},
+    ],
+    ids=str,
+)
+def test_real_peft_files_come_out(choices, open_page, server, tmp_path):
+    query = "&".join(f"{name}={value}" for name, value in choices.items())
+    page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&{query}", accept_downloads=True)
+    finetune(page)
+    take(page, tmp_path)
     tokens = torch.arange(64)[None] % 300
     _, model = by_torch(**FEW, **choices)
     with torch.no_grad():
-        wanted = model(tokens)
         # The same steps in another order of sums, ten of them.
-        assert torch.allclose(theirs(tokens), wanted, atol=1e-3)
-        assert torch.allclose(ours(tokens), wanted, atol=1e-3)
+        assert torch.allclose(by_peft(tmp_path)(tokens), model(tokens), atol=1e-3)
 
 
 def test_its_code_asks_torch_for_the_same_run(open_page, exported):
@@ -268,7 +277,7 @@ def test_the_strength_dial_multiplies_what_was_learned(open_page, server):
 
 
 def of_peft(folder: Path, **more: Any) -> tuple[Path, Path]:
-    """Write an adapter with the peft library, whose factors are random; return its weights and its config."""
+    """Write an adapter with the peft library that is far from its start; return its weights and its config."""
     peft = pytest.importorskip("peft")
     torch.manual_seed(1)
     given = {"r": 3, "lora_alpha": 5, "target_modules": ["q_proj", "v_proj"], "use_rslora": True} | more
@@ -277,6 +286,8 @@ def of_peft(folder: Path, **more: Any) -> tuple[Path, Path]:
         for name, p in model.named_parameters():
             if "lora_B" in name:
                 p.normal_(std=0.03)
+            if "magnitude" in name:
+                p.mul_(1 + 0.1 * torch.randn(p.shape))
     model.save_pretrained(folder)
     return folder / "adapter_model.safetensors", folder / "adapter_config.json"
 
@@ -288,31 +299,32 @@ def zipped(folder: Path, *paths: Path) -> Path:
     return folder / "taken.zip"
 
 
-@pytest.mark.parametrize("as_zip", [False, True], ids=["two files", "zip"])
+SOME_BLOCKS = {"layers_to_transform": [0, 2], "layers_pattern": "blocks"}
+V_PROJ = "blocks.1.attention.v_proj"
+
+
 @pytest.mark.parametrize(
-    "more",
+    ("more", "told"),
     [
-        {},
-        {
-            "layers_to_transform": [0, 2],
-            "layers_pattern": "blocks",
-            "modules_to_save": ["embed_tokens", "lm_head"],
-        },
+        ({}, "r = 3, alpha = 5"),
+        (SOME_BLOCKS | {"modules_to_save": ["embed_tokens", "lm_head"]}, "r = 3, alpha = 5"),
+        ({"rank_pattern": {V_PROJ: 6}, "alpha_pattern": {"v_proj": 7}}, "r = 3 to 6, alpha = 5 to 7"),
+        ({"use_dora": True}, "r = 3, alpha = 5"),
     ],
-    ids=["plain", "some blocks, embeddings"],
+    ids=["plain", "some blocks, embeddings", "uneven", "DoRA"],
 )
 def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
-    more, as_zip, open_page, exported, tmp_path
+    more, told, open_page, exported, tmp_path
 ):
     weights, config = of_peft(tmp_path, **more)
-    page = open_page(exported / "file" / "first-finetune.html", offline=True)
+    page = open_page(exported / "file" / "first-finetune.html", offline=True, accept_downloads=True)
     page.goto(f"{page.url}?{SHORT}")
-    given = [zipped(tmp_path, weights, config)] if as_zip else [weights, config]
+    given = [weights, config] if more else [zipped(tmp_path, weights, config)]
     page.get_by_label("Open an adapter").set_input_files(given)
     sentence = page.locator(".lora-finetune .sentence")
     expect(sentence).to_contain_text("After 0 steps on “New facts”, your adapter has", timeout=WAIT_MS)
-    expect(page.locator(".lora-finetune .note")).to_contain_text("r = 3, alpha = 5")
-    model = load_adapter(load_base(), AdapterFiles(weights.read_bytes(), config.read_text()))
+    expect(page.locator(".lora-finetune .note")).to_contain_text(told)
+    model = by_peft(tmp_path)
     found = evaluate(model, "new facts", 8)
     assert found.right != evaluate(load_base(), "new facts", 8).right  # it does something
     *shares, loss = last_row(page)
@@ -322,17 +334,23 @@ def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
     s.focus()
     s.press("Home")
     s.press("ArrowRight")
-    wanted = (
-        torch.linalg.svdvals(delta_w(dict(lora_layers(model))["blocks.1.attention.v_proj"]).detach())
-        if not more
-        else [torch.tensor(0.0)]
-    )
+    change = load_base().get_submodule(V_PROJ).weight.detach()
+    if not more.keys() & SOME_BLOCKS:
+        layer = model.get_submodule(V_PROJ)
+        layer.merge()
+        change = layer.base_layer.weight.detach() - change
+    else:
+        change = 0 * change
     expect(page.locator(".chart .probe", has_text="direction 1")).to_contain_text(
-        f"direction 1: {wanted[0]:.3f}"
+        f"direction 1: {torch.linalg.matrix_norm(change, 2):.3f}"
     )
-    # And it can be trained on.
+    # And it can be trained on, and taken away again.
     page.get_by_role("button", name="Finetune", exact=True).click()
     expect(sentence).to_contain_text("After 10 steps on “New facts”, your adapter has", timeout=WAIT_MS)
+    take(page, tmp_path)
+    learned = evaluate(by_peft(tmp_path), "new facts", 8).validation_loss
+    assert learned < found.validation_loss - 0.1
+    assert float(last_row(page)[-1]) == pytest.approx(learned, abs=6e-4)
 
 
 def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server, tmp_path):
@@ -355,7 +373,8 @@ def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server
         ([("a.json", b"[1"), ("a.safetensors", data)], "no JSON"),
         ([("a.json", b"[1]"), ("a.safetensors", data)], "no JSON"),
         ([("a.json", told | {"peft_type": "IA3"}), ("a.safetensors", data)], "LORA is needed"),
-        ([("a.json", told | {"use_dora": True}), ("a.safetensors", data)], "asks for use_dora"),
+        ([("a.json", told | {"use_qalora": True}), ("a.safetensors", data)], "asks for use_qalora"),
+        ([("a.json", told | {"use_dora": True}), ("a.safetensors", data)], "does not fit the model"),
         ([("a.json", told | {"lora_alpha": "x"}), ("a.safetensors", data)], "lora_alpha"),
         ([("a.json", told), ("a.safetensors", data[:-4])], "damaged"),
         ([("a.json", told), ("a.safetensors", b"\x80\x04K\x01.")], "damaged"),  # a pickle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import numpy as np
 from wasmtime import Engine, Instance, Module, Store
 
 from compute.model.gpt import GPT
-from compute.model.layers import TARGET_MODULES
+from compute.model.layers import layer_name
 from compute.training.config import INITS, SCALING_RULES, TrainConfig
 from compute.training.loop import steps_of
 from compute.world.batches import Texts
 from helpers import ROOT
 
-METHODS = ("lora", "full", "embeddings", "norms")
+METHODS = ("lora", "full", "embeddings", "norms", "dora")
 OPTIMIZERS = ("adamw", "sgd")
 PLAIN, RELAXED = (ROOT / "assets" / "bundles" / f"{name}.wasm" for name in ("trainer", "trainer_relaxed"))
 
@@ -96,22 +96,38 @@ class Native:
             own[name][...] = values.numpy()
         return self
 
-    def prepare(self, config: TrainConfig, texts: int | None = None) -> Native:
-        """Make a run of the model, as `compute.training.loop.prepare` does."""
+    def prepare(
+        self,
+        config: TrainConfig,
+        texts: int | None = None,
+        adapters: Mapping[str, tuple[int, float]] | None = None,
+    ) -> Native:
+        """Make a run of the model, as `compute.training.loop.prepare` does; or with r and alpha of layers by name."""
+        if adapters is None:
+            adapters = {
+                layer_name(block, target): (config.r, config.alpha)
+                for block in config.layers
+                for target in config.target_modules
+            }
+        self.adapt(adapters)
         self.do(
             "prepare",
             METHODS.index(config.method),
-            config.r,
-            config.alpha,
             SCALING_RULES.index(config.scaling_rule),
-            sum(1 << TARGET_MODULES.index(each) for each in config.target_modules),
-            sum(1 << block for block in config.layers),
             INITS.index(config.init),
             config.seed - 2**32 * (config.seed >= 2**31),
             config.train_embeddings,
             config.batch_size if texts is None else texts,
         )
         return self
+
+    def adapt(self, adapters: Mapping[str, tuple[int, float]]) -> None:
+        """Write r and alpha of each layer that has an adapter."""
+        names = [*self.tensors("base")]
+        ranks = self.view(self.call("ranks_at"), len(names), kind=np.int32)
+        alphas = self.view(self.call("alphas_at"), len(names), kind=np.float64)
+        for i, name in enumerate(names):
+            ranks[i], alphas[i] = adapters.get(name.removesuffix(".weight"), (0, 0))
 
     def write(self, texts: Texts) -> tuple[int, int, bool]:
         """Write texts for the next call; return how many, their length, and whether they have masks."""

@@ -39,6 +39,7 @@ def test_each_choice_says_something_else_of_the_run():
         ("matrices", "mlp", "target_modules", ("up_proj", "down_proj")),
         ("blocks", "2", "layers", (2,)),
         ("init", "mixed", "init", "mixed"),
+        ("lengths", "yes", "method", "dora"),
         ("optimizer", "sgd", "optimizer", "sgd"),
         ("embeddings", "yes", "train_embeddings", True),
         ("mixed", "25", "base_share", 0.25),

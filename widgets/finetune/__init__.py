@@ -71,7 +71,7 @@ class Finetune(Instrument):
         | {f"{rate:g}": f"{rate:g}" for rate in (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)},
         default="best",
         label="Learning rate",
-        doc="Step size; best is what the recorded grids chose for this task and rank.",
+        doc="Step size; best is what the recorded grids of LoRA chose for this task and rank.",
     )
     alpha = one_of(ALPHAS, default="2r", label="alpha", doc="Numerator of the scaling.")
     rule = one_of(
@@ -92,6 +92,12 @@ class Finetune(Instrument):
     init = one_of({each: each for each in INITS}, default="B=0", label="Start", doc="How the factors start.")
     optimizer = one_of(
         {"adamw": "AdamW", "sgd": "SGD"}, default="adamw", label="Optimiser", doc="What makes the updates."
+    )
+    lengths = one_of(
+        {"no": "as the factors leave them", "yes": "learn, too: DoRA"},
+        default="no",
+        label="Lengths of the rows",
+        doc="Whether the length of every row of a weight learns beside the factors. Then they start with B=0.",
     )
     embeddings = one_of(
         {"no": "frozen", "yes": "learn, too"},
@@ -155,14 +161,15 @@ class Finetune(Instrument):
         if self.size == FULL:
             return TrainConfig(method=FULL, **common)
         r = int(self.size)
+        own = {"method": "dora"} if self.lengths == "yes" else {"init": self.init}
         return TrainConfig(
             r=r,
             alpha={"2r": 2 * r, "r": r}.get(self.alpha) or int(self.alpha),
             scaling_rule="alpha/r" if self.rule == "r" else "alpha/sqrt(r)",
             target_modules=MATRICES[self.matrices][1],
             layers=BLOCKS if self.blocks == "all" else (int(self.blocks),),
-            init=self.init,
             train_embeddings=self.embeddings == "yes",
+            **own,
             **common,
         )
 

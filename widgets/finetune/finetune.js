@@ -12,7 +12,7 @@ import { Pictures } from './pictures.js'
 import { Said } from './said.js'
 
 const FIRST = ['task', 'facts', 'examples', 'size', 'rate']
-const OF_LORA = ['alpha', 'rule', 'matrices', 'blocks', 'init', 'embeddings']
+const OF_LORA = ['alpha', 'rule', 'matrices', 'blocks', 'init', 'lengths', 'embeddings']
 const OF_ADAPTER = ['size', ...OF_LORA] // what an opened adapter brings with it
 const [FACTS, FULL] = ['new-facts', 'full']
 const NEVER = ['forbidden', 'simd'] // why a browser does not train, however often it is asked
@@ -169,12 +169,12 @@ class Finetune extends Instrument {
     const r = Number(of('size'))
     return {
       ...common,
+      ...(of('lengths') === 'yes' ? { method: 'dora' } : { init: of('init') }),
       r,
       alpha: { '2r': 2 * r, r }[of('alpha')] ?? Number(of('alpha')),
       scaling_rule: of('rule') === 'r' ? 'alpha/r' : 'alpha/sqrt(r)',
       target_modules: matrices[of('matrices')],
       layers: of('blocks') === 'all' ? usual.layers : [Number(of('blocks'))],
-      init: of('init'),
       train_embeddings: of('embeddings') === 'yes',
     }
   }
@@ -197,6 +197,7 @@ class Finetune extends Instrument {
     this.controls.examples.element.hidden = asksFacts
     for (const name of OF_ADAPTER)
       this.controls[name].input.disabled = Boolean(adapter) || (full && name !== 'size')
+    this.controls.init.input.disabled ||= this.model.get('lengths') === 'yes'
     for (const [name, { input }] of Object.entries({ ...this.controls, ...this.shown }))
       input.value = this.model.get(name)
     this.engine?.say({ pause: true })
@@ -220,13 +221,21 @@ class Finetune extends Instrument {
   async openFiles(files) {
     try {
       const found = await opened([...files])
-      await this.start({ ...found, r: found.config.r, alpha: found.config.alpha })
+      const all = Object.values(found.config.adapters)
+      const [r, alpha] = ['r', 'alpha'].map((name) => this.range(all.map((each) => each[name])))
+      await this.start({ ...found, r, alpha })
     } catch (refused) {
       if (!(refused.reason in this.text.refused)) throw refused
       this.problem.textContent = fill(this.text.refused[refused.reason], refused.values)
     } finally {
       this.files.value = ''
     }
+  }
+
+  /** One number if all are the same, from where to where if not. */
+  range(numbers) {
+    const [low, high] = [Math.min(...numbers), Math.max(...numbers)]
+    return low === high ? low : fill(this.text.between, { low, high })
   }
 
   /** Look at an adapter, before any step from there. */
@@ -460,7 +469,11 @@ class Finetune extends Instrument {
     const now = this.found
     return {
       label: arrays.labels[task],
-      how: this.adapter ? this.text.yours : arrays.sizes[size],
+      how: this.adapter
+        ? this.text.yours
+        : this.config().method === 'dora'
+          ? fill(this.text.dora, { r: size })
+          : arrays.sizes[size],
       facts_before: history.first?.facts ?? arrays.known,
       strength: this.dialled?.strength ?? 1,
       step: now?.step ?? 0,

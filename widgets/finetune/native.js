@@ -2,10 +2,10 @@
 
 import { BEGIN } from './world/tokens.js'
 
-const METHODS = ['lora', 'full', 'embeddings', 'norms']
+const METHODS = ['lora', 'full', 'embeddings', 'norms', 'dora']
 const RULES = ['alpha/r', 'alpha/sqrt(r)']
 const INITS = ['B=0', 'A=0', 'both zero', 'both random', 'mixed', 'orthogonal', 'PiSSA']
-const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'up_proj', 'down_proj']
+const LAYER = /^(blocks\.(\d+)\.\w+\.(\w+_proj))\.weight$/
 const OPTIMIZERS = ['adamw', 'sgd']
 const REFUSALS = ['', 'model', 'memory', 'early', 'setting', 'texts', 'word', 'nothing learned', 'diverged']
 
@@ -16,8 +16,6 @@ export class Refused extends Error {
     this.code = code
   }
 }
-
-const bits = (chosen, all) => all.reduce((sum, each, i) => sum + (chosen.includes(each) ? 1 << i : 0), 0)
 
 /** Where each tensor of a safetensors file of float16 stands in it, by name: [from, to]. */
 function places(bytes) {
@@ -69,18 +67,32 @@ export class Native {
     return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)))
   }
 
+  /** r and alpha of each layer that has an adapter, by its name: those that a config names, or the same for all of some. */
+  adapters({ adapters, layers, target_modules, r, alpha }) {
+    if (adapters) return adapters
+    const found = [...this.places.keys()].map((name) => LAYER.exec(name)).filter(Boolean)
+    const chosen = found.filter(
+      ([, , block, target]) => layers.includes(+block) && target_modules.includes(target),
+    )
+    return Object.fromEntries(chosen.map(([, layer]) => [layer, { r, alpha }]))
+  }
+
   /** Make a run; at most so many texts are given in one call. */
   prepare(config, texts) {
-    const { method, r, alpha, scaling_rule, target_modules, layers, init, seed, train_embeddings } = config
+    const { method, scaling_rule, init, seed, train_embeddings } = config
     this.room = texts
+    const ranks = this.whole(this.c.ranks_at(), this.c.base_count()).fill(0)
+    const alphas = new Float64Array(this.c.memory.buffer, this.c.alphas_at(), ranks.length)
+    for (const [layer, { r, alpha }] of Object.entries(this.adapters(config))) {
+      const i = this.places.get(`${layer}.weight`)
+      if (i === undefined) throw new Error('unfit')
+      ranks[i] = r
+      alphas[i] = alpha
+    }
     this.do(
       'prepare',
       METHODS.indexOf(method),
-      r,
-      alpha,
       RULES.indexOf(scaling_rule),
-      bits(target_modules, TARGETS),
-      bits(layers, [...Array(32).keys()]),
       INITS.indexOf(init),
       seed | 0,
       Number(train_embeddings),
@@ -88,13 +100,13 @@ export class Native {
     )
     this.learned = Array.from({ length: this.c.learned_count() }, (_, i) => ({
       name: this.name(this.c.learned_name(i)),
-      shape: [this.c.learned_rows(i), this.c.learned_columns(i)],
+      shape: [this.c.learned_rows(i), this.c.learned_columns(i)].filter(Boolean), // a vector has one size
     }))
   }
 
   /** Start from given values, {name: {shape, values}}: those of all that learns, and nothing else. */
   take(given) {
-    const fits = ({ name, shape }) => given[name]?.shape.every((size, i) => size === shape[i])
+    const fits = ({ name, shape }) => String(given[name]?.shape) === String(shape)
     if (!this.learned.every(fits) || this.learned.length < Object.keys(given).length) throw new Error('unfit')
     for (const { name } of this.learned) this.tensor(name).set(given[name].values)
   }
@@ -114,7 +126,10 @@ export class Native {
     const i = this.learned.findIndex((each) => each.name === name)
     if (i < 0) return null
     const { shape } = this.learned[i]
-    return this.floats(this.c.learned_at(i), Math.max(1, shape[0]) * shape[1])
+    return this.floats(
+      this.c.learned_at(i),
+      shape.reduce((size, each) => size * each),
+    )
   }
 
   /** Which `count` of n texts a step reads, after `deal`. */

@@ -4,13 +4,15 @@
 
 import { NotOpened, told } from '../inspector/refused.js'
 import { header, numbersOf, parsed } from '../inspector/safetensors.js'
+import { patterned } from '../inspector/scales.js'
 import { unzipped } from '../inspector/unzipped.js'
 import { KEEPS_THE_BASE, NOT_DONE } from './world/tables.json'
 
 const WANTED = ['adapter_config.json', 'adapter_model.safetensors']
 const MAX_BYTES = 20e6 // r = 64 on every layer and both embeddings take 1.5 million
 const MAX_HEADER = 1e6
-const FACTOR = /^(?:base_model\.model\.)?(blocks\.(\d+)\.\w+\.(\w+)\.lora_[AB])\.weight$/
+const OF_LAYER =
+  /^(?:base_model\.model\.)?(blocks\.\d+\.\w+\.\w+)\.(?:(lora_[AB])\.weight|lora_magnitude_vector(?:\.weight)?)$/
 const WHOLE = /^(?:base_model\.model\.)?((?:embed_tokens|lm_head)\.weight)$/
 
 const lastOf = (path) => path.split('/').at(-1)
@@ -29,7 +31,7 @@ async function tensors(blob) {
   return found
 }
 
-/** What adapter_config.json says: {alpha, scaling_rule}. */
+/** What adapter_config.json says: {method, scaling_rule, alpha(layer)}. */
 function settings(config) {
   if (config.peft_type !== 'LORA')
     throw new NotOpened('kind', { kind: String(config.peft_type).slice(0, 40) })
@@ -46,34 +48,26 @@ function settings(config) {
     : !KEEPS_THE_BASE.includes(config.init_lora_weights ?? null) && 'init_lora_weights'
   if (asked || other) throw new NotOpened('asks', { name: asked || other })
   if (!Number.isFinite(config.lora_alpha)) throw new NotOpened('alpha')
-  return { alpha: config.lora_alpha, scaling_rule: config.use_rslora ? 'alpha/sqrt(r)' : 'alpha/r' }
+  return {
+    method: config.use_dora ? 'dora' : 'lora',
+    scaling_rule: config.use_rslora ? 'alpha/sqrt(r)' : 'alpha/r',
+    alpha: (layer) => patterned(config.alpha_pattern, layer) ?? config.lora_alpha,
+  }
 }
 
-/** Which layers have factors: {r, target_modules, layers, train_embeddings}, and the values by the names of the model. */
+/** The rank of each layer that has factors, {layer: r}, and the values by the names of the model. */
 function factors(found) {
-  const values = {}
-  const [places, ranks] = [new Set(), new Set()]
-  const [targets, blocks] = [new Set(), new Set()]
+  const [ranks, values] = [{}, {}]
   for (const [name, tensor] of found) {
-    const [, factor, block, target] = FACTOR.exec(name) ?? []
-    const own = factor ?? WHOLE.exec(name)?.[1]
-    if (!own || tensor.shape.length !== 2) throw new NotOpened('place', { name: name.slice(0, 80) })
+    const [, layer, factor] = OF_LAYER.exec(name) ?? []
+    const own = layer ? `${layer}.${factor ?? 'row_length'}` : WHOLE.exec(name)?.[1]
+    if (!own || tensor.shape.length !== (layer && !factor ? 1 : 2))
+      throw new NotOpened('place', { name: name.slice(0, 80) })
     values[own] = tensor
-    if (!factor) continue
-    places.add(`${block}.${target}`)
-    targets.add(target)
-    blocks.add(Number(block))
-    ranks.add(tensor.shape[factor.endsWith('A') ? 0 : 1])
+    if (factor === 'lora_A') ranks[layer] = tensor.shape[0]
   }
-  if (!places.size) throw new NotOpened('empty')
-  if (ranks.size > 1 || places.size < targets.size * blocks.size) throw new NotOpened('uneven')
-  const config = {
-    r: [...ranks][0],
-    target_modules: [...targets],
-    layers: [...blocks].sort((one, other) => one - other),
-    train_embeddings: Object.keys(values).some((name) => WHOLE.test(name)),
-  }
-  return { config, values }
+  if (!Object.keys(ranks).length) throw new NotOpened('empty')
+  return { ranks, values }
 }
 
 /** The adapter in files that a reader gives: {config: fields of a TrainConfig, from: {name: {shape, values}}}. */
@@ -95,7 +89,11 @@ export async function opened(files) {
   const of = (ending) => [...given].find(([name]) => name.toLowerCase().endsWith(ending))?.[1]
   const [config, weights] = [of('.json'), of('.safetensors')]
   if (!config || !weights) throw new NotOpened('both')
-  const said = settings(parsed(new Uint8Array(await config.arrayBuffer()), 'json'))
-  const { config: found, values } = factors(await tensors(weights))
-  return { config: { method: 'lora', init: 'B=0', ...said, ...found }, from: values }
+  const { alpha, ...said } = settings(parsed(new Uint8Array(await config.arrayBuffer()), 'json'))
+  const { ranks, values } = factors(await tensors(weights))
+  const adapters = Object.fromEntries(
+    Object.entries(ranks).map(([layer, r]) => [layer, { r, alpha: alpha(layer) }]),
+  )
+  const train_embeddings = Object.keys(values).some((name) => WHOLE.test(name))
+  return { config: { ...said, init: 'B=0', train_embeddings, adapters }, from: values }
 }

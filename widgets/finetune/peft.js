@@ -31,43 +31,63 @@ function since(start, [name, shape, values]) {
   return [name, [rows, 2 * columns], both]
 }
 
+/** Which layers a config names, and what of them is unlike the first one: fields of adapter_config.json. */
+function named(adapters) {
+  const layers = Object.keys(adapters).sort()
+  const { r, alpha } = adapters[layers[0]]
+  const others = (name, usual) => {
+    const unlike = layers.filter((layer) => adapters[layer][name] !== usual)
+    return Object.fromEntries(unlike.map((layer) => [layer, adapters[layer][name]]))
+  }
+  return {
+    r,
+    lora_alpha: alpha,
+    rank_pattern: others('r', r),
+    alpha_pattern: others('alpha', alpha),
+    target_modules: layers,
+  }
+}
+
+/** The same of a run whose layers were chosen by kind and block. */
+function chosen({ r, alpha, scaling_rule, target_modules, layers, init }, { blocks }) {
+  const twice = init === 'PiSSA' ? 2 : 1
+  const all = [...Array(blocks).keys()]
+  return {
+    r: twice * r,
+    lora_alpha: alpha * (scaling_rule === 'alpha/r' ? twice : Math.sqrt(twice)), // the same scaling
+    target_modules: [...target_modules].sort(),
+    ...(all.every((block) => layers.includes(block))
+      ? {}
+      : { layers_to_transform: all.filter((block) => layers.includes(block)), layers_pattern: 'blocks' }),
+  }
+}
+
+const nameInFile = (name) =>
+  PREFIX + name.replace(/\.row_length$/, '.lora_magnitude_vector').replace(/(\.lora_[AB])$/, '$1.weight')
+
 /** What a run has learned, as files: {name: bytes or text}. */
 export function files({ native, config, kept }) {
   let at = 0
-  const twice = config.init === 'PiSSA' ? 2 : 1
   const tensors = native.learned.map(({ name, shape }) => {
     const values = native.tensor(name).slice()
-    const tensor = [name, shape[0] ? shape : [shape[1]], values]
     const start = kept.get(0).subarray(at, (at += values.length))
-    return twice === 2 ? since(start, tensor) : tensor
+    return config.init === 'PiSSA' ? since(start, [name, shape, values]) : [name, shape, values]
   })
-  if (config.method !== 'lora') return { 'model.safetensors': safetensors(tensors) }
-  const layers = new Set(config.layers)
-  const blocks = [...Array(native.blocks).keys()]
-  const some = blocks.every((block) => layers.has(block))
-    ? {}
-    : { layers_to_transform: blocks.filter((block) => layers.has(block)), layers_pattern: 'blocks' }
+  if (!['lora', 'dora'].includes(config.method)) return { 'model.safetensors': safetensors(tensors) }
   const told = {
     peft_type: 'LORA',
     task_type: null,
     base_model_name_or_path: null,
-    r: twice * config.r,
-    lora_alpha: config.alpha * (config.scaling_rule === 'alpha/r' ? twice : Math.sqrt(twice)), // the same scaling
+    ...(config.adapters ? named(config.adapters) : chosen(config, native)),
     use_rslora: config.scaling_rule === 'alpha/sqrt(r)',
+    use_dora: config.method === 'dora',
     lora_dropout: 0,
     bias: 'none',
-    target_modules: [...config.target_modules].sort(),
-    ...some,
     modules_to_save: config.train_embeddings ? EMBEDDINGS : null,
     inference_mode: true,
   }
   return {
-    'adapter_model.safetensors': safetensors(
-      tensors.map(([name, ...rest]) => [
-        `${PREFIX}${name}${/\.lora_[AB]$/.test(name) ? '.weight' : ''}`,
-        ...rest,
-      ]),
-    ),
+    'adapter_model.safetensors': safetensors(tensors.map(([name, ...rest]) => [nameInFile(name), ...rest])),
     'adapter_config.json': `${JSON.stringify(told, null, 2)}\n`,
   }
 }

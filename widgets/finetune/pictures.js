@@ -152,7 +152,7 @@ export class Pictures {
       lines: line(losses, '', 'kept', 0.3),
       rules: floor ? [{ at: { y: floor }, label: words.loss.floor, kind: 'control-0' }] : [],
     })
-    const lora = config.method === 'lora'
+    const lora = config.method !== 'full'
     const norm = (i) => norms.map((each) => each[i])
     const both = [...line(norm(0), 'lora_A', 'kept second', 0.3), ...line(norm(1), 'lora_B', 'kept', 0.1)]
     const all = norms.flatMap((each) => (lora ? each.slice(0, 2) : [each[2]]))
@@ -171,7 +171,8 @@ export class Pictures {
     const s = learned.map((value) => turned * value)
     const [out, into] = looked?.shape ?? [1, 1]
     const norm = Math.hypot(...s)
-    const rank = config.method === 'lora' ? config.r : 'full'
+    const r = looked?.lora_A ? looked.lora_A.length / into : 0
+    const rank = config.method === 'lora' ? r : 'full' // DoRA's rows have lengths of their own
     const shares = arrays.random[`${Math.max(out, into)}x${Math.min(out, into)}`]?.[rank]
     const band = (this.band = shares && norm ? shares.map((row) => row.map((share) => share * norm)) : null)
     const k = Math.max(NARROW, s.length)
@@ -188,7 +189,7 @@ export class Pictures {
 
   /** lora_B to the left of delta_w, lora_A above it, as in the product. */
   matrix() {
-    const { history, scale, turned } = this.shown
+    const { history, scale, turned, config } = this.shown
     const { looked } = history
     const { maps, text } = this
     const [out, into] = looked?.shape ?? [EMPTY, EMPTY]
@@ -200,7 +201,8 @@ export class Pictures {
     maps.delta_w.paint(delta_w, Math.max(LEAST, largest(learned)), scale) // a stronger one is seen to be so
     const values = { out, in: into, r, top: short(largest(delta_w)) }
     maps.delta_w.title.textContent = fill(text.maps.delta_w, values)
-    this.caption.textContent = looked ? fill(text[r ? 'product' : 'change'], values) : text.nothing
+    const kind = config.method === 'lora' && r ? 'product' : 'change'
+    this.caption.textContent = looked ? fill(text[kind], values) : text.nothing
     for (const name of ['lora_A', 'lora_B']) {
       const factor = looked?.[name]
       maps[name].element.hidden = !factor

@@ -7,13 +7,13 @@ from compute.model.layers import ATTENTION, MLP, TARGET_MODULES
 TITLE = "Finetune it here"
 CAPTION = (
     "Your own browser trains the model that the lessons use, on texts that it draws itself; nothing is sent. "
-    "Matrices: lora_A above, lora_B to the left, delta_w their product, each on a scale of its own, zero in the "
-    "middle. Answers: teal the share of right ones on the task, on texts that are not trained on (new facts are there"
-    " to be remembered: the same), vermilion on facts that the base knew; rings: with another strength. Gradients: "
-    "the Frobenius norm over all layers, dashed lora_B, dotted lora_A. Bars: the singular values of delta_w; the grey"
-    " band: those of random factors whose product is as large, of a single direction the same. Loss: of each step's "
-    "texts; the floor is what they leave to chance. Left out: larger models, other bases, a second seed beside the "
-    "first."
+    "Matrices: lora_A above, lora_B to the left, delta_w their product (with DoRA the rows made as long as was "
+    "learned), each on a scale of its own, zero in the middle. Answers: teal the share of right ones on the task, on "
+    "texts that are not trained on (new facts are there to be remembered: the same), vermilion on facts that the base "
+    "knew; rings: with another strength. Gradients: the Frobenius norm over all layers, dashed lora_B, dotted lora_A. "
+    "Bars: the singular values of delta_w; the grey band: those of random factors whose product is as large, of a "
+    "single direction the same, with DoRA those of a random matrix. Loss: of each step's texts; the floor is what they "
+    "leave to chance. Left out: larger models, other bases, a second seed beside the first."
 )
 MATRICES: dict[str, tuple[str, tuple[str, ...]]] = {
     "all": ("all six", TARGET_MODULES),
@@ -35,6 +35,8 @@ WORDS: dict[str, Any] = {
     "times": "{strength:.1f} ×",
     "open": "Open an adapter: PEFT's two files, or a zip of them",
     "opened": "Your adapter: r = {r}, alpha = {alpha}. Finetune goes on from here, Reset goes back to the base.",
+    "between": "{low} to {high}",
+    "dora": "DoRA with r = {r}",
     "yours": "your adapter",
     "recorded": "Recorded with torch. Press Finetune, and your own browser does it again. ",
     "nothing": "Nothing has been learned yet.",
@@ -90,10 +92,6 @@ WORDS: dict[str, Any] = {
         "infinite": "{name} holds something that is no finite number.",
         "place": "The adapter holds {name}, which has no place in this model.",
         "empty": "The adapter has no lora_A and lora_B.",
-        "uneven": (
-            "This page opens adapters with one r, on the same matrices in each of their blocks. This one has more than "
-            "one r, or other matrices in some blocks."
-        ),
     },
     "maps": {
         "lora_A": "lora_A, {r} × {in}, up to {top}",

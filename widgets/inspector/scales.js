@@ -26,7 +26,7 @@ const number = (value) => (typeof value === 'number' && Math.abs(value) < 1e300 
 const ratio = (alpha, r, rooted) => alpha / (rooted === true ? Math.sqrt(r) : r)
 
 /** What a pattern says of a module, as PEFT finds it: an expression for the end of its name. */
-function patterned(patterns, module) {
+export function patterned(patterns, module) {
   if (typeof patterns !== 'object' || !patterns) return null
   for (const [pattern, value] of Object.entries(patterns)) {
     if (module === pattern || module.endsWith(`.${pattern}`)) return number(value)

@@ -118,6 +118,7 @@ def test_peft_merges_our_adapter_as_we_do(base, tmp_path):
                 "lora_alpha": 8,
                 "target_modules": ["q_proj"],
                 "rank_pattern": {"blocks.1.attention.q_proj": 2},
+                "alpha_pattern": {"blocks.[12].attention.q_proj": 12},
             },
             3,
         ),
@@ -161,7 +162,7 @@ def small(base: GPT) -> AdapterFiles:
     [
         ({"peft_type": "IA3"}, "peft_type is 'IA3' in adapter_config.json, not 'LORA'."),
         ({"use_dora": True}, "use_dora is 'True' in adapter_config.json; this model cannot do that."),
-        ({"alpha_pattern": {"q_proj": 3}}, "alpha_pattern is .* this model cannot do that."),
+        ({"alpha_pattern": {"(": 3}}, "alpha_pattern in adapter_config.json: "),
         ({"bias": "all"}, "bias is 'all' in adapter_config.json; this model cannot do that."),
         ({"init_lora_weights": "pissa"}, "init_lora_weights is 'pissa' in adapter_config.json"),
         ({"lora_alpha": "8"}, "lora_alpha is '8' in adapter_config.json; a number is needed."),

@@ -62,40 +62,46 @@ def test_a_model_that_cannot_be(sizes):
 def test_a_model_that_is_too_large(native):
     refused("NO_MEMORY", native, "create", 65536, 4096, 32, 32, 4096)
     assert native.call("base_count") == 0
-    refused("TOO_EARLY", native, "prepare", 0, 4, 8.0, 0, 63, 3, 0, 0, 0, 3)
+    refused("TOO_EARLY", native, "prepare", 0, 0, 0, 0, 0, 3)
     native.do("create", 9, 6, 2, 2, 8)
 
 
 def test_a_run_that_is_too_large(native):
     native.do("create", 300, 1024, 4, 2, 128)
-    refused("NO_MEMORY", native, "prepare", 1, 4, 8.0, 0, 63, 3, 0, 0, 0, 256)
+    refused("NO_MEMORY", native, "prepare", 1, 0, 0, 0, 0, 256)
     refused("TOO_EARLY", native, "gradients", 0, 1, 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        (0, 4),
-        (0, -1),
-        (1, 0),
-        (1, 65),
-        (2, math.nan),
-        (2, math.inf),
-        (3, 2),
-        (4, 0),
-        (4, 64),
-        (5, 0),
-        (5, 4),
-        (6, 7),
-    ]
-    + [(9, 0), (9, 10**6)],
-)
+@pytest.mark.parametrize(("place", "value"), [(0, 5), (0, -1), (1, 2), (2, 7), (2, -1), (5, 0), (5, 10**6)])
 def test_a_setting_that_is_none(native, place, value):
-    setting = [0, 4, 8.0, 0, 63, 3, 0, 0, 0, 3]
+    setting = [0, 0, 0, 0, 0, 3]
     setting[place] = value
     refused("BAD_SETTING", native, "prepare", *setting)
     assert native.call("learned_count") == native.call("gradient_at") == 0
     native.prepare(CONFIG)
+
+
+Q_PROJ = "blocks.0.attention.q_proj"
+
+
+@pytest.mark.parametrize(
+    "adapters",
+    [
+        {},
+        {Q_PROJ: (-1, 8.0)},
+        {Q_PROJ: (65, 8.0)},
+        {Q_PROJ: (4, math.nan)},
+        {Q_PROJ: (4, math.inf)},
+        {Q_PROJ: (4, 8.0), "embed_tokens": (4, 8.0)},
+        {Q_PROJ: (4, 8.0), "blocks.0.norm_1": (4, 8.0)},
+    ],
+    ids=str,
+)
+def test_adapters_that_cannot_be(native, adapters):
+    native.adapt(adapters)
+    for method in (0, 4):
+        refused("BAD_SETTING", native, "prepare", method, 0, 0, 0, 0, 3)
+    native.do("prepare", 1, 0, 0, 0, 0, 3)  # full finetuning does not read them
 
 
 def test_what_comes_too_early(tiny):
@@ -188,14 +194,16 @@ def mostly(usual: st.SearchStrategy, other: st.SearchStrategy) -> st.SearchStrat
     return st.one_of(usual, usual, usual, usual, usual, usual, other)
 
 
+ADAPTERS = st.dictionaries(
+    st.sampled_from(
+        [f"blocks.{block}.{name}" for block in range(2) for name in ("attention.q_proj", "mlp.up_proj")]
+    ),
+    st.tuples(mostly(st.integers(0, 64), ANY), mostly(st.floats(0.01, 1024), NUMBER)),
+)
 RUN = st.tuples(
-    mostly(st.integers(0, 3), ANY),
-    mostly(st.integers(1, 64), ANY),
-    mostly(st.floats(0.01, 1024), NUMBER),
+    mostly(st.integers(0, 4), ANY),
     mostly(st.integers(0, 1), ANY),
-    mostly(st.integers(1, 63), ANY),
-    mostly(st.integers(1, 3), ANY),
-    mostly(st.integers(0, 5), ANY),
+    mostly(st.integers(0, 6), ANY),
     st.integers(-(2**31), 2**31 - 1),
     st.integers(0, 1),
     mostly(st.integers(3, 5), ANY),
@@ -204,11 +212,16 @@ RUN = st.tuples(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    RUN, mostly(st.integers(0, 1), ANY), mostly(st.floats(1e-6, 10), NUMBER), mostly(st.floats(-2, 2), NUMBER)
+    ADAPTERS,
+    RUN,
+    mostly(st.integers(0, 1), ANY),
+    mostly(st.floats(1e-6, 10), NUMBER),
+    mostly(st.floats(-2, 2), NUMBER),
 )
-def test_a_hundred_random_settings(tiny, run, optimizer, rate, strength):
+def test_a_hundred_random_settings(tiny, adapters, run, optimizer, rate, strength):
     """Finite numbers, or a code that says why not; hypothesis finds the corners."""
     native = Native().load(tiny)
+    native.adapt(adapters)
     with contextlib.suppress(Refused):  # which knows the codes, and no others
         native.do("prepare", *run)
         for _ in range(4):
@@ -228,8 +241,15 @@ def test_a_hundred_random_settings(tiny, run, optimizer, rate, strength):
 
 
 def test_starts_that_a_rank_does_not_allow(native):
-    pissa = 6
-    refused("BAD_SETTING", native, "prepare", 0, 9, 18.0, 0, 63, 3, pissa, 0, 0, 3)
-    refused("BAD_SETTING", native, "prepare", 0, 3, 6.0, 0, 63, 3, 5, 0, 0, 3)  # orthogonal pairs directions
-    refused("BAD_SETTING", native, "prepare", 0, 4, -8.0, 0, 63, 3, pissa, 0, 0, 3)  # no root of s / scaling
-    native.do("prepare", 0, 8, 16.0, 0, 63, 3, pissa, 0, 0, 3)
+    orthogonal, pissa = 5, 6
+    for r, alpha, init in (
+        (9, 18.0, pissa),
+        (3, 6.0, orthogonal),  # it pairs directions
+        (4, -8.0, pissa),  # no root of s / scaling
+    ):
+        native.adapt({Q_PROJ: (r, alpha)})
+        refused("BAD_SETTING", native, "prepare", 0, 0, init, 0, 0, 3)
+    native.adapt({Q_PROJ: (8, 16.0)})
+    for init in range(1, 7):
+        refused("BAD_SETTING", native, "prepare", 4, 0, init, 0, 0, 3)  # of DoRA
+        native.do("prepare", 0, 0, init, 0, 0, 3)

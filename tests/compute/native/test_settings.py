@@ -23,8 +23,10 @@ def some(choices: tuple) -> st.SearchStrategy[tuple]:
     return st.lists(st.sampled_from(choices), min_size=1, unique=True).map(tuple)
 
 
-def drawn(init: str, r: int, **fields: Any) -> TrainConfig:
-    return TrainConfig(init=init, r=r + (init == EVEN_RANK and r % 2), **fields)
+def drawn(method: str, init: str, r: int, **fields: Any) -> TrainConfig:
+    if method == "dora":
+        init = "B=0"
+    return TrainConfig(method=method, init=init, r=r + (init == EVEN_RANK and r % 2), **fields)
 
 
 SETTINGS = st.builds(

@@ -1,5 +1,6 @@
 """The page's trainer against compute/: gradients of everything that learns, whole runs, the dial, answers."""
 
+import copy
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from compute.adapters.layer import delta_w, inject, lora_layers, merge
+from compute.adapters.adapted import adapted_layers
+from compute.adapters.layer import LoRALinear, delta_w, initialize, inject, lora_layers, merge
 from compute.model.checkpoint import load_base
 from compute.model.gpt import GPT, GPTConfig
 from compute.training.config import INITS, TrainConfig
@@ -38,7 +40,13 @@ LORA = [
     {"target_modules": MLP, "layers": (2,), "scaling_rule": "alpha/sqrt(r)", "r": 30},
     {"target_modules": ("k_proj", "down_proj"), "layers": (1, 2), "train_embeddings": True, "r": 1},
 ]
-SETTINGS = [*LORA, *({"method": method} for method in ("full", "embeddings", "norms"))]
+DORA = {"method": "dora", "init": "B=0"}
+SETTINGS = [
+    *LORA,
+    *({"method": method} for method in ("full", "embeddings", "norms")),
+    DORA,
+    DORA | {"target_modules": ("v_proj", *MLP), "layers": (1, 2), "scaling_rule": "alpha/sqrt(r)", "r": 3},
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +78,16 @@ def own_run(config: TrainConfig, base: GPT, path=PLAIN) -> Native:
     return Native(path).load(base).prepare(config)
 
 
+def moved(native: Native, model: GPT) -> None:
+    """Move a trainer and a model of torch alike from where they start."""
+    generator = torch.Generator().manual_seed(1)
+    own = native.tensors("learned")
+    for name, p in by_name(model).items():
+        to = (p.detach() + 0.05 * torch.randn(p.shape, generator=generator)).float()
+        own[name][...] = to.numpy()
+        p.data.copy_(to)
+
+
 def by_name(model: GPT) -> dict[str, torch.nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
@@ -79,6 +97,8 @@ def by_name(model: GPT) -> dict[str, torch.nn.Parameter]:
 def test_the_gradient_of_everything_that_learns(small, setting, path):
     config = TrainConfig(**{"init": "both random", "batch_size": 5} | setting)
     native, model = own_run(config, small, path), prepare(config, small).double()
+    if config.method == "dora":
+        moved(native, model)  # it has no start from which both factors learn
     for T, masked in ((10, False), (10, True), (7, True), (1, False)):
         some = texts(5, T, masked, seed=T)
         loss = model.loss(*some)
@@ -116,6 +136,8 @@ RUNS = [
     *({"method": method} for method in ("full", "embeddings", "norms")),
     {"method": "full", "optimizer": "sgd"},
     {"task": "new facts"},
+    DORA,
+    DORA | {"optimizer": "sgd", "target_modules": ("q_proj", "v_proj"), "layers": (0, 2), "r": 8},
 ]
 
 
@@ -141,6 +163,34 @@ def test_ten_steps_are_those_of_the_loop(world, setting):
     assert largest(own_run(config, world).updates(config), loop(config, world)) < TEN
 
 
+UNEVEN = {
+    "blocks.0.attention.q_proj": (3, 5.0),
+    "blocks.2.mlp.up_proj": (1, 2.0),
+    "blocks.2.mlp.down_proj": (8, 4.0),
+}
+
+
+@pytest.mark.parametrize("scaling_rule", ["alpha/r", "alpha/sqrt(r)"])
+def test_layers_with_ranks_of_their_own(world, scaling_rule):
+    config = ten({"scaling_rule": scaling_rule})
+    model = copy.deepcopy(world).requires_grad_(False)
+    for name, (r, alpha) in UNEVEN.items():
+        layer = LoRALinear(model.get_submodule(name), r, alpha, scaling_rule)
+        initialize(layer, "both random", torch.Generator().manual_seed(r))
+        model.set_submodule(name, layer)
+    native = Native().load(world).prepare(config, adapters=UNEVEN)
+    own = native.tensors("learned")
+    assert own.keys() == by_name(model).keys()
+    for name, p in by_name(model).items():
+        own[name][...] = p.detach().numpy()
+    assert largest(native.updates(config), np.array([*updates(model.double(), config)])) < TEN
+    names = [*native.tensors("base")]
+    for name, layer in lora_layers(model):
+        change = layer.scaling * own[f"{name}.lora_B"].astype(float) @ own[f"{name}.lora_A"]
+        s = np.linalg.svd(change, compute_uv=False)[: layer.r]
+        np.testing.assert_allclose(native.spectrum(names.index(f"{name}.weight")), s, atol=1e-6 * s[0])
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_rate_that_is_one_percent_off_would_be_noticed(world, optimizer):
     config = ten({"optimizer": optimizer})
@@ -148,8 +198,9 @@ def test_a_rate_that_is_one_percent_off_would_be_noticed(world, optimizer):
     assert largest(found, loop(config, world)) > 10 * TEN
 
 
-def test_three_hundred_steps_are_those_of_the_loop(world):
-    config = TrainConfig(task="new facts", n_texts=512, learning_rate=5e-4)
+@pytest.mark.parametrize("setting", [{}, DORA], ids=str)
+def test_three_hundred_steps_are_those_of_the_loop(world, setting):
+    config = TrainConfig(task="new facts", n_texts=512, learning_rate=5e-4, **setting)
     found = [*own_run(config, world).updates(config)]
     assert largest(found, loop(config, world)) < ALL
     assert found[-1] < found[0] / 2
@@ -221,8 +272,9 @@ def trained(config: TrainConfig, base: GPT, steps: int = 3) -> tuple[Native, GPT
     return native, model
 
 
-def test_the_dial(small):
-    config = TrainConfig(init="both random", batch_size=5, train_embeddings=True, learning_rate=0.05)
+@pytest.mark.parametrize("setting", [{"init": "both random"}, DORA], ids=str)
+def test_the_dial(small, setting):
+    config = TrainConfig(**setting, batch_size=5, train_embeddings=True, learning_rate=0.05)
     native, model = trained(config, small)
     some = texts(5, 10, True)
     found = []
@@ -292,6 +344,16 @@ def spectra_agree(native: Native, changes: dict[str, torch.Tensor], rank: int) -
 def test_what_lora_learned_and_its_singular_values(small, r):
     native, model = trained(TrainConfig(r=r, init="both random", batch_size=5, layers=(0, 2)), small)
     spectra_agree(native, {name: delta_w(layer) for name, layer in lora_layers(model)}, r)
+
+
+def test_what_dora_learned_and_its_singular_values(small):
+    config = TrainConfig(**DORA, batch_size=5, learning_rate=0.05)
+    native = own_run(config, small)
+    assert not native.view(
+        native.call("delta_w", 4), 24, 24
+    ).any()  # at the start it is zero, to the last bit
+    native, model = trained(config, small)
+    spectra_agree(native, {name: delta_w(layer) for name, layer in adapted_layers(model)}, 24)
 
 
 def test_what_full_finetuning_learned_and_its_singular_values(small):
