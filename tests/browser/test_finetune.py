@@ -375,6 +375,7 @@ def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server
         ([("a.json", told | {"peft_type": "IA3"}), ("a.safetensors", data)], "LORA is needed"),
         ([("a.json", told | {"use_qalora": True}), ("a.safetensors", data)], "asks for use_qalora"),
         ([("a.json", told | {"use_dora": True}), ("a.safetensors", data)], "does not fit the model"),
+        ([("a.json", told | {"alpha_pattern": {"(v+)+": 2}}), ("a.safetensors", data)], "(v+)+"),
         ([("a.json", told | {"lora_alpha": "x"}), ("a.safetensors", data)], "lora_alpha"),
         ([("a.json", told), ("a.safetensors", data[:-4])], "damaged"),
         ([("a.json", told), ("a.safetensors", b"\x80\x04K\x01.")], "damaged"),  # a pickle

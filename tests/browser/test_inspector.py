@@ -220,6 +220,21 @@ def test_what_is_odd_is_told(blank, rng):
     assert {*kinds} <= {*WORDS["doctor"]["kinds"]}
 
 
+def test_a_pattern_that_is_not_tried_is_named(blank):
+    tried = {"q_proj": 2, r".*\.0\.q_proj": 2}
+    files = [
+        peft_files(np.ones((3, 1)), np.ones((1, 4)), alpha_pattern=patterns)
+        for patterns in (tried, {"(q+)+_proj": 2}, {"(?P<n>q)_proj": 2}, {"q_proj[": 2})
+    ]
+    odd = [found["odd"] for found in inspected(blank, *files)]
+    assert odd[0] == []
+    assert [[each["names"] for each in some] for some in odd[1:]] == [
+        [["(q+)+_proj"]],
+        [["(?P<n>q)_proj"]],
+        [["q_proj["]],
+    ]
+
+
 CONVERT = """async ([files, format, cut, amount]) => {
   const { opened, measured, planned, converted } = lora_inspector
   const about = await opened(fileOf(files))

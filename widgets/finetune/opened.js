@@ -4,7 +4,7 @@
 
 import { NotOpened, told } from '../inspector/refused.js'
 import { header, numbersOf, parsed } from '../inspector/safetensors.js'
-import { patterned } from '../inspector/scales.js'
+import { patterned, untried } from '../inspector/scales.js'
 import { unzipped } from '../inspector/unzipped.js'
 import { KEEPS_THE_BASE, NOT_DONE } from './world/tables.json'
 
@@ -47,6 +47,8 @@ function settings(config) {
     ? 'bias'
     : !KEEPS_THE_BASE.includes(config.init_lora_weights ?? null) && 'init_lora_weights'
   if (asked || other) throw new NotOpened('asks', { name: asked || other })
+  const [pattern] = untried(config)
+  if (pattern) throw new NotOpened('pattern', { pattern: told(pattern) })
   if (!Number.isFinite(config.lora_alpha)) throw new NotOpened('alpha')
   return {
     method: config.use_dora ? 'dora' : 'lora',

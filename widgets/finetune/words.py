@@ -86,6 +86,7 @@ WORDS: dict[str, Any] = {
         "json": "adapter_config.json is no JSON with names and values.",
         "kind": "peft_type is {kind} in adapter_config.json; LORA is needed.",
         "asks": "adapter_config.json asks for {name}, which this model does not do.",
+        "pattern": "The pattern {pattern} in adapter_config.json is too involved to be tried here.",
         "alpha": "lora_alpha in adapter_config.json is no number.",
         "damaged": "adapter_model.safetensors is no such file, or is damaged.",
         "stored": "The adapter is stored as {dtype}, which is not read here; F32, F16 and BF16 are.",

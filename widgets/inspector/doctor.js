@@ -1,11 +1,15 @@
 // What is odd about an adapter: [{kind, names}], the gravest first. Kinds are keys of the words for them.
 
+import { told } from './refused.js'
+import { untried } from './scales.js'
+
 const DEAD = 1e-3 // of the median norm
 const SPIKE = { share: 0.99, times: 5 } // energy in one direction, and norm over the median
 const ALIKE = 1e-12 // relative difference of all singular values of two layers
 
 const ORDER = [
   'config',
+  'untried',
   'infinite',
   'stored',
   'zero',
@@ -45,6 +49,7 @@ export function findings({ layers, notes, config }) {
   const found = new Map()
   const add = (kind, ...names) => names.length && found.set(kind, [...(found.get(kind) ?? []), ...names])
   if (!config && layers.some(({ wrapped }) => wrapped)) add('config', layers[0].name)
+  add('untried', ...untried(config).map(told))
   const norms = layers
     .map(({ norm }) => norm)
     .filter(Boolean)

@@ -25,20 +25,34 @@ const FORMATS = {
 const number = (value) => (typeof value === 'number' && Math.abs(value) < 1e300 ? value : null)
 const ratio = (alpha, r, rooted) => alpha / (rooted === true ? Math.sqrt(r) : r)
 
-/** What a pattern says of a module, as PEFT finds it: an expression for the end of its name. */
+const entries = (patterns) => Object.entries((typeof patterns === 'object' && patterns) || {})
+
+/** A pattern as PEFT reads it, an expression for the end of a name; null if it is not tried. */
+function expression(pattern) {
+  const repeats = pattern.match(/[*+{]/g)?.length ?? 0
+  if (pattern.length > MOST || repeats > REPEATS || NESTED.test(pattern)) return null
+  try {
+    return new RegExp(`^(?:.*\\.)?(?:${pattern})$`)
+  } catch {
+    return null // Python's expressions have a few signs more
+  }
+}
+
+/** What a pattern says of a module. */
 export function patterned(patterns, module) {
-  if (typeof patterns !== 'object' || !patterns) return null
-  for (const [pattern, value] of Object.entries(patterns)) {
-    if (module === pattern || module.endsWith(`.${pattern}`)) return number(value)
-    const repeats = pattern.match(/[*+{]/g)?.length ?? 0
-    if (pattern.length > MOST || repeats > REPEATS || NESTED.test(pattern)) continue
-    try {
-      if (new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(module)) return number(value)
-    } catch {
-      // Python's expressions have a few signs more
-    }
+  for (const [pattern, value] of entries(patterns)) {
+    if (module === pattern || module.endsWith(`.${pattern}`) || expression(pattern)?.test(module))
+      return number(value)
   }
   return null
+}
+
+/** The patterns of a config that are not tried: what they say of a layer is not known. */
+export function untried(config) {
+  return [config?.rank_pattern, config?.alpha_pattern]
+    .flatMap(entries)
+    .map(([pattern]) => pattern)
+    .filter((pattern) => !expression(pattern))
 }
 
 /** What diffusers keeps in the header: the fields of a config behind the name of the part of the pipeline. */

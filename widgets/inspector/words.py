@@ -128,6 +128,7 @@ WORDS: dict[str, Any] = {
             "vector": "Changes of a bias, a norm or a whole weight, which have no rank",
             "unmatched": "Keys that belong to no layer",
             "aside": "Files without an adapter in them, left aside",
+            "untried": "Patterns of the config that are not tried here: what they say of their layers is not known",
             "config": "No adapter_config.json beside the weights: alpha is not known, and the scale is taken as 1",
         },
     },
