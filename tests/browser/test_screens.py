@@ -65,12 +65,15 @@ def test_paper_shows_all_results_and_no_buttons(open_page, server):
     page = open_page(f"{server}/lesson/rank.html", color_scheme="dark")
     root = instrument(page)
     expect(root.locator(".sentence")).not_to_be_visible()
+    expect(page.locator(".rights")).not_to_be_visible()
     page.emulate_media(media="print")
     for part in (".sentence", ".readouts", ".charts", ".delta_w canvas"):
         expect(root.locator(part)).to_be_visible()
     expect(root.locator(".charts .curve.lost")).to_be_visible()
-    for button in page.locator("button:not(.term)").all():
-        expect(button).not_to_be_visible()
+    for control in page.locator("button:not(.term), input[type=range]").all():
+        expect(control).not_to_be_visible()
+    expect(page.locator(".rights li")).to_have_count(len(LESSON.questions))
+    expect(page.locator(".rights")).to_be_visible()
     expect(page.locator(".site-head")).not_to_be_visible()
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert min(map(int, re.findall(r"\d+", paper)[:3])) > 240, "paper is white, also in the dark"

@@ -58,10 +58,10 @@ class Bits extends Instrument {
       ...frame.part('choices', abreast(this.controls)),
       this.note,
       this.stepper.element,
-      ...frame.part('readouts', this.readouts.element),
-      frame.sentence,
       h('div', { class: 'charts' }, this.histogram.element, ...frame.part('usage', this.usage.element)),
       ...frame.part('maps', h('div', { class: 'maps' }, ...pictures), this.said),
+      ...frame.part('readouts', this.readouts.element),
+      frame.sentence,
     )
   }
 

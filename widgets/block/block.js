@@ -66,8 +66,9 @@ class Block extends Instrument {
     const through = h(
       'div',
       { class: 'through' },
+      ...frame.part('next', this.stepper.element),
       ...frame.part('diagram', this.diagram.element),
-      ...frame.part('next', this.stepper.element, this.next.element),
+      ...frame.part('next', this.next.element),
     )
     frame.root.append(
       ...frame.part('choices', abreast(this.controls)),

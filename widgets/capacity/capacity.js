@@ -43,9 +43,9 @@ class Capacity extends Instrument {
     frame.root.append(
       h('p', { class: 'note' }, note),
       this.stepper.element,
+      h('div', { class: 'charts' }, this.charts.right.element, ...frame.part('old', this.charts.old.element)),
       ...frame.part('readouts', this.readouts.element),
       frame.sentence,
-      h('div', { class: 'charts' }, this.charts.right.element, ...frame.part('old', this.charts.old.element)),
     )
   }
 

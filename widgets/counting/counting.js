@@ -59,9 +59,9 @@ class Counting extends Instrument {
       this.note,
       this.stepper.element,
       ...frame.part('guess', this.guess.element),
-      this.said,
       ...frame.part('memory', this.memory),
       ...frame.part('numbers', this.chart.element),
+      this.said,
     )
   }
 

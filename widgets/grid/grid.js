@@ -62,12 +62,12 @@ class Grid extends Instrument {
       abreast(this.controls),
       this.stepper.element,
       ...frame.part('cells', cells),
-      frame.sentence,
-      ...frame.part('readouts', this.readouts.element),
       ...frame.part(
         'charts',
         h('div', { class: 'charts' }, this.charts.free.element, this.charts.two.element),
       ),
+      frame.sentence,
+      ...frame.part('readouts', this.readouts.element),
     )
   }
 

@@ -61,7 +61,7 @@ WORDS: dict[str, Any] = {
             "title": "Loss where the rate is free",
             "x": "scaling",
             "full": "full finetuning",
-            "frequencies": "answers by frequency",
+            "frequencies": "by frequency",
             "curve": "r = {r}",
             "plain": "alpha / r",
             "rooted": "alpha / √r",

@@ -70,9 +70,9 @@ export class Chart extends Plot {
       .filter(({ label }) => label)
       .map((band) => ({ ...band, points: points(band.middle, band.shift ?? 0) }))
     const all = [...marked, ...middles, ...drawn, ...ruled]
-    this.font = `600 ${LETTERS * this.unit}px ${getComputedStyle(svg.node()).fontFamily}` // the widest that a name can be
+    this.font = `${LETTERS * this.unit}px ${getComputedStyle(svg.node()).fontFamily}`
     const crossed = all.map((each) => each.points).filter(({ length }) => length > 1)
-    const room = { ...box, top: 0 }
+    const room = { ...box, top: 0, right: this.width - 1 }
     this.names = new Names({
       width: this.width,
       height: box.height,
@@ -80,8 +80,8 @@ export class Chart extends Plot {
       lines: crossed,
       bars: this.boxes,
     })
-    this.name(all)
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
+    this.name(all) // over the line that moves: their halo keeps it off
     this.dots = lines.map(({ kind, dot = 4 }) =>
       svg.append('circle').attr('class', `dot ${kind}`).attr('r', dot),
     )
@@ -166,10 +166,14 @@ export class Chart extends Plot {
     const named = all.filter(({ label, points }) => label && points.length)
     const less = (one, other) => Boolean(one.optional) - Boolean(other.optional)
     for (const { label, kind, points, along = 0.66, optional } of named.sort(less)) {
-      const place = names.put({ points, along, optional, width: widthOf(label, font), height })
-      if (!place) continue
-      if (place.lead) into.append('path').attr('class', 'lead').attr('d', path(place.lead))
       const text = into.append('text').attr('class', `label ${kind}`).text(label)
+      const width = widthOf(label, `${getComputedStyle(text.node()).fontWeight} ${font}`)
+      const place = names.put({ points, along, optional, width, height })
+      if (!place) {
+        text.remove()
+        continue
+      }
+      if (place.lead) into.append('path').attr('class', 'lead').attr('d', path(place.lead))
       text.attr('x', place.left).attr('y', place.top + BASE * height)
     }
   }

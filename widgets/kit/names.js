@@ -2,12 +2,13 @@
 
 const CELL = 3 // pixels of a field, which a line crosses or not
 const PLACES = 24 // along a curve
-const GAPS = [4, 10, 17, 25, 34, 46, 60, 76] // pixels between a curve and its name
+const GAPS = [4, 10, 17, 25, 34, 46, 60, 76, 96, 120, 146] // pixels between a curve and its name
 const LED = 14 // a name further away than this is led to its curve by a thin line
 const NEAR = 6 // pixels between a name and another curve that would be taken for its own
-// What is worse, in pixels of distance: each field of a line behind the name, a curve nearer than its own, a step along
-// the curve away from where the name was wanted, a side that is not the first one.
-const COSTS = { crossed: 14, mistaken: 22, along: 60, side: 1.5 }
+// What is worse, in pixels of distance: each field of a line behind the name, a curve nearer than its own, a place where
+// another curve runs together with its own, a step along the curve away from where the name was wanted, a side that is
+// not the first one.
+const COSTS = { crossed: 160, mistaken: 22, shared: 60, along: 60, side: 1.5 }
 const SIDES = [
   [0, -1], // above, in the middle
   [0, 1],
@@ -98,13 +99,21 @@ function heightAt(points, x) {
 /** The square around a place that is this far away from it. */
 export const around = ([x, y], far) => [x - far, y - far, x + far, y + far]
 
+/** The rectangle that a lead spans. */
+const spanned = ([[x, y], [toX, toY]]) => [
+  Math.min(x, toX),
+  Math.min(y, toY),
+  Math.max(x, toX),
+  Math.max(y, toY),
+]
+
 const apart = (a, b) => a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3]
 
 /** A picture's lines and bars, and the names that are put between them, one after the other. */
 export class Names {
   /** lines: points [x, y] each; bars: rectangles [left, top, right, bottom]; box: where names may stand. */
   constructor({ width, height, box, lines, bars = [] }) {
-    Object.assign(this, { box, lines, taken: [] })
+    Object.assign(this, { box, lines, taken: [], leads: [] })
     this.fields = new Fields(width, height)
     for (const line of lines) this.fields.line(line)
     for (const bar of bars) this.fields.fill(bar)
@@ -123,7 +132,9 @@ export class Names {
     for (let i = 0; i <= many; i++) {
       const share = many ? i / many : 0
       const [x, y] = pointAt(points, share)
-      const away = many ? COSTS.along * Math.abs(share - along) : 0
+      const away = many
+        ? COSTS.along * Math.abs(share - along) + COSTS.shared * this.shared(points, [x, y])
+        : 0
       if (best && away >= best.cost) continue
       for (const [n, [across, down]] of SIDES.entries())
         for (const gap of GAPS) {
@@ -140,7 +151,13 @@ export class Names {
     }
     if (!best) return null
     this.taken.push(best.rectangle)
+    if (best.lead) this.leads.push(spanned(best.lead))
     return best
+  }
+
+  /** Whether another line runs so near to this place of a line that a name there could be that of either. */
+  shared(points, [x, y]) {
+    return this.lines.some((line) => line !== points && Math.abs(heightAt(line, x) - y) < NEAR)
   }
 
   /** What a place costs; null where it is taken or outside. */
@@ -150,7 +167,7 @@ export class Names {
     if (left < box.left || left + width > box.right + 1 || top < box.top || top + height > box.bottom)
       return null
     if (!taken.every((other) => apart(rectangle, other))) return null
-    const trim = 0.2 * height // letters do not reach the edges of their line
+    const trim = 0.12 * height // letters do not reach the edges of their line
     const crossed = fields.count([left, top + trim, left + width, top + height - trim])
     const middle = [left + width / 2, top + height / 2]
     const own = heightAt(points, middle[0])
@@ -161,16 +178,20 @@ export class Names {
         const other = line === points ? undefined : heightAt(line, middle[0])
         return other !== undefined && Math.abs(other - middle[1]) - height / 2 < Math.max(NEAR, far)
       })
-    const led = far > LED || mistaken
+    const lead =
+      far > LED || mistaken
+        ? [[Math.max(left, Math.min(left + width, anchor[0])), anchor[1] < top ? top : top + height], anchor]
+        : null
+    const struck =
+      this.leads.filter((other) => !apart(rectangle, other)).length +
+      (lead ? taken.filter((other) => !apart(spanned(lead), other)).length : 0)
     return {
       left,
       top,
       rectangle,
-      cost: cost + COSTS.crossed * crossed + (mistaken ? COSTS.mistaken : 0),
+      cost: cost + COSTS.crossed * (crossed + struck) + (mistaken ? COSTS.mistaken : 0),
       unclear: crossed > 0 || mistaken,
-      lead: led
-        ? [[Math.max(left, Math.min(left + width, anchor[0])), anchor[1] < top ? top : top + height], anchor]
-        : null,
+      lead,
     }
   }
 }

@@ -3,6 +3,7 @@ import { freshId, rem } from './dom.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
+const TICK = 0.3 // between an axis and what stands at it: the first names of two axes shall not meet
 
 /** The path through points [x, y]; none through no points. */
 export const path = (points, end = '') =>
@@ -68,14 +69,14 @@ export class Plot {
 
   /** The axes: ticks [value] and how they are written, across and upwards, and what stands below. */
   axes(across, up, title) {
-    const { svg, x, y, box } = this
+    const { svg, x, y, box, unit } = this
     const axis = (side, [values, written], move) =>
       svg
         .append('g')
         .attr('class', 'axis')
         .attr('transform', `translate(${move})`)
         .call(side.tickValues(values).tickFormat(written).tickSizeOuter(0))
-    axis(axisBottom(x), across, [0, box.bottom])
+    axis(axisBottom(x).tickPadding(TICK * unit), across, [0, box.bottom])
     axis(axisLeft(y), up, [box.left, 0])
     svg
       .append('text')

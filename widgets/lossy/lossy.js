@@ -50,9 +50,9 @@ class Lossy extends Instrument {
     frame.root.append(
       h('p', { class: 'note' }, note),
       this.stepper.element,
+      h('div', { class: 'charts' }, this.charts.stored.element, ...frame.part('repaired', this.right)),
       ...frame.part('readouts', this.readouts.element),
       frame.sentence,
-      h('div', { class: 'charts' }, this.charts.stored.element, ...frame.part('repaired', this.right)),
     )
   }
 

@@ -57,11 +57,11 @@ class Merging extends Instrument {
       this.stepper.element,
       this.stage,
       ...frame.part('maps', this.stages.element, this.stages.aside),
+      ...frame.part('guess', this.guess.element),
+      ...frame.part('charts', this.unchanged),
       frame.sentence,
       this.readouts.element,
       this.note,
-      ...frame.part('guess', this.guess.element),
-      ...frame.part('charts', this.unchanged),
     )
   }
 

@@ -45,7 +45,7 @@ class Placing extends Instrument {
     const { charts } = this
     this.drawn = h(
       'div',
-      {},
+      { class: 'drawn' },
       abreast({ family, shown }),
       charts.sets.element,
       charts.rates.element,
@@ -57,15 +57,9 @@ class Placing extends Instrument {
       h(
         'div',
         { class: 'placing' },
-        h(
-          'div',
-          { class: 'ticked' },
-          ...frame.part('matrix', this.matrix),
-          ...frame.part('live', this.live),
-          frame.sentence,
-          ...frame.part('readouts', this.readouts.element),
-        ),
+        h('div', { class: 'ticked' }, ...frame.part('matrix', this.matrix), ...frame.part('live', this.live)),
         ...frame.part('chart', this.drawn),
+        h('div', { class: 'told' }, frame.sentence, ...frame.part('readouts', this.readouts.element)),
       ),
       this.about,
     )

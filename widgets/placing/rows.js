@@ -2,7 +2,8 @@ import { axisBottom, create, scaleLinear, scaleLog } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
 
 // In rem, so that a projector's large letters find room.
-const MARGIN = { top: 2.2, right: 1, bottom: 2.6 }
+const MARGIN = { top: 2.4, right: 1, bottom: 2.6 }
+const ABREAST = 24 // where there is less room, the names of the controls stand one above the other
 const NAMES = 9.6
 const ROW = 1.45
 const TICK = 5
@@ -35,6 +36,7 @@ export class Rows {
     const unit = (this.unit = rem())
     const width = this.element.clientWidth
     const [left, right] = [NAMES * unit, width - MARGIN.right * unit]
+    const higher = right - left < ABREAST * unit ? 1.1 : 0
     if (right <= left) return // not laid out
     const [top, bottom] = [MARGIN.top * unit, (MARGIN.top + ROW * rows.length) * unit]
     const height = bottom + MARGIN.bottom * unit
@@ -54,7 +56,7 @@ export class Rows {
       .attr('aria-label', [this.words.title, ...told].join('. '))
       .selectAll('*')
       .remove()
-    rules.forEach((rule, i) => this.rule(rule, `control-${i}`))
+    rules.forEach((rule, i) => this.rule(rule, `control-${i}`, 0.5 + higher * i))
     rows.forEach((row, i) => this.row(row, top + (i + 0.5) * ROW * unit))
     const most = Math.max(2, Math.floor((right - left) / (TICK * unit)))
     const axis = axisBottom(this.x).ticks(most).tickFormat(tick).tickSizeOuter(0)
@@ -70,7 +72,7 @@ export class Rows {
   }
 
   /** An upright line through all rows; one that lies beyond the rows is named with its value instead. */
-  rule({ at, label }, kind) {
+  rule({ at, label }, kind, above) {
     const { svg, x, unit } = this
     const { left, right, top, bottom } = this.box
     const inside = at <= x.domain()[1]
@@ -81,7 +83,7 @@ export class Rows {
       .append('text')
       .attr('class', `label ${kind}`)
       .attr('x', place)
-      .attr('y', top - 0.5 * unit)
+      .attr('y', top - above * unit)
       .attr('text-anchor', place > (left + right) / 2 ? 'end' : 'start')
       .text(inside ? label : `${label} ${this.content.format(at)} →`)
   }

@@ -60,8 +60,8 @@ class Quantised extends Instrument {
       this.note,
       ...frame.part('guess', this.guess.element),
       this.stepper.element,
-      this.said,
       this.drawn,
+      this.said,
     )
   }
 

@@ -41,8 +41,8 @@ class Rank extends Instrument {
     head.append(this.note)
     frame.root.append(
       head,
-      this.stepper.element,
       ...frame.part('guess', this.guess.element),
+      this.stepper.element,
       this.maps.element,
       ...frame.part('charts', this.curves.element),
       this.said,

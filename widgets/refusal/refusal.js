@@ -51,14 +51,14 @@ class Refusal extends Instrument {
       h('p', { class: 'note' }, note),
       ...frame.part('choices', abreast(this.controls)),
       this.stepper.element,
-      ...frame.part('readouts', this.readouts.element),
-      frame.sentence,
       h(
         'div',
         { class: 'charts' },
         this.charts.steps.element,
         ...frame.part('over', this.charts.examples.element),
       ),
+      ...frame.part('readouts', this.readouts.element),
+      frame.sentence,
     )
   }
 

@@ -44,8 +44,6 @@ class Sizes extends Instrument {
     frame.root.append(
       h('p', { class: 'note' }, note),
       this.stepper.element,
-      ...frame.part('readouts', this.readouts.element),
-      frame.sentence,
       h(
         'div',
         { class: 'charts' },
@@ -53,6 +51,8 @@ class Sizes extends Instrument {
         ...frame.part('rate', rate.element),
         ...frame.part('old', old.element),
       ),
+      ...frame.part('readouts', this.readouts.element),
+      frame.sentence,
     )
     this.drawCharts()
   }

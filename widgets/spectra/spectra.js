@@ -57,14 +57,14 @@ class View extends Instrument {
       h('div', { class: 'controls' }, ...frame.part('source', source.element, of.element), scale.element),
       this.note,
       ...frame.part('guess', this.guess.element),
-      frame.sentence,
-      this.readouts,
       h(
         'div',
         { class: 'charts' },
         ...frame.part('values', this.charts.s.element),
         ...frame.part('energy', this.energy),
       ),
+      frame.sentence,
+      this.readouts,
       ...frame.part('layers', this.every),
     )
   }

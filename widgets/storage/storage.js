@@ -47,9 +47,9 @@ class Storage extends Instrument {
     frame.root.append(
       ...frame.part('model', abreast(this.controls)),
       this.stepper.element,
+      ...frame.part('chart', this.chart.element),
       this.readouts.element,
       frame.sentence,
-      ...frame.part('chart', this.chart.element),
     )
   }
 

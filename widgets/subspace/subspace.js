@@ -81,8 +81,6 @@ class View extends Instrument {
       ),
       this.note,
       this.stepper.element,
-      frame.sentence,
-      this.readouts.element,
       h(
         'div',
         { class: 'charts' },
@@ -90,6 +88,8 @@ class View extends Instrument {
         ...frame.part('r90', r90.element),
         ...frame.part('values', s.element),
       ),
+      frame.sentence,
+      this.readouts.element,
     )
   }
 

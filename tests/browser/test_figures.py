@@ -1,0 +1,109 @@
+"""Every figure as it opens, on a screen, a projector, in a narrow frame and on a phone.
+
+Names in charts can be read: none stands on another one, none lies on a line or an axis. Slider, picture and curve are
+in view together.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lessons import load_all
+
+# Of every chart: names that overlap another text, and names that a line runs through. A name's box is higher than its
+# letters, so that what touches only the upper or lower fifth of it touches no letter.
+FOUND = """() => {
+  const found = []
+  for (const svg of [...document.querySelectorAll('.lora figure svg')].filter((each) => each.clientWidth)) {
+    const texts = [...svg.querySelectorAll('text')].filter(
+      (text) => text.textContent.trim() && getComputedStyle(text).visibility !== 'hidden',
+    )
+    const boxes = texts.map((text) => text.getBoundingClientRect())
+    const words = (i) => texts[i].textContent
+    boxes.forEach((one, i) => boxes.slice(i + 1).forEach((other, j) => {
+      const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left)
+      const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top)
+      if (wide > 1 && high > 0.2 * one.height) found.push(`“${words(i)}” and “${words(i + 1 + j)}” overlap`)
+    }))
+    for (const line of svg.querySelectorAll('.curve, .rule, .domain, .mark path')) {
+      const length = line.getTotalLength()
+      const { a, d, e, f } = line.getScreenCTM()
+      const through = new Set()
+      for (let at = 0; at <= length; at += 2) {
+        const point = line.getPointAtLength(at)
+        const [x, y] = [point.x * a + e, point.y * d + f]
+        boxes.forEach(({ left, right, top, bottom, height }, i) => {
+          const inside = x > left && x < right && y > top + 0.2 * height && y < bottom - 0.2 * height
+          if (inside && texts[i].matches('.label')) through.add(words(i))
+        })
+      }
+      for (const name of through) found.push(`a ${line.getAttribute('class')} runs through “${name}”`)
+    }
+  }
+  return found
+}"""
+
+
+# How far below the upper edge of the slider, or of a figure without one, its first matrix and its first curve end.
+ENDS = """() => {
+  const root = document.querySelector('.lora')
+  const shown = (each) => each.clientHeight > 4 && getComputedStyle(each).visibility !== 'hidden'
+  const first = (parts) => [...root.querySelectorAll(parts)].find(shown)
+  const { top } = (first('.stepper') ?? root).getBoundingClientRect()
+  return Object.fromEntries(
+    Object.entries({ matrix: '.heatmap .cells', curve: 'figure svg' }).map(([name, parts]) => [
+      name,
+      (first(parts)?.getBoundingClientRect().bottom ?? top) - top,
+    ]),
+  )
+}"""
+VIEWS = {(1280, 900): "", (1280, 800): "projector", (760, 844): "", (390, 844): ""}
+IN_VIEW = 720  # what a browser shows of 800 pixels below its own bars
+# What comes after the picture that a figure is about, and further down.
+LATER = {
+    "block": {"matrix"},  # the weights of what was picked among its strips
+    "grid": {"curve"},  # after the shaded table of all runs
+    "bits": {"matrix"},  # after the histogram that its slider moves
+    "merging": {"curve"},  # after the matrices that it steps through
+    "placing": {"curve"},  # after the boxes to tick, which stand beside it where there is room
+    "inspector": {"curve"},  # after the file, the layers and their choice: it has no slider
+}
+# Charts are drawn when they have their size, and what they need may change it: wait until three frames are alike.
+VIEWED = """async (view) => {
+  document.documentElement.dataset.view = view
+  for (let before, alike = 0; alike < 3; ) {
+    await new Promise(requestAnimationFrame)
+    const now = [...document.querySelectorAll('.lora svg')].map((svg) => svg.outerHTML).join()
+    alike = now === before ? alike + 1 : 0
+    before = now
+  }
+}"""
+
+
+@pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
+def test_every_figure_can_be_read(lesson, open_page, server):
+    page = open_page(f"{server}/index.html")
+    for figure, kind in lesson.kinds.items():
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(f"{server}/embed/{lesson.slug}/{figure}.html?guess=skip")
+        expect(page.locator(".lora .sentence").first).not_to_be_empty()
+        for (width, height), view in VIEWS.items():
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate(VIEWED, view)
+            assert page.evaluate(FOUND) == [], (figure, width, view)
+            ends = page.evaluate(ENDS)
+            low = {name for name, end in ends.items() if end > IN_VIEW}
+            assert low <= LATER.get(kind.script, set()), (figure, width, view, ends)
+
+
+def test_names_that_overlap_are_found(open_page, server):
+    page = open_page(f"{server}/embed/knee/knee.html?guess=skip")
+    names = page.locator(".chart").first.locator(".label")
+    expect(names.first).to_be_visible()
+    names.first.evaluate(
+        "one => { const [x, y] = ['x', 'y'].map((name) => one.getAttribute(name));"
+        " for (const name of one.closest('svg').querySelectorAll('.label'))"
+        " { name.setAttribute('x', x); name.setAttribute('y', y) } }"
+    )
+    assert any("overlap" in each for each in page.evaluate(FOUND))
