@@ -3,6 +3,8 @@ SHELL = /bin/sh
 PYTHON ?= python3
 DIR ?= site
 ARGS ?=
+VERSION ?= 0.0.0
+UPLOAD ?=
 
 VENV = .venv
 PY = $(VENV)/bin/python
@@ -28,7 +30,7 @@ endef
 RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched sizes reward
 
 .DEFAULT_GOAL = help
-.PHONY: help serve test bench export recordings assets screenshot format map browser clean
+.PHONY: help serve test bench export recordings assets lock sbom release screenshot format map browser clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +58,19 @@ assets: $(VENV)/.installed-app $(VENV)/.installed-native assets/node_modules/.pa
 	@$(PY) -m widgets.finetune.tables
 	@node assets/bundle.mjs
 	@$(PY) -m compute.native.build
+
+lock: $(VENV)/.installed-release ## pin all that requirements.txt brings in deploy/*.lock, with hashes (ARGS=--upgrade)
+	@UV="$(PY) -m uv" deploy/lock.sh $(ARGS)
+
+sbom: $(VENV)/.installed-release ## write what is installed and what is bundled as bills of materials into DIR (needs npm)
+	@mkdir -p "$(DIR)"
+	@cat deploy/app.lock deploy/torch.lock | $(VENV)/bin/cyclonedx-py requirements --output-reproducible --output-file "$(DIR)/python.cdx.json" -
+	@bom=$$(mktemp -d) && cp assets/package.json assets/package-lock.json "$$bom" && cd "$$bom" && \
+	  npm pkg set version=$(VERSION) && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > javascript.cdx.json && \
+	  cd - >/dev/null && mv "$$bom/javascript.cdx.json" "$(DIR)" && rm -r "$$bom"
+
+release: $(VENV)/.installed-release ## check, test, pack and tag, and say how to publish (VERSION=1.2.0; UPLOAD=yes does it)
+	@exec $(PY) deploy/release.py "$(VERSION)" $(if $(UPLOAD),--upload)
 
 screenshot: $(VENV)/.installed-test browser ## photograph the first lesson for the README
 	@exec $(PY) tests/helpers/screenshot.py
@@ -99,6 +114,11 @@ $(VENV)/.installed-test: requirements.txt tests/requirements.txt $(PY)
 $(VENV)/.installed-native: compute/native/requirements.txt $(VENV)/.installed-app
 	@echo "Installing the compiler of the page's trainer (compute/native/requirements.txt) ..."
 	@$(PIP) -r compute/native/requirements.txt
+	@touch $@
+
+$(VENV)/.installed-release: deploy/requirements.txt $(PY)
+	@echo "Installing what a release needs (deploy/requirements.txt) ..."
+	@$(PIP) -r deploy/requirements.txt
 	@touch $@
 
 assets/node_modules/.package-lock.json: assets/package.json assets/package-lock.json

@@ -11,11 +11,17 @@ import pytest
 
 from helpers.app import Served, program
 from lessons import load_all
+from lessons.press.server import PATHS
 from lessons.press.site import Site
 
 SITE = Site(live=True)
 LIVE = [f"/live/{lesson.slug}/{part}" for lesson in load_all() for part in lesson.live_parts()]
-PUBLISHED = [f"/{path}" for path in SITE.paths if not path.startswith("arrays/")]
+# One page or file of each kind: by folder, ending, and whether it trains.
+KINDS = {
+    (path.rpartition("/")[0].partition("/")[0], path.rpartition(".")[2], path in SITE.training): path
+    for path in reversed(SITE.paths)
+    if path not in ("index.html", "assets/search_index.js", "glossary.html")  # all lessons are read for these
+}
 PAGE_RULES = {"default-src": "'none'", "script-src": "'self'", "style-src": "'self'"}
 MARKUP = "<script>alert(1)</script>"
 NOWHERE = [
@@ -91,23 +97,28 @@ def check_headers(reply) -> None:
     assert "set-cookie" not in reply.headers
 
 
-@pytest.mark.parametrize("path", ["/", *PUBLISHED])
+def test_every_published_file_has_an_address():
+    assert [path for path in SITE.paths if not re.fullmatch(PATHS, f"/{path}")] == []
+
+
+def test_the_first_address_is_that_of_the_start_page(served):
+    assert served.ask("/").body == served.ask("/index.html").body
+
+
+@pytest.mark.parametrize("path", ["index.html", *KINDS.values()])
 def test_a_published_file_is_handed_out(served, path):
-    reply = served.ask(path)
+    reply = served.ask(f"/{path}")
     assert reply.status == 200
-    assert reply.body == SITE.read(path[1:] or "index.html")
+    assert reply.body == SITE.read(path)
     check_headers(reply)
     kinds = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
-    assert (
-        reply.headers["content-type"]
-        == f"{kinds[(path[1:] or 'index.html').rsplit('.', 1)[1]]}; charset=utf-8"
-    )
+    assert reply.headers["content-type"] == f"{kinds[path.rsplit('.', 1)[1]]}; charset=utf-8"
     policy = rules(reply.headers["content-security-policy"])
-    if path.startswith("/file/"):
+    if path.startswith("file/"):
         assert policy["default-src"] == "'none'"
         assert "connect-src" not in policy
     else:
-        trains = (path[1:] or "index.html") in SITE.training
+        trains = path in SITE.training
         more = {"script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "blob:"} if trains else {}
         assert policy.items() >= (PAGE_RULES | more).items()
         assert ("worker-src" in policy) == trains

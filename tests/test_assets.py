@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ ENTRIES = ALONE | {
     if path.parent.name in {path.stem, "live"}
 }
 LICENCES = ROOT / "assets" / "bundles" / "LICENSES.txt"
+PLAYER = ROOT / "tests" / "helpers" / "scorm12.min.js"
 FIRST = re.compile(r"/\* (?P<name>\w+): sources sha256 (?P<sum>[0-9a-f]{64}) \*/")
 SECOND = re.compile(r"/\* sources: (?P<sources>[^*]+) \*/")
 THIRD = re.compile(r"/\* contains (?P<packages>[^:]+): see LICENSES.txt")
@@ -83,6 +86,25 @@ def test_a_bundle_is_what_its_sources_say(path):
     assert name == path.stem
     assert {ENTRIES[name], "assets/bundle.mjs", "assets/package-lock.json"} <= set(sources)
     assert not stale(text), f"a source of assets/bundles/{path.name} has changed: run `make assets`"
+
+
+def test_the_same_sources_give_the_same_bundles(tmp_path):
+    node = shutil.which("node")
+    if not node or not (ROOT / "assets" / "node_modules" / "esbuild").exists():
+        pytest.skip(
+            "only `make assets` installs what builds the bundles; their sources' hashes are tested above"
+        )
+    for folder in ("assets", "widgets"):
+        ignored = shutil.ignore_patterns("node_modules", "bundles", "recorded", "__pycache__", "*.py")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    (tmp_path / "assets" / "node_modules").symlink_to((ROOT / "assets" / "node_modules").resolve())
+    (tmp_path / PLAYER.relative_to(ROOT)).parent.mkdir(parents=True)
+    subprocess.run([node, tmp_path / "assets" / "bundle.mjs"], check=True, stdout=subprocess.DEVNULL)
+    built = {path.name for path in (tmp_path / "assets" / "bundles").iterdir()}
+    assert built == {path.name for path in (*BUNDLES, LICENCES)}
+    for path in (*BUNDLES, LICENCES, PLAYER):
+        same = (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+        assert same, f"{path.name} is not what its sources give: run `make assets`"
 
 
 def test_the_kit_is_all_of_its_room_and_no_other_bundle_has_a_copy():

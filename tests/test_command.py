@@ -16,6 +16,7 @@ from helpers.app import SECONDS, program, run, started, wait_until_it_hears
 from helpers.prose import Page
 from lessons import load_all
 from lessons.press.options import FIELDS, flag, options
+from lessons.press.site import Site
 
 
 def test_help_shows_what_can_be_chosen():
@@ -53,12 +54,6 @@ def test_a_refusal_comes_before_the_port_opens(tmp_path, monkeypatch):
     done = run("--config", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{file}: there is no option 'colour'. There are: address, port, " in done.stderr
-
-
-def test_a_slip_in_the_environment_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("LORA_TRSUT", "127.0.0.1")
-    with program(tmp_path / "log.txt", "app.py") as served:
-        assert served.printed().startswith("LORA_TRSUT is none of the options and changes nothing;")
 
 
 @pytest.mark.parametrize(
@@ -115,20 +110,36 @@ def test_an_export_into_a_file_is_said(tmp_path):
     assert file.read_text(encoding="utf-8") == "mine"
 
 
+FEW = ("cite.html", "embed.js", "assets/kit.js", "assets/lora.css", "embed/customers/storage.html")
+
+
 def test_an_export_can_be_done_from_anywhere_and_again(tmp_path, monkeypatch, capsys):
+    """Of a few files of each kind; the fixture `exported` writes them all."""
+    paths = Site._paths
+    monkeypatch.setattr(Site, "_paths", lambda self: {path: paths(self)[path] for path in FEW})
     monkeypatch.chdir(tmp_path)
-    said = []
+    said, written = [], []
     for _ in range(2):
         app.main(["export", "site folder"])
         said.append(capsys.readouterr().out)
+        written.append([(tmp_path / "site folder" / path).read_bytes() for path in FEW])
     assert said[0] == said[1]
-    assert (tmp_path / "site folder" / "index.html").is_file()
+    assert written[0] == written[1]
+    assert all(written[0])
     assert str(Path("site folder", "index.html")) in said[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a program hears a signal")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5, 0.9, 1.3])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        (signal.SIGINT, 0.0),
+        (signal.SIGTERM, 0.0),
+        (signal.SIGTERM, 0.3),
+        (signal.SIGINT, 0.6),
+        (signal.SIGTERM, 1.2),
+    ],
+)
 def test_told_while_it_starts_it_ends_quietly(tmp_path, number, seconds):
     """From its first moment to its last: while it loads, when it listens, before its loop runs."""
     log = tmp_path / "log.txt"
@@ -140,17 +151,20 @@ def test_told_while_it_starts_it_ends_quietly(tmp_path, number, seconds):
     assert re.fullmatch(r"(LoRA, live: http://127\.0\.0\.1:\d+/\n)?", log.read_text(encoding="utf-8"))
 
 
-def test_told_to_end_it_ends_quietly(tmp_path):
+def test_a_slip_in_the_environment_is_named_and_told_to_end_it_ends_quietly(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_TRSUT", "127.0.0.1")
     with program(tmp_path / "log.txt", "app.py") as served:
-        assert served.ask("/").status == 200
+        assert served.ask("/embed.js").status == 200
         served.process.terminate()
         assert served.process.wait(SECONDS) == 0
-    assert served.printed() == f"LoRA, live: http://127.0.0.1:{served.port}/\n"
+    slip, address = served.printed().splitlines()
+    assert slip == "LORA_TRSUT is none of the options and changes nothing; --help lists them."
+    assert address == f"LoRA, live: http://127.0.0.1:{served.port}/"
 
 
 def test_on_all_addresses_it_says_how_others_come_in_and_ctrl_c_ends_it_quietly(tmp_path):
     with program(tmp_path / "log.txt", "app.py", "--address", "0.0.0.0") as served:
-        assert served.ask("/").status == 200
+        assert served.ask("/embed.js").status == 200
         said = served.printed()
         assert served.interrupt() == 0
     assert served.printed() == said

@@ -71,9 +71,30 @@ def test_what_is_copied_is_let_through():
     let = {
         line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split() if line[0] == "!"
     }
-    assert {name for line in COPIED for name in line.split()} == let - {"requirements.txt"} | {
-        "requirements.txt"
-    }
+    assert {name for line in COPIED for name in line.split()} == let
+
+
+STUB = '#!/bin/sh\necho "$@" >> "$CALLS"\n'
+
+
+@pytest.mark.parametrize(
+    ("torch", "installed"),
+    [("cpu", r"--index-url https://\S+/cpu torch==[\d.]+"), ("cuda", "--require-hashes -r torch.lock")],
+)
+def test_the_image_takes_the_packages_whose_hashes_are_known(tmp_path, torch, installed):
+    """Run what the Dockerfile runs, with programs that only write down what they are asked for."""
+    [command] = re.findall(r"^RUN (.*?[^\\])$", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    told = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE)) | {"TORCH": torch}
+    for name in ("python", "pip"):
+        (tmp_path / name).write_text(STUB, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    environment = told | {"CALLS": str(tmp_path / "calls"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = command.replace("/venv/bin/", "")
+    subprocess.run(["sh", "-c", command], cwd=ROOT, env=environment, check=True)
+    made, app, torch = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert made == "-m venv /venv"
+    assert app.endswith(" --no-deps --require-hashes -r app.lock")
+    assert re.search(f" --no-deps {installed}$", torch)
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from typing import Any
 
 PREFIX = "LORA_"  # of the environment's variables: --most-waiting is LORA_MOST_WAITING there
 FILE = "config"  # names the file, so it cannot stand in one
+MOST_STEPS, EVERY = 2000, 25  # what the live lab can do at most; it measures every so many
 
 Read = Callable[[str], Any]
 
@@ -70,6 +71,12 @@ def _count(least: int, most: int) -> Read:
     return read
 
 
+def _steps(text: str) -> int:
+    if not (text.isdecimal() and len(text) <= 9 and 0 < int(text) <= MOST_STEPS and int(text) % EVERY == 0):
+        raise ValueError(f"{text!r} is not possible; a multiple of {EVERY} up to {MOST_STEPS:,} is.")
+    return int(text)
+
+
 def _file(text: str) -> str:
     if not text or "\0" in text:
         raise ValueError("A file needs a name; - is standard output.")
@@ -122,6 +129,7 @@ class Options:
         "runs computed at once on this computer (usually one for each core but one)",
         "N",
     )
+    most_steps: int = _option(MOST_STEPS, _steps, "steps of one run", "N")
     most_sessions: int = _option(200, _count(1, 10**6), "live parts open at once", "N")
     sessions_each: int = _option(
         100, _count(1, 10**6), "of these, from one address: a class may have only one", "N"

@@ -18,7 +18,7 @@ from lessons.press.proxies import Proxies
 from lessons.press.seen import Seen, apart, discreet
 from lessons.press.site import Site
 from widgets.kit.instrument import file_policy
-from widgets.live import own_matrix, training
+from widgets.live import own_matrix, settings, training
 from widgets.live.fair import Room
 
 # A live part is a Panel page: Bokeh starts it with a script in the page and loads instruments from blobs.
@@ -43,6 +43,7 @@ def page_policy(trains: bool) -> str:
 
 MEGABYTE = 10**6
 WAITING_OF_ONE = 20  # runs; a reader's page asks for two at a time
+PATHS = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file|teach|handout|key)/[\w./-]+)"
 FILES = ("/arrays/", "/assets/")  # no reader opens these as pages
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
@@ -145,6 +146,7 @@ class Policies(OutputTransform):
 
 def listening(chosen: Options) -> Server:
     """Return the server, which listens but answers only when its loop is started; port 0 asks for any free one."""
+    settings.allow(chosen.most_steps)
     training.scheduler, training.workers = chosen.scheduler, chosen.workers
     training.room = Room(chosen.most_waiting, chosen.waiting_each, min(WAITING_OF_ONE, chosen.waiting_each))
     every, each = MEGABYTE * chosen.most_memory, MEGABYTE * chosen.memory_each
@@ -158,7 +160,6 @@ def listening(chosen: Options) -> Server:
         sys.exit(f"The access log {chosen.access_log} cannot be opened: {error.strerror}.")
     discreet()
     site = {"site": Site(live=True), "prefix": chosen.prefix}
-    files = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file|teach|handout|key)/[\w./-]+)"
     beside: list[tuple] = [("", Begin)] if chosen.prefix else []
     if chosen.admin_port is None:
         beside += seen.routes()
@@ -169,7 +170,7 @@ def listening(chosen: Options) -> Server:
             port=chosen.port,
             prefix=chosen.prefix,
             websocket_origin=_origins(chosen.allow_origin),
-            extra_patterns=[*beside, (files, Page, site)],
+            extra_patterns=[*beside, (PATHS, Page, site)],
             http_server_kwargs=LIMITS,
             show=False,
             start=False,

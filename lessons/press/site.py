@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from lessons import load_all
-from lessons.press.blocks import PARTS, Block, Figure, Lesson, Live, Notes, Question
+from lessons.press.blocks import PARTS, PLANS, Block, Figure, Lesson, Live, Notes, Question
 from lessons.press.card import card
 from lessons.press.classroom import taught, texts_of
 from lessons.press.glossary import TERMS, Glossary, told
@@ -31,6 +31,7 @@ BESIDE = (
     ("glossary.html", "Words"),
     ("corrections.html", "What we corrected"),
     ("teach/index.html", "For a class"),
+    ("aims.html", "Aims and design"),
     ("search.html", "Search"),
     ("cite.html", "How to cite"),
     ("stored.html", "What is stored and sent"),
@@ -81,6 +82,7 @@ class Site:
         }
         self.instruments = {kind.script: kind for kind in self.kinds.values()}
         self.training: set[str] = set()  # paths of the pages on which a figure trains
+        self.hours = round(sum(lesson.minutes for lesson in self.chapters) / 60)
         self.contents = self._contents()
         self.paths = self._paths()
         self._laid_out = cache(self._lay_out)
@@ -99,6 +101,7 @@ class Site:
             "search.html": self._search,
             "cite.html": self._cite,
             "teach/index.html": self._teachers,
+            "aims.html": self._aims,
             "stored.html": self._stored,
             "licences.html": self._licences,
             "404.html": self.lost,
@@ -284,7 +287,7 @@ class Site:
             block=block,
             scripts=scripts_of([block]),
             pictures={lesson.slug: thumbnail(_still(lesson)) for lesson in self.lessons},
-            hours=round(sum(lesson.minutes for lesson in self.chapters) / 60),
+            hours=self.hours,
         )
 
     def _corrections(self) -> str:
@@ -348,6 +351,26 @@ class Site:
         sources = sources_of(texts_of(lesson)[sheet], lesson.claims)
         shown = taught(lesson, self.url) | {"sources": sources, "sheet": True, "here": ""}
         return self._room(f"{sheet}.html", heading[sheet], lesson.question, depth=1, **shown)
+
+    def _aims(self) -> str:
+        """Return the page of what a learner can do afterwards, chapter by chapter, and of how that is reached."""
+        goals = [
+            (lesson, [to_inline(goal, lesson.claims) for goal in lesson.teaching.goals])
+            for lesson in self.chapters
+            if lesson.teaching
+        ]
+        return self._room(
+            "aims.html",
+            "Aims and design",
+            "What it is for, what a learner can do afterwards, how that is reached, and how others teach with it.",
+            objectives=goals,
+            hours=self.hours,
+            figures=len(self.kinds),
+            questions=sum(len(lesson.questions) for lesson in self.lessons),
+            most=max(len(lesson.kinds) for lesson in self.chapters),
+            rooms=[lesson for lesson in self.lessons if not lesson.is_chapter],
+            plans=PLANS,
+        )
 
     def _stored(self) -> str:
         lead = "Of you, nothing: what stays of your visit stays in your browser."

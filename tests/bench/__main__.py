@@ -16,7 +16,19 @@ from playwright.sync_api import sync_playwright
 from helpers import find_browser
 from helpers.app import serve
 from helpers.find_browser import FLAGS
-from tests.bench import figures, finetuning, gpu, numbers, pages, starts, ticks, training, watching, weight
+from tests.bench import (
+    figures,
+    finetuning,
+    gpu,
+    load,
+    numbers,
+    pages,
+    starts,
+    ticks,
+    training,
+    watching,
+    weight,
+)
 from tests.bench.table import Row, line
 
 GROUPS = [
@@ -28,6 +40,7 @@ GROUPS = [
     "ticks",
     "figures",
     "watching",
+    "load",
     "starts",
     "finetuning",
 ]
@@ -55,6 +68,8 @@ def measure(groups: set[str], path: str | None) -> Iterator[tuple[str, Iterable[
         yield "Training on a GPU", gpu.measure()
     if "starts" in groups:
         yield "Started and told to end", starts.measure()
+    if "load" in groups:
+        yield "A crowd", load.measure()
     with contextlib.ExitStack() as stack:
         if groups & {"pages", "weight", "ticks", "figures", "finetuning"}:
             start = perf_counter()

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient
@@ -15,7 +16,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from widgets.live.settings import USUAL
 
 LAB = "/live/lab/train"
-PATIENCE = 300  # seconds
+PATIENCE = 900  # seconds; a machine that others use is slow
 
 
 class Reader:
@@ -28,6 +29,7 @@ class Reader:
         self._heard = asyncio.Event()
         self._waits_for = ""
         self._listening: asyncio.Task | None = None
+        self.said: list[tuple[float, str]] = []  # what the form was told, and when
 
     @classmethod
     async def open(cls, address: str) -> "Reader":
@@ -82,6 +84,8 @@ class Reader:
     async def _listen(self) -> None:
         """Take all that the server says, as a page must."""
         while (part := await self._socket.read_message()) is not None:
+            if isinstance(part, str) and '"told"' in part:
+                self.said.append((perf_counter(), part))
             if self._waits_for and isinstance(part, str) and self._waits_for in part:
                 self._heard.set()
 

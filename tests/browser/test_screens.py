@@ -163,9 +163,9 @@ def test_forced_colours_leave_the_data_its_own(server, open_page, scheme):
     assert Axe().run(page, options=RULES).response["violations"] == []
 
 
-@pytest.mark.parametrize("slug", [lesson.slug for lesson in load_all()])
-def test_on_a_narrow_screen_nothing_sticks_out(server, open_page, slug):
-    page = open_page(f"{server}/lesson/{slug}.html", viewport={"width": 320, "height": 700})
+@pytest.mark.parametrize("path", [*(f"lesson/{lesson.slug}.html" for lesson in load_all()), "aims.html"])
+def test_on_a_narrow_screen_nothing_sticks_out(server, open_page, path):
+    page = open_page(f"{server}/{path}", viewport={"width": 320, "height": 700})
     for place in page.locator(".instrument-place").all():
         expect(place.locator(".sentence").first).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -6,7 +6,8 @@ import ipaddress
 
 import pytest
 
-from lessons.press.options import FIELDS, Options, Wrong, options, unknown
+from lessons.press.options import EVERY, FIELDS, MOST_STEPS, Options, Wrong, options, unknown
+from widgets.live.settings import STEPS
 
 
 def test_the_command_line_goes_before_the_environment_and_that_before_the_file(tmp_path):
@@ -38,6 +39,9 @@ WRONG = [
     ),
     ({"trust": ["10.0.0.1/8"]}, "is no address or network"),
     ({"address": "http://a"}, "--address: 'http://a' is no address of this computer"),
+    ({"most_steps": "110"}, "--most-steps: '110' is not possible; a multiple of 25 up to 2,000 is."),
+    ({"most_steps": "0"}, "'0' is not possible; a multiple of 25"),
+    ({"most_steps": "2025"}, "'2025' is not possible; a multiple of 25"),
     ({"scheduler": "10.0.0.1"}, "--scheduler: '10.0.0.1' is no scheduler's address"),
 ]
 
@@ -80,6 +84,10 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 def test_a_name_with_a_slip_is_found_in_the_environment():
     environment = {"LORA_PORT": "1", "LORA_CONFIG": "", "LORA_TRSUT": "", "LORAPORT": "", "HOME": "/"}
     assert [*unknown(environment)] == ["LORA_TRSUT"]
+
+
+def test_as_many_steps_can_be_allowed_as_the_live_lab_has():
+    assert (EVERY, MOST_STEPS) == STEPS, "the options load no module that has them"
 
 
 def test_every_usual_value_could_also_be_given():

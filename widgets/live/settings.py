@@ -1,7 +1,7 @@
 """The settings of a live run: the fields of its form, and from what a browser sends to checked configs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from compute.experiments.runs import FULL, LAB_ALPHA, LAB_FACTS, LAB_RATES, RECORDED_RANKS
@@ -157,6 +157,14 @@ FIELDS = [
 
 
 USUAL = {field.name: field.default for field in FIELDS}
+
+
+def allow(steps: int) -> None:
+    """Let a run have so many steps at most. Set before the first reader comes, as who serves wishes."""
+    for at, field in enumerate(FIELDS):
+        if field.name == "steps":
+            FIELDS[at] = replace(field, default=min(DEFAULT.steps, steps), allowed=(EVALUATE_EVERY, steps))
+            USUAL["steps"] = FIELDS[at].default
 
 
 def read(text: str) -> dict[str, Any]:

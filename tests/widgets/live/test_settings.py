@@ -13,7 +13,18 @@ from compute.experiments.runs import RECORDED_RANKS, load
 from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.training.config import INITS, TrainConfig
 from compute.training.config import METHODS as METHODS_OF_A_RUN
-from widgets.live.settings import FIELDS, METHODS, USUAL, configs, describe, read, same_but_r, sweep
+from widgets.live.settings import (
+    FIELDS,
+    METHODS,
+    STEPS,
+    USUAL,
+    allow,
+    configs,
+    describe,
+    read,
+    same_but_r,
+    sweep,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
@@ -24,6 +35,24 @@ JSON = st.recursive(
 
 def asked(**changed) -> dict:
     return read(json.dumps(USUAL | changed))
+
+
+@pytest.fixture
+def at_most_100_steps():
+    allow(100)
+    yield
+    allow(STEPS[1])
+
+
+def test_who_serves_says_how_many_steps_a_run_may_have(at_most_100_steps):
+    assert asked()["steps"] == USUAL["steps"] == 100
+    with pytest.raises(
+        ValueError, match=r"^Steps = 400 is not possible: a whole number from 25 to 100, in steps of 25\.$"
+    ):
+        asked(steps=400)
+    [field] = [field for field in describe()["fields"] if field["name"] == "steps"]
+    assert (field["default"], field["allowed"]) == (100, (25, 100))
+    assert {config.steps for config in sweep(asked())} == {100}
 
 
 def test_the_usual_settings_are_the_recorded_runs():
