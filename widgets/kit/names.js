@@ -4,6 +4,7 @@ const CELL = 3 // pixels of a field, which a line crosses or not
 const PLACES = 24 // along a curve
 const GAPS = [4, 10, 17, 25, 34, 46, 60, 76, 96, 120, 146] // pixels between a curve and its name
 const LED = 14 // a name further away than this is led to its curve by a thin line
+const BETWEEN = 5 // pixels between two names in a row, which would be read as one
 const NEAR = 6 // pixels between a name and another curve that would be taken for its own
 // What is worse, in pixels of distance: each field of a line behind the name, a curve nearer than its own, a place where
 // another curve runs together with its own, a step along the curve away from where the name was wanted, a side that is
@@ -150,7 +151,8 @@ export class Names {
         }
     }
     if (!best) return null
-    this.taken.push(best.rectangle)
+    const [from, top, to, bottom] = best.rectangle
+    this.taken.push([from - BETWEEN, top, to + BETWEEN, bottom])
     if (best.lead) this.leads.push(spanned(best.lead))
     return best
   }
