@@ -18,6 +18,7 @@ ALONE = {
     "course": "assets/site/course.js",
     "page": "assets/site/page.js",
     "present": "assets/site/present.js",
+    "room": "assets/site/room.js",
     "search": "assets/site/search.js",
     "kit": "widgets/kit/d3.js",
     "worker": "widgets/finetune/worker.js",

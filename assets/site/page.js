@@ -4,6 +4,7 @@
 import { settle } from '../../widgets/kit/dom.js'
 import { fill } from '../../widgets/kit/text.js'
 import { Figure } from './figure.js'
+import { kept } from './kept.js'
 import { notes } from './notes.js'
 import { recall } from './recall.js'
 import { follows, viewControls } from './view.js'
@@ -116,6 +117,14 @@ function movedTo({ search, hash }) {
   return null
 }
 
+/** Load one of the scripts beside this one that few readers need. */
+function load(name, then) {
+  const script = document.createElement('script')
+  script.onload = () => then(globalThis[`lora_${name}`])
+  script.src = new URL(`${name}.js`, here)
+  document.head.append(script)
+}
+
 /** Present the page if its address says so; the link that leads there takes the state of the page along. */
 function presented(figures, address) {
   document.querySelector('.to-present')?.addEventListener('click', (event) => {
@@ -124,10 +133,14 @@ function presented(figures, address) {
     event.currentTarget.href = there
   })
   if (address.get('view') !== 'present' || !here) return
-  const script = document.createElement('script')
-  script.onload = () => globalThis.lora_present.present(figures, address)
-  script.src = new URL('present.js', here)
-  document.head.append(script)
+  load('present', ({ present }) => present(figures, address))
+}
+
+/** Bring the page into the room for a class that its reader is in; the server says where its rooms are. */
+function inRoom(figures) {
+  const { rooms } = document.body.dataset
+  if (rooms && (kept('lora-room').code || document.getElementById('room')))
+    load('room', ({ enter }) => enter(figures, rooms))
 }
 
 function start() {
@@ -147,6 +160,7 @@ function start() {
   notes()
   heights()
   presented(figures, address)
+  inRoom(figures)
 }
 
 start()

@@ -140,6 +140,7 @@ class Presentation {
     this.buttons.back.disabled = this.at === 0
     this.remember()
     this.tell()
+    document.dispatchEvent(new Event('lora-shown')) // a class may follow
   }
 
   /** Show the right answer to the question, or veil all answers. */

@@ -1,5 +1,6 @@
 """A lesson for a class: places of its page as addresses, QR codes of them, and its plans, predictions and questions."""
 
+import re
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -7,7 +8,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 import segno
 
 from lessons.press.blocks import PLANS, Lesson, Teaching
-from lessons.press.prose import to_html, to_inline
+from lessons.press.prose import read, to_html, to_inline
+from lessons.press.rooms import Question
 
 NOTHING = Teaching(goals=(), predictions=(), stops=())  # of a room, which no class is planned for
 LETTERS = "ABCDEFGH"  # the answers to a question on paper
@@ -100,6 +102,31 @@ def taught(lesson: Lesson, url: str) -> dict[str, Any]:
             for question in lesson.questions
         ],
     }
+
+
+def questions_of(lesson: Lesson) -> dict[str, Question]:
+    """Return what a class can be asked about a lesson, by id: its predictions, its figures' guesses, its questions."""
+
+    def plain(html: str) -> str:
+        return re.sub(r" (?=[.,;:?!)])", "", read(html))
+
+    found = []
+    for at, each in enumerate((lesson.teaching or NOTHING).predictions, start=1):
+        ask, truth = (plain(to_html(text, lesson.claims)) for text in (each.ask, each.truth))
+        found.append(
+            Question(f"{lesson.slug}/prediction-{at}", "prediction", str(at), ask, written=True, truth=truth)
+        )
+    for id_, kind in lesson.kinds.items():
+        if "guess" in kind.choices:
+            options = tuple((value, label) for value, label in kind.words["guess"].get("options", ()))
+            found.append(Question(f"{lesson.slug}/guess-{id_}", "guess", kind.title, "", options))
+    for at, question in enumerate(lesson.questions, start=1):
+        texts = [plain(to_inline(answer.text, lesson.claims)) for answer in question.answers]
+        right = next(str(i) for i, answer in enumerate(question.answers) if answer.right)
+        options = tuple((str(i), text) for i, text in enumerate(texts))
+        ask = plain(to_inline(question.ask, lesson.claims))
+        found.append(Question(f"{lesson.slug}/question-{at}", "question", str(at), ask, options, right=right))
+    return {each.id: each for each in found}
 
 
 def texts_of(lesson: Lesson) -> dict[str, list[str]]:

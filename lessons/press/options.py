@@ -138,6 +138,9 @@ class Options:
     waiting_each: int = _option(100, _count(1, 10**6), "of these, asked for from one address", "N")
     most_memory: int = _option(2000, _count(1, 10**6), "megabytes for matrices that readers bring", "MB")
     memory_each: int = _option(1000, _count(1, 10**6), "of these, from one address", "MB")
+    rooms: int = _option(
+        20, _count(0, 1000), "rooms for classes open at once, half of them from one address; 0 for none", "N"
+    )
     access_log: str = _option(
         "", _file, "file for a line about each answer, which names no reader; - for standard output", "FILE"
     )

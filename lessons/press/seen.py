@@ -13,6 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
 from lessons.press.doors import Doors, Stalled
+from lessons.press.rooms import ClassRooms
 from widgets.live import own_matrix, training
 
 WHOSE = ("all", "address", "session")  # whose bound a refusal was about
@@ -32,7 +33,7 @@ def kind_of(path: str) -> str:
     ('lesson', 'websocket', 'page', 'page')
     """
     first = path.split("/")[1] if path.startswith("/") else ""
-    if first == "live" and path.endswith("/ws"):
+    if first in ("live", "room") and path.endswith("/ws"):
         return "websocket"
     return first if first in KINDS else "page"
 
@@ -50,6 +51,8 @@ class _LogFile(logging.handlers.WatchedFileHandler):
 
 class Seen:
     """Count what is answered, and tell it in Prometheus' text format."""
+
+    rooms: ClassRooms  # set when there are pages
 
     def __init__(self, prefix: str, doors: Doors, stalled: Stalled, log: str = ""):
         self.prefix, self.doors, self.stalled = prefix, doors, stalled
@@ -111,6 +114,11 @@ class Seen:
             for level, whose in enumerate(WHOSE)
         ]
         yield "lora_refusals_total", "counter", "what readers were refused, by whose bound it was", refused
+        yield "lora_rooms_open", "gauge", "rooms for classes that are open", [({}, len(self.rooms.rooms))]
+        yield "lora_rooms_total", "counter", "rooms that were opened", [({}, self.rooms.opened)]
+        yield "lora_room_readers", "gauge", "students who are in a room", [({}, self.rooms.readers())]
+        unlet: list[Sample] = [({"why": why}, n) for why, n in sorted(self.rooms.refused.items())]
+        yield "lora_room_refusals_total", "counter", "who was let into no room, or could open none", unlet
         yield (
             "lora_stalled_total",
             "counter",

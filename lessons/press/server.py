@@ -12,6 +12,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.web import OutputTransform, RequestHandler
 
 from lessons.press.doors import LIMITS, PING, SILENCE, Doors, Stalled, guard
+from lessons.press.hall import Hall
 from lessons.press.options import Options
 from lessons.press.panel import live_apps
 from lessons.press.proxies import Proxies
@@ -159,7 +160,10 @@ def listening(chosen: Options) -> Server:
     except OSError as error:
         sys.exit(f"The access log {chosen.access_log} cannot be opened: {error.strerror}.")
     discreet()
-    site = {"site": Site(live=True), "prefix": chosen.prefix}
+    site = Site(live=True, rooms=chosen.rooms > 0)
+    hall = Hall(chosen.rooms, site)
+    seen.rooms = hall.rooms
+    published = {"site": site, "prefix": chosen.prefix}
     beside: list[tuple] = [("", Begin)] if chosen.prefix else []
     if chosen.admin_port is None:
         beside += seen.routes()
@@ -170,7 +174,7 @@ def listening(chosen: Options) -> Server:
             port=chosen.port,
             prefix=chosen.prefix,
             websocket_origin=_origins(chosen.allow_origin),
-            extra_patterns=[*beside, (PATHS, Page, site)],
+            extra_patterns=[*beside, *hall.routes(), (PATHS, Page, published)],
             http_server_kwargs=LIMITS,
             show=False,
             start=False,
@@ -186,8 +190,9 @@ def listening(chosen: Options) -> Server:
     names = {chosen.address, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}
     server._tornado._websocket_origins |= {f"{name}:{server.port}" for name in names}  # known only now
     server._tornado.add_transform(Policies)
-    server._tornado.settings |= {"default_handler_class": Missing, "default_handler_args": site}
+    server._tornado.settings |= {"default_handler_class": Missing, "default_handler_args": published}
     doors.server = server
+    hall.start()
     PeriodicCallback(stalled.look, 1000 * SILENCE).start()
     if chosen.admin_port is not None:
         apart(seen, chosen.admin_address, chosen.admin_port)

@@ -31,6 +31,7 @@ BESIDE = (
     ("glossary.html", "Words"),
     ("corrections.html", "What we corrected"),
     ("teach/index.html", "For a class"),
+    ("room.html", "A room for a class"),
     ("aims.html", "Aims and design"),
     ("search.html", "Search"),
     ("cite.html", "How to cite"),
@@ -42,10 +43,11 @@ STORED = (
     ("lora-theme, lora-view", "colours and size that you chose at the top of a page"),
     ("lora-recall", "which questions at the end of a lesson you have answered"),
     ("lora-notes", "your own notes"),
+    ("lora-room", "the room for a class that you opened or joined, until it is over or you leave it"),
     ("lora-live-training", "the settings that you last trained with on a server"),
 )
 # Names that the page itself has.
-TAKEN = ("text", "present-bar", "theme", "projector", "recall", "sources", "notes-end")
+TAKEN = ("text", "present-bar", "room", "theme", "projector", "recall", "sources", "notes-end")
 # Figures that other pages may have embedded or linked under an old address: lesson and figure then, and now.
 MOVED = {
     ("scale", "scale"): ("scale", "grid"),
@@ -70,11 +72,12 @@ class Site:
 
     `live` says whether a server stands behind it that runs Python for a reader. `url` is the address under which it
     will be read, if that is known: then links to it travel with a picture. For a `course` on a learning platform its
-    lessons stand each by itself, and tell the platform what was found.
+    lessons stand each by itself, and tell the platform what was found. `rooms` says whether the server has rooms for
+    classes.
     """
 
-    def __init__(self, live: bool, url: str = "", course: bool = False):
-        self.live, self.url, self.course = live, url, course
+    def __init__(self, live: bool, url: str = "", course: bool = False, rooms: bool = True):
+        self.live, self.url, self.course, self.rooms = live, url, course, rooms and live
         self.lessons = load_all()
         self.chapters = [lesson for lesson in self.lessons if lesson.is_chapter]
         self.kinds = {
@@ -101,6 +104,7 @@ class Site:
             "search.html": self._search,
             "cite.html": self._cite,
             "teach/index.html": self._teachers,
+            "room.html": self._class_room,
             "aims.html": self._aims,
             "stored.html": self._stored,
             "licences.html": self._licences,
@@ -112,6 +116,8 @@ class Site:
         }
         if self.course:
             paths["assets/course.js"] = partial(bundle, "course")
+        if self.rooms:
+            paths["assets/room.js"] = partial(bundle, "room")
         for script, instrument in self.instruments.items():
             paths[f"assets/{script}.js"] = partial(bundle, script)
             if instrument.engine():
@@ -157,7 +163,7 @@ class Site:
     def _style(self) -> str:
         """Return the style of all pages, with what only some instruments need."""
         own = dict.fromkeys(name for instrument in self.instruments.values() for name in instrument.sheets)
-        site = (f"site/{name}" for name in ("theme", "figure", "page", "sheet", "present"))
+        site = (f"site/{name}" for name in ("theme", "figure", "page", "sheet", "present", "room"))
         return stylesheet(*site, "kit/instrument", *own)
 
     def read(self, path: str) -> bytes | None:
@@ -178,7 +184,8 @@ class Site:
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
     def _render(self, template: str, depth: int, **values: Any) -> str:
-        return render(template, **{"up": "../" * depth, "parts": self.contents, "beside": BESIDE, **values})
+        common = {"up": "../" * depth, "parts": self.contents, "beside": BESIDE, "rooms": self.rooms}
+        return render(template, **common | values)
 
     def _figure(
         self, lesson: Lesson, block: Figure, depth: int, prefix: str, hide: list[str] | None = None
@@ -338,8 +345,18 @@ class Site:
     def _teachers(self) -> str:
         lead = "Plans, handouts and keys, with the numbers of the pages; and how to present a page."
         return self._room(
-            "teachers.html", "For a class", lead, depth=1, here="teach/index.html", url=self.url
+            "teachers.html",
+            "For a class",
+            lead,
+            depth=1,
+            here="teach/index.html",
+            url=self.url,
+            live=self.live,
         )
+
+    def _class_room(self) -> str:
+        lead = "A teacher and her students on the same page: without accounts, without names."
+        return self._room("room.html", "A room for a class", lead, live=self.live)
 
     def _sheet(self, sheet: str, lesson: Lesson) -> str:
         """Return a lesson's teacher's page, its handout or its key."""

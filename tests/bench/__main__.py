@@ -23,6 +23,7 @@ from tests.bench import (
     load,
     numbers,
     pages,
+    rooms,
     starts,
     ticks,
     training,
@@ -41,10 +42,11 @@ GROUPS = [
     "figures",
     "watching",
     "load",
+    "rooms",
     "starts",
     "finetuning",
 ]
-BROWSING = {"weight", "ticks", "figures", "watching", "finetuning"}  # groups that need a browser
+BROWSING = {"weight", "ticks", "figures", "watching", "rooms", "finetuning"}  # groups that need a browser
 BUSY = 0.5  # of all cores at work for others: more spoils what is measured
 
 
@@ -91,6 +93,8 @@ def measure(groups: set[str], path: str | None) -> Iterator[tuple[str, Iterable[
             yield "Training in the page", finetuning.measure(browser, address)
         if "watching" in groups:
             yield "Readers of the live lab, and those beside them", watching.measure(browser)
+        if "rooms" in groups:
+            yield "Rooms for classes, and readers beside them", rooms.measure(browser)
 
 
 def main() -> int:

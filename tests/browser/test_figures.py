@@ -26,7 +26,8 @@ FOUND = """() => {
       const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left)
       const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top)
       const names = texts[i].matches('.label') && texts[i + 1 + j].matches('.label')
-      if (wide > (names ? -BETWEEN : 1) && high > 0.2 * one.height) found.push(`“${words(i)}” and “${words(i + 1 + j)}” overlap`)
+      if (wide > (names ? -BETWEEN : 1) && high > 0.2 * one.height)
+        found.push(`“${words(i)}” and “${words(i + 1 + j)}” overlap`)
     }))
     for (const line of svg.querySelectorAll('.curve, .rule, .domain, .mark path')) {
       const length = line.getTotalLength()

@@ -34,3 +34,19 @@ def test_it_finetunes_in_firefox(where, server, exported, tmp_path):
     sentence, problem = asyncio.run(trained(str(FIREFOX), tmp_path, f"{page}?{SHORT}"))
     assert problem == ""
     assert sentence.startswith("After 10 steps on “New facts”")
+
+
+async def room_opened(path: str, profile: Path, server: str) -> str:
+    """Open a room for a class; return what its first line says."""
+    async with tab(path, profile) as page:
+        await page.open(f"{server}/room.html")
+        await page.until("document.querySelector('.open button')?.checkVisibility() && globalThis.lora_room")
+        await page.value("document.querySelector('.open button').click()")
+        await page.until("document.querySelector('.in-room .code')?.textContent")
+        return await page.value("document.querySelector('.in-room .code').textContent")
+
+
+@pytest.mark.skipif(FIREFOX is None, reason=MISSING)
+def test_a_page_may_reach_its_room_in_firefox(server, tmp_path):
+    """That `connect-src 'self'` lets a page open a websocket to its own server is up to the browser."""
+    assert asyncio.run(room_opened(str(FIREFOX), tmp_path, server)).startswith("Room ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine
+from tornado.websocket import websocket_connect
 
 from helpers import ROOT
 from helpers.app import Served, program
@@ -131,8 +133,24 @@ def test_a_websocket_comes_through_for_our_own_pages(behind, origin, opens):
     assert ("ACK" in said) == opens
 
 
+async def told_by_a_room(port: int) -> str:
+    """Open a room for a class; return what its teacher is told first."""
+    socket = await websocket_connect(f"ws://127.0.0.1:{port}/lora/room/ws")
+    await socket.write_message('{"at": "http://your-site.example/lora/room.html", "open": true}')
+    said = await asyncio.wait_for(socket.read_message(), 30)
+    socket.close()
+    while await socket.read_message() is not None:
+        pass
+    return said
+
+
+def test_a_room_is_reached_through_a_proxy(behind):
+    assert '"welcome"' in asyncio.run(told_by_a_room(behind.port))
+
+
 def test_the_prefix_alone_leads_to_the_start_page(tmp_path):
     with program(tmp_path / "log.txt", "app.py", "--prefix", "/lora/") as app:
+        assert '"welcome"' in asyncio.run(told_by_a_room(app.port)), "nor does a room stand elsewhere"
         assert app.printed().startswith(f"LoRA, live: http://127.0.0.1:{app.port}/lora/\n")
         reply = app.ask("/lora")
         assert (reply.status, reply.headers["location"]) == (302, "lora/")

@@ -63,6 +63,7 @@ def test_counters_count(served):
     assert (grown("lora_sessions_total"), grown("lora_sessions_open")) == (3, 3)
     assert grown('lora_refusals_total{what="session",bound="address"}') == 1
     assert after["lora_runs_waiting"] == after["lora_runs_running"] == 0
+    assert after["lora_rooms_open"] == after["lora_rooms_total"] == after["lora_room_readers"] == 0
     assert after["process_resident_memory_bytes"] > 10**7
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import itertools
 import json
@@ -345,3 +346,20 @@ def test_a_room_leads_back_to_the_chapters_that_lead_to_it():
         leading = [each for each in chapters if any(f"]({room.slug}.html" in text for text in each.texts())]
         assert leading, f"no chapter has a link to {room.slug}"
         assert all(f"Back to {each.title}" in read for each in leading)
+
+
+def test_pages_know_of_rooms_for_classes_only_where_there_are_some():
+    assert re.search(r'<body[^>]* data-rooms="\.\./"', SITES[True].read("lesson/first.html").decode())
+    assert 'data-rooms="./"' in SITES[True].read("index.html").decode()
+    assert b"data-rooms" not in SITES[False].read("lesson/first.html")
+    assert "assets/room.js" not in SITES[False].paths
+    assert "Rooms need a server" in SITES[False].read("room.html").decode()
+    assert "need the served app" in SITES[False].read("teach/index.html").decode()
+    without = copy.copy(SITES[True])
+    without.rooms = False
+    without.paths = without._paths()
+    assert "assets/room.js" not in without.paths
+    for path, said in {"room.html": "This server has no rooms.", "teach/index.html": "has no rooms"}.items():
+        made = without.paths[path]()
+        assert said in made
+        assert "data-rooms" not in made

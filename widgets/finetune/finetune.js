@@ -357,6 +357,14 @@ class Finetune extends Instrument {
     this.speed.textContent = seconds ? fill(this.text.measured.speed, { speed }) : ''
     this.numbers.textContent = fill(this.text.measured.numbers, { numbers })
     this.draw()
+    if (news.some(({ evaluation }) => evaluation)) this.tellPage(false)
+  }
+
+  /** Tell the page what the model can do by now: a class may collect it. */
+  tellPage(over) {
+    if (this.adapter) return // what others had learned before is no result of these settings
+    const detail = { ...this.history.evaluations.at(-1), over }
+    this.frame.root.dispatchEvent(new CustomEvent('lora-trained', { bubbles: true, detail }))
   }
 
   ended({ run, diverged }) {
@@ -364,6 +372,7 @@ class Finetune extends Instrument {
     this.running = false
     this.history.over = true
     this.history.diverged = diverged
+    this.tellPage(true)
     this.problem.textContent = diverged ? fill(this.text.diverged, this.values()) : ''
     this.draw()
   }
