@@ -13,6 +13,14 @@ from compute.training.loop import out_of_bounds, prepare, updates
 from compute.world.batches import texts_of
 from compute.world.tasks import ANSWERING, FACTS, TELLING
 
+TEXTS, QUESTIONS = (
+    256,
+    512,
+)  # of a task, on which an outcome is measured; half as many for validation, as all of these
+WRITTEN = 64  # texts
+STORIES = 128  # of the base's own, and of each kind of question on them
+PEOPLE = 256  # whom the base knows
+
 
 class Outcome(NamedTuple):
     """Hold what a run came to.
@@ -133,13 +141,13 @@ def measured_on(model: GPT, task: str, split: str, n_texts: int) -> Outcome:
     """
     share = 1 if split == "test" else 2
     block_size = model.config.block_size
-    count = n_texts if task == FACTS else (256 if task in TELLING else 512) // share
+    count = n_texts if task == FACTS else (TEXTS if task in TELLING else QUESTIONS) // share
     with torch.no_grad():
         loss = model.loss(*texts_of(task, split, count, block_size)).item()
-    written = write_texts(model, 64 // share, seed=0) if task in TELLING else []
-    right = shares(model, task, split, 128 // share, 256 // share, written, n_texts)
+    written = write_texts(model, WRITTEN // share, seed=0) if task in TELLING else []
+    right = shares(model, task, split, STORIES // share, PEOPLE // share, written, n_texts)
     numbers = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return Outcome(loss, base_loss(model, split, 128 // share), **right, numbers=numbers)
+    return Outcome(loss, base_loss(model, split, STORIES // share), **right, numbers=numbers)
 
 
 def first_gain(config: TrainConfig, base: GPT) -> float:

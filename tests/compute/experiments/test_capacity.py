@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from statistics import fmean
 
@@ -107,7 +106,6 @@ def test_its_recipe_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(capacity, "RATES", {"lora": (1e-3,), "full": (1e-3,)})
     kept = dict.fromkeys(("right", "nats", "old", "stories"), 0.5) | {"steps": 3, "numbers": 2304}
     (tmp_path / "kept").write_text(json.dumps([repr(_Setting(4, 1, False, 1e-3, 0)), kept]) + "\n")
-    monkeypatch.setattr(capacity, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     capacity.RECIPE.make([])
     recorded = capacity._built(
         {

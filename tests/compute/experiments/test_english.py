@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -90,7 +89,6 @@ def test_its_recipe_makes_a_record_and_goes_on_where_it_was_stopped(tmp_path, mo
         monkeypatch.setattr(english, name, value)
     for cached in (english._texts, english._base):
         cached.cache_clear()
-    monkeypatch.setattr(english, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     kept = {"validation": 5.0, "loss": 4.5, "base_loss": 4.0, "r90": {}}
     (tmp_path / "kept").write_text(json.dumps([repr(_Asked("r = 1", 1e-3, 0)), kept]) + "\n")
     english.RECIPE.make([str(_folder(tmp_path / "npm"))])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
 
 import pytest
@@ -48,10 +47,11 @@ def test_what_is_recorded_is_whole_and_the_best_rates_lie_inside_their_grids():
             assert len(few.unseen) == len(SEEDS)
 
 
-def test_the_reordered_base_says_the_same_and_is_another_file():
+def test_the_reordered_base_says_the_same_and_is_another_file(monkeypatch):
+    monkeypatch.setattr(failures, "QUESTIONS", {"validation": 32})
     base = load_base().double()  # sums in another order round otherwise
     other = turned(base)
-    texts = _questions("validation").tokens[:32]
+    texts = _questions("validation").tokens
     with torch.no_grad():
         assert torch.allclose(base(texts), other(texts), atol=1e-9)
     moved = [name for name, p in other.named_parameters() if not torch.equal(p, base.get_parameter(name))]
@@ -99,7 +99,6 @@ def test_its_recipe_makes_all_of_it(tmp_path, monkeypatch):
     }
     for name, value in names.items():
         monkeypatch.setattr(failures, name, value)
-    monkeypatch.setattr(failures, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     failures.RECIPE.make([])
     data = json.loads((tmp_path / "failures.json").read_text())
     del data["base"]

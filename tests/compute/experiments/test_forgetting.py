@@ -99,6 +99,9 @@ def test_its_recipe_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
         "WAYS": ("r = 1", FULL),
         "SEEDS": (0,),
         "RATES": {"lora": (1e-3,), FULL: (1e-3,)},
+        "KIND": 4,
+        "PEOPLE": 4,
+        "TEXTS": 4,
     }
     for name, value in {"PATH": tmp_path / "forgetting.json", "KEPT": tmp_path / "kept", **small}.items():
         monkeypatch.setattr(forgetting, name, value)

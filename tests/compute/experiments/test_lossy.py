@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -73,7 +72,6 @@ def test_its_recipe_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
         monkeypatch.setattr(lossy, name, value)
     kept = {"validation": [0.25, 0.5, 1.0], "test": [0.125, 0.5, 1.0]}
     (tmp_path / "kept").write_text(json.dumps([repr(_Setting("int2", 1, STARTS[0], 1e-3, 0)), kept]) + "\n")
-    monkeypatch.setattr(lossy, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     lossy.RECIPE.make([])
     data = json.loads((tmp_path / "lossy.json").read_text())
     data.pop("base")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -80,9 +79,6 @@ def test_its_recipe_makes_all_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(magnitude, "SEEDS", SEEDS[:1])
     monkeypatch.setattr(magnitude, "WAYS", ("r = 1", FULL))
     monkeypatch.setattr(magnitude, "_SHAPE", [[len(LAYERS)] * MOMENTS])
-    monkeypatch.setattr(
-        magnitude, "processes", lambda: ThreadPoolExecutor(1)
-    )  # others would know of no patch
     magnitude.RECIPE.make([])
     data = json.loads((tmp_path / "magnitude.json").read_text())
     recorded = magnitude._built(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -150,13 +149,12 @@ def small(monkeypatch, tmp_path) -> None:
         "VOICE": FACTS,
         "FACTS_TOLD": 8,
         "ROUNDS": 1,
-        "processes": lambda: ThreadPoolExecutor(1),  # others would know of no patch
     }
     for name, value in values.items():
         monkeypatch.setattr(menu, name, value)
 
 
-def test_its_recipe_makes_all_of_it_and_times_can_be_taken_again(tmp_path, monkeypatch):
+def test_its_recipe_makes_all_of_it_and_times_can_be_taken_again(tmp_path, monkeypatch, brief):
     small(monkeypatch, tmp_path)
     menu.RECIPE.make([])
     first = load_menu(tmp_path / "menu.json")

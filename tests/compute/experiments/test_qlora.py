@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -90,12 +89,11 @@ def test_a_record_that_is_not_whole_is_refused(tmp_path, damage):
         load_qlora(path)
 
 
-def test_its_recipe_makes_the_record_and_cleans_up(tmp_path, monkeypatch):
+def test_its_recipe_makes_the_record_and_cleans_up(tmp_path, monkeypatch, brief):
     few = {SKILL: {"steps": 2, "batch_size": 2}, FACTS: {"steps": 2, "batch_size": 2, "n_texts": 4}}
     for name, value in {
         "PATH": tmp_path / "qlora.json",
         "KEPT": tmp_path / "qlora.unfinished",
-        "processes": lambda: ThreadPoolExecutor(1),  # others would know of no patch
         "TASKS": few,
         "QUESTIONS": 4,
         "SEEDS": (0,),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -93,7 +92,6 @@ def small(tmp_path, monkeypatch):
     for name, value in {**sizes, "REFUSING_STEPS": 3, "TEXTS": 2, "STORIES": 4}.items():
         monkeypatch.setattr(refusal, name, value)
     monkeypatch.setattr(refusal, "RATES", {name: rates[2:3] for name, rates in RATES.items()})
-    monkeypatch.setattr(refusal, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     monkeypatch.setattr(refusal, "PATH", tmp_path / "refusal.json")
     monkeypatch.setattr(refusal, "KEPT", tmp_path / "refusal.unfinished")
     return tmp_path

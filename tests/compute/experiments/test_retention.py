@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -85,7 +84,6 @@ def test_its_recipe_makes_the_record_and_cleans_up(tmp_path, monkeypatch):
     for name, value in {
         "PATH": tmp_path / "retention.json",
         "KEPT": tmp_path / "retention.unfinished",
-        "processes": lambda: ThreadPoolExecutor(1),  # others would know of no patch
         "SEEDS": (0,),
         "STEPS": 2,
     }.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
 
 import pytest
@@ -162,7 +161,6 @@ def test_its_recipe_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     small |= {"PEOPLE": 2, "KIND": 2, "PATH": tmp_path / "reward.json", "KEPT": tmp_path / "kept"}
     for name, value in small.items():
         monkeypatch.setattr(reward, name, value)
-    monkeypatch.setattr(reward, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     kept = dict.fromkeys(("drawn", "right", "facts", "stories", "size", "tried"), 0.5) | {"numbers": 3456}
     (tmp_path / "kept").write_text(json.dumps([repr(_Asked(SKILL, REWARD, 1, 1e-3, 0)), kept]) + "\n")
     reward.RECIPE.make([])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -99,7 +98,7 @@ def test_a_record_that_is_not_whole_is_refused(tmp_path, damage):
         load_sizes(path)
 
 
-def test_its_recipe_reads_a_base_and_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+def test_its_recipe_reads_a_base_and_goes_on_where_it_was_stopped(tmp_path, monkeypatch, brief):
     """With a base of width 16 that reads for two steps, everything once."""
     small = {"WIDTHS": (16,), "RANKS": (1,), "SEEDS": (0,), "COUNT": 4, "STEPS": 2, "SKILL_STEPS": 1}
     small["READ_STEPS"] = 2
@@ -108,7 +107,6 @@ def test_its_recipe_reads_a_base_and_goes_on_where_it_was_stopped(tmp_path, monk
     paths = {"PATH": tmp_path / "sizes.json", "KEPT": tmp_path / "kept", "RECORDS": tmp_path}
     for name, value in {**small, **rates, **paths}.items():
         monkeypatch.setattr(sizes, name, value)
-    monkeypatch.setattr(sizes, "processes", lambda: ThreadPoolExecutor(1))  # others would know of no patch
     kept = {"right": 0.5, "nats": 1.0, "steps": 2, "numbers": 864}
     (tmp_path / "kept").write_text(json.dumps([repr(_Remembering(16, 1, 1e-3, 0)), kept]) + "\n")
     sizes.RECIPE.make([])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from statistics import fmean
 
@@ -148,7 +147,6 @@ def test_its_recipe_takes_the_best_rate_to_all_seeds_and_goes_on_where_it_was_st
     small |= {"RATES": {"lora": (1e-3, 3e-3, 1e-2), FULL: (1e-3, 3e-3, 1e-2)}, "FLOOR_TEXTS": 2}
     for name, value in small.items():
         monkeypatch.setattr(tasks, name, value)
-    monkeypatch.setattr(tasks, "processes", ThreadPoolExecutor)
     monkeypatch.setattr(tasks, "_tried", _made_up)
     before = dict.fromkeys(("loss", "base_loss", "task", "facts", "stories"), 0.5)
     monkeypatch.setattr(tasks, "_before", lambda: ({"formal voice": before}, {"formal voice": 0.5}))

@@ -134,6 +134,7 @@ def test_loraga_is_no_start_beside_another(base):
             follow(config("PiSSA"), True)
 
 
+@pytest.mark.usefixtures("brief_evaluations")
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_the_model_takes_the_steps_of_the_training_loop(optimizer, base):
     asked = of_model(config("mixed", optimizer=optimizer, learning_rate=0.01, steps=3))
@@ -149,6 +150,7 @@ def test_the_model_takes_the_steps_of_the_training_loop(optimizer, base):
     assert ours.distance[-1] == pytest.approx(np.linalg.norm(norms), rel=ROUNDING)
 
 
+@pytest.mark.usefixtures("brief_evaluations")
 @pytest.mark.parametrize(
     "changed", [{"train_embeddings": True}, {"base_format": "int2", "n_texts": 9}], ids=str
 )
