@@ -235,7 +235,7 @@ when the village's model learns something from there.
 Two of them have a zero in one factor, as [the chapter shows](first.html#inits): `lora_B` or, as the mirror image,
 `lora_A`. With *both at zero* nothing is ever learned. Asked which of the other two one should take, LoRA's first
 author expected no meaningful difference between them, as long as the other factor is not zero [@loralib, issue 98].
-Then there are four that begin at the base and nevertheless have a gradient for both factors:
+Then there are four that begin at the base and nevertheless have, on the model, a gradient for both factors:
 
 - *Mixed.* Half of the directions begin with `lora_A` at zero, the other half with `lora_B`.
 - *Orthogonal.* PEFT draws both factors at right angles to each other, so that their product vanishes

@@ -265,11 +265,11 @@ All of them leave most of the model as it is, and train something small.
 - **AdaLoRA** writes the product like a singular value decomposition, $s\\,P \\Lambda Q$, and switches off directions
   while it learns [@zhang2023, section 3].
 - **VeRA** draws both thin matrices by chance, once for all layers, and freezes them; each layer learns two lists of
-  numbers that weigh their rows [@kopiczko2023, section 3].
+  numbers that weigh their rows [@kopiczko2023, figure 1].
 - **LoRA-XS** takes them from the strongest directions of the weight, freezes them too, and learns a small square in
-  between [@balazy2024, section 3].
+  between [@balazy2024, abstract].
 - **(IA)³** adds no matrix; it makes keys, values and the inside of each MLP louder or softer, feature by feature
-  [@liu2022, section 3.3].
+  [@liu2022, figure 1].
 - **BitFit** trains biases only [@benzaken2021, abstract]; our base has few, so each layer is given one.
 - **Bottleneck adapters** let a small network answer after attention and after the MLP of each block
   [@houlsby2019, figure 2].

@@ -536,7 +536,7 @@ clearly better than that. What is a small rank for one model can be enough for a
 
 **Forgetting.** What a wider base has learned firmly, it keeps: after the skill LoRA leaves
 [[size-left.small_adapted:.0%]] of what the narrowest knew, and [[size-left.large_adapted:.0%]] of what the widest did.
-Between LoRA and full finetuning, each at its own best rate, three seeds show no difference.
+Between LoRA and full finetuning, each at its own best rate, [[size-rate.seeds]] seeds show no difference.
 
 **Real English.** The [companion that read real texts](spectra.html) went through the same questions. There too LoRA
 wants the larger rate, but the ratio falls with the rank, from [[english-rate.most:.0f]] times at r =

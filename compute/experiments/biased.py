@@ -11,12 +11,11 @@ and a recording that is stopped goes on where it was when the command is given a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, at_best_rate, kept_model, kept_runs, learner, processes
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.world.dice import Dice
 from compute.world.stories import SPLITS, Source, State
 from compute.world.tasks import STARTS
@@ -103,33 +102,6 @@ class Recorded(NamedTuple):
         return self.answered[(BASE, BIASED, *WAYS).index(way)]
 
 
-@cache
-def load_biased(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> load_biased().of("biased").right("shown") < load_biased().of("base").right("shown")
-    True
-    """
-    return read_record(path, "biased", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     answered = [Answered(**each) for each in data.pop("answered")]
     if [each.way for each in answered] != [BASE, BIASED, *WAYS]:
@@ -141,6 +113,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     ):
         raise NotWhole
     return Recorded(**data, answered=answered)
+
+
+load_biased = reader(PATH, "biased", _built)
 
 
 def first_impression(state: State, kind: str, of: str) -> str:

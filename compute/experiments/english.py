@@ -40,7 +40,7 @@ STEPS, BATCH_SIZE, WARM_UP = 100, 8, 10
 WINDOWS = 128  # of each split, on which a model is measured
 FULL, RANDOM = "full", "random"
 RANKS = (1, 4, 16, 64)
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 LADDER = tuple(1e-3 * 2**power for power in range(-6, 8))
 RATES: dict[str, tuple[float, ...]] = {"lora": (4e-3, 8e-3, 1.6e-2), FULL: (5e-4, 1e-3, 2e-3)}
 DECIMALS = 4
@@ -392,6 +392,6 @@ def _make(names: list[str]) -> None:
         kept.unlink()
 
 
-RECIPE = Recipe("english", __doc__, 12, (PATH,), _make, "FOLDER")
+RECIPE = Recipe("english", __doc__, 16, (PATH,), _make, "FOLDER")
 if __name__ == "__main__":
     RECIPE.run()

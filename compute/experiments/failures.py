@@ -10,8 +10,6 @@ again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import (
@@ -23,7 +21,7 @@ from compute.experiments.making import (
     learner,
     processes,
 )
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.world.tasks import SKILL
 
 if TYPE_CHECKING:
@@ -106,33 +104,6 @@ class Recorded(NamedTuple):
         return found
 
 
-@cache
-def load_failures(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> min(load_failures().of(16, 1).shown) > max(load_failures().of(16, 1).unseen)
-    True
-    """
-    return read_record(path, "failures", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     few = [Few(**each) for each in data.pop("few")]
     if [(each.count, each.r) for each in few] != [(count, r) for count in COUNTS for r in RANKS]:
@@ -143,6 +114,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if shapes != dict.fromkeys(LINES, [len(SEEDS)] * len(BASES)):
         raise NotWhole
     return Recorded(**data, few=few)
+
+
+load_failures = reader(PATH, "failures", _built)
 
 
 class _FewRun(NamedTuple):

@@ -9,8 +9,6 @@ recording that is stopped goes on where it was when the command is given again.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +18,7 @@ from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.matrices.controls import random_change
 from compute.matrices.intruders import count_intruders, largest_cosines
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS, SKILL
 
@@ -182,36 +180,6 @@ def config_of(task: str, way: str, rate: float, seed: int) -> TrainConfig:
     return TrainConfig(r=r, alpha=2 * r, **common)
 
 
-@cache
-def load_forgetting(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> recorded = load_forgetting()
-    >>> recorded.before["who had it first"]["facts"] > recorded.mean(
-    ...     "who had it first", "full", 1e-2, "facts"
-    ... )
-    True
-    """
-    return read_record(path, "forgetting", _built)
-
-
 def around(way: str, best: float) -> tuple[float, ...]:
     """Return the learning rates at which all seeds are run.
 
@@ -247,6 +215,9 @@ def _built(data: dict[str, Any]) -> Recorded:
                 if seeds != list(SEEDS if rate in wide else SEEDS[:1]):
                     raise NotWhole
     return recorded
+
+
+load_forgetting = reader(PATH, "forgetting", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -12,15 +12,13 @@ again.
 import math
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from math import fsum
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -141,34 +139,6 @@ class Recorded(NamedTuple):
         return min(range(len(SCALINGS)), key=lambda i: fmean(self.lora[optimizer][r][i].loss))
 
 
-@cache
-def load_grid(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> grid = load_grid()
-    >>> len(grid.lora["adamw"][4]) == len(SCALINGS)
-    True
-    """
-    return read_record(path, "grid", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     lora = {
         optimizer: {int(r): [Found(**each) for each in row] for r, row in rows.items()}
@@ -193,6 +163,9 @@ def _built(data: dict[str, Any]) -> Recorded:
         raise NotWhole
     in_order = {r: {ratio: rows[ratio] for ratio in RATIOS} for r, rows in two.items()}
     return Recorded(**data, lora=lora, full=full, two=in_order)
+
+
+load_grid = reader(PATH, "grid", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -31,6 +31,8 @@ STEPS = {SMALL: 50, MIRROR: 150, FACTS: 150}
 SEEDS = (0, 1, 2, 3, 4)
 DIGITS = 4  # significant ones
 NOTHING = 1e-4  # of the weights: below this a distance is the rounding of float32
+# Of the other factor's gradient. Where one is zero, rounding left 2e-7 of it; the least that is none is 3e-3 of it.
+SILENT = 1e-5
 _ADAMW = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 RATES: dict[str, dict[str, tuple[float, ...]]] = {
     SMALL: {"sgd": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0), "adamw": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)},
@@ -53,9 +55,9 @@ class InitRun(NamedTuple):
         On the examples of each step: of the small layer as `compute.training.first_steps` defines it, of the
         model in nats per word that is learned.
     lora_A : list of float
-        Frobenius norm of the gradients of all lora_A together.
+        Frobenius norm of the gradients of all lora_A together; 0 below SILENT of that of lora_B.
     lora_B : list of float
-        The same of all lora_B.
+        The same of all lora_B, beside lora_A.
     distance : list of float
         Frobenius norm of what all adapted weights together differ from those of the base.
     moved : float
@@ -312,9 +314,20 @@ def _rounded(value: float) -> float:
 
 def _kept(steps: "FirstSteps", final: float | None) -> dict[str, Any]:
     """Return what is recorded of a run of the first seed."""
-    lists = {name: [*map(_rounded, getattr(steps, name))] for name in ("loss", "lora_A", "lora_B")}
     distance = [value if value >= NOTHING else 0.0 for value in map(_rounded, steps.distance)]
-    return InitRun(**lists, distance=distance, moved=_rounded(steps.moved), final=final)._asdict()
+    return InitRun(
+        loss=[*map(_rounded, steps.loss)],
+        lora_A=[*map(_heard, steps.lora_A, steps.lora_B)],
+        lora_B=[*map(_heard, steps.lora_B, steps.lora_A)],
+        distance=distance,
+        moved=_rounded(steps.moved),
+        final=final,
+    )._asdict()
+
+
+def _heard(gradient: float, other: float) -> float:
+    """Return the norm of a factor's gradient, which is zero where it is rounding beside that of the other factor."""
+    return _rounded(gradient) if gradient > SILENT * other else 0.0
 
 
 def _run(asked: Asked) -> dict[str, Any]:

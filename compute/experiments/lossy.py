@@ -8,13 +8,11 @@ again.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Recipe, at_best_rate, processes
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import BASE_FORMATS
 
 if TYPE_CHECKING:
@@ -132,34 +130,6 @@ def plan() -> list[tuple[str, int, str]]:
     return [(base_format, r, start) for base_format in REPAIRED for r in RANKS for start in STARTS]
 
 
-@cache
-def load_lossy(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> stored = load_lossy().stored
-    >>> stored["float32"].facts > 0.9 > stored["int3"].facts
-    True
-    """
-    return read_record(path, "lossy", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     repaired = [
         Repaired(**{**each, "known": [Known(*known) for known in each["known"]]}) for each in data["repaired"]
@@ -175,6 +145,9 @@ def _built(data: dict[str, Any]) -> Recorded:
         {name: {r: Known(*known) for r, known in ranks.items()} for name, ranks in data["corrected"].items()},
         repaired,
     )
+
+
+load_lossy = reader(PATH, "lossy", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

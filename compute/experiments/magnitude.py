@@ -6,15 +6,13 @@ used, and a recording that is stopped goes on where it was when the command is g
 """
 
 import itertools
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.forgetting import FULL, RANKS, SEEDS, TASKS, config_of, load_forgetting
 from compute.experiments.making import Bar, Recipe, kept_runs, processes
 from compute.matrices.row_changes import Split, split_change
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,34 +63,6 @@ def moments(task: str) -> tuple[int, ...]:
     return tuple(steps * (i + 1) // MOMENTS for i in range(MOMENTS))
 
 
-@cache
-def load_magnitude(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it, kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
-
-    Examples
-    --------
-    >>> first, *_, last = load_magnitude().splits["new facts"]["full"][0]
-    >>> all(end.direction > start.direction for start, end in zip(first, last, strict=True))
-    True
-    """
-    return read_record(path, "magnitude", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     splits = {
         task: {
@@ -107,6 +77,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if any([[len(layers) for layers in over] for over in seeds] != _SHAPE for seeds in runs):
         raise NotWhole
     return Recorded(data["recorded"], splits)
+
+
+load_magnitude = reader(PATH, "magnitude", _built)
 
 
 _SHAPE = [[len(LAYERS)] * MOMENTS] * len(SEEDS)

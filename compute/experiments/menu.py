@@ -12,15 +12,14 @@ else: `python -m compute.experiments.menu times`.
 
 import math
 from dataclasses import asdict, dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -266,33 +265,6 @@ def config_of(task: str, method: str, size: int | None, rate: float, seed: int) 
     )
 
 
-@cache
-def load_menu(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
-
-    Examples
-    --------
-    >>> load_menu().of("new facts", "ia3", None).numbers
-    1152
-    """
-    return read_record(path, "menu", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     learned = [Learned(**each) for each in data.pop("learned")]
     timings = [Timing(*each) for each in data.pop("timings")]
@@ -304,6 +276,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if [each[:4] for each in timings] != to_time():
         raise NotWhole("has not all the times")
     return Recorded(learned=learned, timings=timings, **data)
+
+
+load_menu = reader(PATH, "menu", _built)
 
 
 def to_time() -> list[tuple[str, int | None, bool, str]]:

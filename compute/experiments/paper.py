@@ -6,8 +6,6 @@ for the same run; all seeds at that rate are reported. All cores are used, and a
 it was when the command is given again.
 """
 
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +18,7 @@ from compute.matrices.similarity import subspace_similarity
 from compute.matrices.svd import factorize
 from compute.model.forward import base_weights
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -172,33 +170,6 @@ def config_of(task: str, name: int | str, rate: float, seed: int) -> TrainConfig
     return TrainConfig(task=task, learning_rate=rate, seed=seed, **size, **TASKS[task])
 
 
-@cache
-def load_paper(path: Path = PATH) -> PaperRecord:
-    """Return what was measured.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    PaperRecord
-        All of it; do not write to it: it is kept and shared.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
-
-    Examples
-    --------
-    >>> all(run.loss < 1 for run in load_paper().runs["formal voice"][8])
-    True
-    """
-    return read_record(path, "paper", _built)
-
-
 def random_cosines(task: str, name: int | str, seed: int) -> dict[str, list[float]]:
     """Return the control of a run: cosines after random changes of the same rank and size.
 
@@ -256,6 +227,9 @@ def _built(data: dict[str, Any]) -> PaperRecord:
     ):
         raise NotWhole
     return PaperRecord(runs=runs, rates=rates, tried=tried, **data)
+
+
+load_paper = reader(PATH, "paper", _built)
 
 
 def _run_of(layers: list[list[Any]], **measured: Any) -> RunFound:

@@ -8,19 +8,15 @@ and a recording that is stopped goes on where it was when the command is given a
 
 import math
 import sys
-from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.adapters.placing import as_config, code_of, rank_within
-from compute.experiments.making import Bar, Recipe, kept_runs, processes, widened
+from compute.experiments.making import Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.model.layers import TARGET_MODULES
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS, SKILL, TELLING
 
@@ -153,36 +149,6 @@ def config_of(task: str, way: str, rate: float, seed: int) -> TrainConfig:
     return TrainConfig(r=r, alpha=2 * r, target_modules=target_modules, layers=layers, **common)
 
 
-@cache
-def load_placing(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> load_placing().apart("formal voice", "770000").verdict  # q_proj and k_proj, beside all six
-    'above'
-    >>> load_placing(Path("nothing.json"))
-    Traceback (most recent call last):
-    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.placing`.
-    """
-    return read_record(path, "placing", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     runs = {
         task: {way: Placed(**placed) for way, placed in of.items()} for task, of in data.pop("runs").items()
@@ -198,6 +164,9 @@ def _built(data: dict[str, Any]) -> Recorded:
             if any(len(some) != len(SEEDS) for some in lists) or f"{each.rate:g}" not in each.tried:
                 raise NotWhole
     return recorded
+
+
+load_placing = reader(PATH, "placing", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.
@@ -258,65 +227,27 @@ def _told(asked: _Asked, found: Any) -> str:
     return f"{asked.task}, {asked.way}, {asked.rate:g}, seed {asked.seed}: {found}"
 
 
-def best_of(tried: Mapping[float, float | None]) -> float:
-    """Return the learning rate of the lowest loss.
-
-    Parameters
-    ----------
-    tried : dict of float to (float or None)
-        Loss by rate; None where the run diverged.
-
-    Returns
-    -------
-    float
-        Of equals, the first.
-
-    Examples
-    --------
-    >>> best_of({1e-3: 0.5, 3e-3: 0.4, 1e-2: None})
-    0.003
-    """
-    losses = {rate: math.inf if loss is None else loss for rate, loss in tried.items()}
-    return min(losses, key=losses.__getitem__)
-
-
-def _tried(pool: Executor) -> dict[tuple[str, str], dict[float, float | None]]:
-    """Return the validation loss of the first seed by learning rate, for each way to learn each task."""
-    first = {way: FIRST[FULL if way == FULL else "lora"] for way in WAYS}
-    rates: dict[tuple[str, str], tuple[float, ...]] = {
-        (task, way): first[way] for task in TASKS for way in WAYS
-    }
-    while True:
-        trials = [
-            _Asked(*each, rate, SEEDS[0], "validation") for each, some in rates.items() for rate in some
-        ]
-        found = kept_runs(KEPT, trials, _run, Bar(len(trials)), pool, _told)
-        tried = {
-            each: {rate: found[_Asked(*each, rate, SEEDS[0], "validation")] for rate in some}
-            for each, some in rates.items()
-        }
-        wider = {each: widened(RATES, [*losses], best_of(losses)) for each, losses in tried.items()}
-        if wider == rates:
-            return tried
-        rates = wider
+def _trying(each: tuple[str, str], rate: float, seed: int) -> _Asked:
+    return _Asked(*each, rate, seed, "validation")
 
 
 def _make(_: list[str]) -> None:
     from compute.model.checkpoint import load_base
 
+    rates: dict[tuple[str, str], tuple[float, ...]] = {
+        (task, way): FIRST[FULL if way == FULL else "lora"] for task in TASKS for way in WAYS
+    }
     with processes() as pool:
-        tried = _tried(pool)
-        best = {each: best_of(losses) for each, losses in tried.items()}
-        wanted = [_Asked(*each, rate, seed, "test") for seed in SEEDS for each, rate in best.items()]
+        best = at_best_rate(KEPT, rates, SEEDS[:1], _trying, _run, lambda loss: loss, min, pool, _told, RATES)
+        wanted = [_Asked(*each, best[each].rate, seed, "test") for seed in SEEDS for each in best]
         found = kept_runs(KEPT, wanted, _run, Bar(len(wanted)), pool, _told)
     runs: dict[str, dict[str, Any]] = {task: {} for task in TASKS}
-    for (task, way), rate in best.items():
+    for (task, way), (rate, tried, _) in best.items():
         ends = [found[_Asked(task, way, rate, seed, "test")] for seed in SEEDS]
         if None in ends:
             sys.exit(f"diverged: {task}, {way}, {rate:g}")
-        losses = {f"{each:g}": loss for each, loss in tried[task, way].items()}
         lists = {name: [end[name] for end in ends] for name in PER_SEED}
-        runs[task][way] = {"rate": rate, "tried": losses, **lists}
+        runs[task][way] = {"rate": rate, "tried": tried, **lists}
     base = load_base()
     before = {task: _measured(base, task) for task in TASKS}
     write_record(PATH, {"recorded": recorded_here(), "before": before, "runs": runs})

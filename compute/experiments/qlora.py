@@ -7,8 +7,6 @@ was when the command is given again.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +14,7 @@ from compute.experiments.forgetting import TASKS
 from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.numbers.interval import Apart, apart
 from compute.numbers.quantising import FLOAT32
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import BASE_FORMATS, TrainConfig
 from compute.world.tasks import FACTS, SKILL, asked
 
@@ -148,34 +146,6 @@ def config_of(task: str, base_format: str, rate: float, seed: int) -> TrainConfi
     )
 
 
-@cache
-def load_qlora(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
-
-    Examples
-    --------
-    >>> load_qlora(Path("nothing.json"))
-    Traceback (most recent call last):
-    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.qlora`.
-    """
-    return read_record(path, "qlora", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     runs = [OnFormat(**each) for each in data.pop("runs")]
     recorded = Recorded(runs=runs, **data)
@@ -191,6 +161,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if not whole:
         raise NotWhole
     return recorded
+
+
+load_qlora = reader(PATH, "qlora", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

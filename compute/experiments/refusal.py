@@ -10,14 +10,12 @@ All cores are used, and a recording that is stopped goes on where it was when th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import Bar, Recipe, kept_model, kept_runs, learner, processes
 from compute.numbers.bounds import whole
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.world.dice import Dice
 from compute.world.people import VALUES, Person, old_people
 from compute.world.stories import Source
@@ -239,33 +237,6 @@ def parts(seed: int) -> Parts:
     return Parts(people[:shown], people[shown : shown + CHOOSING], people[shown + CHOOSING :])
 
 
-@cache
-def load_refusal(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> load_refusal().of(64, 4).right[0] > load_refusal().of(1, 4).right[0]
-    True
-    """
-    return read_record(path, "refusal", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     opened = [Opened(**each) for each in data.pop("opened")]
     refusing = [Refusing(**each) for each in data.pop("refusing")]
@@ -276,6 +247,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if any(len(each.right) != len(SEEDS) or len(each.curve) != len(LOOKS) for each in opened):
         raise NotWhole
     return Recorded(**data, refusing=refusing, opened=opened)
+
+
+load_refusal = reader(PATH, "refusal", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -9,13 +9,11 @@ command is given again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from compute.experiments.making import Recipe, at_best_rate, learner, processes
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.world.people import old_people
 from compute.world.stories import TOLD
 from compute.world.tasks import new_facts
@@ -86,33 +84,6 @@ class Recorded(NamedTuple):
         return self.retained[WAYS.index(way)]
 
 
-@cache
-def load_retention(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> load_retention().of("an adapter each").mean(3, 0) > load_retention().of("one adapter").mean(3, 0)
-    True
-    """
-    return read_record(path, "retention", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     retained = [Retained(**each) for each in data["retained"]]
     if [each.way for each in retained] != list(WAYS):
@@ -121,6 +92,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if shapes != [[SETS + 1] * (SETS + 1)] * (len(WAYS) * len(SEEDS)):
         raise NotWhole
     return Recorded(data["recorded"], retained)
+
+
+load_retention = reader(PATH, "retention", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -12,15 +12,13 @@ given again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.making import AtBest, Bar, Recipe, at_best_rate, kept_runs, learner, processes
 from compute.model.layers import LAYERS
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.world.tasks import FACTS, SKILL
 
 if TYPE_CHECKING:
@@ -155,33 +153,6 @@ def plan() -> list[tuple[str, str, int]]:
     return [(task, told, r) for task in COURSES for told, some in SIZES.items() for r in some]
 
 
-@cache
-def load_reward(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> min(load_reward().of("who had it first", "reward", 1).right) > 0.9
-    True
-    """
-    return read_record(path, "reward", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     taught = [Taught(**each) for each in data.pop("taught")]
     lists = (getattr(each, name) for each in taught for name in PER_SEED)
@@ -192,6 +163,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     ):
         raise NotWhole
     return Recorded(**data, taught=taught)
+
+
+load_reward = reader(PATH, "reward", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -7,8 +7,7 @@ word each; losses do not.
 
 import time
 from collections.abc import Mapping
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from compute.experiments.making import Bar, Recipe
 from compute.experiments.mixing import load_factors
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.serving.routing import NO_ADAPTER, ROUTES
 from compute.world.voices import BASE_VOICES
 
@@ -182,34 +181,6 @@ def counted_pace(model: Model, r: int) -> float:
     return model.macs / (model.macs + r * model.per_rank)
 
 
-@cache
-def load_serving(path: Path = FILE) -> Served:
-    """Return what was measured.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Served
-        All of it; do not write to it: it is kept and shared.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> pace = load_serving().paces[32, 4]["together"][0]
-    >>> 0 < pace.low <= pace.middle <= pace.high
-    True
-    """
-    return read_record(path, "serving", _built)
-
-
 def _built(data: dict[str, Any]) -> Served:
     paces = {
         (each["words"], each["r"]): {way: [Pace(*pace) for pace in each[way]] for way in WAYS}
@@ -238,6 +209,9 @@ def _built(data: dict[str, Any]) -> Served:
     if not whole:
         raise NotWhole()
     return served
+
+
+load_serving = reader(FILE, "serving", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

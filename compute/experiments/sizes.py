@@ -11,7 +11,6 @@ All cores are used, and a recording that is stopped goes on where it was when th
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +18,7 @@ from compute.experiments.capacity import remember
 from compute.experiments.making import AtBest, Recipe, at_best_rate, learner, processes
 from compute.experiments.world import SIZES, read
 from compute.experiments.world import STEPS as READ_STEPS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import SKILL, new_facts
 
@@ -190,33 +189,6 @@ def plan() -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     return facts, [(width, r) for width in WIDTHS for r in (R, FULL)]
 
 
-@cache
-def load_sizes(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> min(load_sizes().of(96, 1).right) > max(load_sizes().of(32, 1).right)
-    True
-    """
-    return read_record(path, "sizes", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     held = [Held(**each) for each in data["held"]]
     skilled = [Skilled(**each) for each in data["skilled"]]
@@ -227,6 +199,9 @@ def _built(data: dict[str, Any]) -> Recorded:
         raise NotWhole
     before = {int(width): Before(*each) for width, each in data["before"].items()}
     return Recorded(data["recorded"], before, held, skilled)
+
+
+load_sizes = reader(PATH, "sizes", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

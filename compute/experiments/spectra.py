@@ -9,8 +9,6 @@ again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +17,7 @@ import numpy as np
 from compute.experiments.making import AtBest, Bar, Recipe, at_best_rate, kept_runs, processes
 from compute.matrices.spectrum import r90, stable_rank
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.people import FIRST_NAMES, VALUES
 from compute.world.tasks import FACTS, SKILL, TELLING
@@ -206,33 +204,6 @@ def config_of(task: str, way: str, rate: float, seed: int) -> TrainConfig:
     )
 
 
-@cache
-def load_spectra(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> load_spectra().of("mirror-voice", "full").mean("attention") < 33  # that of noise
-    True
-    """
-    return read_record(path, "spectra", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     learned = [Learned(**each) for each in data.pop("learned")]
     if [(each.task, each.way) for each in learned] != [(task, way) for task in TASKS for way in ways(task)]:
@@ -244,6 +215,9 @@ def _built(data: dict[str, Any]) -> Recorded:
         if any(len(column) != len(SEEDS) for column in columns):
             raise NotWhole
     return Recorded(**data, learned=learned)
+
+
+load_spectra = reader(PATH, "spectra", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -7,8 +7,6 @@ command is given again.
 """
 
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +15,7 @@ from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.matrices.spectrum import r90
 from compute.matrices.svd import factorize
 from compute.model.layers import LAYERS
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -146,34 +144,6 @@ def rates_of(D: int) -> tuple[float, ...]:
     return RATES[min(most for most in RATES if most >= D)] if D else FULL_RATES
 
 
-@cache
-def load_subspace(path: Path = PATH) -> Recorded:
-    """Return the recorded runs in subspaces.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        Numbers rounded as the file has them. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
-
-    Examples
-    --------
-    >>> runs = load_subspace().tasks["new-facts-64"]
-    >>> len(runs.loss) == len(DIMENSIONS), {len(row) for row in runs.loss} == {len(SEEDS)}
-    (True, True)
-    """
-    return read_record(path, "subspace", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     tasks = {name: SubspaceRuns(**data["tasks"][name]) for name in TASKS}
     for runs in tasks.values():
@@ -183,6 +153,9 @@ def _built(data: dict[str, Any]) -> Recorded:
         if {*map(len, columns)} != {len(DIMENSIONS)} or {*map(len, rows)} != {len(SEEDS)}:
             raise NotWhole
     return Recorded(data["recorded"], data["weights"], tasks)
+
+
+load_subspace = reader(PATH, "subspace", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

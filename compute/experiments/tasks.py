@@ -8,15 +8,13 @@ given again.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from compute.experiments.making import Recipe, at_best_rate, processes
 from compute.matrices.knee import first_within
 from compute.numbers.interval import Apart, apart
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import NEW_WORDS, TELLING
 
@@ -229,33 +227,6 @@ def rates_of(way: str) -> tuple[float, ...]:
     return RATES.get(way, RATES["lora"])
 
 
-@cache
-def load_tasks(path: Path = PATH) -> Recorded:
-    """Return what was recorded.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Recorded
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, incomplete or of another base model.
-
-    Examples
-    --------
-    >>> load_tasks().of("who had it first", "r = 1").task_right[0] > 0.9
-    True
-    """
-    return read_record(path, "tasks", _built)
-
-
 def _built(data: dict[str, Any]) -> Recorded:
     learned = [Learned(**each) for each in data.pop("learned")]
     if [(each.task, each.way) for each in learned] != plan():
@@ -264,6 +235,9 @@ def _built(data: dict[str, Any]) -> Recorded:
     if any(len(each) != len(SEEDS) for each in lists) or set(data["before"]) != set(MEASURED):
         raise NotWhole
     return Recorded(**data, learned=learned)
+
+
+load_tasks = reader(PATH, "tasks", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

@@ -8,12 +8,11 @@ import itertools
 import math
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute.experiments.capacity import load_capacity
 from compute.experiments.making import Recipe
-from compute.numbers.records import RECORDS, NotWhole, read_record, recorded_here, write_record
+from compute.numbers.records import RECORDS, NotWhole, reader, recorded_here, write_record
 from compute.training.config import TrainConfig
 from compute.world.tasks import FACTS
 
@@ -77,34 +76,6 @@ def config() -> TrainConfig:
     return TrainConfig(task=FACTS, r=R, alpha=2 * R, learning_rate=rates[R], n_texts=COUNT)
 
 
-@cache
-def load_watched(path: Path = PATH) -> Watched:
-    """Return the run.
-
-    Parameters
-    ----------
-    path : Path
-        Name of the file. If left out, the one in assets/recorded.
-
-    Returns
-    -------
-    Watched
-        All of it. It is kept and shared: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, not whole or of another base model.
-
-    Examples
-    --------
-    >>> run = load_watched()
-    >>> run.norms[0][0], run.evaluations[-1]["task"]  # lora_B starts at zero: lora_A hears nothing
-    (0.0, 1.0)
-    """
-    return read_record(path, "watched", _built)
-
-
 def _built(data: dict[str, Any]) -> Watched:
     run = Watched(**data)
     steps = config().steps
@@ -114,6 +85,9 @@ def _built(data: dict[str, Any]) -> Watched:
     if any([each["step"] for each in some] != looks for some in (run.evaluations, run.frames)):
         raise NotWhole
     return run
+
+
+load_watched = reader(PATH, "watched", _built)
 
 
 # Reading needs no torch: whatever loads it is imported where something is recorded.

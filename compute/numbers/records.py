@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -173,6 +174,40 @@ def read_record(path: Path, experiment: str, build: Callable[[dict[str, Any]], T
     return read_file(
         path, experiment, lambda: build(_of_this_base(_parsed(path.read_text(encoding="utf-8"))))
     )
+
+
+def reader(path: Path, experiment: str, build: Callable[[dict[str, Any]], T]) -> Callable[..., T]:
+    """Return a function that reads a recording, once however often it is asked.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file, ending in .json.
+    experiment : str
+        As for `read_record`.
+    build : function of dict
+        As for `read_record`.
+
+    Returns
+    -------
+    callable
+        It takes the name of a file, `path` if it is left out, and returns what `build` did; it raises what
+        `read_record` does. What it returns is kept and shared: do not change it.
+
+    Examples
+    --------
+    >>> load_nothing = reader(Path("nothing.json"), "nothing", dict)
+    >>> load_nothing()
+    Traceback (most recent call last):
+    ValueError: The file nothing.json is missing. Run `python -m compute.experiments.nothing`.
+    """
+
+    @cache
+    def load(path: Path = path) -> T:
+        """Return what was recorded, kept and shared: do not change it."""
+        return read_record(path, experiment, build)
+
+    return load
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:

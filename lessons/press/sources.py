@@ -108,7 +108,7 @@ SOURCES = {
         "Bałazy, Banaei, Aberer, Tabor",
         2024,
         "LoRA-XS: Low-Rank Adaptation with Extremely Small Number of Parameters",
-        "arXiv 2405.17604.",
+        "arXiv 2405.17604, ECAI 2025.",
         "https://arxiv.org/abs/2405.17604",
     ),
     "lee2026": Source(
@@ -492,8 +492,8 @@ SOURCES = {
         "Zhang, Zhang, Shi, Chu, Li",
         2023,
         "LoRA-FA: Memory-efficient Low-rank Adaptation for Large Language Models Fine-tuning",
-        "arXiv 2308.03303.",
-        "https://arxiv.org/abs/2308.03303",
+        "arXiv 2308.03303, version 1; version 2 has another title and abstract.",
+        "https://arxiv.org/abs/2308.03303v1",
     ),
     "zhao2024": Source(
         "Zhao et al. 2024",

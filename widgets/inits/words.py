@@ -43,7 +43,9 @@ INIT_WORDS = {
         "LoRA-GA",
         "LoRA-GA",
         "Both factors are made of the largest singular directions of the gradient that the first examples give, and "
-        "their product is taken out of the weight: together they are the base as it was.",
+        "their product is taken out of the weight: together they are the base as it was. On the small layer lora_A "
+        "holds all directions of that gradient, so that its own is zero at first, but for rounding, of which AdamW "
+        "makes a step all the same.",
     ),
 }
 # Label of the choice, name in a sentence, what it is.

@@ -19,7 +19,7 @@ class Sizes(Instrument):
     """Choose how wide the base is, and see what each rank holds, how the best rates stand and what is forgotten.
 
     Teal is what an adapter holds, and LoRA's best rate over that of full finetuning with a band from the least to the
-    largest of three seeds; vermilion what LoRA leaves of the old facts; grey the control, full finetuning. Left out:
+    largest of the seeds; vermilion what LoRA leaves of the old facts; grey the control, full finetuning. Left out:
     other depths, and widths between and beyond.
     """
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from scipy import stats
 
+from compute.adapters.lora_ga import gradient_start
 from compute.experiments import inits
 from compute.experiments.inits import (
     BY_GRADIENT,
@@ -36,7 +37,7 @@ from compute.experiments.inits import (
 )
 from compute.model.checkpoint import load_base
 from compute.training.config import INITS, OPTIMIZERS, WATCHED
-from compute.training.first_steps import model_steps, small_steps
+from compute.training.first_steps import SIZE, FirstSteps, model_steps, small_problem, small_steps
 from compute.world.tasks import FACTS, examples
 from compute.world.tokens import encode
 
@@ -149,6 +150,27 @@ def test_what_is_recorded_has_four_digits_and_no_rounding_of_nothing():
     kept = InitRun(**inits._kept(steps, None))
     assert kept.distance[0] == 0.0 != steps.distance[0] < 1e-4
     assert all(f"{value:.4g}" == f"{value:.12g}" for value in [*kept.loss, *kept.lora_A])
+
+
+def test_a_gradient_that_is_rounding_is_none():
+    """Of two directions that are missing LoRA-GA's lora_A holds both: its gradient is what the digits leave of zero."""
+    problem, left = small_problem(), []
+    rows = torch.randn(2, 2, SIZE, generator=torch.Generator().manual_seed(0))
+    for kind in (torch.float32, torch.float64):
+        x, W = problem.x.to(kind), problem.layer.weight.detach().to(kind)
+        to, of = rows.to(kind)  # (2, SIZE)
+        grad_W = -to.T @ of @ (x.T @ x) / len(x)  # (SIZE, SIZE), of rank 2
+        lora_A, lora_B, _ = gradient_start(grad_W, W, r=4, scaling=2.0)
+        left.append(((lora_B.T @ grad_W).norm() / (grad_W @ lora_A.T).norm()).item())
+    assert left[1] < 1e-6 * left[0]
+    assert 10 * left[0] < inits.SILENT
+    silent, heard = (InitRun(**inits._kept(_steps(gradient), None)) for gradient in (left[0], 3e-3))
+    assert (silent.lora_A, silent.lora_B) == ([0.0, 0.5], [1.0, 0.0])
+    assert heard.lora_A == [3e-3, 0.5]
+
+
+def _steps(gradient: float) -> FirstSteps:
+    return FirstSteps([1.0, 1.0], [gradient, 0.5], [1.0, 0.0], [0.0, 0.1], 0.1, False)
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,32 @@ def test_a_rate_with_which_the_run_diverged_is_not_the_best(tmp_path, monkeypatc
             assert found.runs == [ends[rate]] * 3
     # The first seed is not run again at the best rate, and no other rate sees another seed.
     assert [asked[1:] for asked in made[:6]] == [(0.1, 5), (0.2, 5), (0.3, 5), (0.4, 5), (0.2, 6), (0.2, 7)]
+
+
+def test_rates_are_added_until_the_best_has_worse_ones_on_both_sides(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    ladder = (1, 2, 3, 4, 5, 6)
+
+    def tried(rates: tuple[int, ...], diverged: int = 0) -> list[str]:
+        with ThreadPoolExecutor(1) as pool:
+            found = at_best_rate(
+                tmp_path / str((rates, diverged)),
+                {"way": rates},
+                (0,),
+                lambda *asked: asked,
+                lambda asked: None if asked[1] == diverged else float(abs(asked[1] - 4)),  # the best is 4
+                lambda end: end,
+                min,
+                pool,
+                lambda asked, end: f"{asked}: {end}",
+                ladder,
+            )
+        return [*found["way"].tried]
+
+    assert tried((1, 2)) == ["1", "2", "3", "4", "5"]
+    assert tried((5, 6)) == ["3", "4", "5", "6"]
+    assert tried((3, 4), diverged=5) == ["3", "4", "5"]
+    assert tried((1, 2), diverged=4) == ["1", "2", "3", "4"]
+    assert tried((5, 6), diverged=4) == ["4", "5", "6"]
+    ladder = (1, 2, 3, 4)
+    assert tried((3, 4)) == ["3", "4"]  # there is no other

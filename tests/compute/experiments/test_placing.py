@@ -7,7 +7,6 @@ import itertools
 import json
 import math
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
 
 import pytest
@@ -17,18 +16,15 @@ from scipy import stats
 from compute.adapters.layer import lora_layers
 from compute.adapters.placing import BUDGET, MOST, as_config, cells, code_of, numbers_at, rank_within
 from compute.experiments import placing
-from compute.experiments.making import widened
 from compute.experiments.placing import (
     ALL,
     CODES,
-    FIRST,
     FULL,
     PATH,
     RATES,
     SEEDS,
     TASKS,
     WAYS,
-    best_of,
     config_of,
     load_placing,
 )
@@ -137,30 +133,6 @@ def test_every_rate_is_the_best_of_those_tried_and_lies_inside_them(task):
         assert min(tried) < placed.rate < max(tried), way
         at = [RATES.index(rate) for rate in sorted(tried)]
         assert at == [*range(at[0], at[-1] + 1)]  # none is left out between them
-
-
-def test_rates_are_added_until_the_best_has_worse_ones_on_both_sides():
-    def wider(tried: dict[float, float | None]) -> tuple[float, ...]:
-        return widened(RATES, [*tried], best_of(tried))
-
-    assert wider({3e-3: 1.0, 1e-2: 0.9}) == (3e-3, 1e-2, 3e-2)
-    assert wider({3e-3: 0.9, 1e-2: 1.0}) == (1e-3, 3e-3, 1e-2)
-    assert wider({3e-3: 1.0, 1e-2: 0.9, 3e-2: None}) == (3e-3, 1e-2, 3e-2)
-    assert wider({RATES[-2]: 1.0, RATES[-1]: 0.9}) == RATES[-2:]  # there is no other
-
-
-def test_the_search_for_a_rate_ends_inside_the_grid(monkeypatch, tmp_path):
-    def loss(asked):
-        assert (asked.split, asked.seed) == ("validation", SEEDS[0])
-        return abs(math.log10(asked.rate) + 1)  # the best is 0.1, outside of the first ones
-
-    monkeypatch.setattr(placing, "KEPT", tmp_path / "kept")
-    monkeypatch.setattr(placing, "_run", loss)
-    monkeypatch.setattr(placing, "WAYS", (ALL,))
-    with ThreadPoolExecutor() as pool:
-        tried = placing._tried(pool)
-    assert set(tried) == {(task, ALL) for task in TASKS}
-    assert {tuple(losses) for losses in tried.values()} == {(*FIRST["lora"], 3e-2, 1e-1, 3e-1)}
 
 
 def test_recorded_is_what_training_gives(base, monkeypatch):
