@@ -42,10 +42,11 @@ def base():
     ],
     ids=lambda config: f"{config.task}-{config.method}-{config.optimizer}",
 )
+@pytest.mark.usefixtures("brief_evaluations")
 def test_a_replayed_run_has_the_records_of_a_plain_one(config, base, monkeypatch):
-    *plain, end = train(config, base)
+    *plain, end = train(config, base, strengths=())
     graphs = on_cuda(monkeypatch)
-    *again, ended = train(config, base)
+    *again, ended = train(config, base, strengths=())
     assert [graph.played for graph in graphs] == [config.steps - PLAIN] * 2, (
         "forward and backward, and the update"
     )
@@ -104,7 +105,7 @@ def test_a_run_that_diverges_in_a_bunch_ends_at_the_step_that_it_ends_at(base, m
     config = TrainConfig(
         task="new facts", method="full", learning_rate=10, steps=40, batch_size=2, n_texts=16
     )
-    *plain, end = train(config, base)
+    *plain, end = train(config, base, strengths=())
     on_cuda(monkeypatch)
     *bunched, ended = train(config, base)
     assert isinstance(end, Diverged)
