@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import torch
@@ -146,13 +146,13 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
     Examples
     --------
     >>> first, second = steps_of(TrainConfig("legal voice", steps=2, batch_size=4, base_share=0.25), 32)
-    >>> [(text == windows(Source(), 0, OWN_TEXTS, 32)).all(1).any().item() for text in first.tokens]
+    >>> [(text == own_texts(32).tokens).all(1).any().item() for text in first.tokens]
     [True, False, False, False]
     """
     replaced = round(config.base_share * config.batch_size)
     texts = own = texts_of(config.task, "train", config.n_texts, block_size)
     if replaced:  # text that nobody reads is not written
-        own = Texts(windows(Source(), 0, OWN_TEXTS, block_size))
+        own = own_texts(block_size)
     steps = config.steps if count is None else count
     chosen = batches(texts.tokens, config.batch_size, steps, config.seed)
     instead = batches(own.tokens, replaced, steps, config.seed)
@@ -162,6 +162,28 @@ def steps_of(config: TrainConfig, block_size: int, count: int | None = None) -> 
         together(own.some(other), texts.some(step[replaced:]))
         for step, other in zip(chosen, instead, strict=True)
     )
+
+
+@lru_cache(2)
+def own_texts(block_size: int) -> Texts:
+    """Return the texts of the base's own that are mixed into a task's: the first OWN_TEXTS that it was trained on.
+
+    Parameters
+    ----------
+    block_size : int
+        Words in each text.
+
+    Returns
+    -------
+    Texts
+        Written once, which takes seconds, and kept; not to be changed.
+
+    Examples
+    --------
+    >>> len(own_texts(32).tokens)
+    4096
+    """
+    return Texts(windows(Source(), 0, OWN_TEXTS, block_size))
 
 
 def longest(config: TrainConfig, block_size: int) -> int:

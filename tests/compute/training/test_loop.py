@@ -18,10 +18,10 @@ from compute.training.answers import share_told, write_texts
 from compute.training.config import METHODS, STRENGTHS, Diverged, Result, StepRecord, TrainConfig
 from compute.training.loop import (
     EVALUATE_EVERY,
-    OWN_TEXTS,
     device,
     evaluate,
     learned,
+    own_texts,
     prepare,
     steps_of,
     train,
@@ -401,11 +401,15 @@ def test_few_texts_are_the_first_ones_and_each_comes_again():
 @pytest.mark.parametrize(("share", "own"), [(0.0, 0), (1 / 32, 1), (0.25, 8), (0.49, 16), (1.0, 32)])
 def test_a_share_of_each_step_is_the_base_s_own_and_the_rest_stays(share, own):
     mixed, usual = texts_of_steps(base_share=share), texts_of_steps()
-    read = windows(Source(), 0, OWN_TEXTS, 64)
+    read = own_texts(64).tokens
     assert mixed.shape == usual.shape
     assert (mixed[:, own:] == usual[:, own:]).all()
     assert among(mixed[:, :own], read).all()
     assert not among(usual, read).any()  # else the share would say nothing
+
+
+def test_the_base_s_own_texts_are_the_first_that_it_was_trained_on():
+    assert (own_texts(16).tokens == windows(Source(), 0, 4096, 16)).all()
 
 
 def test_the_seed_draws_both_kinds_again():
