@@ -9,6 +9,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 LAYERS = ("compute", "widgets", "lessons", "app")
@@ -59,7 +60,10 @@ def files(root: Path, *folders: str, kinds: set[str] | None = None) -> Iterator[
 def sources(root: Path) -> Iterator[tuple[str, ast.Module]]:
     """Yield the Python sources of the app, assets included and tests not, as path and syntax tree."""
     for path in files(root, "compute", "widgets", "lessons", "app.py", "assets", kinds={".py"}):
-        yield path.relative_to(root).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(root).as_posix(), _parsed(path.read_text(encoding="utf-8"))
+
+
+_parsed = cache(ast.parse)  # every rule reads the same files, and changes no tree
 
 
 def layer(path: str) -> str:
