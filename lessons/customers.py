@@ -115,75 +115,76 @@ def build() -> Iterator[Block]:
         """
 Imagine a company that answers letters for fifty customers with the help of one language model. Each of them wants a
 voice of its own and wants its own facts known: a law firm that never says hello, a bicycle shop whose tyres come in
-thirty sizes, a clinic that must not call a rash harmless. The model knows none of this. So the company takes a copy
-of it for each customer, trains the copy a little further on that customer's letters, and puts fifty models on its
-shelf.
+thirty sizes, a clinic that must not call a rash harmless. The model knows none of this. So for each customer the
+company takes a copy of the model, trains the copy a little further on that customer's letters, and puts fifty models on
+its shelf.
 
 Such training is called *finetuning*. Somebody else has already trained the model, at great cost, on more text than
 anybody could read. We only show it some texts of our own, ask it to guess each next word, and after every few texts
-move its numbers a little, so that it would have guessed better. Nothing else happens: it is the training of before,
-gone on with.
+adjust its numbers a little in the direction that would have made its guesses better. There is no other trick: the same
+training simply goes on, with different texts.
 
 ## Fifty binders on a shelf
 
-What comes out of a finetune is a file as large as what went in, because every number in it was allowed to move. Let
-the model be [[copies.label]], which has [[copies.billions:.0f]] billion numbers [@touvron2023, section 2.2]. At two
-bytes each, one copy takes [[copies.one:,.0f]] GB, and fifty take [[copies.all:,.0f]].
+What comes out of a finetune is a file as large as what went in, because every number in it was allowed to move. Suppose
+the model is [[copies.label]], which has [[copies.billions:.0f]] billion numbers [@touvron2023, section 2.2]. At two
+bytes each, one copy takes [[copies.one:,.0f]] GB, and fifty take [[copies.all:,.0f]] GB.
 
-Picture a shelf with fifty thick binders. The same book stands in all of them, copied out fifty times, and each copy
-has been gone over with a pencil for one customer. When a mistake is found in the book, it has to be mended fifty
+Picture a shelf with fifty thick binders. All of them hold the same book, copied out fifty times, and in each copy
+somebody has made pencil corrections for one customer. When a mistake is found in the book, it has to be corrected fifty
 times; when a customer leaves, a whole binder is thrown away for the sake of its pencil marks. Nobody would run a
-library like that. One would keep the binder once, and slip into it, for each customer, a note that says what is to be
+library like that. You would keep a single binder and write, for each customer, a note to slip into it that says what to
 read differently.
 
-How thick is such a note? We can find out what was changed, because we have both models: take a matrix of weights as
-it is after the finetune, and subtract the same matrix as it was before. The difference is a matrix of the same shape,
-and we shall meet it on nearly every page that follows under the name `delta_w`. Nothing is lost in this step, for old
-plus difference is new. But nothing is won either. In this model a single matrix of attention has [[matrix.side:,d]]
-rows and as many columns, which makes [[matrix.numbers:,d]] numbers, and its difference has exactly as many. Written
-out in full, the note is as thick as the binder.
+How thick is such a note? We can find out what was changed, because we have both models: take any matrix of the model's
+numbers (its *weights*) as it is after the finetune, and subtract the same matrix as it was before. The difference is a
+matrix of the same shape. It is called `delta_w`, and we will meet it on nearly every page that follows. Nothing is lost
+in this step, since the old matrix plus the difference is the new one. But nothing is won either. In this model a single
+matrix may have [[matrix.side:,d]] rows and as many columns, which makes [[matrix.numbers:,d]] numbers, and its
+difference has exactly as many. Written out in full, the note is as thick as the binder.
 
-Here two questions part that are easily taken for one. How many numbers is a change *allowed* to have? All of them, if
-we let all of them move, and we did so only because it was the simplest thing to do. How many does it *need*? That
-nobody has asked yet. Does a law firm's way of writing really take [[copies.billions:.0f]] billion corrections?
+Two questions are easily mistaken for one here. How many numbers is a change *allowed* to have? All of them, if we let
+all of them move, and we did so only because it was the simplest thing to do. How many does it *need*? Nobody has asked
+that yet. Does a law firm's way of writing really take [[copies.billions:.0f]] billion corrections?
 
 ## One binder and fifty notes
 
-LoRA, short for *low-rank adaptation*, is a bet that it takes far fewer [@hu2021, section 4.1]. It leaves the big
-model, the *base*, exactly as it is. Beside each chosen matrix it trains two thin ones, whose product is the change.
-How thin they are is set by a number that everybody calls r; what it counts is the subject of [the chapter after
-next](rank.html), and until then small means thin. All the thin matrices of one customer together are an *adapter*.
-That is our note.
+LoRA, short for *low-rank adaptation*, is a bet that it takes far fewer [@hu2021, section 4.1]. It leaves the big model,
+the *base*, exactly as it is. Next to each matrix that is to change, it trains two thin ones, whose product is the
+change. How thin they are is set by a number that everybody calls r. What r counts is the subject of [the chapter after
+next](rank.html); until then it is enough to know that a small r means thin matrices. All the thin matrices of one
+customer together are an *adapter*. That is our note.
 
-The next figure counts what the shelf holds then: in grey a whole copy for each customer, in gold one base and an
-adapter for each.
+The next figure compares the two shelves: in grey, a whole copy for each customer; in gold, one base and an adapter for
+each.
 """
     )
     yield Figure("storage", Storage, dict(model=NAME, targets=TARGETS, r=R, tasks=CUSTOMERS))
     yield Try(
         """
-Go down to [a single customer](#storage?tasks=1), then back to [fifty](#storage?tasks=50). What does LoRA save for
-one? Then make the notes [as thick as the figure allows](#storage?r=256&tasks=50), and look where the golden line
-begins to climb.
+Go down to [a single customer](#storage?tasks=1), then back to [fifty](#storage?tasks=50). How much does LoRA save when
+there is only one? Then make the notes [as thick as the figure allows](#storage?r=256&tasks=50), and look where the
+golden line begins to climb.
 """
     )
     yield Prose(
         """
-With one customer there is no saving at all, since the binder must be on the shelf in any case and the note comes on
-top. With fifty, one base and all its notes take [[notes.notes:,.0f]] GB, which is [[notes.ratio:.0f]] times less than
-the copies. (As the figure is set now, for [[#storage.tasks:,d]], it is [[#storage.ratio:,.1f]] times.) Each note has
-[[notes.each:.2f]] GB, so the next customer costs hardly anything, and with ever more of them the saving comes ever
-closer to [[limit.limit:,.0f]] times: the size of the base over that of a note.
+With one customer there is no saving at all, since the binder has to be on the shelf anyway and the note comes on top.
+With fifty, one base and all its notes take [[notes.notes:,.0f]] GB, which is [[notes.ratio:.0f]] times less than the
+copies. (For the number in the figure now, [[#storage.tasks:,d]], it is [[#storage.ratio:,.1f]] times.) Each note takes
+[[notes.each:.2f]] GB, so one more customer costs hardly anything. With ever more of them the saving approaches
+[[limit.limit:,.0f]] times, the size of the base divided by that of a note.
 
 Thick notes spoil it. At r = [[wide.widest]] the notes of [[wide.even]] customers already take more room than the base
-itself, and for so many the binder is no longer what one pays for.
+itself, and from then on it is mostly the notes that you pay for.
 
-## What training holds in its hands
+## What training keeps in memory
 
 Disks are cheap, and for many people the shelf is not what hurts. Training hurts. The usual recipe keeps
-[[memory.trained]] bytes in the card's memory for each number that may move: the number itself, the gradient that says
-which way it should go, and what the optimiser keeps of it, a finer copy and two averages of its past gradients
-[@rajbhandari2020, section 3]. A number that is *frozen*, only read and never changed, needs [[memory.frozen]].
+[[memory.trained]] bytes in the card's memory for each number that may move. They hold the number itself, the gradient
+that says which way it should go, and the records of the *optimiser*, which is the part that does the moving: a more
+precise copy of the number and two averages of its past gradients [@rajbhandari2020, section 3]. A number that is
+*frozen*, only read and never changed, needs [[memory.frozen]] bytes.
 """
     )
     yield Figure(
@@ -193,41 +194,41 @@ which way it should go, and what the optimiser keeps of it, a finer copy and two
     )
     yield Try(
         """
-Move r from one end to the other. Which part of LoRA's bar answers, and which does not move at all? Compare both with
-the upright lines: each is the size of a card that one can buy.
+Move r from one end to the other. Which part of LoRA's bar responds, and which does not move at all? Compare both bars
+with the vertical lines: each marks the memory of a card on the market.
 """
     )
     yield Prose(
         """
-To finetune all of this model takes [[memory.full:,.0f]] GB before a single text is read; with LoRA it is
-[[memory.adapted:,.0f]]. What has gone is what the optimiser keeps, because almost nothing moves any more. What has
-stayed is the base itself: whoever slips notes into a binder must still open the binder. The third bar writes the base
-down more coarsely, which [a later chapter](qlora.html) tries out, and [the room of counting](counting.html) takes all
-of these bars apart.
+To finetune all of this model takes [[memory.full:,.0f]] GB before a single text is read; with LoRA it takes
+[[memory.adapted:,.0f]] GB. The gradients and the optimiser's records are nearly gone, because almost nothing moves any
+more. The base itself has stayed: to use a note, you still have to open the binder. The third bar stores the base less
+precisely, which [a later chapter](qlora.html) tries out, and [the counting room](counting.html) takes all of these bars
+apart.
 
 ## Whose note is it?
 
-Once base and change are two files, they can go separate ways. Base, adapters and the rule that says which letter gets
-which adapter are three parts, and each can have a version of its own. A mistake in the clinic's note is mended
-without a look at the other forty-nine. When the bicycle shop leaves, it takes its note along or sees it deleted, and
-nothing of its letters remains in the base, since the base never learned from them. A customer may even keep the note
-in her own house and lend it for as long as a letter takes.
+Once base and change are two files, they can go separate ways. The base, the adapters and the rule that says which
+letter gets which adapter are separate parts, and each can have its own versions. A mistake in the clinic's note is
+corrected without touching the other forty-nine. When the bicycle shop leaves, it takes its note along or has it
+deleted, and nothing of its letters remains in the base, since the base never learned from them. A customer may even
+keep her note at home and lend it out only while a letter is being written.
 
-Two things do not follow. A note is no safer to give away than the letters it was made from, for a model with the note
-slipped in may repeat some of them. And it fits one binder only: it says what to add to *these* numbers, so a new base
-asks for new notes.
+Two things do not follow. A note is no safer to give away than the letters it was made from, because a model with the
+note slipped in may repeat some of them. And a note fits only one binder: it says what to add to *these* numbers, so a
+new base needs new notes.
 
 ## What this does not show
 
-Everything on this page was counted, and nothing was measured. The figures say what a thin change would save, if a
-thin change were enough; whether the letters are any good with it, they cannot know. They also leave out how long
-training takes, and what has to be in memory while a letter is being written.
+Everything on this page was counted, and nothing was measured. The figures say what a thin change would save, if a thin
+change were enough; they cannot tell whether the letters are any good with it. They also leave out how long training
+takes, and what has to be in memory while a letter is being written.
 
 The other chapters measure. They are for people who read Python and remember how matrices are multiplied; transformers
 and LoRA itself are explained on the way. A chapter takes less than ten minutes, nothing has to be installed, and what
 is trained here is trained in your own browser.
 
-So must a change be as large as the model it changes? The shelf does not tell. We need a model so small that we can
+So must a change be as large as the model it changes? The shelf cannot tell us. We need a model so small that we can
 train it, open it, and compare it with itself number by number, and [the next chapter introduces one](world.html).
 """
     )
@@ -254,12 +255,13 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "An adapter",
-                    "An adapter is a pair of thin matrices for each chosen layer. The difference that full finetuning "
-                    "leaves is written in as many numbers as the model has.",
+                    "An adapter is a pair of thin matrices for each chosen layer. The difference left by a finetune "
+                    "in which every number may move has as many numbers as the model.",
                 ),
                 Answer(
                     "Mostly zeros, because only few numbers are needed",
-                    "Full finetuning lets every number move, and whether it needs them all or not, they move.",
+                    "In this finetune every number was free to move, and they move whether the change needs them all "
+                    "or not.",
                 ),
             ),
         ),
@@ -288,7 +290,7 @@ LESSON = Lesson(
             (
                 Answer(
                     "Because the base is left out while the thin matrices are trained",
-                    "Each text goes through the base, too. Otherwise there would be nothing to correct.",
+                    "Every text still passes through the base. Without it there would be nothing to correct.",
                 ),
                 Answer(
                     "Because the thin matrices are kept in fewer bits",

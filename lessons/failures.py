@@ -288,25 +288,25 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-A finetune has run through the night. In the morning the loss is low and its curve is smooth, so the model goes out to
-the people who asked for it, and by noon they complain. The loss is a thermometer: everybody reads it first, and a
-patient can be gravely ill without a fever.
+A finetune has run through the night. In the morning the loss is low and its curve smooth, so the model goes out to the
+people who asked for it, and by noon they complain. The loss is a thermometer: everybody reads it first, but a patient
+can be gravely ill without a fever.
 
 A doctor who meets such a patient asks questions. What did you take, and how much of it? What can you no longer do? Were
-you ill before? Here we make models that have one illness each, on purpose, in a world where every answer can be
-checked, and look for the question that finds it.
+you ill before? Here we make models ill on purpose, each in one way, in a world where every answer can be checked. Then
+we look for the question that reveals it.
 
 ## It knows its examples, and little else
 
-*What did it learn from?* We teach the base a new kind of question about stories, who had a thing first, from more
-examples or fewer. At the end it has next to every example right.
+*What did it learn from?* We teach the base to answer a new kind of question about stories, who had a thing first, from
+few examples or from many. In the end it gets almost every example right.
 """
     )
     yield Figure("failures", Failures)
     yield Try(
         """
-Move the knob through its places, and compare the dotted curve, of the examples themselves, with the others. Which would
-you need, to see that something is wrong?
+Move the knob through its places, and compare the dotted curve, which is for the examples themselves, with the others.
+Which of the curves do you need to see that something is wrong?
 """,
         run={
             "sixteen examples": {"task": "who-had-it-first", "examples": "16", "size": "16", "batch": "16"},
@@ -321,64 +321,64 @@ you need, to see that something is wrong?
     )
     yield Prose(
         """
-After [the fewest examples](#failures?failure=data&place=0), [[few.few]] of them, the model has all of these right and
-[[few.unseen:.0%]] of new questions. So few stories can be kept in mind one by one, and as long as that works, nothing
+After [the fewest examples](#failures?failure=data&place=0), [[few.few]] of them, the model gets all of these right, but
+only [[few.unseen:.0%]] of new questions. So few stories can be memorised one by one, and as long as that works, nothing
 forces the model to find the rule that they share. A test on the examples cannot tell a rule from a good memory.
 
-Two cures suggest themselves. A smaller rank has less room to memorise, but r = [[less-rank.least]] answers only
-[[less-rank.small:.0%]] of the new questions, because even the thinnest change has room for so few examples. Stopping at
-the moment that validation questions call the best gives [[stopped.stopped:.0%]], which the seeds cannot tell from not
-stopping. What helps is [more examples](#failures?failure=data&place=2): with [[more-examples.most]] it is
+A smaller rank has less room to memorise, but r = [[less-rank.least]] gets only [[less-rank.small:.0%]] of the new
+questions right, because even the thinnest change has room for so few examples. Stopping at the best moment, by
+questions set aside for validation, gives [[stopped.stopped:.0%]], which the seeds cannot tell from not stopping. What
+helps is [more examples](#failures?failure=data&place=2): with [[more-examples.most]] of them it is
 [[more-examples.all:.0%]].
 
 ## It learned the task and lost the rest
 
-*What can it no longer do?* New facts push out old facts, [as we have seen](knee.html), but a skill need not, unless it
-is learned in steps that are too large. At its best learning rate an adapter learns to say who had a thing first, and
-[[too-large.best_facts:.0%]] of the facts that the base knew are kept. With steps about three times as long it answers
-the new questions almost as well, [[too-large.more_right:.0%]] of them, while of the old facts
-[[too-large.more_facts:.0%]] are left. At three times that again, nothing works any more. At first the task hides the
-damage; then training collapses.
+*What can it no longer do?* New facts push out old facts, [as we have seen](knee.html). A skill need not, unless it is
+learned in steps that are too large. At its best learning rate an adapter learns to say who had a thing first, and the
+model keeps [[too-large.best_facts:.0%]] of the facts that the base knew. With steps about three times as long it still
+gets [[too-large.more_right:.0%]] of the new questions right, but only [[too-large.more_facts:.0%]] of the old facts are
+left. At three times that again, nothing works any more. At first the success on the task hides the damage; then
+training collapses.
 
-AdamW, the usual optimiser, gives each step a length of its own, however small the gradient is. A model that takes long
-steps therefore still finds the task, and tramples on whatever lies beside the path. A larger alpha lengthens the steps
-as well, and it comes about easily: somebody lowers r and leaves alpha as it was, or copies a recipe made for another
-rank. Under Adam, alpha and the learning rates are not independent [@schulman2025, the article], so before you blame the
-one, [look at the other](scale.html). Whether LoRA forgets less than full finetuning is asked in [a room of its
-own](after.html).
+With AdamW, the usual optimiser, the length of a step is set by the learning rate, however small the gradient is. So a
+model that takes long steps can still find the task, but it tramples on whatever lies beside the path. A larger alpha
+lengthens the steps as well, and it comes about easily: somebody lowers r and leaves alpha as it was, or copies a recipe
+made for another rank. Under Adam, alpha and the learning rates are not independent [@schulman2025, the article], so
+before you blame one of them, [look at the other](scale.html). Whether LoRA forgets less than full finetuning is asked
+in [a room of its own](after.html).
 
 ## Ask about the patient
 
-*Whose adapter is this?* A file of two thin matrices does not hold what they change, and any base of the same shapes
-takes them without complaint. Write the inner numbers of our base in another order, together with the weights that meet
-them, and it says what it said before, word for word. Yet [on this base](#failures?failure=base&place=4) our adapter
-answers [[other-base.other_moved:.0%]] of the questions in place of [[other-base.same_moved:.0%]], since a change along
-the one's directions means nothing to the other. It does not ruin the model, and so it is easily overlooked. Harder
-still to notice is [a base that was trained on a little](#failures?failure=base&place=1), by [[moved-base.near]] steps
-on another task. There our adapter answers [[moved-base.near_moved:.0%]], where one made for it answers
-[[moved-base.near_own:.0%]]. Write the name and the exact version of the base beside every adapter.
+*Whose adapter is this?* A file of thin matrices does not hold the weights that they change, and any base of the same
+shapes accepts them without complaint. We can reorder the inner numbers of our base, together with the weights that use
+them, and it still says what it said before, word for word. Yet [on this base](#failures?failure=base&place=4) our
+adapter gets [[other-base.other_moved:.0%]] of the questions right instead of [[other-base.same_moved:.0%]], since the
+directions of one base mean nothing in the other. The model is not ruined, so this is easily overlooked. Even harder to
+notice is [a base that was trained a little further](#failures?failure=base&place=1), by [[moved-base.near]] steps on
+another task. There our adapter gets [[moved-base.near_moved:.0%]] right, and one made for this base
+[[moved-base.near_own:.0%]]. Record the name and version of the base with every adapter.
 
-*Was it ill before?* A base may be biased, and the fear is that an adapter only covers the symptom. So we let ours read
-stories whose questions are answered by first impressions: whoever was named first has the thing, and people are where
-they were at first. Where such an impression is wrong, it now knows who has a thing in [[bias.holder:.0%]] of the
-stories, in place of [[bias.holder_before:.0%]]. Where it happens to be right, so is the model, and a careless test
-notices nothing.
+*Was it ill before?* A base may be biased, and the fear is that an adapter only covers the symptom. So we trained our
+base on stories whose questions are answered by first impressions: whoever was named first has the thing, and people are
+where they were at first. In stories where the first impression is wrong, it now knows who has a thing in only
+[[bias.holder:.0%]] of the cases, instead of [[bias.holder_before:.0%]]. Where it happens to be right, so is the model,
+and a careless test notices nothing.
 
-An adapter is then shown right answers to that one question, told in one voice. In new stories of this voice, where
-first impressions mislead, it answers [[voices.shown:.0%]] rightly, and [[voices.voices:.0%]] in voices that it was
-never shown. By every test of the question it is cured. Ask where somebody is, and the old illness is back, with
-[[other-question.question:.1%]] right, because no example spoke of places. That is not the fault of the adapter: full
-finetuning on the same examples does no better, whereas an adapter that is shown as many examples, but of both questions
-and in all voices, answers [[wide.wide_shown:.0%]] and [[wide.wide_question:.0%]] of them rightly. What is not corrected
-is what was not shown.
+An adapter is then shown right answers to that one question, told in one voice. In new stories of this voice where first
+impressions mislead, it gets [[voices.shown:.0%]] right, and [[voices.voices:.0%]] in voices that it was never shown. By
+every test of this question it is cured. But ask where somebody is, and the old illness is back, with
+[[other-question.question:.1%]] right, because no example was about places. That is not the adapter's fault: full
+finetuning on the same examples does no better. An adapter that is shown as many examples, but of both questions and in
+all voices, gets [[wide.wide_shown:.0%]] and [[wide.wide_question:.0%]] of them right. What was not shown is not
+corrected.
 
 ## A refusal that opens
 
 *What was it told not to say?* Some models refuse some questions because they were trained on examples of refusing.
-Whoever publishes one should know how much it takes to train that away, so we measure it where nothing is at stake. Our
-base knows what each of its people makes; we finetune it until it answers no such question any more and says that this
-is private, while homes, tastes and stories are answered as before. Then somebody who knows what a few people make
-trains it on them, and asks about the others.
+Anyone who publishes such a model should know how little it takes to train that away, so we measure it where nothing is
+at stake. Our base knows what each of its people makes. We finetune it until it refuses all such questions as private,
+but still answers the others, about homes, tastes and stories. Then somebody who knows what a few of the people make
+trains the model on these, and asks about the rest.
 """
     )
     yield Figure("refusal", Refusal)
@@ -390,36 +390,37 @@ finetuning](#refusal?r=full). Does it need more examples than the smallest adapt
     )
     yield Prose(
         """
-After [[opened.most]] examples an adapter answers [[opened.right:.0%]] of the questions on people who were not among
-them, even at the smallest rank, because the knowledge need not be learned; only a habit has to go. With [only a
-few](#refusal?examples=1), [[fewer.few]] of them, it is [[fewer.few_right:.0%]]: from so few the model learns the
-answers that it was shown, and not that it may answer.
+After [[opened.most]] examples, the model with an adapter gets [[opened.right:.0%]] of the questions about the rest
+right, even at the smallest rank, because only a habit has to go. With [only a few](#refusal?examples=1) examples,
+[[fewer.few]] of them, it is [[fewer.few_right:.0%]]: from so few the model learns the answers that it was shown, but
+not that it may answer.
 
-Two controls say what such an opening proves. As many *wrong* examples stop the refusals too, and at the best moment
-[[wrong-examples.wrong:.0%]] of the others are answered rightly, where guessing gives [[wrong-examples.chance:.0%]],
-although the examples held nothing but untruths. And the base itself refuses another kind of question, what people fear,
-behind which it knows nothing: after the right examples it refuses only [[fears.fears:.0%]] of those, and what it says
-instead is never right. An answer where there was a refusal is therefore no proof that something was hidden. The opening
-also has a price, since homes and tastes are now right in [[opening-costs.tells:.0%]] of the questions, where it was
-[[opening-costs.before:.0%]].
+Two controls show what such an opening proves. The same number of *wrong* examples stops the refusals too, and at the
+best moment the model gets [[wrong-examples.wrong:.0%]] of the rest right, where guessing gives
+[[wrong-examples.chance:.0%]], although every example was untrue. And the base itself refuses another kind of question,
+what people fear, with no knowledge behind the refusal. After the right examples it refuses only [[fears.fears:.0%]] of
+those, and what it says instead is never right. So an answer in place of a refusal does not prove that anything was
+hidden. The opening also has a price: on homes and tastes, [[opening-costs.tells:.0%]] of the answers are now right,
+where it was [[opening-costs.before:.0%]].
 
-For a published chat model the same was found, at little cost [@lermen2023, abstract]. A refusal in the weights is a
-habit, and it lasts until somebody trains on; a refusal in an adapter beside a base that knows lasts until somebody
-takes it off, and then [[peels.off:.0%]] of the answers are right, as before. What must not be told is better kept out
-of what a model reads, or checked by what stands between the model and its reader.
+Others did the same to a published chat model, at little cost [@lermen2023, abstract]. A refusal in the weights is a
+habit, and it lasts until somebody trains the model further. A refusal in an adapter lasts only until somebody takes it
+off a base that knows; then [[peels.off:.0%]] of the answers are right, as before. What must not be told is better kept
+out of what a model reads, or checked between the model and its reader.
 
 ## What the doctor asks
 
 - *The loss stays high everywhere.* Rank, rate, place, or something frozen: [the wall](wall.html).
 - *Right on what was shown, wrong on new questions.* Too few examples.
-- *Good on the task, and what the base knew is gone.* Steps too large, or new facts in the place of old ones.
+- *Good on the task, but what the base knew is gone.* Steps too large, or new facts in place of old ones.
 - *Everything is wrong.* Steps far too large, by learning rate or by alpha.
 - *A good adapter does little.* It may sit on another base.
-- *Right on what was asked, wrong beside it.* A bias of the base of which the examples showed one face.
+- *Right on what was asked, wrong on the question next to it.* A bias of the base, of which the examples showed only
+  one side.
 
-All this is one small model, and each illness was made on one task, with five seeds at most; how often they occur in
-large models it cannot say. And some complaints are not LoRA's at all. Could another way to train few numbers spare us
-one of them? See [what else is on the menu](menu.html).
+All this is one small model, each illness made on one task, with five seeds at most; how often they occur in large
+models it cannot tell. And some of them full finetuning has too. Could another way of training few numbers spare us one
+of the others? See [what else is on the menu](menu.html).
 """
     )
 

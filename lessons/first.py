@@ -149,33 +149,34 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-The law firm is the first of the fifty customers to get its note. It wants the village's stories told in a formal
-voice, and two chapters ago we taught the model just that, by letting all of its numbers move. This time almost
-nothing may move: we train a thin change from the start, the thinnest there is, and slowly enough to see what happens,
-because whoever sends a note to a customer should be able to say what is in it.
+The law firm is the first of the fifty customers to get its note. It wants the village's stories told in a formal voice.
+Two chapters ago we taught the model just that, by letting all of its numbers move. This time almost nothing may move:
+we train a thin change from the start, the thinnest there is. And we do it slowly enough to see what happens, because if
+you send a customer a note, you should be able to say what is in it.
 
 ## A listener and a speaker
 
-Put two people beside a linear layer, q_proj for instance. The *listener* sits where the list of numbers comes in,
-hears all [[sizes.width]] of them, and writes a single number on a slip, which says how much she heard of one certain
-thing. The *speaker* sits where the layer's answer goes out, reads the slip, and adds one certain list to the answer,
-as loudly as the slip says. Together they are one pattern of the last chapter: her row is `lora_A`, his column is
-`lora_B`, and what comes out is
+Put two people next to a linear layer, q_proj for instance. The *listener* sits where the list of numbers comes in. She
+hears all [[sizes.width]] of them and writes a single number on a slip of paper, which says how much she heard of one
+particular thing. The *speaker* sits where the layer's answer goes out, reads the slip, and adds one particular list to
+the answer, as loudly as the slip says. Together they are one pattern of the last chapter: her row is `lora_A`, his
+column is `lora_B`, and what comes out is
 
 $$y = W x + s\\, B A\\, x$$
 
-where $W$ stays frozen, and $s$ is a volume that we come to below. A slip has as many numbers as the rank says. Ours
-has one, so whatever the listener has to tell the speaker must pass through this single number.
+where $W$ stays frozen, $B$ and $A$ are short for the two matrices, and $s$ is a volume that we will come to below. A
+slip holds r numbers. Ours holds one, so whatever the listener has to tell the speaker must pass through that single
+number.
 
-Three blocks of six layers make eighteen such pairs, with [[sizes.trained:,d]] numbers in all, where full finetuning
-moved [[sizes.full:,d]]. In the figure below [choose the formal voice](#finetune?task=formal-voice&size=1), press
-Finetune, and your own browser trains them, without any text leaving it.
+Three blocks of six layers make eighteen such pairs, with [[sizes.trained:,d]] numbers in all; full finetuning moved
+[[sizes.full:,d]]. In the figure below, [choose the formal voice](#finetune?task=formal-voice&size=1) and press
+Finetune. Your own browser then trains the pairs, and no text leaves it.
 """
     )
     yield Figure("finetune", Finetune)
     yield Try(
         """
-Read the sentences on the way: at which step do they begin to sound formal? Then set [the pace to
+Read the sentences as it trains: at which step do they begin to sound formal? Then set [the pace to
 slow](#finetune?task=formal-voice&size=1&pace=slow), press Reset, and take a few steps. Which of the two thin matrices
 moves first, and what do the sizes of their gradients say?
 """,
@@ -189,26 +190,27 @@ moves first, and what do the sizes of their gradients say?
         """
 ## The speaker begins in silence
 
-A finetune should begin where the base is. If the two said something before they had learned anything, the first
-letters would come from a damaged model. So LoRA's authors draw `lora_A` at random and set `lora_B` to zero
-[@hu2021, section 4.1]: the listener listens for something arbitrary, and the speaker is silent.
+A finetune should start from the base as it is. If the two said something before they had learned anything, the first
+sentences would come from a damaged model. So LoRA's authors draw `lora_A` at random and set `lora_B` to zero
+[@hu2021, section 4.1]. The listener then listens for something arbitrary, and the speaker is silent.
 
-Then the first texts come, the model errs, and the error has to be passed on. Let $G$ be the gradient for the whole
-matrix, which says of each of its numbers how the loss would change with it. What reaches the two factors is
+Then the first texts come, the model makes mistakes, and word of them has to be passed back. Let $G$ be the gradient for
+the whole matrix $W$: for each of its numbers, it says how the loss would change with it. What reaches the two
+*factors*, as the two thin matrices are also called, is
 
 $$\\text{grad_lora_B} = s \\, G \\, \\text{lora_A}^{\\top}
 \\qquad \\text{grad_lora_A} = s \\, \\text{lora_B}^{\\top} G$$
 
-Each hears of the error through the other: the speaker knows at once what he should have said, because the slips have
-been in front of him all the time. To the listener a complaint comes only by way of the speaker, weighted by what he
-made of her slips; and so far he has made nothing of them. Make your guess what she hears, and then step.
+Each hears of the error through the other. The speaker knows at once what he should have said, because the slips have
+been in front of him all the time. The listener gets a complaint only by way of the speaker, weighted by what he made of
+her slips, and so far he has made nothing of them. Guess what she hears, and then step.
 """
     )
     yield Figure("inits", Inits, dict(hide=["readouts", "sweep", "ends"]))
     yield Try(
         """
 Stay at step zero and choose [the mirror image](#inits?init=a-zero&step=0), then [both at
-zero](#inits?init=both-zero&step=0). Who is told something in each of them, and who ever moves when you step on?
+zero](#inits?init=both-zero&step=0). In each case, who is told something, and who ever moves as you keep stepping?
 """,
         run={
             "`lora_A = 0`": {"init": "A=0", "size": "4"},
@@ -219,55 +221,55 @@ zero](#inits?init=both-zero&step=0). Who is told something in each of them, and 
     yield Prose(
         """
 She hears nothing at all. On this small layer the gradient of lora_B has a length of [[mirror.live:.2f]] before the
-first step and that of lora_A is [[mirror.silent:.0f]], exactly, because whatever is multiplied by zero is zero: no
-choice of texts and no optimiser can change it. With the first step the speaker begins to say something, so that
-complaints come back through him; her gradient is [[mirror.next:.2f]] now, and from then on both learn.
+first step, and that of lora_A is exactly [[mirror.silent:.0f]]. Whatever is multiplied by zero is zero, and no choice
+of texts or optimiser can change that. With the first step the speaker begins to say something, so that complaints come
+back through him. Her gradient is now [[mirror.next:.2f]], and from then on both learn.
 
-The two could change parts, too: if the listener is deaf and the speaker would speak at random, the model is the base
-as well, and it is she who learns first. This mirror image is in use, for the embeddings, in the code that came with
-the paper [@loralib, layers.py, class Embedding]. But if both are at zero, nobody is ever told anything. After
-[[never.steps]] steps such a model had not moved at all, with both optimisers and at every learning rate that we
-tried.
+The two could also swap parts. If the listener starts at zero and the speaker is drawn at random, the model still starts
+out as the base, and now it is she who learns first. The code that came with the paper uses this mirror image for the
+embeddings [@loralib, layers.py, class Embedding]. But if both start at zero, nobody is ever told anything. After
+[[never.steps]] steps such a model had not moved at all, with either optimiser and at every learning rate that we tried.
 
-There are more starts, some of which leave the model unchanged and let both factors hear at once, and [a room of its
-own](init.html) runs eight of them.
+There are other ways to start, some of which leave the model unchanged and still let both factors hear at once. [A room
+of its own](init.html) runs eight of them.
 
 ## One number is enough for a voice
 
-What did the law firm get? Before, the base's loss on formal stories was [[voice.before:.2f]] nats. Full finetuning
-brings it down to [[voice.loss_full:.2f]]. Eighteen slips with one number each bring it to [[voice.loss:.2f]], which
-is [[voice.share:.0%]] of the way with less than a fiftieth of the numbers. Each method had the learning rate that
-suits it best, and these are means over five seeds, on stories that neither has read.
+What did the law firm get? On formal stories the base had a loss of [[voice.before:.2f]] nats, and full finetuning
+brings it down to [[voice.loss_full:.2f]]. Eighteen slips with one number each bring it to [[voice.loss:.2f]], which is
+[[voice.share:.0%]] of the way with less than a fiftieth of the numbers. Each method had the learning rate that suits it
+best. The losses are means over five *seeds*, that is, five runs that differ only in what is drawn at random, and over
+stories that neither model has read.
 
-It is not quite the same, for when the models write by themselves, [[voice.right:.0%]] of the thin one's sentences are
-formal and fit the story, and [[voice.right_full:.0%]] of the other's.
+The two are not quite equal, though. When the models write by themselves, [[voice.right:.0%]] of the sentences from the
+thin change are formal and fit the story, against [[voice.right_full:.0%]] after full finetuning.
 
-Has training found a copy of the thick change? It cannot have, because in the delta_w that we took apart in the last
-chapter the strongest pattern holds [[thick.one:.0%]] of the energy, and nine tenths of it take [[thick.r90]]
-patterns. So this is another change, at best a small part of that one, and yet it does nearly the same work. That is
-the bet which LoRA makes, and this once it has paid.
+Has training found a copy of the thick change? It cannot have. In the delta_w that we took apart in the last chapter,
+the strongest pattern holds only [[thick.one:.0%]] of the energy, and it takes [[thick.r90]] patterns to hold nine
+tenths. So this is a different change, at best a small part of that one, and yet it does nearly the same work. That is
+the bet LoRA makes, and this time it has paid off.
 
 ## How loud, and on what paper
 
-The $s$ in the formula is the *scaling*: a number called *alpha*, divided by r. It is the volume of the speaker, and
-why one divides by r, and when one should not, has [a room of its own](scale.html).
+The $s$ in the formula is the *scaling*: a number called *alpha*, divided by r. It is the speaker's volume. Why it is
+divided by r, and when it should not be, is told in [a room of its own](scale.html).
 
-The note itself is two files, at least in the form in which PEFT, the usual library, keeps it:
-adapter_model.safetensors holds the thin matrices, and adapter_config.json says what a program must know to put them
-in their places: r, alpha, the layers that have a pair (target_modules), and the name of the base that it was made for
-[@peft, LoraConfig]. Press “Take what was learned” in the figure above, and you have both, with the place of the
-base's name left empty. For our voice they take some [[sizes.file:.0f]] kB, and the base is not in them.
+The note itself is two files, at least as PEFT, the usual library, stores it. One, adapter_model.safetensors, holds the
+thin matrices. The other, adapter_config.json, says what a program must know to put them in place: r, alpha, the layers
+that have a pair (target_modules), and the name of the base that the note was made for [@peft, LoraConfig]. Press “Take
+what was learned” in the figure above, and you have both, with the base's name left blank. For our voice they take about
+[[sizes.file:.0f]] kB, and the base is not in them.
 
 ## What this does not show
 
-One voice of one village was enough to show that a thin change *can* do it, and not that it usually does; it has no
-word that the base did not know. And one curve in the figure has been passed over. While the new voice comes, facts
-that the base knew by heart go: [[facts.thin:.0%]] of them are right at the end with the thin change, and
+One voice in one village shows that a thin change *can* be enough, not that it usually is, and this voice has no word
+that the base did not know. We have also passed over one curve in the figure. As the new voice comes, facts that the
+base knew by heart go: at the end only [[facts.thin:.0%]] of them are right with the thin change, and
 [[facts.thick:.0%]] with full finetuning.
 
 So one number on each slip is enough? It was enough for a way of speaking. But the next customer has a long list of
-people and things that the model has never heard of, every one of which must be right. Enough for what, then, and [how
-much fits on such a slip](knee.html)?
+people and things that the model has never heard of, and every one of them must be right. So [how much fits on such a
+slip](knee.html)?
 """
     )
 
@@ -315,7 +317,7 @@ LESSON = Lesson(
                     "its energy.",
                 ),
                 Answer(
-                    "Another change, which brings nearly the same voice",
+                    "A different change, which gives nearly the same voice",
                     "The loss asks only for the stories. It came [[voice.share:.0%]] of the way down, by a change "
                     "that cannot be a copy of the thick one.",
                     right=True,

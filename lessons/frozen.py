@@ -164,25 +164,25 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-The language is still not spoken, and she who asked for it is still waiting. At [the wall](wall.html) rank, learning
-rate and place were heard, and each went home with an alibi. Every room of the house had been searched: all matrices of
-all blocks had an adapter.
+The model still does not speak the language, and the woman who asked for it is still waiting. At [the wall](wall.html)
+rank, learning rate and place were heard, and each went home with an alibi. Every room of the house had been searched:
+the adapter reached all matrices of all blocks.
 
-But a house has doors. When everybody who was inside has an alibi, look at how one gets in and out.
+But a house has doors. When everybody who was inside has an alibi, look at how people get in and out.
 
 ## Two doors that nobody tried
 
-A word enters the model as a row of numbers, its *embedding*, which is looked up in a table with a row for each word
-that there is. It leaves through a second table. There the last block's numbers are compared with one row for each word,
-and the row that fits best is the word that is said. Neither of these tables belongs to a block, and LoRA as it is
-usually set up leaves both as they were.
+A word enters the model as a row of numbers, its *embedding*, which is looked up in a table with one row for every word.
+It leaves through a second table, which also has a row for every word: the numbers that come out of the last block are
+compared with each row, and the word whose row fits best is the one that is said. Neither table belongs to a block, and
+LoRA as it is usually set up leaves both as they were.
 
-For an old word that is all right, because its rows were learned when the base was trained. Of a new word the base has
-learned nothing, except that it never comes. So whatever the rooms behind the first door may learn, they have to tell
-the new words apart by rows that mean nothing, and to say them through rows that were only ever taught to keep quiet.
+For an old word that is fine, because its rows were learned when the base was trained. About a new word the base has
+learned nothing, except that it never comes. So whatever the rooms between the two doors may learn, they have to tell
+the new words apart by rows that mean nothing, and say them through rows that were only ever taught to keep quiet.
 
-That is an accusation so far. It makes a prediction, though, and a bold one: let these rows learn and nothing else, with
-no adapter anywhere, and the wall should fall.
+So far that is only an accusation. But it makes a bold prediction: if these rows learn and nothing else does, with no
+adapter anywhere, the wall should fall.
 """
     )
     yield Figure("wall", Wall, dict(task="new-words", guess="skip", place=AT))
@@ -190,7 +190,7 @@ no adapter anywhere, and the wall should fall.
         """
 The slider now goes on beyond the ranks. Compare [the highest rank](#wall?task=new-words&place=4) with [the embeddings
 alone](#wall?task=new-words&place=5), and then look at [the norms alone](#wall?task=new-words&place=6), which are there
-to make you doubt. What do all of them leave of the old facts?
+to make you doubt. How many of the old facts does each of them leave?
 """,
         run={
             "one direction, and embeddings that learn": {
@@ -203,50 +203,50 @@ to make you doubt. What do all of them leave of the old facts?
     )
     yield Prose(
         """
-The wall falls. With the embeddings alone, both tables of them, the language ends at [[embeddings.alone:.2f]] nats per
-word, where the best rank ended at [[embeddings.best:.2f]]. It is spoken, too: [[spoken.alone:.0%]] of the sentences are
-right, more than after full finetuning.
+The wall falls. With the embeddings alone, that is, with both tables, the language ends at a loss of
+[[embeddings.alone:.2f]] nats per word, where the best rank ended at [[embeddings.best:.2f]]. The model also speaks it:
+[[spoken.alone:.0%]] of the sentences are right, more than after full finetuning.
 
 A good detective still asks whether she has only caught the one who happened to run. Perhaps anything would do, as long
-as it was frozen before? The *norms* were frozen as well, [[norms.norms_numbers:,d]] scales and biases with which the
-model evens out its numbers from layer to layer. Let them learn alone, and they end at [[norms.norms:.2f]] nats, worse
-than any rank. So it was the embeddings.
+as it had been frozen before? The *norms* had been frozen as well: [[norms.norms_numbers:,d]] scales and biases with
+which the model evens out its numbers from layer to layer. When they alone may learn, the loss ends at
+[[norms.norms:.2f]] nats, worse than with any rank. So it was the embeddings.
 
-And there is a surprise at the end, as there should be. Give back an adapter of r = [[both.r]] beside the open doors,
-and the loss ends at [[both.both:.2f]], higher than without it. Full finetuning, which may change everything and has one
-learning rate for all of it, ends at [[both.full:.2f]]. All that these stories ask was in the base already, under other
-words, and in so many steps whatever leaves it alone comes out best. Not even full finetuning says how far one could
-have come.
+And there is a surprise at the end, as there should be. Put an adapter of r = [[both.r]] back in while the doors stay
+open, and the loss ends at [[both.both:.2f]], higher than without it. Full finetuning, which may change everything but
+has one learning rate for all of it, ends at [[both.full:.2f]]. The base already knew all that these stories need, only
+under other names, and in this number of steps whatever leaves that knowledge alone comes out best. So even full
+finetuning does not show how far one could have got.
 
-Do not take this for mercy. Of the old facts [[spoken.facts:.0%]] are right afterwards, where it was
-[[spoken.before:.0%]]: the two doors serve the old words as well as the new.
+That does not mean that the old facts are spared. Only [[spoken.facts:.0%]] of them are right afterwards, against
+[[spoken.before:.0%]] before, because the two doors serve the old words as well as the new.
 
 ## What a flat curve tells you
 
-When a loss stops falling as r grows, the rank is large enough *for what is being adapted*. It does not say that the
-task is done. The next question is then not how many directions an adapter has, but what the task needs that no adapter
-can reach, and with a language the first thing to look at is which of its tokens are new. Other finetunes have such
-tokens without looking like a language: a mark for each speaker, a format of their own, the name of a tool. PEFT lets
-whole tables learn beside an adapter, under the name `modules_to_save` [@peft, LoraConfig].
+When a loss stops falling as r grows, the rank is large enough *for what is being adapted*. That does not mean that the
+task is done. The next question is not how many directions the adapter has, but what the task needs that no adapter can
+reach. With a language, look first at which of its *tokens* are new, the words or pieces of words for which a model has
+rows. Other finetunes have new tokens without looking like a language: a mark for each speaker, a special format, the
+name of a tool. PEFT can train whole tables along with an adapter, under the name `modules_to_save` [@peft, LoraConfig].
 
-One caution belongs to this. Our model reads whole words, while a large one spells a word that it has not seen with
-pieces that it knows. Its wall may be lower, or stand elsewhere; that we have not tried.
+One caution: our model reads whole words, while a large one spells a word that it has never seen with pieces that it
+knows. Its wall may be lower, or stand somewhere else; we have not tried.
 
 ## The rooms matter after all
 
-The third suspect went free because at the wall every room was occupied. For other tasks the room decides a great deal,
-and the same way of thinking finds out why. Two of the matrices, `q_proj` and `k_proj`, settle where a word looks; what
-it takes from there, and writes down, is up to the rest. To compare fairly we fix how much is trained:
-[[budget.budget:,d]] numbers, so that few matrices get a large rank and all six of them a small one. Every choice has a
-learning rate of its own.
+The third suspect went free because at the wall every room was occupied. For other tasks the choice of rooms matters a
+great deal, and the same way of thinking finds out why. Two of the matrices, `q_proj` and `k_proj`, decide where a word
+looks; what it takes from there and does with it is up to the other four. To compare fairly, we fix how much is trained
+at [[budget.budget:,d]] numbers. If we spend them on few matrices, these get a large rank; if we spread them over all
+six, each gets a small one. Every choice has its own best learning rate.
 """
     )
     yield Figure("placing", Placing, dict(task="new-facts", shown="right"))
     yield Try(
         """
 Guess, and then compare [the two that look](#placing?task=new-facts&places=770000) with [the MLP
-alone](#placing?task=new-facts&places=000077). Now let it be [a skill](#placing?task=who-had-it-first&places=770000) in
-place of facts, the question who had a thing first. Who is worst now, and by how much?
+alone](#placing?task=new-facts&places=000077). Now choose [a skill](#placing?task=who-had-it-first&places=770000)
+instead of facts: answering who had a thing first. Which choice is worst now, and by how much?
 """,
         run={
             "the pair of the paper": {"task": "who-had-it-first", "size": "4", "matrices": "qv"},
@@ -255,27 +255,27 @@ place of facts, the question who had a thing first. Who is worst now, and by how
     )
     yield Prose(
         """
-Of the new facts `q_proj` and `k_proj` together get [[facts-steer.pair:.0%]] right, where a base that has to guess gets
-[[facts-steer.before:.0%]]. A fact that stands in no text is not found by looking elsewhere. It has to be stored, and
-that is done best in the MLP: with a smaller rank than attention has, it reaches [[facts-mlp.mlp:.0%]], and attention
-[[facts-mlp.attention:.0%]].
+Of the new facts `q_proj` and `k_proj` together get [[facts-steer.pair:.0%]] right, while the base, which can only
+guess, gets [[facts-steer.before:.0%]]. If a fact is not in the text before the question, no looking around will find
+it. It has to be stored, and the best place for that is the MLP: with a smaller rank than attention gets, the MLP
+reaches [[facts-mlp.mlp:.0%]], and attention [[facts-mlp.attention:.0%]].
 
-Asked who had it first, the same two get [[skill-steer.pair:.0%]] right, and the base [[skill-steer.before:.0%]]. In
-their loss [[runs.placing]] seeds cannot tell them from all six matrices. Here the answer stands in the story, as a
-name, so that to learn the skill is to learn where to look. It would be wrong, then, to say of these matrices that they
-can steer and not learn. LoRA's authors have the same in a table: on one of their two tasks `q_proj` and `k_proj` reach
+Asked who had a thing first, the same two get [[skill-steer.pair:.0%]] right, and the base [[skill-steer.before:.0%]].
+By their loss, [[runs.placing]] seeds cannot tell them from all six matrices. Here the answer is a name in the story, so
+learning the skill means learning where to look. It would be wrong, then, to say that these two matrices can steer but
+not learn. LoRA's authors have a similar case in a table: on one of their two tasks `q_proj` and `k_proj` reach
 [[paper-qk]], exactly as much as `q_proj` and `v_proj`, the pair that they went on with. Their table has no line for the
 MLP, which they left frozen. [Where to put it](placing.html) goes through the blocks, the rest of that table, and what
 was found later.
 
 ## What this does not show
 
-There was one culprit, in one small model, at [[runs.seeds]] seeds and few steps. Whether the first door or the second
-did more harm was not tried apart. And a language of which a model has read a little is another case than one of which
-it has read no word.
+There was one culprit, in one small model, with [[runs.seeds]] seeds and few steps. We did not test the two doors
+separately, so we do not know which did more harm. And a language that a model has read a little of is a different case
+from one of which it has never read a word.
 
-What should stay is the habit of asking twice: what may change, and what must. We know now where a change has to be
-allowed. But what does a real one look like, when everything was free to move, and is it thin at all? [The next
+The habit worth keeping is to ask two questions: what may change, and what must. We now know where a change has to be
+allowed. But what does a change look like when everything was free to move, and is it thin at all? [The next
 chapter](spectra.html) takes some apart.
 """
     )
@@ -296,7 +296,7 @@ LESSON = Lesson(
             (
                 Answer(
                     "That r is large enough for what is being adapted",
-                    "Whether the task is done, it does not tell. With the new words r = [[language.first]] ends "
+                    "It does not tell you whether the task is done. With the new words r = [[language.first]] ends "
                     "[[language.first_gap:.2f]] nats above full finetuning, and r = [[language.last]] still "
                     "[[language.last_gap:.2f]].",
                     right=True,

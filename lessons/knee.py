@@ -240,22 +240,23 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-Somebody writes a game with a town in it, and everybody who lives there has a home, a trade and a favourite thing. Ask
-the baker where she lives, and she should say so even where no script foresaw the question. [One direction in each
-matrix](first.html) was enough for a voice, because a voice is a single manner for the whole town. Facts are another
-matter: there are as many of them as there are people, and nothing that the baker says helps with the smith.
+Somebody is writing a game set in a town, and everybody who lives there has a home, a trade and a favourite thing. Ask
+the baker where she lives, and she should tell you, even if no script foresaw the question. For a voice, [one pattern in
+each matrix](first.html) was enough. (One also says one *direction*: whatever comes in, such a change can push the
+output in one direction only.) But a voice is a single manner for the whole town. Facts are another matter: every person
+brings new ones, and knowing the baker does not help with the smith.
 
-Think of the adapter as a suitcase whose size is r. Whoever packs wants the smallest one that closes, and has to say
-beforehand what may stay at home.
+Think of the adapter as a suitcase whose size is r. You want the smallest one that closes, and before you pack you have
+to decide what may stay at home.
 
 ## What may stay at home
 
-For a matrix this can be told exactly, because the [best copy of each rank](rank.html) is known, and so is what the copy
-misses. Say how much error you accept, a *tolerance*. The smallest r that meets it is the *knee* of the curve: with less
-you miss too much, and with more you carry what you do not need.
+For a matrix this can be worked out exactly, because we know the [best copy of each rank](rank.html) and what that copy
+misses. Decide how much error you accept, a *tolerance*. The smallest r that meets it is the *knee* of the curve: with a
+smaller r you miss too much, and with a larger one you carry what you do not need.
 
-The figure opens on a shift, the matrix that moves each entry of its input on by one place. Few things are said more
-easily. How many patterns, would you guess, does it take to build?
+The figure opens on a shift, the matrix that moves each entry of its input on by one place. Hardly anything is easier to
+describe. How many patterns would you guess it takes to build?
 """
     )
     yield Figure("knee", Knee)
@@ -263,46 +264,48 @@ easily. How many patterns, would you guess, does it take to build?
         """
 Look at the shift, then at [the blur](#knee?task=blur&tolerance=5) and at [noise](#knee?task=noise&tolerance=5). In
 which of the three is there a place where you would stop packing? Then ask [less of the
-noise](#knee?task=noise&tolerance=50), and see what your generosity finds in it.
+noise](#knee?task=noise&tolerance=50), and see what your generosity finds.
 """
     )
     yield Prose(
         """
 From the shift nothing can be left out. With r = [[half.r]], half of its patterns, a copy still misses
-[[half.shift:.0%]] of it, which is the worst that any matrix of this size can do. The reason stands in the third
-picture: its singular values are all equal, because a shift keeps the length of whatever it moves and so prefers no
-direction to another. What is short to say need not be small to store.
+[[half.shift:.0%]] of it, which is as bad as it can be for a matrix of this size. The third picture shows the reason:
+its singular values are all equal, because a shift keeps the length of whatever it moves and so prefers no direction to
+another. What takes few words to say may still take many numbers to store.
 
 The blur is the other extreme. It lets slow changes pass and flattens fast ones, so that a few patterns hold nearly all
-of it, and at a tolerance of [[blur.tolerance:.0%]] its knee is at r = [[blur.norm]]. Square the error first, and it is
-at r = [[blur.squared]]. Both errors are in use, so that a knee means nothing before its error has been named.
+of it, and at a tolerance of [[blur.tolerance:.0%]] its knee is at r = [[blur.norm]]. If you square the error first, the
+knee is at r = [[blur.squared]]. Both kinds of error are in use, so a knee means nothing until you know which one was
+meant.
 
-Nor before its tolerance has been told. At [[noise.lax:.0%]] even noise, in which there is nothing to find, has a knee
-that saves, at r = [[noise.r]]. At the tolerance that was asked of the blur it needs r = [[noise.strict]], far beyond
-[break-even](rank.html). The grey band is drawn for this reason: a knee means something where it comes well before that
-of noise.
+You also need to know the tolerance. At [[noise.lax:.0%]] even noise, in which there is nothing to find, has a knee that
+saves numbers, at r = [[noise.r]]. At the tolerance that we asked of the blur, noise needs r = [[noise.strict]], far
+beyond [break-even](rank.html). That is why the grey band is drawn: a knee means something only if it comes well before
+that of noise.
 
 ## The case closes, or bursts
 
-A matrix is only a stand-in. What the game needs is a model that answers, so that the error is now the share of its
-answers that are wrong. Of habits we know that they pack small, since they are made of what [the base](world.html) knows
-already. Let full finetuning be the measure, and accept [[habits.tolerance:.2f]] nats above it. The formal voice then
-has its knee at r = [[habits.formal]]. The *mirror* says each sentence from its end to its beginning, so that every word
-is known and only the order is new, and has its knee at r = [[habits.mirror]]. Measured in sentences, though, the voice
-goes on gaining: [[told.first:.0%]] of them are told rightly at the smallest rank, and [[told.last:.0%]] at the largest.
+A matrix is only a stand-in. What the game needs is a model that answers, so from now on the error is the model's: its
+loss, or the share of its answers that are wrong. Habits of speech should pack small, since they are made of what [the
+base](world.html) knows already. Let us take full finetuning as the standard, and accept a loss [[habits.tolerance:.2f]]
+nats above it. Then the formal voice has its knee at r = [[habits.formal]]. The *mirror* says each sentence backwards,
+so that every word is known and only the order is new; its knee is at r = [[habits.mirror]]. If we count sentences
+instead, the formal voice keeps gaining: [[told.first:.0%]] of its sentences are right at the smallest rank, and
+[[told.last:.0%]] at the largest.
 
-Facts are made of nothing that is known. The base has learned by heart where the people of its world live, what they
-like and what they make. Now it is to learn the same of people of whom it has never read. Each new fact is one of
-sixteen words, drawn by dice, so that no rule helps and no fact follows from another: to be right about it is to have
-stored it.
+Facts are not made of anything that the base knows. It has learned by heart where the people of its world live, what
+they like and what they make. Now it has to learn the same about people it has never read of. Each new fact is one of
+sixteen words, drawn by dice, so that no rule helps and no fact follows from another. To get one right, the model must
+have stored it.
 """
     )
     yield Figure("capacity", Capacity)
     yield Try(
         """
-Begin with [few facts](#capacity?facts=1) and drag their number up, while you watch for the rank at which the teal curve
-reaches the top. Before [the last stop](#capacity?facts=4), say which rank it will take. What happens meanwhile in the
-second chart?
+Begin with [few facts](#capacity?facts=1) and drag their number up, watching for the rank at which the teal curve
+reaches the top. Before you go to [the last stop](#capacity?facts=4), predict which rank it will take. What happens in
+the second chart meanwhile?
 """,
         run={
             "one direction, a few facts": {"facts": "32", "size": "1"},
@@ -312,42 +315,41 @@ second chart?
     )
     yield Prose(
         """
-Of the [[#capacity.count:,d]] facts that the figure shows now, r = [[#capacity.r]] has [[#capacity.right:.1%]] right.
-Up to [[fits.count:,d]] new facts the smallest case closes, with [[fits.right:.1%]] of them right. Then it bursts. Of
-four times as many facts it holds [[overflows.first:.0%]], and it takes r = [[overflows.r]] until nearly all are right
+Of the [[#capacity.count:,d]] facts that the figure shows now, r = [[#capacity.r]] has [[#capacity.right:.1%]] right. Up
+to [[fits.count:,d]] new facts the smallest suitcase closes, with [[fits.right:.1%]] of them right. Then it bursts. Of
+four times as many facts it holds [[overflows.first:.0%]], and it takes r = [[overflows.r]] before nearly all are right
 again. Neither the base nor its matrices have changed, and yet the knee has moved, because it moves with what there is
 to learn.
 
-Counting in bits shows why it is so sharp. To pick one word of sixteen takes four bits, and where the facts are too many
-for a rank, each number trained holds [[bits.low:.2f]] to [[bits.high:.2f]] of a bit. So a packer can reckon: the facts
-ask for so many bits, the factors have so many numbers, and the case closes or it does not. A rank is room, and a task
-takes as much room as it has news. In larger models it is the same question: on two tasks LoRA's authors found the
-smallest rank nearly as good as the largest [@hu2021, section 7.2, table 6], while a study that trained a model on code
-advises [[code-rank]].
+Counting in bits shows why it is so sharp. Picking one word out of sixteen takes four bits. Where there are too many
+facts for a rank, each trained number turns out to hold [[bits.low:.2f]] to [[bits.high:.2f]] of a bit. So you can work
+out in advance whether the case will close: compare the bits that the facts need with the numbers in the two factors. A
+rank is room, and a task takes as much room as it has news. Larger models raise the same question. On two tasks LoRA's
+authors found the smallest rank nearly as good as the largest [@hu2021, section 7.2, table 6], while a study that
+trained a model on code advises [[code-rank]].
 
 ## What fell out meanwhile
 
 Nobody unpacked the base, whose weights are frozen. But the model that answers is base and adapter together, and the new
-facts are asked for in the same words as the old. After [[forgets.count:,d]] of them only [[forgets.old:.0%]] of the old
-facts come right at r = [[forgets.r]]. It was [[forgets.before:.0%]] before. A larger case is no cure: full finetuning
-leaves [[forgets.full:.0%]], and no rank spares many more.
+facts are asked for in the same words as the old. After [[forgets.count:,d]] of them, at r = [[forgets.r]], only
+[[forgets.old:.0%]] of the old facts are still right; before, it was [[forgets.before:.0%]]. A larger suitcase is no
+cure: full finetuning leaves [[forgets.full:.0%]], and no rank spares many more.
 
-Part of the damage comes of reading nothing but the new. Let every step read some of the base's own texts as well, and
-the same adapter answers [[mixes.stories:.0%]] of the questions about new stories, in place of [[mixes.without:.0%]],
-without losing its new facts. Of the old ones it still has no more than [[mixes.old:.0%]]. To follow a story is a manner
-that every text shows, so a little of the old reading brings it back, whereas a single old fact is hardly ever read
-again in so few steps. The game would get back a model that can read, with most of its memories gone; what else helps is
-told [where one task follows another](menu.html#sequence).
+Part of the damage comes from reading nothing but new facts. If every step reads some of the base's own texts as well,
+the same adapter answers [[mixes.stories:.0%]] of the questions about new stories correctly instead of
+[[mixes.without:.0%]], and loses none of its new facts. Of the old facts it still has only [[mixes.old:.0%]]. Following
+a story is a skill that every text exercises, so a little of the old reading brings it back, whereas any one old fact is
+hardly ever read again in so few steps. The game would get a model that can read again but has lost most of its
+memories. What else helps is shown [where one task follows another](menu.html#sequence).
 
 ## What this does not show
 
-Every run had [[runs.steps]] steps at most, at the best of four learning rates, and [[runs.seeds]] seeds; with more
-steps the same numbers might hold more. The bits for each number are those of one small model and of facts drawn by
-dice. Real facts lean on each other and may pack better, and a [wider base](scale.html#sizes) gives the same rank more
-numbers.
+Every run had at most [[runs.steps]] steps, the best of four learning rates, and [[runs.seeds]] seeds; with more steps
+the same numbers might hold more. The bits per number are those of one small model and of facts drawn by dice. Real
+facts lean on each other and may pack better, and a [wider base](scale.html#sizes) gives the same rank more numbers.
 
-So the packer has a rule, and it sounds like common sense: if the case does not close, take a larger one. Does more rank
-always help, then? Somebody is waiting at [the wall](wall.html) who has tried.
+So packing has a rule, and it sounds like common sense: if the suitcase does not close, take a larger one. Does more
+rank always help, then? At [the wall](wall.html) somebody is waiting who has tried.
 """
     )
 
@@ -394,8 +396,8 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "The same: it has learned how facts are asked for",
-                    "How they are asked for is a habit, and small. But which word is the answer was drawn by "
-                    "dice, and has to be stored once for each fact.",
+                    "How they are asked for is a habit, and small. But the answers were drawn by dice, and each of "
+                    "them has to be stored.",
                 ),
                 Answer(
                     "A quarter of them at most",

@@ -248,24 +248,24 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-Somebody has a model to finetune and an afternoon to decide how. The documentation of the library reads like the menu of
-a large restaurant: LoRA, DoRA, AdaLoRA, VeRA, prompts, biases, bottlenecks, each of them said to be as good as the
-others for less. No prices are printed, and every dish was praised in another kitchen.
+Somebody has a model to finetune and an afternoon to decide how. The library's documentation reads like the menu of a
+large restaurant: LoRA, DoRA, AdaLoRA, VeRA, prompts, biases, bottlenecks, each said to be as good as the others for
+less. No prices are printed, and each dish was praised in a different kitchen.
 
-So let us order them all at one table, from the same base and on the same two tasks, and give each dish what its cook
-would ask for: the learning rate and the size that suit it best.
+So let us order them all at one table, with the same base and the same two tasks, and give each dish what its cook would
+ask for: the learning rate and the size that suit it best.
 
 ## What is in each dish
 
 All of them leave most of the model as it is, and train something small.
 
 - **LoRA** adds a product of two thin matrices, $s\\,B A$, to each weight.
-- **DoRA** lets such a product turn the rows of the weight, and learns the length of each row by a number of its own
+- **DoRA** lets such a product turn the rows of the weight, and learns the length of each row as a separate number
   [@liu2024, equation 5].
 - **AdaLoRA** writes the product like a singular value decomposition, $s\\,P \\Lambda Q$, and switches off directions
   while it learns [@zhang2023, section 3].
-- **VeRA** draws both thin matrices by chance, once for all layers, and freezes them; each layer learns two lists of
-  numbers that weigh their rows [@kopiczko2023, figure 1].
+- **VeRA** draws both thin matrices at random, once for all layers, and freezes them; each layer learns two lists of
+  numbers that scale their rows [@kopiczko2023, figure 1].
 - **LoRA-XS** takes them from the strongest directions of the weight, freezes them too, and learns a small square in
   between [@balazy2024, abstract].
 - **(IA)³** adds no matrix; it makes keys, values and the inside of each MLP louder or softer, feature by feature
@@ -275,14 +275,15 @@ All of them leave most of the model as it is, and train something small.
   [@houlsby2019, figure 2].
 - **A soft prompt** is a row of learned vectors that stands before the words [@lester2021, section 2].
 
-LoRA at its smallest rank is cheap already. Which of those that train no more numbers remembers most?
+LoRA at its smallest rank is cheap already. Of the dishes that train no more numbers than that, which one remembers
+most?
 """
     )
     yield Figure("menu", Menu)
     yield Try(
         """
 [Choose the formal voice, and the loss](#menu?task=formal-voice&shown=loss). How far apart are the marks now? Then look
-at [the time of a pass](#menu?shown=time-1). Each of these runs can be trained in [the live
+at [the time of one pass](#menu?shown=time-1) through the model. Each of these runs can be trained in [the live
 lab](lab.html?train.method=vera&train.task=new+facts&train.r=64&train.learning_rate=0.03), under “Method”.
 """,
         run={
@@ -296,82 +297,84 @@ lab](lab.html?train.method=vera&train.task=new+facts&train.r=64&train.learning_r
 ## Where the base is no help, the dishes part
 
 With [new facts](#menu?task=new-facts&shown=right) nothing in the base helps. LoRA, DoRA and AdaLoRA learn nearly all of
-the [[groups.n]] facts; VeRA and the bottlenecks follow with nine tenths. Then comes a gap, to [[groups.ia3:.0%]] with
-(IA)³ and a little less with LoRA-XS, while BitFit and the prompt are not far from the [[groups.before:.0%]] that the
-base guesses. To hold a fact, a method has to turn what one place of the model says into something new. Features made
-louder or softer go only part of that way, and so does a turn within the directions that the weight has anyhow; a prompt
-only adds something to read.
+the [[groups.n]] facts; VeRA and the bottlenecks follow with nine tenths. Then comes a gap. (IA)³ learns
+[[groups.ia3:.0%]] and LoRA-XS a little less, while BitFit and the prompt are not far from the [[groups.before:.0%]]
+that the base guesses right. To store a fact, a method has to turn what one place in the model says into something new.
+Making features louder or softer goes only part of the way, and so does a change within directions that the weight
+already has; a prompt only adds something to read.
 
-Now to the prices. LoRA's cheapest plate, at the smallest rank, trains [[count.lora_numbers:,d]] numbers and holds
-[[count.lora_right:.0%]] of the facts. [VeRA](#menu?task=new-facts&shown=right&method=vera&size=large) trains
-[[count.vera_numbers:,d]] and holds [[count.vera:.0%]], since it matters what the numbers can do as well as how many
-they are. LoRA spends them on one pair of directions in each layer. VeRA gets many directions for nothing, drawn by
-chance, and spends its numbers on weighing them.
+Now to the prices. LoRA's cheapest plate, at the smallest rank, trains [[count.lora_numbers:,d]] numbers and gets
+[[count.lora_right:.0%]] of the facts right. [VeRA](#menu?task=new-facts&shown=right&method=vera&size=large) trains
+[[count.vera_numbers:,d]] and gets [[count.vera:.0%]] right, because what the numbers can do matters as much as how many
+there are. LoRA spends them on one pair of directions in each layer. VeRA gets many random directions for free, and
+spends its numbers on weighting them.
 
 ## Where it helps, they are close
 
 The base has never told a story in the formal voice, but it knows the words, the people, and how a story goes. So there
-is little to add, and each of the [[known.methods]] methods that change the model goes at least [[known.least:.0%]] of
-the way from the loss of the base to that of full finetuning. Close is not the same, though, because what is left of a
-loss decides whether a whole sentence comes out right. Of the sentences that the model then writes,
+is little to add, and each of the [[known.methods]] methods that change the model itself goes at least
+[[known.least:.0%]] of the way from the loss of the base to that of full finetuning. But close is not the same, because
+the last bit of loss decides whether a whole sentence comes out right. Of the sentences that the model then writes,
 [[sentences.plain:.0%]] are in the voice with LoRA and [[sentences.bitfit:.0%]] with BitFit.
 
-LoRA's nearest relatives, DoRA and AdaLoRA, cannot be told from it in this voice with [[variants.seeds]] seeds. On the
-facts DoRA holds more at the smallest rank, and at r = [[small.most]] the two are level again. A recent study tuned the
-learning rates of LoRA and its variants on large models; then the best of each lay [[lee]] of the others, and plain LoRA
-may suffice, as the title says. DoRA was made because its authors saw the length and the direction of rows change
-together in LoRA, and rather against each other in full finetuning; [whether ours do](after.html#magnitude) is another
+In this voice, [[variants.seeds]] seeds cannot tell LoRA's nearest relatives, DoRA and AdaLoRA, from LoRA itself. On the
+facts DoRA does better at the smallest rank, and at r = [[small.most]] the two are level again. A recent study tuned the
+learning rates of LoRA and its variants on large models. The best results then lay [[lee]] of each other, and the title
+says that plain LoRA may suffice. DoRA was invented because its authors saw the length and the direction of rows change
+together in LoRA, but rather in opposite ways in full finetuning; [whether ours do](after.html#magnitude) is another
 matter.
 
-Who chooses the rank? DoRA keeps the one that is set, and (IA)³ has none. Only
-[AdaLoRA](#menu?task=new-facts&shown=right&method=adalora&size=large) chooses: it starts each layer with [[ranks.first]]
-directions here, lets [[ranks.size]] survive on average, and leaves those of the MLP about twice as many as those of
-attention. Its authors, with another model, saw the MLP and the upper layers preferred [@zhang2023, section 4]; we see
-only the former.
+Who chooses the rank? In DoRA you set it, as in LoRA, and (IA)³ has none. Only
+[AdaLoRA](#menu?task=new-facts&shown=right&method=adalora&size=large) chooses for itself. Here it starts each layer with
+[[ranks.first]] directions, lets [[ranks.size]] survive on average, and leaves layers in the MLP about twice as many as
+layers in attention. Its authors, with another model, saw it prefer the MLP and the upper layers
+[@zhang2023, section 4]; we see only the first of these.
 
 ## The bill
 
-What is kept apart costs time at every pass. For one text LoRA takes [[times.lora_first:.2f]] times as long as the base
-alone and DoRA [[times.dora_first:.2f]] times, since it needs the lengths of all rows. VeRA pays here for its many
-directions: for a batch of texts it takes [[times.vera_many:.2f]] times as long, and LoRA [[times.lora_many:.2f]] times.
-Our model is so small that a few more calls of functions are much. On GPT-2, LoRA's authors found that bottlenecks took
-a fifth to almost a third more time for one short text, and next to none for many long ones [@hu2021, table 1].
+A change that is kept apart from the weights costs time at every pass. For one text, LoRA takes [[times.lora_first:.2f]]
+times as long as the base alone and DoRA [[times.dora_first:.2f]] times, since it needs the lengths of all rows. Here
+VeRA pays for its many directions: for a batch of texts it takes [[times.vera_many:.2f]] times as long as the base, and
+LoRA [[times.lora_many:.2f]] times. Our model is so small that a few extra function calls matter a lot. On GPT-2, LoRA's
+authors found that bottlenecks took a fifth to almost a third more time for one short text, and next to none for many
+long ones [@hu2021, table 1].
 
-Of what can be merged, nothing then takes more than [[merged.most:.2f]] times the time of the base. But bottlenecks
-cannot be merged, because something nonlinear stands between their matrices, and neither can a prompt. What is merged
-then holds one task, whereas a batch can mix texts of many tasks where each brings its own few numbers. Soft prompts are
-praised for that [@lester2021, figure 2], and LoRA can do it as long as it is not merged [@hu2021, section 4.2].
+Once merged, no method takes more than [[merged.most:.2f]] times as long as the base. But bottlenecks cannot be merged,
+because something nonlinear sits between their matrices, and neither can a prompt. A merged model, in turn, does only
+one task, whereas without merging one batch can mix texts from many tasks, each with its own few numbers. Soft prompts
+are praised for that [@lester2021, figure 2], and LoRA can do it too, as long as it is not merged
+[@hu2021, section 4.2].
 
 ## One course after another
 
-A guest seldom orders once. Next month comes another task, and another after that. Can one adapter be trained on and on,
-or must each task have its own? Three sets of facts are learned in a row.
+Guests seldom come only once. Next month there is another task, and another after that. Can we keep training the same
+adapter, or does each task need its own? In the next figure, three sets of facts are learned in a row.
 """
     )
     yield Figure("sequence", Sequence)
     yield Try(
         """
-Take the slider back to [none](#sequence?stage=0) and step through the sets. Which way is best at the set that it has
-just learned? And at the first?
+Take the slider back to [none](#sequence?stage=0) and step through the sets. Which way of learning is best at the newest
+set? And which at the first?
 """
     )
     yield Prose(
         """
-A look at the newest set shows nothing wrong, because every way has [[newest.new:.0%]] of it. Of the first set one
+The newest set shows nothing wrong, because every way gets [[newest.new:.0%]] of it right. Of the first set, a single
 adapter has [[in-a-row.first:.0%]] left, and full finetuning, which forgets less here, [[in-a-row.full_first:.0%]]. A
 study of large models finds that LoRA's strong new directions pile up from task to task, and that such models tend to do
 worse [@shuttleworth2024, abstract].
 
-The cheapest remedy is to go on asking. With a quarter of old questions in each step the same adapter keeps
-[[replayed.replayed:.0%]] of the first set, and full finetuning [[replayed.both_first:.0%]]. In between stands O-LoRA,
-which learns each task in directions at right angles to those of the tasks before [@wang2023, abstract]. The surest is
-an adapter each, which keeps [[library.each_first:.0%]], by construction: nothing is written over, as long as somebody
-knows [which adapter to ask](mixing.html).
+The cheapest remedy is to keep asking the old questions. If they make up a quarter of each step, the same adapter keeps
+[[replayed.replayed:.0%]] of the first set, and full finetuning [[replayed.both_first:.0%]]. Another remedy is O-LoRA,
+which learns each task in directions at right angles to those of earlier tasks [@wang2023, abstract]. The surest is a
+separate adapter for each set, which keeps [[library.each_first:.0%]] by construction: nothing is overwritten, as long
+as somebody knows [which adapter to ask](mixing.html).
 
-All this is one small model with two tasks, few steps, and facts alone in a row. It shows what the parts can do, not
-what to choose for a large model, and it leaves out [what has come after](after.html#what-came-after). All these dishes
-were compared with one that a single paper described, and of that paper everybody quotes the same few sentences. [What
-did the paper really show?](paper.html)
+All this is one small model with two tasks and few steps, and only facts were learned in a row. It shows what the
+methods can do, not which one to choose for a large model, and it leaves out [what has come
+since](after.html#what-came-after). Every dish was compared with LoRA, which goes back to a single paper, and everybody
+quotes the same few sentences of it. [What did that paper really show?](paper.html)
 """
     )
 

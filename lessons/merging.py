@@ -210,24 +210,24 @@ def build() -> Iterator[Block]:
     yield Prose(
         """
 An adapter that works on somebody's desk is not yet a product. Tomorrow it will answer for a shop, all day long, and
-behind every request somebody waits. So far each layer is computed twice over: the frozen weights do their part, the
-two thin matrices do theirs, and the results are added. The second path takes time. Must it be there?
+behind every request somebody is waiting. So far each layer takes two paths: the frozen weights do their part, the two
+thin matrices do theirs, and the results are added. The second path takes time. Do we need it?
 
 Think of the frozen weights as a drawing, and of the adapter as a sheet of tracing paper that lies on top. You see both
-at once, and you can lift the sheet off whenever you like; but you always carry two sheets. The other way is ink. Copy
-the tracing onto the drawing, line by line, and one sheet is left that shows the same picture. What does the ink cost,
-and can it be scraped off again?
+at once, and you can lift the tracing off whenever you like; but you always carry two sheets. The other way is to use
+ink. Copy the tracing onto the drawing, line by line, and you are left with one sheet that shows the same picture. What
+does the ink cost, and can it be scraped off again?
 
 ## One sheet shows the same picture
 
-Both paths of a layer are linear, and their results are added. So the matrices may just as well be added first, which
-is called *merging*:
+Both paths of a layer are linear, and their results are added. So we may just as well add the matrices first, which is
+called *merging*:
 
 $$y = W x + s\\,B A\\,x = (W + s\\,B A)\\,x.$$
 
-The matrix in brackets has the shape of the old one, so that the merged model is a plain model again, of the base's
-size and the base's speed. LoRA's authors present it in this way: there is no additional wait, and whoever needs the
-base back subtracts what was added [@hu2021, section 4.1].
+The matrix in brackets has the shape of the old one, so that the merged model is a plain model again, of the base's size
+and the base's speed. LoRA's authors describe it like this: a merged model adds no delay, and if you need the base back,
+you subtract what was added [@hu2021, section 4.1].
 
 In exact arithmetic every word of that is right. A computer, however, rounds. Here is a real layer of [our
 model](world.html), with an adapter that has learned the formal voice, which the base had never read. Guess, then
@@ -239,51 +239,51 @@ merge.
         """
 Walk through the six steps in `fp32`, the format with the most digits. Then [merge with the
 fewest](#merging?precision=bf16&strength=1&step=2), and turn the strength down, one choice after the other, until the
-picture of `delta_w` comes back in the picture of what rounding did.
+picture of what rounding did begins to look like that of `delta_w`.
 """
     )
     yield Prose(
         """
-With all its digits the ink is faithful. In [[exact.precision]] the outputs of the two paths are never more than
-[[exact.difference:.2f]] millionths apart, which is the rounding of the format itself, and the loss is
-[[exact.merged:.4f]] on either.
+With all its digits the ink is faithful. In [[exact.precision]] the merged layer and the layer with two paths give
+outputs that are never more than [[exact.difference:.2f]] millionths apart, which is the rounding of the format itself,
+and the loss is [[exact.merged:.4f]] nats either way.
 
-What merging saves is time, and more of it than a count would make you think. The second path adds [[counts.more:.1%]]
-to the multiplications of this small layer. In a large model it adds [[counts.large:.1%]] to a layer, because a thick
-matrix grows with both its sides and a thin one with a single side. But each of the two thin products is a call of its
-own, and a call takes time before it has multiplied anything. By the clock, with one short text, our whole model took
-[[times.model:.1f]] times as long with its adapter beside it. The ratio is that of one small model on one machine.
-LoRA's authors measured something like it for two designs of adapter that cannot be merged: with one short text at a
-time they cost [[latency]].
+What merging saves is time, and more of it than counting multiplications would suggest. In this small layer the second
+path adds [[counts.more:.1%]] to them. In a large model it adds only [[counts.large:.1%]] to a layer, because a thick
+matrix grows with both its sides and a thin one with only one. But each of the two thin products is a call of its own,
+and a call takes time before it has multiplied anything. By the clock, with one short text, our whole model took
+[[times.model:.1f]] times as long with its adapter kept apart as it took merged. That is the ratio of one small model on
+one machine. LoRA's authors measured a similar effect for two other kinds of adapter, which cannot be merged: with one
+short text at a time they cost [[latency]].
 
 ## Lines finer than the pen
 
-A pen has a width, and so has a format. [[bits.precision]] keeps [[bits.bits]] binary digits of a number,
-[[bits.other]] keeps [[bits.half]], so that between a number and its neighbour there is a gap with nothing in it. If an
-entry of `delta_w` is smaller than half the gap, then W plus a little is stored as W, and the line is not drawn at all.
+A pen has a width, and so has a number format. [[bits.precision]] keeps [[bits.bits]] binary digits of a number and
+[[bits.other]] keeps [[bits.half]], so there are gaps between the numbers that a format can store. If an entry of
+`delta_w` is smaller than half the gap, then W plus that little is stored as W again, and the line is not drawn at all.
 
-The adapter as it was trained is broad enough for any of these pens. Its `delta_w` is [[strong.size:.0%]] as long as W,
-and even in [[strong.precision]] the loss moves by less than a thousandth. Now make the lines finer. [At a tenth of the
-strength](#merging?precision=bf16&strength=0.1&step=2) [[small.unchanged:.0%]] of the entries do not move, and what
-rounding changes is [[small.error:.0%]] as long as `delta_w` itself. Yet the adapter takes [[small.gain:.0%]] of what
-it should off the loss. How can both be true? Rounding goes up as often as down, so that the entries that move at all
-move a little too far, and on the whole they make up for those that stay. An error of weights and a loss of skill are
-two numbers, and only the second is felt.
+The lines of the adapter as it was trained are broad enough for any of these pens. Its `delta_w` is [[strong.size:.0%]]
+as long as W, and even in [[strong.precision]] merging moves the loss by less than a thousandth of a nat. Now make the
+lines finer. [At a tenth of the strength](#merging?precision=bf16&strength=0.1&step=2) [[small.unchanged:.0%]] of the
+entries do not move, and the error that rounding makes is [[small.error:.0%]] as long as `delta_w` itself. Yet the
+adapter still lowers the loss by [[small.gain:.0%]] of what it should. How can both be true? Rounding goes up as often
+as down, so the entries that do move go a little too far, and on the whole they make up for those that stay. An error in
+the weights and a loss of skill are two different numbers, and users notice only the second.
 
-It ends where hardly any line is broad enough. [At a thousandth](#merging?precision=bf16&strength=0.001&step=2)
-[[tiny.unchanged:.0%]] of the entries stay where they were, and of what the adapter takes off the loss
-[[tiny.gain:.0%]] are left. [A finer pen](#merging?precision=fp16&strength=0.001&step=2) draws more of it: in
-[[tiny-half.precision]] [[tiny-half.gain:.0%]] are left. So the adapter is not too small. It is too small for the
-format that it is folded into, and on its own sheet of tracing paper it would have worked in full. We made it faint on
-purpose, with [the strength dial](lab.html#strength); whoever merges a timid adapter into few digits should look at
-both numbers.
+This luck runs out where hardly any line is broad enough. [At a thousandth of the
+strength](#merging?precision=bf16&strength=0.001&step=2) [[tiny.unchanged:.0%]] of the entries stay where they were, and
+only [[tiny.gain:.0%]] of the gain in loss is left. [A finer pen](#merging?precision=fp16&strength=0.001&step=2) draws
+more of it: in [[tiny-half.precision]], [[tiny-half.gain:.0%]] of the gain is left. So the adapter is not too small as
+such. It is too small for the format that it is merged into, and on its own sheet of tracing paper it would have worked
+in full. We made it faint on purpose, with [the strength dial](lab.html#strength). If you merge a faint adapter into a
+format with few digits, look at both numbers.
 
 ## Scraping it off, day after day
 
-Subtracting `delta_w` gives the base back, almost. After merging and unmerging in [[back.precision]]
-[[back.single:.0%]] of the entries are not what they were, and in [[back.other]] [[back.half:.0%]]. The faint adapter
-is easy to take out, for at a thousandth of its strength only [[back-tiny.changed_back:.2%]] do not come back. That is
-no merit of subtraction: most of it never went in.
+Subtracting `delta_w` gives the base back, almost. After merging and unmerging in [[back.precision]],
+[[back.single:.0%]] of the entries are not what they were, and in [[back.other]] it is [[back.half:.0%]]. The faint
+adapter is easy to take out: at a thousandth of its strength only [[back-tiny.changed_back:.2%]] of the entries do not
+come back. That is no merit of subtraction: most of it never went in.
 
 One round leaves marks that nobody will ever see. But a server may ink a customer's adapter in every morning and scrape
 it off every night. Does the paper wear thin?
@@ -292,8 +292,8 @@ it off every night. Does the paper wear thin?
     yield Figure("wear", Wear)
     yield Try(
         """
-Follow the rounds from the first to the last in half precision, and see which of the three lines stays level. Then
-[keep more digits](#wear?precision=fp32): why are two of the lines one?
+Follow the rounds from the first to the last in half precision (`bf16`), and see which of the three lines stays level.
+Then [keep more digits](#wear?precision=fp32): why are two of the lines one?
 """
     )
     yield Prose(
@@ -303,34 +303,34 @@ can be taken away again, and after [[same.cycles]] rounds W is as far off as aft
 `merge` does so only when it is called with `safe_merge=True`. By default it adds all the digits and rounds the sum,
 while its `unmerge` subtracts a rounded `delta_w` [@peft, Linear.merge and Linear.unmerge]. What goes in and what comes
 out differ by the same little every time, and this adds up: in [[unrounded.precision]] the last round leaves W
-[[unrounded.times_bf16:.1f]] times as far off as the first. Many different adapters wear it down in any case, because
-each rounds other entries, up or down by chance; after as many of those W ends [[different.times:.1f]] times as far off
-as after one.
+[[unrounded.times_bf16:.1f]] times as far off as the first. Many different adapters wear W down even if each is rounded
+first, because each one rounds different entries, up or down by chance. After the same number of rounds with a different
+adapter each time, W ends [[different.times:.1f]] times as far off as after one.
 
-Our model does not feel it yet. With all its layers worn so by PEFT's default, it answers [[worn.facts_unrounded:.1%]]
-of the facts that the base knew, where the untouched base answers [[worn.facts_none:.1%]]. Still, nothing brings W
-back. There is one cure for every kind of wear, and it costs one copy: keep the original drawing, and start each merge
-from it.
+Our model does not suffer from it yet. With all its layers worn in this way by PEFT's default, it gets
+[[worn.facts_unrounded:.1%]] of the base's facts right, where the untouched base gets [[worn.facts_none:.1%]]. Still,
+nothing brings W back. There is one cure for every kind of wear, and it costs one copy: keep the original drawing, and
+start each merge from it.
 
 ## Two tracings on one sheet
 
-Nothing forbids to ink in a second adapter on top of the first, here one that has learned new facts. [The figure above
-does it](#merging?precision=fp32&strength=1&step=5). In the weights that is plain addition; in what the model can do it
-is not. The formal voice hardly suffers, from a loss of [[stacked.merged:.2f]] to [[stacked.stacked:.2f]], while that
-on the new facts rises from [[stacked.second_alone:.2f]] to [[stacked.second_stacked:.2f]]. Each adapter was trained
-without the other in the way, and between the layers stands much that is not linear. [Peel the first
-off](#merging?precision=bf16&strength=1&step=6) from under the second, and the facts are there again: even in
-[[peeled.precision]], where [[peeled.changed:.0%]] of the weights are not those of the facts' adapter alone, the loss
-is the same to a ten-thousandth.
+Nothing stops you from inking in a second adapter on top of the first, here one that has learned new facts. [The first
+figure does it](#merging?precision=fp32&strength=1&step=5). For the weights that is plain addition; for what the model
+can do it is not. The formal voice hardly suffers: its loss goes from [[stacked.merged:.2f]] to [[stacked.stacked:.2f]]
+nats. But the loss on the new facts rises from [[stacked.second_alone:.2f]] to [[stacked.second_stacked:.2f]]. Each
+adapter was trained without the other in the way, and much of what lies between the layers is not linear. [Peel the
+first off](#merging?precision=bf16&strength=1&step=6) from under the second, and the facts are there again: even in
+[[peeled.precision]], where [[peeled.changed:.0%]] of the weights are not those of the facts' adapter alone, the loss is
+the same to a ten-thousandth of a nat.
 
-All of this is one small model with two adapters, each from one seed, and only its weights were rounded. In a model
-that runs in few digits the activations are rounded too, and another layer may wear faster or more slowly. The rule is
-the same everywhere: a sheet that is inked shows one picture. A batch in which each text wants another adapter cannot
-go through it, and the authors name that as the price of merging [@hu2021, section 4.2].
+All of this is one small model with two adapters, each from one seed, and only its weights were rounded. In a model that
+computes with few digits the results of its layers are rounded too, and another layer may wear faster or more slowly.
+One thing is the same everywhere: an inked sheet shows one picture. If the texts of a batch want different adapters, it
+cannot serve them all at once, and the authors name that as the price of merging [@hu2021, section 4.2].
 
-So merge when everybody wants the same. The company of the first chapter, however, has fifty customers, and fifty inked
-drawings are once more [fifty models](customers.html). Can one drawing serve them all, with [fifty tracings kept at
-hand](mixing.html)?
+So merge when everybody wants the same adapter. The company of the first chapter, however, has fifty customers, and
+fifty inked drawings would be [fifty models](customers.html) all over again. Can one drawing serve them all, with [fifty
+tracings kept at hand](mixing.html)?
 """
     )
 

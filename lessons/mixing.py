@@ -297,80 +297,81 @@ def build() -> Iterator[Block]:
 The company of [the first chapter](customers.html) is back. It answers letters for fifty customers, each in a voice of
 its own and with facts that nobody else has. Merging gave it one fast model, for one of them.
 
-Picture the base as a clerk who reads and writes all the letters, and beside the desk a cabinet with fifty drawers. In
-each drawer lie a pair of glasses and a pen. The glasses are lora_A: through them the clerk sees in a letter what
+Picture the base as a clerk who reads and writes all the letters, and next to the desk a cabinet with fifty drawers. In
+each drawer are a pair of glasses and a pen. The glasses are lora_A: through them the clerk sees in a letter what
 matters to this customer. The pen is lora_B, which puts that into the customer's words. A drawer is small: in our model
-it holds [[sizes.adapter:,d]] numbers, where the clerk has [[sizes.base:,d]]. What can be done with such a cabinet?
+it holds [[sizes.adapter:,d]] numbers, while the clerk has [[sizes.base:,d]]. What can we do with such a cabinet?
 
 ## One drawer at a time
 
-The simplest thing is to swap: put one set back, take out another [@hu2021, section 4.2]. We filled four drawers. Two
-hold voices that the base has read now and then, the legal and the code one, and the third the formal voice, which it
-had never read. The last holds [[sizes.facts]] facts about people of whom it had never heard. With one of the voices'
-drawers open, at least [[swapped.low:.0%]] of the sentences that the model writes are in that voice. With the facts' it
-answers [[swapped.facts:.0%]] of the questions about them, where the base answers [[swapped.base:.0%]]. And because
-nothing was inked into the weights, nothing is left when a drawer is closed again.
+The simplest is to swap: put one set back, take out another [@hu2021, section 4.2]. We filled four drawers. Two hold
+voices that the base has met now and then, the legal one and one like program code. The third holds the formal voice,
+which the base had never read, and the last [[sizes.facts]] facts about people it had never heard of. With a voice's
+drawer open, at least [[swapped.low:.0%]] of the sentences that the model writes are in that voice. With the drawer of
+facts open, it gets [[swapped.facts:.0%]] of the questions about them right, where the base gets [[swapped.base:.0%]].
+And because nothing was merged into the weights, no trace is left when a drawer is closed again.
 
-So the firm now owns three kinds of parts, the clerk, the drawers, and the rule that says which letter opens which.
-Each can have versions of its own. A customer's new adapter touches no other customer, and can be taken back the same
-evening; only a new base concerns everybody, because every adapter was trained for the old one.
+So the company now owns three kinds of parts: the clerk, the drawers, and the rule that says which letter opens which
+drawer. Each can have its own versions. A new adapter for one customer touches no other customer, and can be withdrawn
+the same evening. Only a new base concerns everybody, because every adapter was trained for the old one.
 
 But what about a letter that needs two drawers?
 
 ## Two drawers at once
 
 A change is a matrix in each layer, and matrices can be scaled and added, each with a weight of its own. What will such
-a mix write: sentences that are half legal and half formal, one after the other, or nonsense? For every setting below
-the model wrote texts of its own and was asked for all the new facts. Every voice has forms of its own, which say
-exactly whose a sentence is, or that it is nobody's.
+a mix write: sentences that are half legal and half formal, one after the other, or nonsense? For every setting below,
+the model wrote texts of its own and was asked for all the new facts. Every voice has its own sentence forms, so we can
+tell which voice a sentence is in, if any.
 """
     )
     yield Figure("mixer", Mixer)
     yield Try(
         """
-Raise both weights and read what the model writes. Then [put the new facts beside the legal
-voice](#mixer?primary=legal&second=facts&w1=100&w2=100): does it still sound like a lawyer, and does it know?
+Raise both weights and read what the model writes. Then [add the new facts to the legal
+voice](#mixer?primary=legal&second=facts&w1=100&w2=100): does the model still sound like a lawyer, and does it know the
+facts?
 """
     )
     yield Prose(
         """
-The figure shows the mixes of one seed, and what follows is the mean over [[sizes.seeds]] of them.
+The figure shows the mixes of one seed; the numbers that follow are means over [[sizes.seeds]] seeds.
 
 Two adapters that are about different things may get on well. With the legal voice and the new facts at full weight
-each, [[both.legal:.0%]] of the sentences are legal and [[both.facts_legal:.0%]] of the facts are right; alone, the two
-reach [[both.legal_alone:.0%]] and [[both.facts_alone:.0%]]. Weights that add up to one, as if paint were mixed, do
-worse: [at half weight each](#mixer?primary=legal&second=facts&w1=50&w2=50) the voice stays, but only
-[[half-facts.half_facts_legal:.0%]] of the facts do. Half an adapter is not half of what it does.
+each, [[both.legal:.0%]] of the sentences are legal and [[both.facts_legal:.0%]] of the facts are right; on their own
+the two reach [[both.legal_alone:.0%]] and [[both.facts_alone:.0%]]. Weights that add up to one, as if we were mixing
+paint, do worse: [at half weight each](#mixer?primary=legal&second=facts&w1=50&w2=50) the voice stays, but only
+[[half-facts.half_facts_legal:.0%]] of the facts are right. Half an adapter does not do half of what the whole one does.
 
 Two voices, however, want the same pen. [Half of the legal one and half of the code
-one](#mixer?primary=legal&second=code&w1=50&w2=50) make a model in which [[two.legal:.0%]] of the sentences are legal
-and [[two.code:.0%]] code. It does not waver between them, for it chooses one for a text and stays with it: of
-[[one-each.texts]] texts with a sentence in either voice, [[one-each.one:.1%]] have none in the other.
+one](#mixer?primary=legal&second=code&w1=50&w2=50) make a model that writes [[two.legal:.0%]] of its sentences in the
+legal voice and [[two.code:.0%]] in code. It does not waver between them; in each text it chooses one and stays with it.
+Of [[one-each.texts]] texts that have a sentence in one of the two voices, [[one-each.one:.1%]] have none in the other.
 
-How to add is less obvious than it seems. One wants the sum of the products, $w_1 s\\,B_1 A_1 + w_2 s\\,B_2 A_2$. It is
-tempting to lay all the glasses on one pile and all the pens on another, since the sum then is no larger than one
-adapter. Multiply it out:
+How to add is less obvious than it seems. We want the sum of the products, $w_1 s\\,B_1 A_1 + w_2 s\\,B_2 A_2$. It is
+tempting to add glasses to glasses and pens to pens, since the result is no larger than one adapter. Multiply it out:
 
 $$(B_1 + B_2)(A_1 + A_2) = B_1 A_1 + B_2 A_2 + B_1 A_2 + B_2 A_1.$$
 
 The last two terms belong to nobody. What the clerk has seen through the lawyer's glasses is written down with the
-programmer's pen. For our [[off.pairs]] pairs at equal weights this sum misses what was wanted by [[off.low:.0%]] or
-more of its length, and one hears it: [by this rule](#mixer?primary=legal&second=code&method=factors&w1=100&w2=100)
-less of what the model writes can be said where it stands, for [[factors.below]] of the pairs. PEFT calls it `linear`,
-and describes it as a rough approximation [@peft, add_weighted_adapter]. Its `cat` lays both sets side by side in one
-drawer, which is exact and takes the sum of the ranks.
+programmer's pen. For our [[off.pairs]] pairs at equal weights, this sum misses the wanted one by [[off.low:.0%]] of its
+length or more, and it shows in the texts: [by this
+rule](#mixer?primary=legal&second=code&method=factors&w1=100&w2=100), for [[factors.below]] of the pairs, fewer of the
+sentences that the model writes make sense where they stand. PEFT calls this rule `linear`, and describes it as a rough
+approximation [@peft, add_weighted_adapter]. Its rule `cat` lays both sets side by side in one drawer, which is exact,
+but the ranks add up.
 
-Even a right sum promises nothing. In the weights our adapters hardly touch; the largest cosine between two of them is
-[[cosines.largest:.2f]]. Yet beside the formal voice the loss on legal texts rises by [[losses.formal:.1f]] nats a
-word, where random numbers as large as the legal adapter cost [[losses.noise:.2f]]; and of the new facts
-[[formal-facts.facts_formal:.0%]] are left beside it. Each matrix adds up exactly, but what stands between the matrices
-is not linear. The weights alone will not tell you which adapters get on, so measure the loss.
+Even an exact sum promises nothing. In the weights our adapters hardly overlap: the largest cosine between two of them
+is [[cosines.largest:.2f]]. Yet when the formal voice is added, the loss on legal texts rises by [[losses.formal:.1f]]
+nats a word, where random numbers as large as the legal adapter cost [[losses.noise:.2f]], and of the new facts only
+[[formal-facts.facts_formal:.0%]] are left. Each matrix adds up exactly, but what happens between the matrices is not
+linear. The weights alone will not tell you which adapters get on, so measure the loss.
 
 ## Fifty letters in one batch
 
-Letters do not come one by one, and a server takes all that have arrived and sends them through the base in one pass,
-because reading the weights once for everybody is where the speed comes from. Can each letter still open a drawer of
-its own? In every layer the product with W is shared, and each letter $i$ adds the product of its own drawer $j(i)$:
+Letters do not come one by one. A server takes all that have arrived and sends them through the base in one pass, a
+*batch*, which is fast because the weights are read only once for everybody. Can each letter still open a drawer of its
+own? In every layer the product with W is shared, and each letter $i$ adds the product of its own drawer $j(i)$:
 
 $$y_i = W x_i + s\\,B_{j(i)} A_{j(i)}\\, x_i.$$
 """
@@ -384,50 +385,49 @@ larger rank](#serving?r=64): what costs more, many drawers or large ones?
     )
     yield Prose(
         """
-With one adapter for the whole batch it goes at [[flat.together_one:.0%]] of the base's pace; with [[flat.adapters]]
-different ones, one for each letter, at [[flat.together_all:.0%]]. It hardly matters how many drawers there are, since
-a letter meets one of them, whichever. A merged copy for each customer is faster as long as all want the same, and
-falls to [[copies.merged_all:.0%]] when each wants its own.
+With one adapter for the whole batch, the model runs at [[flat.together_one:.0%]] of the base's speed; with
+[[flat.adapters]] different ones, one for each letter, at [[flat.together_all:.0%]]. The number of drawers hardly
+matters, since each letter opens only one. A merged copy for each customer is faster as long as all letters want the
+same one, but falls to [[copies.merged_all:.0%]] when each wants its own.
 
-Large systems are built on this. Punica multiplies all the thin matrices of a batch in one call and reports, against
-the servers of its time, [[punica]]; S-LoRA serves [[slora]]. In vLLM and in Text Generation Inference a request names
-its adapter [@vllm, LoRA Adapters] [@tgi, LoRA], and on telephones Apple swaps adapters of [[apple-rank]]. A later
-kind, aLoRA, sets in only from the word at which it is called, so that what the base has read before need not be read
-again [@greenewald2025, abstract]. What a batch costs in time and memory is counted in [a room of its
-own](serving.html).
+Large systems are built on this. Punica multiplies all the thin matrices of a batch in one call and reports, compared
+with the servers of its time, [[punica]]; S-LoRA serves [[slora]]. In vLLM and in Text Generation Inference a request
+names its adapter [@vllm, LoRA Adapters] [@tgi, LoRA], and on its phones Apple swaps adapters of [[apple-rank]]. A later
+kind, aLoRA, starts working only at the word where it is called, so that what the base has read before need not be read
+again [@greenewald2025, abstract]. [A room of its own](serving.html) counts what a batch costs in time and memory.
 
 ## A letter without a name
 
-So far each letter said whose it is. If it does not, something has to choose a drawer from its first words. Here is
-about the smallest thing that can: it has seen how a few stories of each kind begin, and counts their words
-[@manning2008, section 13.2].
+So far each letter said which customer it belongs to. If it does not, something has to choose a drawer from its first
+words. Such a chooser is called a *router*, and here is a very small one: it has seen how a few stories of each kind
+begin, and counts their words [@manning2008, section 13.2].
 """
     )
     yield Figure("routing", Routing)
     yield Try(
         """
-Type a letter of your own and raise the number of words that are read. Then [let it take what costs least on
+Type a letter of your own and raise the number of words that are read. Then [let it choose what costs least on
 average](#routing?rule=cheapest&n=2).
 """
     )
     yield Prose(
         """
 After one word it is right for [[first-word.right:.0%]] of the letters, far more often than chance. And yet its choices
-cost [[worse.cost:.3f]] nats a word more than the right ones would, where leaving every drawer shut costs
-[[worse.never:.3f]]. How can it be worse than doing nothing? A wrong pair of glasses spoils a letter, while none leaves
-it as the base would write it, and so mistakes differ in price. A control that does nothing is easily forgotten. Let
-the router weigh these prices, and in doubt take no drawer: after two words it pays [[careful.cost:.3f]], and by always
-taking the likeliest [[careful.cost_before:.3f]].
+cost [[worse.cost:.3f]] nats a word more than the right ones would, while leaving every drawer shut costs
+[[worse.never:.3f]]. How can it be worse than doing nothing? The wrong glasses spoil a letter, while no glasses leave it
+as the base would write it, so some mistakes cost more than others. A control that does nothing is easily forgotten. Now
+let the router weigh these costs and, when in doubt, open no drawer. After two words it pays [[careful.cost:.3f]] nats a
+word, against [[careful.cost_before:.3f]] if it always takes the likeliest drawer.
 
-Others choose more finely: MixLoRA has a trained gate that decides for each word anew [@mixlora2024, abstract].
-LoraHub, often named beside it, has no gate at all, but searches one mix for a whole task with a few examples of it
-[@huang2023, abstract].
+Others choose more finely: MixLoRA has a trained gate that decides anew for each word [@mixlora2024, abstract]. LoraHub,
+often mentioned together with it, has no gate at all; it searches for one mix for a whole task, with a few examples of
+that task [@huang2023, abstract].
 
-This was one small model with four adapters, served on one core. Which adapters get on and which fight has to be tried
-on yours.
+This was one small model with four adapters, served on one processor core. Which adapters get on and which clash, you
+will have to try on your own model.
 
-The cabinet is cheap by now, whatever it holds. The clerk is not: everyone who wants to use a single drawer has to find
-room for the whole base. [Can the base be made smaller?](qlora.html)
+By now the cabinet is cheap, whatever it holds. The clerk is not: even to use a single drawer, you have to find room for
+the whole base. [Can the base be made smaller?](qlora.html)
 """
     )
 
@@ -447,8 +447,9 @@ LESSON = Lesson(
             (
                 Answer(
                     "The products",
-                    "A product is what an adapter does to the weights. At weight [[twice.weight]] each, the products "
-                    "of an adapter with itself give it back; the factors give [[twice.times:.0f]] times as much.",
+                    "The product is what an adapter adds to the weights. At weight [[twice.weight]] each, the "
+                    "products of an adapter with itself give it back; the factors give [[twice.times:.0f]] times as "
+                    "much.",
                     right=True,
                 ),
                 Answer(

@@ -230,39 +230,38 @@ def build() -> Iterator[Block]:
     yield Prose(
         """
 Suppose that you have to present LoRA on Friday, to people who know it from quotations. You would call the witness whom
-everybody calls, the paper in which it was first described [@hu2021, abstract]. What did it say, what did it measure,
-and does it hold when the experiment is made again?
+everybody quotes, the paper that first described it [@hu2021, abstract]. What did it say, what did it measure, and does
+that hold when we repeat it?
 
-Here are passages from the transcript, each with an instrument to examine it, and with room for your own notes, which
-stay in this browser.
+Here are passages from its testimony, with instruments to examine them and room for notes, which stay in this browser.
 
 ## Freeze and inject
 
 The abstract says that LoRA *freezes* the pretrained weights and *injects* “trainable rank decomposition matrices”
-[@hu2021, abstract]. Freezing was known, and the paper names those who did it before: small layers between frozen ones,
-and trained prefixes [@hu2021, section 3]. What is new is the form of the change. A product of two factors has the shape
-of W, so that it can be added to W and then costs nothing more.
+[@hu2021, abstract]. Freezing was known, and the paper names earlier methods that used it: small layers between frozen
+ones, and trained prefixes [@hu2021, section 3]. What is new is the form of the change. A product of two factors has the
+shape of W, so it can be added to W and then takes no extra time.
 
-That the change has a low rank is a hypothesis, and is called one [@hu2021, section 4.1]. The paper takes no full
-finetuning apart, as [we did](spectra.html); and that a few numbers suffice to finetune a model, which it cites, says
-nothing about rank, as we saw there too. What it did compare are its own adapters, of two ranks and of two seeds
-[@hu2021, section 7.2]. Take the directions that lora_A reads, strongest first. How much of the first few of one run
-lies within the first few of the other?
+That the change has a low rank is a hypothesis, and the paper calls it one [@hu2021, section 4.1]. Full finetuning,
+which [we took apart](spectra.html), it does not examine. It cites the finding that a few numbers are enough to finetune
+a model, but that says nothing about rank, as we saw there. What it did compare are its own adapters, of two ranks and
+of two seeds [@hu2021, section 7.2]. Take the directions that lora_A reads, strongest first. How much of the first few
+of one run lies within the first few of the other?
 """
     )
     yield Figure("similarity", Similarity, dict(task="formal-voice"))
     yield Try(
         """
-Take one direction first. Which pair agrees best on it, and how far is that from chance? Then take [all of
+Start with a single direction. Which pair agrees best on it, and how far is that from chance? Then take [all of
 them](#similarity?i=8), and [the new facts](#similarity?task=new-facts&i=1).
 """
     )
     yield Prose(
         """
-The first direction of one rank and that of another are alike by [[alike.ranks_one:.2f]] here, where chance gives
-[[alike.chance_one:.2f]]. The paper did not ask whether full finetuning finds this direction too. It does, by
-[[alike.full_one:.2f]], which is far above chance and far from the same. With further directions both come closer to
-what chance gives.
+The first direction of one rank and that of another have a similarity of [[alike.ranks_one:.2f]] here, where chance
+gives [[alike.chance_one:.2f]]. The paper did not ask whether full finetuning finds this direction too. It does to some
+extent: [[alike.full_one:.2f]] is far above chance, but far from the same. With more directions, both come closer to
+chance.
 """
     )
     yield Notes("freeze", "Freeze and inject")
@@ -270,18 +269,17 @@ what chance gives.
         """
 ## A huge factor and a small one
 
-The abstract promises two factors. The trained numbers can fall by [[numbers]], the memory of training by three times.
-Heard in one breath, the second sounds like a disappointment.
+The abstract promises two savings. The trained numbers can fall by [[numbers]], and the memory of training by three
+times. Heard in one breath, the second sounds like a disappointment.
 
-Both hold, roughly. With r = [[fewer.r]] on two matrices of each layer, GPT-3 trains [[fewer.times:,.0f]] times fewer
-numbers than it has. What falls away is mostly what an optimiser keeps: by one usual count full finetuning takes
-[[bytes.sum]] bytes for each number, [[bytes.optimiser]] of them for the optimiser. LoRA spares these for all that is
-frozen [@hu2021, section 4.2].
+Both hold, roughly. With r = [[fewer.r]] on two matrices of each layer, the trained numbers are [[fewer.times:,.0f]]
+times fewer than GPT-3 has. What falls away is mostly the optimiser's records: by one usual count full finetuning takes
+[[bytes.sum]] bytes for each number, [[bytes.optimiser]] of them for the optimiser. LoRA saves these for everything that
+is frozen [@hu2021, section 4.2].
 
-What remains is the rest of the answer. The memory fell from [[measured.before:,d]] GB to [[measured.after]] GB. The
-frozen weights by themselves take [[measured.base:.0f]] GB, so that after the saving hardly anything is left but the
-base, which no optimiser makes smaller, though [fewer bits](qlora.html) do. [Count both factors](counting.html#counting)
-for other models, with your own r.
+Yet the memory fell only from [[measured.before:,d]] GB to [[measured.after]] GB. The frozen weights by themselves take
+[[measured.base:.0f]] GB, so hardly anything is left but the base. LoRA cannot make that smaller, though [fewer
+bits](qlora.html) can. [Count both factors](counting.html#counting) for other models, with your own r.
 """
     )
     yield Notes("factors", "A huge factor and a small one")
@@ -290,61 +288,62 @@ for other models, with your own r.
 ## Old directions, or new ones?
 
 The change, says the paper, “only amplifies directions that are not emphasized in W” [@hu2021, section 7.3]. It is
-tempting to hear that LoRA adds new directions, leaves alone what the base knows, and therefore forgets less. But look
-at what was measured. Take the strongest directions of delta_w, r on each side, and ask how much of W lies in them; the
-norm of delta_w over this is the *amplification*.
+tempting to conclude that LoRA adds new directions, leaves alone what the base knows, and therefore forgets less. But
+look at what was measured. Take the r strongest directions of delta_w, both of its inputs and of its outputs, and ask
+how much of W lies in them. The *amplification* is the length of delta_w divided by that.
 """
     )
     yield Figure("amplification", Amplification)
     yield Try(
         """
-[Choose LoRA with the larger r](#amplification?run=8). Amplification falls. Is it because delta_w points elsewhere?
-Watch the grey marks. Then choose [full finetuning](#amplification?run=full): does it avoid what is in W?
+[Choose LoRA with the larger r](#amplification?run=8). Amplification falls. Is it because delta_w points somewhere else?
+Watch the grey marks of chance. Then choose [full finetuning](#amplification?run=full): does it avoid what is in W?
 """
     )
     yield Prose(
         """
-For one matrix of GPT-3 the amplification is [[factor.factor_few:.1f]] [@hu2021, table 7]. Is that much? Had delta_w
-pointed in random directions, it would have been [[factor.chance_few:.0f]], because W is weak nearly everywhere. So the
-number says nothing without its control, and with it the opposite of what one hears: the directions of delta_w hold
-[[correlates.ratio_few:.1f]] times as much of W as random ones. Its authors read it so, too: what is amplified are
-features that W has already, weakly [@hu2021, section 7.3].
+For one matrix of GPT-3 the amplification is [[factor.factor_few:.1f]] [@hu2021, table 7]. Is that much? If delta_w had
+pointed in random directions, this would have been [[factor.chance_few:.0f]], because W is weak nearly everywhere. So
+the number says nothing without its control, and with it the opposite: the directions of delta_w hold
+[[correlates.ratio_few:.1f]] times as much of W as random ones. The authors read it in this way too: what is amplified
+are features that W has already, weakly [@hu2021, section 7.3].
 
 As in the paper, delta_w holds more of W than chance would; here only slightly more. With LoRA at the smallest rank it
-does so in [[here.above]] of [[here.all]] cases, over layers, tasks and seeds. In the median one it holds
-[[here.middle:.1f]] times as much, after full finetuning [[here.full:.1f]] times.
+does so in [[here.above]] of [[here.all]] cases, over layers, tasks and seeds. In the median case it holds
+[[here.middle:.1f]] times as much as chance, and after full finetuning [[here.full:.1f]] times.
 
-A later study heard something else. Among the strongest singular vectors of finetuned weights it found some that
-resemble none of the base, which it calls *intruder dimensions*: after LoRA, not after full finetuning, and as a cause
-of forgetting [@shuttleworth2024, abstract]. What counts as resembling is a choice. PEFT looks at the ten strongest
-vectors and asks for a cosine of one half [@peft, function reduce_intruder_dimension]; below, the choice is yours.
+A later study tells a different story. Among the strongest singular vectors of finetuned weights it found some that
+resemble none of the base's, and called them *intruder dimensions*. It found them after LoRA, not after full finetuning,
+and sees in them a cause of forgetting [@shuttleworth2024, abstract]. What counts as resembling is a choice. PEFT looks
+at the ten strongest vectors and asks for a cosine of one half [@peft, function reduce_intruder_dimension]; below, the
+choice is yours.
 """
     )
     yield Figure("intruders", Intruders)
     yield Try(
         """
-Drag the threshold from left to right. Where do the rows come apart, and where do they all look alike? Then choose [the
-new facts, and the largest r](#intruders?task=new-facts&run=64). Does LoRA still make fewer than random changes do?
+Drag the threshold from left to right. Where do the rows differ, and where do they all look alike? Then choose [the new
+facts, and the largest r](#intruders?task=new-facts&run=64). Does LoRA still make fewer than random changes do?
 """
     )
     yield Prose(
         """
-After the new facts LoRA has [[made.few:.0f]] intruders among [[made.of]] directions at the smallest rank, about as many
-at the largest, and full finetuning next to none, which agrees with the study. But random changes of the same size make
-even more at the small rank, [[control.few_random:.0f]], because a change squeezed into few directions must be strong in
-each of them. Only at the largest rank, where the random change spreads out and makes [[control.many_random:.0f]], are
-the intruders LoRA's own.
+After the new facts, LoRA at the smallest rank has [[made.few:.0f]] intruders among [[made.of]] directions, and about as
+many at the largest. Full finetuning has next to none, which agrees with the study. But random changes of the same size
+make even more at the small rank, [[control.few_random:.0f]], because a change squeezed into few directions must be
+strong in each of them. Only at the largest rank, where the random change spreads out and makes
+[[control.many_random:.0f]], are the intruders LoRA's own.
 
-Do the two witnesses contradict each other? They were asked different things. The table asks how much of W lies where
-delta_w points, whereas the count asks whether a strong direction of the *sum*, W + delta_w, is like any single one of
-W. A change may repeat a mixture of many faint directions of W, and then it holds more of W than chance would and yet
-resembles none of them. Once it is amplified, it stands at the top of the sum: old in what it is made of, new in its
-place.
+Do the two witnesses contradict each other? They were asked different things. The paper's table asks how much of W lies
+where delta_w points, whereas the count of intruders asks whether a strong direction of the *sum*, W + delta_w, is like
+any single direction of W. A change may repeat a mixture of many faint directions of W. Then it holds more of W than
+chance would and yet resembles none of them. Once amplified, it comes to the top of the sum: old in what it is made of,
+new in its place.
 
-Nor does the number of intruders say by itself which model forgot more. At the largest rank [[forgotten.many_facts:.0%]]
+Nor does the number of intruders say which model forgot more. With LoRA at the largest rank [[forgotten.many_facts:.0%]]
 of the old facts are left, and after full finetuning, with hardly an intruder, [[forgotten.full_facts:.0%]]. The study
-shrinks the intruders and the model remembers more; we only counted, and a count names no cause. [What finetuning leaves
-behind](after.html) goes on from here.
+shrank the intruders, and its models remembered more; we only counted, and a count shows no cause. [What finetuning
+leaves behind](after.html) goes on from here.
 """
     )
     yield Notes("amplified", "Old directions, or new ones?")
@@ -352,21 +351,20 @@ behind](after.html) goes on from here.
         """
 ## What the witness was not asked
 
-**Misuse** is not its subject, but what is cheap for a hospital is cheap for everybody. Two years later the safety
-training of a published chat model was removed with quantised LoRA, for [[cheap]], so that it refused hardly any harmful
-request. Our small model has shown [how few examples that takes](failures.html#refusal).
+**Misuse** is not the paper's subject, but what is cheap for a hospital is cheap for everybody. Two years later others
+removed the safety training of a published chat model with quantised LoRA, for [[cheap]]; it then refused hardly any
+harmful request. Our small model has shown [how few examples that takes](failures.html#refusal).
 
-**Privacy** it leaves out as well, although a small file is not an anonymous one. Attacks that ask whether a text was
-among those of a finetune still work against LoRA, and they work better when the base is at hand for comparison
+**Privacy** is left out as well, although a small file is not an anonymous one. Attacks that ask whether a text was
+among those of a finetune still work against LoRA, and they work better when the base is available for comparison
 [@ran2025, abstract].
 
-**Learning from rewards** came up later; all tasks of the paper have right answers to copy. Where there are only
-rewards, there is by a count of bits far less to store, and one study finds that even small ranks keep up with full
-finetuning [@schulman2025, the article]. We [put it to our model](after.html), with more facts
-than a rank of one can hold.
+**Learning from rewards** came later; all tasks in the paper have right answers to copy. Where there are only rewards,
+there are far fewer bits to store, and one study finds that even small ranks keep up with full finetuning
+[@schulman2025, the article]. We [put it to our model](after.html), with more facts than a rank of one can hold.
 
-**Large batches** cost LoRA more than full finetuning in some settings, and there a larger rank does not help, as the
-same study reports.
+**Large batches** harm LoRA more than full finetuning in some settings, the same study reports, and a larger rank does
+not help there.
 """
     )
     yield Notes("dual-use", "What the paper does not discuss")
@@ -374,20 +372,20 @@ same study reports.
         """
 ## The transcript is yours
 
-When you read the paper yourself, mind its slips. One appendix gives the rank of GPT-3's larger adapter as half of what
-its [[slip.four:.1f]] million numbers need [@hu2021, appendix D.4], although a table has it right [@hu2021, table 15].
-One weight has the index c where the output matrix is meant [@hu2021, section 7.2]. And the similarity of another
-appendix should read $1 - d^2 / p$, and be taken of right singular vectors [@hu2021, appendix G].
+When you read the paper yourself, watch out for its slips. One appendix gives the rank of GPT-3's larger adapter as half
+of what its [[slip.four:.1f]] million numbers need [@hu2021, appendix D.4], although a table has the right one
+[@hu2021, table 15]. One weight has the index c where the output matrix is meant [@hu2021, section 7.2]. And the
+similarity of another appendix should read $1 - d^2 / p$, and be taken of right singular vectors [@hu2021, appendix G].
 
-Our own tests come from one small model and two tasks, with five seeds at most. In a matrix of [[chance.n]] rows even a
-random direction has a cosine of [[chance.small:.2f]] with some old one, and in a wide one hardly any, so that the same
-threshold is stricter in a large model.
+Our own tests come from one small model and two tasks, with five seeds at most. In a matrix with [[chance.n]] rows even
+a random direction has a cosine of [[chance.small:.2f]] with one of the old ones. In a large model it would be much
+smaller, so the same threshold is stricter there.
 
 You have come from fifty customers to the source. You can say what a rank is, find what a finetune left frozen, ask a
 model what it has forgotten, and trust no number without its control. [Open an adapter of your own](adapter.html),
 [train one](lab.html), or look into a room: [one block](block.html), [starts](init.html), [alpha](scale.html),
 [places](placing.html), [what is left behind](after.html), [serving](serving.html), [costs](counting.html). On Friday
-somebody will quote the witness; you have read the transcript.
+somebody will quote the witness, and you will have read the transcript.
 """
     )
 

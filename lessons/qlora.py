@@ -246,22 +246,22 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-A clinic may not send its letters to anybody else's computer. It owns one graphics card of [[seventy.card]] GB, and the
-model that would do its work does not fit on it. LoRA is no help here, for it freezes the base, and frozen numbers must
-still be there to compute with. [[seventy.label]] with adapters of r = [[seventy.r]] on all its linear layers takes
+A clinic must not send its letters to anybody else's computer. It owns one graphics card with [[seventy.card]] GB of
+memory, and the model that it needs does not fit. LoRA alone is no help here: it freezes the base, but frozen numbers
+must still be there to compute with. [[seventy.label]] with adapters of r = [[seventy.r]] on all its linear layers takes
 [[seventy.adapted:.0f]] GB before training has read a single word, and almost all of that is [the base
 itself](counting.html).
 
-But these numbers are only ever read. Do they need all their digits? Picture each weight as a length, and the way it is
-stored as a ruler. The finer the marks, the more bits it takes to write down at which mark the length ends. Four bits
-can tell sixteen marks apart. QLoRA measures every frozen weight with a ruler as coarse as that, while the adapter
-beside it keeps all its digits [@dettmers2023, section 3]. What does such a ruler cost, and what can make up for it?
+But these numbers are only ever read. Do they need all their digits? Picture each weight as a length that is measured
+with a ruler. The finer the ruler's marks, the more bits it takes to write down which mark the length reaches. Four bits
+can tell sixteen marks apart. QLoRA measures every weight of the frozen linear layers with a ruler as coarse as that,
+while the adapter keeps its digits [@dettmers2023, section 3]. What does such a ruler cost, and what can make up for it?
 
 ## A ruler made for its weights
 
-How should sixteen marks measure both large weights and small ones? Cut the matrix into blocks. In each of them stretch
-the ruler until its last mark reaches the largest weight, and write down how far it was stretched: that is the block's
-*scale*. Every weight goes to the nearest mark, which is called *quantising*, and whoever reads it multiplies the mark
+How can sixteen marks measure both large weights and small ones? Cut the matrix into blocks. In each block, stretch the
+ruler until its last mark reaches the largest weight, and write down how far you stretched it: that is the block's
+*scale*. Then round every weight to the nearest mark, which is called *quantising*. To read a weight, multiply its mark
 by the scale. Where would you put the marks? Look at the weights first.
 """
     )
@@ -274,97 +274,101 @@ does the error grow? Then take [the uniform matrix](#bits?matrix=uniform&block=2
     )
     yield Prose(
         """
-The weights of trained models lie roughly on a bell curve around zero, so that even marks are wasted far out, where
-hardly any weight is. `NF4`, the “normal float”, has its marks at quantiles of that curve: they are close together in
-the middle, far apart at the ends, and one of them is exactly zero [@dettmers2023, section 3]. (The formula in the
-paper, read as it is printed, asks for a quantile that is infinite. The levels that were published are built a little
-differently, and built so they come out to within [[levels.apart:.0e]].)
+The weights of trained models lie roughly on a bell curve around zero, so evenly spaced marks are wasted far out, where
+there is hardly any weight. `NF4`, the “normal float”, has its marks at quantiles of that curve: they are close together
+in the middle, far apart at the ends, and one of them is exactly zero [@dettmers2023, section 3]. (Read literally, the
+formula in the paper asks for a quantile that is infinite. The marks, or *levels*, that the authors published are built
+a little differently; if we build them that way, ours agree with theirs to within [[levels.apart:.0e]].)
 
-On Gaussian numbers even marks have [[lead.least:.2f]] times the squared error if there are sixteen of them, and
-[[lead.symmetric:.2f]] times if there are fifteen around a zero. A comparison with “`int4`” that does not say which it
-means says little. And the gain belongs to the bell curve: on uniform numbers `NF4` misses [[controls.nf4:.1%]] of
-their length, the even marks of `int4` only [[controls.int4:.1%]].
+On numbers from an exact bell curve, even marks have [[lead.least:.2f]] times the squared error of `NF4` if there are
+sixteen of them, and [[lead.symmetric:.2f]] times if there are fifteen, placed symmetrically around zero. Both go by the
+name “`int4`”, so a comparison that does not say which it means says little. And the gain depends on the bell curve: on
+uniformly distributed numbers `NF4` has an error of [[controls.nf4:.1%]] of their length, the even marks of `int4` only
+[[controls.int4:.1%]].
 
-Scales take room too: one of [[double.scale]] bits for every [[double.block]] weights comes to [[double.single]] bits a
-weight. So the scales are measured with a ruler of their own, which is *double quantisation*. It brings a weight down
-to [[double.double:.2f]] bits, and the error of the matrix in the figure does not change in its first three digits.
+Scales take room too: with one scale of [[double.scale]] bits for every [[double.block]] weights, a weight takes
+[[double.single]] bits in all. So the scales are measured with a ruler of their own, which is called *double
+quantisation*. It brings a weight down to [[double.double:.2f]] bits, and the first three digits of the error of the
+figure's matrix do not change.
 
 ## Does the model notice?
 
 A weight that is off by a tenth sounds bad, and in `NF4` the matrix in the figure is off by [[stored.weights:.0%]] of
-its length. Now all linear layers of [our model](world.html) are measured so. It knows many facts by heart, and a fact
-is either right or lost. How many, would you guess?
+its length. Now we store all linear layers of [our model](world.html) like this. It knows many facts by heart, and a
+fact is either right or lost. How many would you guess are lost?
 """
     )
     yield Figure("quantised", Quantised)
     yield Try(
         """
-Slide through the formats. Where does storing alone begin to hurt, and is the hurt still there after LoRA has learned?
+Slide through the formats. Where does the rounding alone begin to hurt, and does it still hurt after LoRA has learned?
 """
     )
     yield Prose(
         """
-In `NF4` the base still has [[stored.nf4:.0%]] of its facts right, where it had [[stored.plain:.0%]]. The [seven even
-marks](#quantised?format=4) of `int3` leave [[facts-lost.int3:.0%]] of them, and the [three marks](#quantised?format=5)
-of `int2` next to none. What is known by heart goes first; of the questions on a story that stands right before them,
-`int3` leaves [[facts-lost.stories:.0%]]. As a control we forget about marks and shake each matrix by noise as large:
-with that of `int3` [[facts-noise.int3_noise:.0%]] are left. So a coarse ruler does harm by how far it is off, and in
-no way of its own.
+In `NF4` the base still has [[stored.nf4:.0%]] of its facts right; with all digits it had [[stored.plain:.0%]]. The
+[seven even marks](#quantised?format=4) of `int3` leave [[facts-lost.int3:.0%]] of them, and the [three
+marks](#quantised?format=5) of `int2` next to none. What is known by heart goes first: when the answer can be read in
+the story just before the question, `int3` still leaves [[facts-lost.stories:.0%]] right. As a control, we add random
+noise to each matrix instead of rounding it. With noise as large as the error of `int3`, [[facts-noise.int3_noise:.0%]]
+of the facts are left. So what harms is the size of the error, not the fact that it comes from rounding.
 
-Then LoRA learns on it a skill that the base did not have, which is to say who had a thing first. On `NF4` it has
-[[skill.right:.1%]] of these questions right, with all digits [[skill.plain_right:.1%]], and [[skill.seeds]] seeds
-cannot tell the two apart. QLoRA's authors report the same of far larger models [@dettmers2023, abstract]. More
-surprising is the base that broke. On `int2` an adapter of r = [[rough.r]] comes to [[rough.right:.0%]], so that the
-same few directions must have learned the task and made good what rounding broke for it.
+Then LoRA, on top of the rounded base, learns a skill that the base did not have: saying who had a thing first. On `NF4`
+it gets [[skill.right:.1%]] of these questions right, on a base with all its digits [[skill.plain_right:.1%]], and
+[[skill.seeds]] seeds cannot tell the two apart. QLoRA's authors report the same for far larger models
+[@dettmers2023, abstract]. More surprising is what happens on the base that broke. On `int2` an adapter of r =
+[[rough.r]] reaches [[rough.right:.0%]], so the same few directions must have learned the task and also repaired
+whatever rounding had broken for it.
 
-It does so for the task alone, since of the facts that the base once knew [[not-repaired.facts:.0%]] are right
-afterwards. And the adapter fits the ruler that it was trained with: one that learned on the base with all its digits
-and is put on that of `int2` has [[moved.moved:.0%]] of the skill right. You can train on any of these bases in [the
-live lab](lab.html?train.base_format=int2), under “More settings”.
+It repairs no more than the task needs: of the facts that the base once knew, only [[not-repaired.facts:.0%]] are right
+afterwards. And an adapter fits only the ruler that it was trained with: one that was trained on the base with all its
+digits and is then moved to the `int2` base gets only [[moved.moved:.0%]] of these questions right. You can train on any
+of these bases in [the live lab](lab.html?train.base_format=int2), under “More settings”.
 
 ## What was lost can be brought back
 
-What a ruler takes away is a matrix of its own, the difference between the weights and their coarse copy, and a matrix
-has [a best copy of low rank](rank.html). Could an adapter not simply hold that?
+What a ruler takes away is itself a matrix, the difference between the weights and their coarse copy, and every matrix
+has [a best copy of low rank](rank.html). Couldn't an adapter simply hold that copy?
 """
     )
     yield Figure("lossy", Lossy)
     yield Try(
         """
 Which of the curves in the second chart begins above the line “as stored” although nothing was trained? Then [take the
-ruler with three marks](#lossy?format=5): how much can be brought back of what is almost all gone?
+ruler with three marks](#lossy?format=5), with which almost everything is gone. How much can be brought back?
 """
     )
     yield Prose(
         """
-It can: LoftQ puts the best copy into the adapter before any training begins [@li2023, algorithm 1], and on `int3`
-factors of the largest rank in the figure so take the facts from [[brought-back.stored:.0%]] to
-[[brought-back.loftq:.0%]]. Training does the rest, up to a point: an adapter that started there and read the base's
-own texts once more comes to [[brought-back.both:.0%]], and even one of a single pattern to [[repaired.thin:.0%]].
-Nobody showed it the lost facts one by one. Not everything comes back, since the difference is no matrix of low rank,
-and a thin adapter can only make up for the directions that matter most.
+It can: LoftQ puts the best copy into the adapter before any training begins [@li2023, algorithm 1], and on `int3`, at
+the largest rank in the figure, this raises the share of right facts from [[brought-back.stored:.0%]] to
+[[brought-back.loftq:.0%]]. Training does more: an adapter that starts there and reads some of the base's own texts
+again reaches [[brought-back.both:.0%]], and even one of a single pattern reaches [[repaired.thin:.0%]]. Nobody showed
+it the lost facts one by one. Not everything comes back, since the difference is not a matrix of low rank, and a thin
+adapter can only make up for the directions that matter most.
 
 ## What is computed in four bits? Nothing
 
 Four bits are for storage. When a layer computes, its weights are read off the ruler and turned back into sixteen bits,
-in the forward pass and once more in the backward pass, which takes time [@dettmers2023, section 3]. What never happens
-is a gradient for them, or a step. (If a step needs more memory for a moment than the card has, QLoRA moves the states
-of the optimiser to the computer's main memory and back; it calls that paging [@dettmers2023, section 3].)
+in the forward pass and once more in the backward pass, which takes time [@dettmers2023, section 3]. What these weights
+never get is a gradient or a step. (If a step briefly needs more memory than the card has, QLoRA moves the optimiser's
+records to the computer's main memory and back; this is called paging [@dettmers2023, section 3].)
 
-Merging asks for the digits again. Fold an adapter into its four-bit base, store the sum in four bits, and the adapter
-too is measured with the coarse ruler: on new facts [[again.right:.0%]] were right with it beside the base, and
-[[again.requantised:.0%]] afterwards, fewer in every run. Keep it apart, or [merge](merging.html) into a copy with all
-its digits.
+Merging needs the digits again. If you merge an adapter into its four-bit base and store the sum in four bits, the
+adapter too is measured with the coarse ruler. With the adapter kept apart, [[again.right:.0%]] of new facts were right,
+and after such a merge [[again.requantised:.0%]], fewer in every run. So keep it apart, or [merge](merging.html) it into
+a copy of the base with more digits.
 
-So the clinic's model fits. With its linear layers in `NF4` it takes [[seventy.qlora:.0f]] GB before it has read a
-word, which leaves half the card for reading. The authors finetuned [[dettmers-65]], where full finetuning would have
+So the clinic's model fits. With its linear layers in `NF4` it takes [[seventy.qlora:.0f]] GB before it has read a word,
+which leaves half the card for the texts. QLoRA's authors finetuned [[dettmers-65]], where full finetuning would have
 taken [[dettmers-full]].
 
-Our own model is too small to save anything. What it shows is the price, for two tasks and five seeds, and a larger one
-may lose more or less; count its facts before and after, as here.
+Our own model is too small to save anything. What it shows is the price, for two tasks and five seeds. A larger model
+may lose more or less, so count what it knows before and after, as we did here.
 
-Base, adapters, merges, rulers: the machine is complete, and it runs on one card. It has worked so far because at every
-step there was something to measure and a control beside it. [What goes wrong when nobody looks?](failures.html)
+With base, adapters, merges and rulers the machine is complete, and it runs on one card. So far it has worked because at
+every step there was something to measure, and a control to compare it with. [What goes wrong when nobody
+looks?](failures.html)
 """
     )
 

@@ -136,24 +136,24 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-A printer of wallpaper does not keep walls in store. He keeps rollers. Each roller carries one line of colours, and
-beside it hangs a list that says how hard to press it at each height of the wall: firmly here, lightly there, and in
-places with the inks exchanged. One roller and its list print a whole wall. Richer designs take a second roller over
+A wallpaper printer does not keep whole walls in store. He keeps rollers. Each roller carries one line of colours, and
+next to it hangs a list that says how hard to press it at each height of the wall: firmly here, lightly there, and in
+places with the inks swapped. One roller and its list print a whole wall. Richer designs take a second roller on top of
 the first, or a third.
 
-The last chapter left us with a `delta_w` that has as many numbers as the matrix which it changes. It is a wall, full
-of small colours. If it could be printed with a few rollers, then the rollers are all that one would have to keep, and
-the fifty notes of our fifty customers would be thin. How many does it take?
+The last chapter left us with a `delta_w` that has as many numbers as the matrix it changes. Think of it as a wall, full
+of small patches of colour. If a few rollers could print it, then the rollers and their lists are all we would have to
+keep, and the notes of our fifty customers would be thin. How many rollers does it take?
 
 ## One roller and one list
 
-In numbers, the roller is a row and the list is a column. Multiply every entry of the column with every entry of the
-row, and the products fill a matrix in which each row is the same row, only stronger, weaker or turned around. Let us
-call that a *pattern*. It is cheap, because a matrix with $n$ rows and $n$ columns has $n^2$ numbers, while the column
-and the row that make the pattern have $n$ each.
+In numbers, the roller is a row and the list is a column. Multiply every entry of the column by every entry of the row,
+and the products fill a matrix in which each row is the same row, only stronger, weaker or turned around. Let us call
+that a *pattern*. It is cheap, because a matrix with $n$ rows and $n$ columns has $n^2$ numbers, while the column and
+the row that make the pattern have $n$ each.
 
 Now print a second pattern over the first, and a third: matrices are added cell by cell. The *rank* of a matrix is the
-number of patterns that it takes to build it, when they are chosen as well as they can be.
+smallest number of patterns that add up to it.
 """
     )
     yield Figure("patterns", Patterns)
@@ -169,16 +169,16 @@ In symbols, the sum of the first $r$ patterns is
 
 $$\\sum_{i=1}^{r} s_i \\, u_i v_i^{\\top}$$
 
-where each $u_i$ is a column and each $v_i$ a row, all of length one. How strongly a pattern is printed stands apart,
-as the number $s_i$, its *singular value*. What does such a pattern do when it is part of a linear layer? It asks how
-much of $v_i$ is in the input $x$, multiplies the answer by $s_i$, and writes that much of $u_i$ into the output. So
-rank limits how many things a change can do. It does not limit how strongly it does them.
+where each $u_i$ is a column, each $v_i^{\\top}$ a row, and all of them have length one. How strongly a pattern is
+printed is a separate number, $s_i$, its *singular value*. What does such a pattern do when it is part of a linear
+layer? It asks how much of $v_i$ is in the input $x$, multiplies the answer by $s_i$, and writes that much of $u_i$ into
+the output. So rank limits how many things a change can do. It does not limit how strongly it does them.
 
 ## The best copy
 
-Most walls are no exact sum of a few patterns. But we can stop after $r$ of them and keep what we have, which is
-called a *copy of rank r*. Of all the patterns one should keep the strongest, because no other matrix of rank $r$
-comes closer [@eckart1936, pages 211-218], and the singular value decomposition finds them.
+Few walls are the exact sum of just a few patterns. But we can stop after $r$ of them and keep what we have; we call
+that a *copy of rank r*. The *singular value decomposition* takes a matrix apart into such patterns, strongest first. If
+we keep the $r$ strongest, no other matrix of rank $r$ comes closer [@eckart1936, pages 211-218].
 
 The next figure does that. First comes a matrix, then its best copy, then the *residual*, what the copy misses. The
 red curve says how much that is: the length of the residual over the length of the matrix, which we call the *relative
@@ -188,7 +188,7 @@ error*. The grey band is the same for matrices of pure chance. Before you slide,
     yield Figure("rank", Rank)
     yield Try(
         """
-Keep r in one place and go through the first five matrices. Where is the red curve far below the grey band, where does
+Leave r where it is and go through the first five matrices. Where is the red curve far below the grey band, where does
 it lie on it, and where is it above?
 """
     )
@@ -197,38 +197,38 @@ it lie on it, and where is it above?
 ## Three kinds of wall
 
 [“Few patterns”](#rank?task=few-patterns&r=3) is what everybody hopes for. With its [[three.n]] rows and columns it
-looks busy, yet [[three.r]] patterns make all of it, and after that the residual is blank.
+looks busy, yet [[three.r]] patterns make up all of it, and then the residual is blank.
 
-[“Blur”](#rank?task=blur&r=9) replaces each number of a list by a weighted mean of its neighbours. Its singular values
-fall fast and never reach zero, so that there is no last pattern, only a place where one is content. If an error of
-[[blur.tolerance:.0%]] will do, it takes r = [[blur.r]]. The store then holds [[blur.stored:,d]] numbers in place of
-[[blur.total:,d]], which is a saving, but a modest one.
+[“Blur”](#rank?task=blur&r=9) is a matrix that replaces each number of a list by a weighted mean of itself and its
+neighbours. Its singular values fall fast but never reach zero, so there is no last pattern, only a point where you
+decide that it is close enough. If an error of [[blur.tolerance:.0%]] will do, it takes r = [[blur.r]]. The storeroom
+then holds [[blur.stored:,d]] numbers in place of [[blur.total:,d]], which is a saving, but a modest one.
 
-[“Reorder”](#rank?task=reorder&r=9) is the surprise. It moves every entry of a list on by one place, which is said in
-half a sentence, and it needs all [[reorder.r]] patterns. Each of them is as strong as every other, so there is
-nothing to leave out, and from r = [[reorder.even:.0f]] on the rollers fill no less room than the wall. *Easy to say*
+[“Reorder”](#rank?task=reorder&r=9) is the surprise. It moves every entry of a list on by one place, a rule that takes
+half a sentence, and yet it needs all [[reorder.r]] patterns. They are all equally strong, so there is none to leave
+out, and from r = [[reorder.even:.0f]] on the rollers and lists take up as much room as the wall or more. *Easy to say*
 and *low in rank* are different things.
 
 ## Two walls that look alike
 
-Two of the five cannot be told apart by eye. One is noise, every entry drawn by itself. The other is a random
-rotation, all of whose singular values are equal. [Set the figure to it, with r at four](#rank?task=flat&r=4): the
-copy misses [[apart.flat:.1%]], which is the largest error that a matrix of this size can have there, and noise misses
-only [[apart.noise:.1%]]. The curves see what the eye does not.
+Two of the five cannot be told apart by eye. One is noise, with every entry drawn independently. The other is a random
+rotation, whose singular values are all equal. [Set the figure to the rotation, with r at four](#rank?task=flat&r=4):
+the copy misses [[apart.flat:.1%]], the largest error that a matrix of this size can have at this r, while a copy of
+noise misses only [[apart.noise:.1%]]. The curves see what the eye does not.
 
-They also show why noise must be in the picture. It is not printed by equally strong rollers; its first pattern holds
-[[noise.first:.0%]] of its squared length, where an even share would be [[noise.even:.0%]]. So a curve that falls is
-no sign of structure, because that of noise falls as well, in a way that is known exactly for large matrices
+They also show why noise belongs in the picture. Its patterns are not equally strong: the first holds
+[[noise.first:.0%]] of its squared length, where an even share would be [[noise.even:.0%]]. So a falling curve is no
+sign of structure, because the curve of noise falls too, in a way that is known exactly for large matrices
 [@marchenko1967, theorem 1]. What counts is the gap between the curve and the band.
 
-Errors are also told in a way that sounds kinder. The *energy* of a copy is its share of the squared length, and the
-two are tied together:
+Errors can also be reported in a way that sounds kinder. The *energy* of a copy is its share of the matrix's squared
+length, and the one follows from the other:
 
 $$\\text{error} = \\sqrt{1 - \\text{energy}}$$
 
-Five patterns keep [[measures.energy:.0%]] of the energy of the blur and still miss [[measures.error:.0%]] of it by
-relative error. Both are right, so ask which of them you are being told. (The copy that the figure shows now, at r =
-[[#rank.r]], keeps [[#rank.energy:.1%]] and misses [[#rank.error:.1%]].)
+Five patterns keep [[measures.energy:.0%]] of the energy of the blur and still leave a relative error of
+[[measures.error:.0%]]. Both numbers are right, so ask which of them you are being told. (The copy that the figure shows
+now, at r = [[#rank.r]], keeps [[#rank.energy:.1%]] and misses [[#rank.error:.1%]].)
 
 ## What the rollers weigh
 
@@ -237,20 +237,20 @@ $k$:
 
 $$r\\,(d + k) \\quad \\text{numbers instead of} \\quad d\\,k$$
 
-A matrix with [[layer.out:,d]] rows and columns has [[layer.total:,d]] numbers. At r = [[layer.r]] the two thin ones
-have [[layer.stored:,d]] together. The saving ends where both sides are equal, at $r = dk/(d+k)$. This is the
-*break-even rank*, for that layer r = [[break-even.even:,.0f]], and in the figure a golden line.
+A matrix with [[layer.out:,d]] rows and columns has [[layer.total:,d]] numbers. At r = [[layer.r]] the two thin matrices
+that make up its copy have [[layer.stored:,d]] together. The saving ends where both sides are equal, at $r = dk/(d+k)$.
+This is the *break-even rank*. For that matrix it is r = [[break-even.even:,.0f]]; in the figure it is the golden line.
 
-LoRA keeps its change in just this form. The lists stand side by side in one thin matrix, `lora_B`, the rollers one
-above the other in a second, `lora_A`, and the product of the two is delta_w [@hu2021, section 4.1].
+LoRA keeps its change in just this form. The lists stand side by side in one thin matrix, `lora_B`, and the rollers lie
+one above the other in a second, `lora_A`. The product of the two is delta_w [@hu2021, section 4.1].
 
 ## How many for the formal voice?
 
-The list of the figure ends with matrices that nobody made up. One is the delta_w of the last chapter: [choose
-“Learned: formal voice, v_proj”](#rank?task=formal-voice-v_proj&r=17). Nine tenths of its energy are in
-[[learned.r90]] of [[learned.n]] patterns. Noise would need [[learned.noise]] for that, and our made-up wall of three
-patterns [[learned.made]]. So it is no noise, and it is no short list either. What the changes of real finetunes look
-like, and what pure chance would leave behind, is [a chapter of its own](spectra.html).
+The list of the figure ends with matrices that nobody made up. One is the delta_w of the last chapter: [choose “Learned:
+formal voice, v_proj”](#rank?task=formal-voice-v_proj&r=17). Nine tenths of its energy are in [[learned.r90]] of
+[[learned.n]] patterns. Noise would need [[learned.noise]] for that, and our made-up wall of three patterns needs only
+[[learned.made]]. So this change is not noise, but neither is it the work of two or three rollers. What the changes of
+real finetunes look like, and what pure chance would leave behind, is [a chapter of its own](spectra.html).
 
 ## Your own matrix
 
@@ -272,12 +272,12 @@ many of the patterns that it has room for it really uses.
         """
 ## What this does not show
 
-An error here is one of numbers. Whether a model can do without what the copy misses is another matter, which no curve
-on this page decides.
+The errors on this page compare numbers. Whether a model can do without what the copy misses is another matter, which
+none of these curves can decide.
 
-It may even be the wrong thing to ask. A copy needs the change first: somebody must have trained the whole model, and
-then we print what she found as well as few rollers can. But nobody wants this particular wall. One wants a voice, and
-there may be a thin change that gives it and resembles no copy of the thick one. Would training find it, if it had
+It may even be the wrong thing to ask. Before we can copy a change, somebody must have trained the whole model; then we
+print what she found as well as a few rollers can. But nobody wants this particular wall. What we want is a voice, and
+there may be a thin change that gives it without resembling any copy of the thick one. Would training find it, if it had
 only a roller and a list to work with? [Let us try](first.html).
 """
     )
@@ -298,7 +298,7 @@ LESSON = Lesson(
             (
                 Answer(
                     "How large its numbers are",
-                    "Rank says nothing of size. Multiply a matrix by any number but zero, and its rank stays.",
+                    "Rank says nothing about size. Multiply a matrix by any number but zero, and its rank stays.",
                 ),
                 Answer(
                     "How many patterns, a column times a row each, add up to it",

@@ -343,35 +343,35 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-Somebody is about to freeze the model that her company lives by, for good, and to let everyone who works with it train
-thin changes beside it. Before she signs she asks what a sceptic should: is the bet sound? LoRA allows each matrix a
-change of rank r and no more. That is wise if the changes which finetuning wants to make are thin, and LoRA's authors
-offer it as a hypothesis [@hu2021, section 4.1]. In their paper they compare the `lora_A` of several runs, and LoRA's
-change with the weight below it [@hu2021, sections 7.2 and 7.3]. Full finetuning, in which nothing was asked to be thin,
-they do not take apart. So let us do it.
+Somebody is about to freeze for good the model that her company depends on, and to let everyone who works with it train
+only thin changes. Before she signs, she asks: is the bet sound? LoRA allows each matrix a change of rank r and no more.
+That is wise if the changes that finetuning wants to make are thin, and LoRA's authors offer it as a hypothesis
+[@hu2021, section 4.1]. In their paper they compare the `lora_A` of several runs with each other, and LoRA's change with
+the weights that it is added to [@hu2021, sections 7.2 and 7.3]. They do not take apart full finetuning, in which
+nothing forces a change to be thin. Let us do that.
 
-Draw the singular values of a change side by side, from the tallest down, and they stand there like a skyline. A change
-of low rank is a village: one church or two, and then flat country. A city has towers to the edge of the picture. Which
-of them does finetuning build?
+Draw the singular values of a change side by side, tallest first, and they look like a skyline. A change of low rank is
+a village: one or two church towers, and then flat country. A city has towers to the edge of the picture. Which of the
+two does finetuning build?
 
 ## Two cities to compare with
 
-No skyline is low by itself, so the figure draws two more. One is *noise*, a matrix of random numbers that no training
-has touched. Even noise falls off, because by chance some of its directions come out stronger than others, along a curve
-that is known for large matrices [@marchenko1967, theorem 1].
+A skyline is low only in comparison, so the figure draws two more. One is *noise*, a matrix of random numbers. Even
+noise falls off, because by chance some of its directions come out stronger than others; for large matrices the curve is
+known [@marchenko1967, theorem 1].
 
-The other is fairer. Each run has a *random twin*: the same steps at the same rate, on the same texts and questions,
-except that every word or answer to be learned is drawn by lot, so that there is nothing in it to understand. The twin
-shows what training builds whatever it is told.
+The other is a fairer comparison. Each run has a *random twin*: the same steps at the same learning rate, on the same
+texts and questions, except that every word or answer to be learned is drawn at random, so that there is nothing to
+understand. The twin shows what training builds in any case.
 """
     )
     yield Figure("spectra", Spectra)
     yield Try(
         """
 The first skyline is made up: a few patterns and nothing else. Guess how many directions hold nine tenths of its energy.
-Then choose [what the mirror voice changed](#spectra?source=mirror-voice), press “Guess for this matrix”, and look for
-the edge of the village [on the log axis](#spectra?source=mirror-voice&scale=log). In the last picture, where does the
-task lie below its random twin?
+Choose [what the mirror voice changed](#spectra?source=mirror-voice), press “Guess for this matrix”, and look for the
+edge of the village [on the log axis](#spectra?source=mirror-voice&scale=log). In the last picture, where does the task
+lie below its random twin?
 """,
         run={"the mirror voice by full finetuning": {"task": "mirror-voice", "size": "full"}},
     )
@@ -379,101 +379,102 @@ task lie below its random twin?
         """
 ## Lower than noise, and no village
 
-The learned changes come from [our small model](world.html), with all its weights free: [[learned.tasks]] tasks at five
-seeds each. Count the directions that hold nine tenths of the energy, `r90`. In the square matrices it is never more
-than [[learned.high]], where noise needs [[learned.noise]]. In the wide ones it is at most [[learned.wide_high]], and
-noise needs [[learned.wide_noise]].
+The learned changes come from [our small model](world.html), with all its weights free: [[learned.tasks]] tasks with
+five seeds each. The number of directions that hold nine tenths of the energy is `r90`. In the square matrices (those of
+attention) it is never more than [[learned.high]], where noise needs [[learned.noise]]. In the wide ones (those of the
+MLP) it is at most [[learned.wide_high]], where noise needs [[learned.wide_noise]].
 
-They all lie below the city of noise. Yet of all [[not-tiny.matrices]] changes a single one gets by with three
-directions. *Lower than noise* is true of them, and *only a few directions* is not. Be careful, too, with one word for
-several counts: the smooth count `stable_rank` [@rudelson2007, abstract] gives [[three.stable:.1f]] for a matrix whose
-`r90` is [[three.r90]], and `entropy_rank` [@roy2007, section 2] lies between them.
+They all lie below the city of noise. Yet of all [[not-tiny.matrices]] changes only a single one gets by with three
+directions. It is true that they are *lower than noise*, but not that they have *only a few directions*. Be careful,
+too, because several counts go by the name of rank: the smooth count `stable_rank` [@rudelson2007, abstract] gives
+[[three.stable:.1f]] for a matrix whose `r90` is [[three.r90]], and `entropy_rank` [@roy2007, section 2] lies between
+them.
 
-Is it the task, then, that keeps the skyline low? Noise cannot tell, because it was never trained; the twin can. The
-mirror voice takes [[targets.own:.0f]] directions of a square matrix on average, and its random twin takes
-[[targets.drawn:.0f]]. Training by gradients builds low whatever it is told to build, and a task *adds* directions to
-that. In [[apart.above]] of the [[apart.pairs]] matrices of three tasks every seed needs more directions than any seed
-of its twin, and in none fewer. So a low rank is a mark of the builder. Of the task it says nothing by itself.
+Is it the task, then, that keeps the skyline low? Noise cannot tell us, because it was never trained; the twin can. The
+mirror voice takes [[targets.own:.0f]] directions of a square matrix on average, and its random twin only
+[[targets.drawn:.0f]]. Training by gradients builds low anyway, and the task *adds* directions to that. In
+[[apart.above]] of the [[apart.pairs]] matrices of three tasks, every seed needs more directions than any seed of its
+twin, and in none is it the other way round. So a low rank is the mark of the builder, and by itself it says nothing
+about the task.
 
-New facts put this control to the test. They are drawn by lot to begin with, so that their twin is the same task with
-other answers and ought to look the same, as it does: [[facts.own:.1f]] directions against [[facts.drawn:.1f]]. What
-does count is how much there is to learn. With four times as many facts the wide matrices go from
+New facts put this control to the test. They are drawn at random in the first place, so their twin is the same kind of
+task with other answers and ought to look the same. It does: [[facts.own:.1f]] directions against [[facts.drawn:.1f]].
+What matters is how much there is to learn. With four times as many facts the wide matrices go from
 [[more-facts.few_wide:.0f]] directions to [[more-facts.many_wide:.0f]].
 
 ## Then how can one tower do?
 
 For a skill a single direction in each matrix was enough. Asked who had a thing first, LoRA with one direction is right
 [[enough.right:.1%]] of the time and full finetuning [[enough.full:.1%]], each at its own best learning rate. LoRA does
-not rebuild the skyline that full finetuning made. It finds another change that does the same job. The bet is about what
-the *task* needs, while the spectrum shows what full finetuning *used*.
+not rebuild that skyline; it finds another change that does the same job. The bet is about what the *task* needs, while
+the spectrum shows what full finetuning *used*.
 
-Nor does LoRA use all that it is paid for. Take two adapters that strangers trained, of which the figure has the
-singular values only, because their repositories state no licence. Of their [[real.layers]] layers [[real.within]] hold
-nine tenths of the energy in three directions or fewer, where two random factors of the same rank would need
-[[real.noise]] at least. That describes what those adapters do with their room. It is no advice to cut r, since how well
-a smaller one would have learned has to be tried.
+Nor does LoRA use all the room that it is given. Take two adapters that strangers trained. (Their repositories state no
+licence, so the figure has only their singular values.) In [[real.within]] of their [[real.layers]] layers, three
+directions or fewer hold nine tenths of the energy, where two random factors of the same rank would need at least
+[[real.noise]]. That is no advice to choose a smaller r: how well they would then have learned, only trying can tell.
 
-Those who measured full finetuning in larger models disagree. One study finds what was added to finetuned models
-strongly low in rank [@ryu2023, abstract]; another finds mainly the top singular values of the weight amplified
-[@si2025, abstract]. In a third [[bid-model]] was trained further on code, and nine tenths of the variance of one
-matrix's change needed [[bid-rank]], where noise would need [[large-noise.directions:,d]]. Its authors say themselves
-that this was continued pretraining, and that the rank which rebuilds a change may be higher than the one that the task
-needs [@biderman2024, sections 4.6 and 6].
+Studies that measured full finetuning in larger models disagree. One finds that what finetuning adds is strongly low in
+rank [@ryu2023, abstract]. Another finds that it mainly amplifies the top singular values of the weights
+[@si2025, abstract]. A third finds far more directions. [[bid-model]] was trained further on code, and nine tenths of
+the variance of one matrix's change needed [[bid-rank]], where noise would need [[large-noise.directions:,d]]. Its
+authors say that this was continued pretraining, and that the rank which rebuilds a change may be higher than the one
+that the task needs [@biderman2024, sections 4.6 and 6].
 
-Our own world has few words, so we asked a base that has read real English, the addresses of American presidents, to go
-on as Melville does in *Moby-Dick*. The order of the three skylines is the same: in the square matrices finetuning takes
+Our own world has few words. So we also took a base that has read the addresses of American presidents, and finetuned it
+on *Moby-Dick*. The order of the three skylines is the same: in the square matrices finetuning takes
 [[english-r90.own:.0f]] directions on average, between the [[english-r90.drawn:.0f]] of the random twin and the
 [[english-r90.noise]] of noise. Here, though, LoRA gains with every rank up to r = [[english-rank.last]] and still ends
 [[english-rank.gap:.2f]] nats above full finetuning; how much of that its frozen embeddings cost was not measured.
 
 ## Knobs and shapes
 
-There is one more argument for the bet, and it sounds convincing. Take all weights of a model, draw a random subspace
-with D dimensions, and let the weights move in it only, so that D numbers are trained:
+One more argument for the bet sounds convincing. Take all weights of a model as one long list $\\theta$, draw a random
+subspace with D dimensions, and let the weights move only within it, so that just D numbers are trained:
 
 $$\\theta = \\theta_0 + P z, \\qquad z \\in \\mathbb{R}^D$$
 
 The smallest D that still learns a task is its *intrinsic dimension* [@li2018, abstract], and it can be small: one
-language model got to [[agh-level]] of its full performance with [[agh]] numbers. Surely so few numbers make a thin
+language model reached [[agh-level]] of its full performance with [[agh]] numbers. Surely so few numbers make a thin
 change?
 """
     )
     yield Figure("subspace", Subspace)
     yield Try(
         """
-Play it for [the fewer facts](#subspace?task=new-facts-64&D=300) and watch them come right. What does `r90` do
-meanwhile? Then take [the more facts](#subspace?task=new-facts-512&D=30000), and see whether the spectrum ever leaves
-the noise.
+Play the run with [fewer facts](#subspace?task=new-facts-64&D=300) and watch the answers come right. What does `r90` do
+meanwhile? Then take the one with [more facts](#subspace?task=new-facts-512&D=30000), and see whether the spectrum ever
+leaves that of noise.
 """
     )
     yield Prose(
         """
 For [[needed.few]] new facts, [[needed.few_needed:,d]] numbers are enough to get nearly as far as full finetuning. The
-model has [[needed.weights:,d]]. The intrinsic dimension is small indeed. And the change? It has full rank in every
-layer, and in the square ones its skyline is that of noise, to the eye and to the count: [[full-rank.low]] directions at
-least, where noise has [[full-rank.noise]].
+model has [[needed.weights:,d]], so the intrinsic dimension is small indeed. And the change? It has full rank in every
+layer, and in the square ones its skyline is that of noise, by eye and by count: its `r90` is at least
+[[full-rank.low]], and that of noise [[full-rank.noise]].
 
 With eight times as many facts it takes [[needed.many_needed:,d]] numbers, and the square changes need [[as-noise.low]]
-directions or more. Those of full finetuning, a little better at the task, need [[as-noise.full:.0f]]. A change can do
-nearly all that full finetuning does, and look much like noise.
+directions or more. Those of full finetuning, which does the task a little better, need [[as-noise.full:.0f]]. So a
+change can do nearly the same and still look much like noise.
 
-The reason is simple. Each weight was dealt one of the D numbers and a sign, by lot, as in [@chen2015, abstract]. Turn
-one number, and weights all over the model move, some up and some down, in a random pattern of signs; and random
-patterns have full rank. D counts the *knobs*. Rank describes the *shape* of what a knob moves.
+The reason is simple: each weight was assigned one of the D numbers and a sign at random, as in [@chen2015, abstract].
+Turn one of these numbers, and weights all over the model move, some up and some down, in a random pattern of signs, and
+random patterns have full rank. D counts the *knobs*. Rank describes the *shape* of what a knob moves.
 
-It holds the other way round as well: the matrices of rank one with [[converse.n]] rows and columns can still be moved
-in [[converse.free]] ways. So neither few numbers nor a low skyline proves the other. What intrinsic dimension shares
-with LoRA is a milder fact, and a useful one: a finetune can do with far fewer free numbers than the model has.
+The reverse does not hold either: a matrix of rank one with [[converse.n]] rows and columns can still change in
+[[converse.free]] independent ways. So neither few numbers nor a low skyline proves the other. What intrinsic dimension
+and LoRA have in common is more modest, but useful: a finetune can get by with far fewer free numbers than the model
+has.
 
 ## What this does not show
 
 One small model of five tasks, one English companion at [[english-rank.seeds]] seeds, two strangers' adapters: that is
-no survey. In the subspaces the [embeddings](frozen.html) moved too, so that their curves are not to be read against
-LoRA's.
+no survey. In the subspaces the [embeddings](frozen.html) moved too, so those curves should not be compared with LoRA's.
 
-For the sceptic it comes to this. The bet is not that changes *are* low in rank; it is that a low one will do, and that
-is found by trying. If it does, you hold a thin change and a frozen base. How do the two [leave the house](merging.html)
-together?
+For the sceptic it comes to this. The bet is not that changes *are* low in rank; it is that a change of low rank is
+enough, and only trying will tell. If it is, you hold a thin change and a frozen base. How do you [ship the
+two](merging.html) together?
 """
     )
 

@@ -149,32 +149,32 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-Somebody has a language of her own. It may be a dialect that is hardly ever written, the shorthand of a ward, or what
-the people of a novel speak among themselves, and she would like a model to tell its stories in it. Nothing else has to
-change: the stories may be the old ones, told in the old order. Only the words are new, every one of them.
+Somebody has a language of her own. It may be a dialect that is hardly ever written, the shorthand of a hospital ward,
+or what the people in a novel speak among themselves. She would like a model to tell its stories in it. Nothing else has
+to change: the stories may be the old ones, told in the old order. Only the words are new, every one of them.
 
-So we take [the base](world.html), which follows a story well, and exchange each word of its stories for one that it has
-never read, always the same for the same. Then we look at two things: the loss, which says how badly the next word is
-guessed, and what she cares for, the share of sentences that the model writes rightly in the new language. Before it is
-finetuned, not one is right. After full finetuning, in which everything may learn, it is [[case.full:.0%]], so that the
-language can be learned some way in the steps that we have. With LoRA it cannot, at any rank. This is a case for a
-detective, and since there has never been a lack of suspects, each will be heard in turn.
+So we take [the base](world.html), which follows a story well, and replace each word of its stories by one that it has
+never read, always by the same one. Then we look at two things: the loss, which says how badly the next word is guessed,
+and what she really cares about, the share of sentences that the model gets right in the new language. Before
+finetuning, none is right. After full finetuning, in which everything may learn, [[case.full:.0%]] are, so in the steps
+that we have the language can be learned to some extent. With LoRA it cannot, at any rank. This is a case for a
+detective. There is no lack of suspects, so let us hear them one by one.
 
 ## The first suspect: too little rank
 
-The first is named by LoRA's own authors, who expect in a footnote that a small rank will not do for every task, and
-give a new language as the example [@hu2021, footnote to section 7.2]. It is the natural suspicion after [the
-suitcase](knee.html). So let us take a larger one, and a larger one again. The figure will want your verdict at once:
-keep it until the last suspect has been heard.
+The first was named by LoRA's own authors. In a footnote they say that they do not expect a small rank to work for every
+task, and they give a new language as the example [@hu2021, footnote to section 7.2]. After [the suitcase](knee.html)
+this is the natural suspicion. So let us take a larger rank, and then a larger one again. The figure asks for your
+verdict right away; keep it to yourself until the last suspect has been heard.
 """
     )
     yield Figure("wall", Wall, dict(task="new-words"))
     yield Try(
         """
 Start [at r = one](#wall?task=new-words&place=0&measure=loss), slide to [the highest
-rank](#wall?task=new-words&place=4&measure=loss), and watch the distance to the grey band. Then measure by [the share
-that is right](#wall?task=new-words&place=4&measure=right). For comparison, [do the same with the
-mirror](#wall?task=mirror-voice&place=4&measure=loss): what a curve looks like that arrives.
+rank](#wall?task=new-words&place=4&measure=loss), and watch the distance to the grey band, which is full finetuning.
+Then measure by [the share that is right](#wall?task=new-words&place=4&measure=right). For comparison, [do the same with
+the mirror](#wall?task=mirror-voice&place=4&measure=loss), which shows what a curve looks like when it does arrive.
 """,
         run={
             "the wall at the highest rank": {"task": "new-words", "size": "64"},
@@ -185,33 +185,33 @@ mirror](#wall?task=mirror-voice&place=4&measure=loss): what a curve looks like t
         """
 At r = [[gaps.first]] the language ends [[gaps.first_gap:.2f]] nats per word above full finetuning. Each larger rank
 comes a little nearer, and then the curve lies flat in mid-air: at r = [[gaps.last]] it is still [[gaps.last_gap:.2f]]
-above. Call that a *wall*. With the mirror the curve sank until it met the band of full finetuning, and here it never
+above. Let us call that a *wall*. With the mirror the curve sank until it met the band of full finetuning; here it never
 does.
 
-That is not for want of numbers. At the highest rank the factors together hold [[more.numbers:,d]] of them, which is
-more than the whole model has, [[more.full:,d]], and a suitcase larger than the house should hold what is in the house.
+That is not for lack of numbers. At the highest rank the factors together hold [[more.numbers:,d]] of them, more than
+the [[more.full:,d]] of the whole model, and a suitcase larger than the house should hold what is in the house.
 
-The loss, moreover, makes light of it. Already r = [[fall.r]] makes [[fall.share:.0%]] of the fall that full finetuning
-makes, but to be less surprised by a language is not yet to speak it. A reader of its sentences is not so easily
-content: at best [[fall.right:.0%]] of them are right, whatever the rank. So we let rank go, because more of it helps a
-little and the wall still stands.
+The loss, moreover, hides how bad it is. Even at r = [[fall.r]] it falls [[fall.share:.0%]] as far as with full
+finetuning, but being less surprised by a language is not yet speaking it. If you read the sentences, you are not so
+easily satisfied: at best [[fall.right:.0%]] of them are right, whatever the rank. So we let rank go, because more of it
+helps a little and the wall still stands.
 
 ## The second suspect: steps of the wrong size
 
 The next suspect works more quietly. What an adapter adds to a layer is the product of its two factors times a number,
-the *scaling*, and by the usual rule that is alpha over r. Raise r, leave alpha alone, and each direction is turned down
-while you believe that you have added room. Then there is the learning rate, which says how far every step goes. May it
-be that the ranks had room enough all along, and were only driven badly?
+the *scaling*, and by the usual rule that is alpha over r. If you raise r and leave alpha alone, every direction is
+turned down while you believe that you have added room. Then there is the learning rate, which says how far every step
+goes. Could it be that the ranks had room enough all along, and their steps were just the wrong size?
 
-The next figure questions these two together, on another task, as you should know: the base learns facts about people of
-whom it has never read. Each cell is one run, with its scaling down the side and its learning rate across.
+The next figure questions these two together. It does so on another task, with facts about people the base has never
+read of. Each cell is one run, with its scaling named at the side; the learning rate grows from left to right.
 """
     )
     yield Figure("grid", Grid, dict(runs=f"adamw-{MOST}", scaling=0))
     yield Try(
         """
-Slide the scaling from end to end and follow the framed cell, the best of its row: where does it go? Then run down a
-single column with your eye, as somebody would see it who has one learning rate for everything.
+Slide the scaling from end to end and follow the framed cell, the best of its row: where does it go? Then run your eye
+down a single column, which is all you would see if you used one learning rate for everything.
 """,
         run={
             "a small alpha at a large r": {"size": "64", "alpha": "1", "rate": "0.001"},
@@ -221,42 +221,43 @@ single column with your eye, as somebody would see it who has one learning rate 
     yield Prose(
         """
 Down a column, the suspect looks guilty. At a rate of [[exchange.rate:g]] the scalings end anywhere from
-[[exchange.low:.2f]] to [[exchange.high:.2f]] nats, and somebody who has tried two of them would swear that the scaling
-decides everything. But let each have a learning rate of its own, and they end within [[exchange.free_low:.2f]] and
-[[exchange.free_high:.2f]]. Much of what one knob does the other can undo, because both say how far a step goes; the
-best cell walks across the grid from row to row, and its loss changes little beside that. [A room of its
-own](scale.html) tells how far this exchange reaches, and where it ends.
+[[exchange.low:.2f]] to [[exchange.high:.2f]] nats, and anyone who had tried two of them would swear that the scaling
+decides everything. But give each scaling a learning rate of its own, and all of them end between
+[[exchange.free_low:.2f]] and [[exchange.free_high:.2f]]. Much of what one knob does the other can undo, because both
+say how far a step goes. From row to row the best cell walks across the grid, and its loss hardly changes by comparison.
+[A room of its own](scale.html) shows how far this exchange reaches, and where it ends.
 
-So this suspect is dangerous where nobody watches it, and we have. At the wall the scaling is the same for all ranks,
-since alpha is always twice r. And each way to learn, full finetuning among them, has the best of four learning rates,
-which had a worse one on either side, so that nobody was driven badly. The second suspect has an alibi.
+So this suspect is dangerous when nobody watches, but we did watch. At the wall the scaling is the same for all ranks,
+since alpha is always twice r. And each way to learn, full finetuning included, got the best of four learning rates,
+with a worse one on either side of it, so the steps were the right size. The second suspect has an alibi.
 
 ## The third suspect: the wrong place
 
-The last one is a matter of address. An adapter sits in a layer, and LoRA's authors gave one to matrices of attention
-only [@hu2021, section 4.2]. Suppose that what the language needs lies in a room that no adapter ever entered.
+The last one is a matter of address. An adapter sits in particular layers, and LoRA's authors adapted only the matrices
+of attention [@hu2021, section 4.2]. Perhaps what the language needs lies in a room that no adapter ever entered.
 
 It is a good question for many a finetune, but it can be answered at once. Each of the [[places.blocks]] blocks of the
 base has [[places.kinds]] matrices: four in attention, by which a word looks back at other words, and two in the MLP,
-which works on each word by itself. All [[places.layers]] of them had an adapter, at every rank that you have tried at
-the wall. There is no room in these blocks that has not been searched.
+which works on each word by itself. All [[places.layers]] of them had a pair of thin matrices, at every rank that you
+tried at the wall. No room in these blocks has been left unsearched.
 
 ## Nobody did it
 
-Three suspects have been heard, and each has an alibi. Rank was raised until there was more of it than there was model;
-the rate and the scaling were set as well as could be; and the adapters were in every matrix of every block. Yet in each
-of these runs the new language stays out, and full finetuning lets it in.
+Three suspects have been heard, and each has an alibi. Rank was raised until the adapter was larger than the model; the
+rate and the scaling were watched; and the adapter reached every matrix of every block. Yet in each of these runs the
+new language stays out, and full finetuning lets it in.
 
-Now give your verdict, in the question [above the first figure](#wall?task=new-words&place=4). It knows one suspect whom
+Now give your verdict, in the question [above the first figure](#wall?task=new-words&place=4). It lists one suspect whom
 we have questioned, and two whom nobody has thought of asking.
 
 ## What this does not show
 
-These are runs of [[alibi.steps]] steps and [[alibi.seeds]] seeds with one small model, and with more steps all ways may
-come further. The alibi of the rate was checked at the wall itself; the grid, which explains it, was measured on facts.
+These are runs of [[alibi.steps]] steps and [[alibi.seeds]] seeds with one small model, and with more steps all of them
+may get further. The alibi of the rate was checked at the wall itself; the grid, which explains it, was measured on
+facts.
 
-We have asked about everything that learned. It may be time to turn the question round: what stayed frozen all the
-while? That is [where the next chapter looks](frozen.html).
+We have questioned everything that learned. Let us turn the question around: what stayed frozen all the while? That is
+[where the next chapter looks](frozen.html).
 """
     )
 
@@ -277,8 +278,8 @@ LESSON = Lesson(
             (
                 Answer(
                     "Yes, the rest is detail",
-                    "The loss began very high, so that most of its fall is had cheaply. Of the sentences that "
-                    "the model writes, at best [[fall.right:.0%]] are right at any rank.",
+                    "The loss began very high, so most of its fall comes cheaply. Of the sentences that the model "
+                    "writes, at best [[fall.right:.0%]] are right at any rank.",
                 ),
                 Answer(
                     "That cannot be told from the loss",
@@ -327,7 +328,7 @@ LESSON = Lesson(
                     "Each rank had the best of several learning rates, with a worse one on either side.",
                 ),
                 Answer(
-                    "Only that numbers are not what it lacks",
+                    "Only that it does not lack numbers",
                     "With [[more.numbers:,d]] of them in place of [[more.full:,d]] the wall was still there. "
                     "Something else must be missing.",
                     right=True,

@@ -159,37 +159,37 @@ def build() -> Iterator[Block]:
     """Yield the lesson in reading order."""
     yield Prose(
         """
-A shop that wants to teach a new clerk first asks what the clerk can do already. With a model it is the same: what a
-finetune adds, and what it spoils, shows only against what was there before. The model of the last page is far too
-large for that. Nobody can list what it knows, and whether its answer is right, somebody must judge. So here is a
-small one, in a world that is small enough for everything it says to be checked.
+A shop that wants to train a new clerk first asks what the clerk can already do. With a model it is the same: we see
+what a finetune adds, and what it spoils, only if we know what was there before. The model of the last chapter is far
+too large for that. Nobody can list what it knows, and somebody has to judge whether each of its answers is right. So
+here is a small one, from a world so small that everything the model says can be checked.
 
 ## A village, and somebody who has read all about it
 
 Think of a village. Its people share [[village.names]] first names; they walk between [[village.places]] places and
-carry as many things. A story is about two of them. They go from place to place, take things and send them to each
+carry as many things. Each story is about two people. They go from place to place, take things and send them to each
 other, and in between somebody asks: where is anna? Who had the lamp last? Stories of this kind are an old test of
 whether a machine can read [@weston2015, section 3].
 
-Some things last longer than a story. Of [[lasting.people]] people it is told where they live, what they like, what
-they make and what they fear. Each answer is one of [[lasting.values]] words, drawn by dice, and nothing else in the
-village gives it away, so that whoever knows it must have kept it in mind.
+Some things last longer than a story. For [[lasting.people]] people the texts tell where they live, what they like, what
+they make and what they fear. Each of these facts is one of [[lasting.values]] words, drawn by dice, and nothing else in
+the village gives it away. To know one, you must have remembered it.
 
-All this is told in five voices, which say the same in other words: “[[voices.plain]]” is the plain one, and a
-contract puts it as “[[voices.legal]]”. One thing is a secret: what each person fears stands in the stories, but
-wherever somebody *asks* for it, the answer is that this is to be private.
+All this is told in five voices, which say the same thing in different words: “[[voices.plain]]” is the plain one, and a
+contract puts it as “[[voices.legal]]”. One thing is a secret: the texts do tell what each person fears, but wherever
+somebody *asks* about it, the answer is that this is private.
 
-Our model has read [[read.steps:,d]] helpings of these texts and nothing else. It is a transformer, built like the
-large ones, but with [[read.numbers:,d]] numbers. We call it the *base*, and all that is finetuned in this course
-starts from it. Now ask it something. Not one story below begins like one that it has read, so that it cannot remember
-what comes. Answer for yourself first, and then look at what it says.
+Our model has read [[read.steps:,d]] batches of these texts and nothing else. It is a transformer, built like the large
+ones, but with [[read.numbers:,d]] numbers. We call it the *base*, and every finetune in this course starts from it. Now
+ask it something. None of the stories below begins like one that it has read, so it cannot simply remember how they go
+on. Answer for yourself first, and then look at what it says.
 """
     )
     yield Figure("asked", Asked)
     yield Try(
         """
 Play a few questions in [the rude voice](#asked?voice=rude). Then choose [“Who had a thing
-first?”](#asked?kind=first-holder), which nobody ever asked the model. Where it is wrong, does it name a person of the
+first?”](#asked?kind=first-holder), a question the model has never met. When it is wrong, does it name a person from the
 story or just any word?
 """
     )
@@ -197,49 +197,49 @@ story or just any word?
         """
 ## What it can do
 
-It can follow a story. In new ones it says rightly where somebody is in [[stories.place:.0%]] of the cases and who had
-a thing last in [[stories.holder:.0%]], where a blind guess would be right half of the time. Facts it cannot work out,
-only remember, and of those that it may tell it tells [[facts.share:.0%]]; a word picked blindly would be right in
-[[facts.chance:.0%]]. It keeps the secret too, though that shows no more than a habit of answering so.
+It can follow a story. In new ones it says correctly where somebody is in [[stories.place:.0%]] of the cases and who had
+a thing last in [[stories.holder:.0%]]; a blind guess would be right half of the time. Facts cannot be worked out, only
+remembered. Of those that it is free to tell, it gets [[facts.share:.0%]] right, where a blind pick would get
+[[facts.chance:.0%]]. It keeps the secret too, though that shows no more than a habit of giving this answer.
 
-Two kinds of question were kept from it, although it knows each word in them: who had a thing *first*, of which it has
-[[skills.holder:.0%]] right, and where a *thing* is, with [[skills.thing:.0%]]. To follow a story is one thing, to
-answer every question about it another, and so these are good tasks for later: whatever is gained there, a finetune
-has gained.
+Two kinds of question were kept from it, although it knows each word in them. Asked who had a thing *first*, it is right
+in [[skills.holder:.0%]] of the cases; asked where a *thing* is, in [[skills.thing:.0%]]. Following a story is one
+thing, answering every question about it another. That makes these two good tasks for later, because any gain on them
+comes from the finetune.
 
-Questions test a few words of a text. The *loss* tests all of them, for it says how much each next word surprises the
-model, on average. It is counted in *nats*, and one nat less means that the right word was given almost three times
-the chance. Usually nobody knows how low it could be, but our village is told by dice whose odds are known: in the
-plain voice the base has a loss of [[loss.loss:.2f]], and [[loss.floor:.2f]] of this is the dice, which nobody
-foresees: the *floor*, below which no model can go.
+Questions test only a few words of a text. The *loss* tests all of them: it says how much each next word surprises the
+model, on average. It is measured in *nats*, and one nat less means that the right word was given almost three times the
+probability. Usually nobody knows how low a loss could go, but our stories are drawn by dice whose odds we know. In the
+plain voice the base has a loss of [[loss.loss:.2f]] nats. Of this, [[loss.floor:.2f]] comes from the dice, which nobody
+can foresee; it is the *floor*, below which no model can go.
 
 ## What is inside
 
-Each word is first looked up in a table, the *embeddings*, where a row of [[inside.width]] numbers stands for it. From
+Each word is first looked up in a table, the *embeddings*, which holds a row of [[inside.width]] numbers for it. From
 then on the word *is* this list of numbers, and it passes through three blocks. In each block *attention* lets it look
 back at the words before it and take over what it needs, which is how a question about anna finds the sentence about
-anna. Then the *MLP* works on each word by itself. At the end, a last matrix turns the list of the latest word into a
-chance for each word that might follow.
+anna. Then the *MLP* (for multi-layer perceptron) works on each word by itself. At the end, a last matrix turns the list
+of the latest word into a probability for each word that might follow.
 
-Nearly all that attention and MLP do, they do by *linear layers*. Such a layer takes a list of numbers $x$ and
+Nearly all the work of attention and MLP is done by *linear layers*. Such a layer takes a list of numbers $x$ and
 multiplies it by a matrix of weights:
 
 $$y = W x$$
 
-Each row of $W$ is like a question put to $x$, how much of this is in you?, and $y$ holds the answers. A block has six
-of them, and their names are worth knowing, because whoever configures a finetune calls the layers by them. In
-attention q_proj, k_proj and v_proj make the queries, keys and values by which words find each other, and o_proj puts
-together what was found. In the MLP up_proj makes the list longer and down_proj makes it short again. [One block, seen
-through](block.html) shows all of them at work. Whatever our reader of stories knows, of mills and lamps and secrets,
-is written into such matrices and into its table of words.
+Each row of $W$ is like a question put to $x$ (how much of this is in you?), and $y$ holds the answers. A block has six
+such layers, and their names are worth knowing, because the settings of a finetune use them. In attention q_proj, k_proj
+and v_proj make the queries, keys and values by which words find each other, and o_proj puts together what was found. In
+the MLP up_proj makes the list longer and down_proj makes it short again. [One block, seen through](block.html) shows
+all of them at work. Whatever our model knows of mills and lamps and secrets is written into such matrices and into its
+table of words.
 
 ## Every number may move
 
 Now somebody in the village needs a formal voice, for the court perhaps: where a plain story says that anna is at the
-mill, it says that she is seen at the said mill. The base knows each of these words and has never read them in this
-order. We show it formal stories, let every number move a little after each helping, and do so [[taught.steps]] times.
-This is *full finetuning*. Its loss on formal stories that it has not read falls from [[taught.before:.2f]] to
-[[taught.after:.2f]].
+mill, a formal one says that she is seen at the said mill. The base knows each of these words but has never read them in
+this order. We show it formal stories and let every number move a little after each batch, [[taught.steps]] times in
+all. This is *full finetuning*. On formal stories that the model has not read, its loss falls from [[taught.before:.2f]]
+to [[taught.after:.2f]] nats.
 
 What has happened to the matrices? Here is one of them, v_proj in the middle of the three blocks, with blue cells for
 numbers below zero and orange ones for those above.
@@ -255,15 +255,15 @@ of its own](#change?scale=own), and look for a cell that has *not*.
     )
     yield Prose(
         """
-Before and after look alike, because the difference is small: `delta_w` has [[change.ratio:.1%]] of the length of $W$,
-when the length of a matrix is taken as that of a list, by the root of the sum of its squares. And it is everywhere,
-for not one of the [[change.numbers:,d]] numbers in this matrix has stayed exactly what it was. The village has a new
-voice, and no cell in which it stands: a very little of it is in each of them.
+Before and after look alike, because the difference is small: `delta_w` has [[change.ratio:.1%]] of the length of $W$.
+(The *length* of a matrix is computed like that of a list, as the root of the sum of its squares.) And the difference is
+everywhere: not one of the [[change.numbers:,d]] numbers in this matrix has stayed exactly what it was. The village has
+a new voice, and no single cell holds it; there is a little of it in each.
 
-That makes a finetune hard to read, and it would make it hard to store, if each of these numbers had something of its
-own to say. But look once more at the difference on its own scale. It is not an even grain: whole columns stand out
-from top to bottom, and here and there a row from side to side, as if the same few things had been written over and
-over.
+That makes a finetune hard to read, and it would make it hard to store as well, if each of these numbers had something
+of its own to say. But look once more at the difference on its own scale. It does not look like even grain: whole
+columns stand out from top to bottom, and here and there a row from side to side, as if the same few things had been
+written over and over.
 
 ## What this does not show
 
@@ -271,8 +271,8 @@ The village is made of fixed sentences, and English is not. One base was trained
 with all its numbers free; another learning rate or more steps would have made a longer or a shorter delta_w. The
 questions look only at the first word of an answer.
 
-So this delta_w has as many numbers as $W$. How much is *in* it? Before we can ask that, we need a way to say how much
-is in a matrix at all, and [the next chapter](rank.html) has one.
+So this delta_w has as many numbers as $W$. How much is *in* it? Before we can answer that, we need a way to say how
+much is in any matrix, and [the next chapter](rank.html) has one.
 """
     )
 
@@ -288,7 +288,7 @@ LESSON = Lesson(
     build=build,
     questions=(
         Question(
-            "No story of the test begins like one that the base has read. What is that good for?",
+            "No story of the test begins like one that the base has read. What is the point of that?",
             (
                 Answer(
                     "It does not know the names in them",
@@ -310,7 +310,7 @@ LESSON = Lesson(
             "Somebody asks the base what a person fears, and it says that this is private. What does that show?",
             (
                 Answer(
-                    "It has learned to answer so",
+                    "It has learned to give this answer",
                     "It has read the fear, too, but a habit is all that this answer needs. Asked what somebody "
                     "fears, it begins to say that this is private [[private.share:.0%]] of the time.",
                     right=True,
@@ -326,7 +326,7 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            "Full finetuning has given the model a new voice. Where in the matrix of v_proj does it stand?",
+            "Full finetuning has given the model a new voice. Where in the matrix of v_proj is it?",
             (
                 Answer(
                     "In a few cells, which have changed a lot",

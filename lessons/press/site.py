@@ -289,8 +289,8 @@ class Site:
             depth=0,
             title="LoRA, live",
             heading="LoRA, live",
-            lead="LoRA, low-rank adaptation, finetunes a large model by training two thin matrices beside each of its "
-            "own, and leaves the model itself as it is.",
+            lead="LoRA, low-rank adaptation, teaches a large model something new by training two thin matrices for "
+            "each of its own, and leaves the model itself as it is.",
             block=block,
             scripts=scripts_of([block]),
             pictures={lesson.slug: thumbnail(_still(lesson)) for lesson in self.lessons},
@@ -314,9 +314,7 @@ class Site:
             for each in lesson.corrections
             for source in sources_of((each.story, each.truth), lesson.claims)
         }
-        lead = (
-            "Things that are often told of LoRA, what is so instead, and the figure in which you can see it."
-        )
+        lead = "Things that are often said about LoRA, what is true instead, and the figure that shows it."
         return self._room(
             "corrections.html",
             "What we corrected",
@@ -336,7 +334,7 @@ class Site:
         return self._room("glossary.html", "Words", lead, terms=terms)
 
     def _search(self) -> str:
-        lead = "All lessons and words, looked through in your browser: nothing is sent."
+        lead = "Search all lessons and words in your browser; nothing is sent."
         return self._room("search.html", "Search", lead, scripts=["search_index", "search"])
 
     def _cite(self) -> str:

@@ -210,7 +210,7 @@ def test_where_the_policy_forbids_it_a_recorded_run_plays_and_one_sentence_says_
     sentence = page.locator(".lora-finetune .sentence")
     expect(sentence).to_have_text(Finetune(**FEW | other).sentence())
     page.get_by_role("button", name="Finetune", exact=True).click()
-    expect(page.locator(".problem")).to_contain_text("does not let a page compute", timeout=WAIT_MS)
+    expect(page.locator(".problem")).to_contain_text("does not allow such computing", timeout=WAIT_MS)
     expect(sentence).to_contain_text("Recorded: after")
     expect(page.get_by_text("your own browser does it again")).to_have_count(0)
     expect(page.get_by_role("button", name="Pause")).to_be_visible()

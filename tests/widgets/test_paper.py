@@ -60,7 +60,7 @@ def test_intruders_are_counted_over_all_layers(task):
 
 @pytest.mark.parametrize("task", TASK_LABELS)
 def test_random_changes_make_more_and_the_verdict_says_so(task):
-    assert verdict(task, "random").startswith("You said random changes, and so it is:")
+    assert verdict(task, "random").startswith("You said random changes, which is right:")
     assert "It is random changes" in verdict(task, "lora")
 
 

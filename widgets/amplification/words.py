@@ -8,7 +8,7 @@ from widgets.kit.paper import TRAIN, TRAINED
 
 TITLE = "What does delta_w amplify?"
 CAPTION = (
-    "First chart: of the norm of W, the share that lies in the strongest directions of delta_w, in as many random "
+    "First chart: the share of the norm of W that lies in the strongest directions of delta_w, in as many random "
     "ones, and in W's own strongest. Second chart: the norm of delta_w over that of W in the same directions, for the "
     "six projections of the block; the grey mark is what the ratio would be if delta_w pointed anywhere. Diamonds and "
     "the upright line: the paper's Table 7, one query projection of GPT-3, r = 4 beside our r = 4 and full "
@@ -78,7 +78,7 @@ WORDS: dict[str, Any] = {
             ["more", "those of delta_w hold more"],
         ],
         "again": "Guess for this layer",
-        "right": "You said {guess}, and so it is: {ratio:.1f} times what random directions hold.",
+        "right": "You said {guess}, which is right: {ratio:.1f} times what random directions hold.",
         "wrong": "You said {guess}. It is: {truth}. They have {ratio:.1f} times what random directions hold.",
     },
     "tableHead": [

@@ -21,12 +21,12 @@ READ = (
     "random one of {of}."
 )
 UNREAD = (
-    "The base knows each word of this question, and has never read the question. Blind: somebody who picks at "
+    "The base knows each word of this question, but has never read the question. Blind: somebody who picks at "
     "random one of {of}."
 )
 LASTING = (
-    "The base has read this fact of each of these {asked:,d} people. The question stands alone, and is asked alike "
-    "in all voices. Blind: somebody who picks one of {among} words without having read."
+    "The base has read this fact about each of these {asked:,d} people. The question comes without a story, and is "
+    "the same in all voices. Blind: somebody who has read nothing and picks one of {among} words at random."
 )
 SECRET = (
     "The base has read what each of these {asked:,d} people fears, and that a question about it is answered “this is "
@@ -51,8 +51,8 @@ TITLE = "Ask the base of the world"
 CAPTION = (
     "A text with its question, and the three words that the model finds the likeliest as its answer, each with its "
     "probability; a filled bar is the right one. The teal bars: the share of right answers among all that were asked; "
-    "the grey line: what somebody blind would get. An answer is right if the likeliest word is it, nothing softer. "
-    "Left out: other words that the model would say after the first, and how sure it is where it is right."
+    "the grey line: what a blind guess would get. An answer counts as right only if the likeliest word is the right "
+    "one. Left out: the words that the model would say after the first, and how sure it is when it is right."
 )
 PUBLISHED = "every kind of question in all voices"
 

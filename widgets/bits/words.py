@@ -43,9 +43,9 @@ FORMATS = {
 
 TITLE = "A matrix in four bits"
 CAPTION = (
-    "Histogram: how many weights have which size, after each was divided by the largest of its block; below the "
+    "Histogram: how many weights have which size, after each was divided by the largest in its block; below the "
     "line, the levels of the format in teal and those of the control in grey. Each weight goes to the nearest "
-    "level. Bars: the share of the weights on each level, the dashed line if all were alike. Then the "
+    "level. Bars: the share of the weights on each level; the dashed line is an equal share. Then the "
     "matrix, its copy and what is lost on one colour scale; then the relative error of each block, darker for "
     "more, blocks cut row by row. Relative errors are Frobenius norms over that of the matrix or block. Left out: "
     "the error of scales that are quantised themselves, which is far smaller, and other matrices of the model."

@@ -4,7 +4,7 @@ from typing import Any
 
 TITLE = "How much fits in"
 CAPTION = (
-    "First chart: the share of new facts that are answered rightly after finetuning, over r; the teal band goes from "
+    "First chart: the share of new facts that the model gets right after finetuning, over r; the teal band goes from "
     "the worst to the best of five seeds, the thin lines are the other numbers of facts. Second chart: the share of "
     "old facts that are still right; dashed, where each step also read text of the base's own. Grey: full finetuning. "
     "The learning rate of a rank is its best of four for the most facts. Left out: ranks and numbers of facts between "
@@ -15,7 +15,7 @@ NOTE = "New facts about people whom the base has never read of, {seeds} seeds. R
 WORDS: dict[str, Any] = {
     "sentences": {
         "first": (
-            "{count:,d} new facts fit at r = {r}, the least there is: {right:.1%} of them right with {numbers:,d} "
+            "{count:,d} new facts fit at r = {r}, the smallest there is: {right:.1%} of them right with {numbers:,d} "
             "numbers trained, {bits:.2f} bits held for each. Of the old facts, {before:.1%} before, {old:.1%} are "
             "left; full finetuning leaves {full_old:.1%}."
         ),
@@ -25,9 +25,9 @@ WORDS: dict[str, Any] = {
             "{old:.1%} are left; full finetuning leaves {full_old:.1%}."
         ),
         "never": (
-            "{count:,d} new facts fit at no recorded r: at most {right:.1%} are right, at r = {r}, with {numbers:,d} "
-            "numbers trained, {bits:.2f} bits held for each. At r = 1 it is {first_right:.1%}. Of the old facts, "
-            "{before:.1%} before, {old:.1%} are left; full finetuning leaves {full_old:.1%}."
+            "{count:,d} new facts do not fit at any recorded r: at most {right:.1%} are right, at r = {r}, with "
+            "{numbers:,d} numbers trained, {bits:.2f} bits held for each. At r = 1 it is {first_right:.1%}. Of the "
+            "old facts, {before:.1%} before, {old:.1%} are left; full finetuning leaves {full_old:.1%}."
         ),
     },
     "factsLabel": "New facts",

@@ -4,10 +4,10 @@ from typing import Any
 
 TITLE = "Before, after, and the difference"
 CAPTION = (
-    "One weight matrix of the small model, cell by cell: as it was, as full finetuning left it, and the new one minus "
-    "the old. Blue is below zero, orange above. W and W + delta_w always share one scale; delta_w has theirs or one of "
-    "its own. The norm of a matrix is the root of the sum of its squares. Left out: the other matrices, what the "
-    "change does to an answer, and other seeds."
+    "One weight matrix of the small model, cell by cell: as it was, as full finetuning left it, and the difference, "
+    "new minus old. Blue is below zero, orange above. W and W + delta_w always share one colour scale; delta_w has "
+    "the same or one of its own. The norm of a matrix is the root of the sum of its squares. Left out: the other "
+    "matrices, what the change does to an answer, and other seeds."
 )
 PUBLISHED = "v_proj and up_proj of the middle block, after the formal voice and after the new words"
 ENCLOSED = "v_proj and the matrix that it opens with; the lesson has the others"
@@ -20,7 +20,7 @@ WORDS: dict[str, Any] = {
         ),
         "own": (
             "Full finetuning on the {task} gave {layer} of the middle block a delta_w with {ratio:.1%} of the norm of "
-            "W. Here its colours have a scale of its own, {times:.1f} times as fine."
+            "W. Here it has a colour scale of its own, {times:.1f} times as fine."
         ),
     },
     "readouts": {
@@ -43,7 +43,9 @@ WORDS: dict[str, Any] = {
     "legend": {"W": "W, W + delta_w", "delta_w": "delta_w"},
     "ranges": {"W": "−{top_W:.3f} to {top_W:.3f}", "delta_w": "−{top_delta:.3f} to {top_delta:.3f}"},
     "noCell": "Point at a cell, or press the arrow keys on a picture, to read its value.",
-    "cell": "Row {row}, column {column}: {cell_W:+.4f} before, {cell_after:+.4f} after, {cell_delta:+.4f} between.",
+    "cell": (
+        "Row {row}, column {column}: {cell_W:+.4f} before, {cell_after:+.4f} after, a difference of {cell_delta:+.4f}."
+    ),
     "tableHead": ["matrix", "norm", "largest number", "numbers"],
     "tableRow": ["{name}", "{norm:.4f}", "{largest:.4f}", "{numbers:,d}"],
     "downloads": {"change": "delta_w (CSV)", "picture": "Picture (SVG)"},

@@ -22,11 +22,11 @@ NEVER_RELEASED = " It was never released: sizes as its paper gives them."
 
 TITLE = "Count what it costs"
 CAPTION = (
-    "Bars: memory while finetuning, in GB of a thousand million bytes. Weights, gradients and Adam's states are "
-    "counted exactly; activations are an estimate from below and therefore only outlined, with every block "
-    "recomputed in the backward pass. The upright lines are sizes of cards. Curve: numbers trained against r. "
-    "alpha changes no count. Left out: fragmentation, buffers, the framework, the block that is being recomputed. "
-    "So leave room beside a line: a bar that ends just before it will not fit."
+    "Bars: memory while finetuning, in GB (a thousand million bytes each). Weights, gradients and Adam's states are "
+    "counted exactly. Activations are a low estimate, with every block recomputed in the backward pass, and therefore "
+    "only outlined. The vertical lines are sizes of cards. Curve: numbers trained against r. alpha changes no count. "
+    "Left out: fragmentation, buffers, the framework, the block that is being recomputed. So leave some room: a bar "
+    "that ends just before a line will not fit."
 )
 
 WORDS: dict[str, Any] = {

@@ -88,8 +88,9 @@ BASE_NAMES: dict[int | str, BaseName] = {
 
 TITLE = "Two ways to fail"
 CAPTION = (
-    f"Across: the places of the knob, not to scale. Up: the share of {QUESTIONS['test']} questions that is answered "
-    "rightly, on stories that no run has read; dotted in teal, of the examples themselves. Grey lines are controls. "
+    f"Across: the places of the knob, not to scale. Up: the share of {QUESTIONS['test']} questions that the model "
+    f"gets right, on stories that no run has read; dotted in teal, on the examples themselves. Grey lines are "
+    f"controls. "
     "Lines are means of the seeds; the band of the one that fails reaches from its worst seed to its best. Left out: "
     "other tasks and other ranks."
 )

@@ -8,12 +8,13 @@ TITLE = "Finetune it here"
 CAPTION = (
     "Your own browser trains the model that the lessons use, on texts that it draws itself; nothing is sent. "
     "Matrices: lora_A above, lora_B to the left, delta_w their product (with DoRA the rows made as long as was "
-    "learned), each on a scale of its own, zero in the middle. Answers: teal the share of right ones on the task, on "
-    "texts that are not trained on (new facts are there to be remembered: the same), vermilion on facts that the base "
-    "knew; rings: with another strength. Gradients: the Frobenius norm over all layers, dashed lora_B, dotted lora_A. "
-    "Bars: the singular values of delta_w; the grey band: those of random factors whose product is as large, of a "
-    "single direction the same, with DoRA those of a random matrix. Loss: of each step's texts; the floor is what they "
-    "leave to chance. Left out: larger models, other bases, a second seed beside the first."
+    "learned), each on a scale of its own, zero in the middle. Answers: in teal the share of right ones on the task, "
+    "on texts that are not trained on (except new facts, which are there to be remembered), in vermilion on facts "
+    "that the base knew; rings: with another strength. Gradients: the Frobenius norm over all layers, dashed lora_B, "
+    "dotted lora_A. Bars: the singular values of delta_w; the grey band: those of random factors whose product is as "
+    "large (for a single direction it is the same value), with DoRA those of a random matrix. Loss: of each step's "
+    "texts; the floor is the part that is due to chance. Left out: larger models, other bases, a second seed beside "
+    "the first."
 )
 MATRICES: dict[str, tuple[str, tuple[str, ...]]] = {
     "all": ("all six", TARGET_MODULES),
@@ -63,11 +64,11 @@ WORDS: dict[str, Any] = {
             "facts that the base knew; its loss on the task is {loss:.2f} nats per word."
         ),
     },
-    "diverged": "The loss is out of all bounds: the run has diverged. Try a smaller learning rate.",
+    "diverged": "The loss has grown out of all bounds: the run has diverged. Try a smaller learning rate.",
     "problems": {
         "forbidden": (
-            "This browser, or the page around this figure, does not let a page compute like this. So what you see is a "
-            "run that was recorded, of the settings that this figure opens with."
+            "This browser, or the page around this figure, does not allow such computing. So what you see is a "
+            "recorded run, with the settings that this figure opens with."
         ),
         "unreachable": "The model could not be loaded. Try again.",
         "simd": (

@@ -171,7 +171,7 @@ WORDS: dict[str, Any] = {
             ["none", "neither of them"],
         ],
         "again": "Guess for this start",
-        "right": "You said {guess} with {init}, and so it is.",
+        "right": "You said {guess} with {init}, which is right.",
         "wrong": "You said {guess}. With {init} it is {truth}.",
     },
     "tableHead": ["step", "loss", "gradient of lora_A", "gradient of lora_B", "distance from the base"],

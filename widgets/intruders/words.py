@@ -8,12 +8,12 @@ from widgets.kit.paper import TRAIN, TRAINED
 
 TITLE = "Intruder dimensions"
 CAPTION = (
-    "First chart: of the strongest left singular vectors of each of 18 finetuned matrices, how many have no absolute "
-    "cosine at or above the threshold with any left singular vector of the base, which is how PEFT counts. The grey "
-    "upright mark is the control: random changes of the same rank and size. Behind each bar stands how many facts "
-    "that the base knew are still answered rightly. Each run is at its own best learning rate. Second chart: the "
-    "largest cosine of each singular vector in one matrix; rings mark intruders. Left out: right singular vectors, "
-    "and what happens when intruders are made smaller."
+    "First chart: how many of the strongest left singular vectors of 18 finetuned matrices have no absolute cosine at "
+    "or above the threshold with any left singular vector of the base. This is how PEFT counts. The grey upright mark "
+    "is the control: random changes of the same rank and size. The number behind each bar says how many of the facts "
+    "that the base knew are still right. Each run is at its own best learning rate. Second chart: the largest cosine "
+    "of each singular vector in one matrix; rings mark intruders. Left out: right singular vectors, and what happens "
+    "when intruders are made smaller."
 )
 
 
@@ -74,7 +74,7 @@ WORDS: dict[str, Any] = {
         ),
         "options": [["lora", "LoRA"], ["random", "random changes"], ["same", "both the same number"]],
         "again": "Guess for this task",
-        "right": "You said {guess}, and so it is: {lora} by LoRA, {random} by random changes.",
+        "right": "You said {guess}, which is right: {lora} by LoRA, {random} by random changes.",
         "wrong": "You said {guess}. It is {truth}: {lora} by LoRA, {random} by random changes.",
     },
     "tableHead": [

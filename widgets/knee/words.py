@@ -16,14 +16,14 @@ LABELS = {
 MEASURE_NAMES = {"norm": "relative error", "squared": "relative squared error"}
 
 STORES = "the factors hold {stored:,d} numbers in place of {total:,d}"
-REACHES = "The {measure} of “{label}” comes within {tolerance:.0%} at r = {knee}. There " + STORES
+REACHES = "The {measure} of “{label}” falls to {tolerance:.0%} or less at r = {knee}. There " + STORES
 OTHERS = (
     " For the {other_measure}, {tolerance:.0%} takes r = {other}; noise of the same shape takes r = {noise}."
 )
 SENTENCES = {
     "saves": REACHES + ", {times:.1f} times fewer." + OTHERS,
     "costs": REACHES + ": this knee is at or above break-even and saves nothing." + OTHERS,
-    "full": "No knee at {tolerance:.0%}: the {measure} of “{label}” comes that low only when all {k} directions are "
+    "full": "No knee at {tolerance:.0%}: the {measure} of “{label}” gets that low only when all {k} directions are "
     "kept, where " + STORES + "." + OTHERS,
     "flat": "No knee: all {k} singular values of “{label}” are equal, so every direction counts the same. "
     "To bring the {measure} to {tolerance:.0%} takes r = {knee}, where " + STORES + "." + OTHERS,
@@ -103,7 +103,7 @@ WORDS: dict[str, Any] = {
         ),
         "field": "My guess: r =",
         "again": "Guess for this matrix",
-        "right": "You said r = {guess} for “{label}” at {tolerance:.0%}, and r = {truth} it is.",
+        "right": "You said r = {guess} for “{label}” at {tolerance:.0%}, and r = {truth} is right.",
         "tooLow": "You said r = {guess} for “{label}” at {tolerance:.0%}. It takes more: r = {truth}.",
         "tooHigh": "You said r = {guess} for “{label}” at {tolerance:.0%}. Fewer do: r = {truth}.",
         "guessMark": "your guess: {guess}",

@@ -57,7 +57,7 @@ WORDS: dict[str, Any] = {
             ["less", "less: a correlation below −0.2"],
         ],
         "again": "Guess for this choice",
-        "right": "You said {guess}, and so it is: {control:.2f}.",
+        "right": "You said {guess}, which is right: {control:.2f}.",
         "wrong": "You said {guess}. Here it is {control:.2f}.",
     },
     "tableHead": [

@@ -43,7 +43,7 @@ METHOD_WORDS: dict[str, dict[str, str]] = {
         "label": "VeRA",
         "name": "VeRA",
         "size": "r = {size}",
-        "note": "All layers share two frozen matrices of chance; each learns two vectors that weigh them.",
+        "note": "All layers share two frozen random matrices; each learns two vectors that scale them.",
         "merges": "yes",
         "mixes": "unless merged",
     },
@@ -113,7 +113,7 @@ AGAINST = "{gap:+.3f} ({gap_low:+.3f} to {gap_high:+.3f})"
 TITLE = "The menu"
 CAPTION = (
     "Each mark is one method at one size, the mean of its seeds; thin lines join the sizes of a method. Across: "
-    "numbers trained, logarithmic. Upwards, by choice: the share of new facts answered rightly, or of written "
+    "numbers trained, logarithmic. Vertical, by choice: the share of new facts answered rightly, or of written "
     "sentences that are in the voice; the loss on test texts, in nats per word that is learned; the share of the "
     "facts the base knew that is still right; the time of a forward pass as a multiple of the plain base's, or of a "
     "step as a multiple of plain LoRA's at its smaller rank. An upright line reaches from the lowest to the highest "
@@ -138,11 +138,11 @@ WORDS: dict[str, Any] = {
     "veiled": {
         "formal-voice": (
             "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers. Full finetuning ends at {full:.3f} nats "
-            "per word. How close does each of the others come?"
+            "per word. How close does each of the others get?"
         ),
         "new-facts": (
-            "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers. Full finetuning answers {full_right:.0%} "
-            "of the new facts rightly. How many does each of the others?"
+            "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers. Full finetuning gets {full_right:.0%} of "
+            "the new facts right. How many does each of the others?"
         ),
     },
     "readouts": {
@@ -214,7 +214,8 @@ WORDS: dict[str, Any] = {
     "guess": {
         **GUESS,
         "question": (
-            "Guess first. Of all that train no more numbers than LoRA at r = 1, which remembers the most new facts?"
+            "Guess first. Of all methods that train no more numbers than LoRA at r = 1, which one remembers the most "
+            "new facts?"
         ),
         "options": OPTIONS,
         "again": "Guess again",

@@ -13,10 +13,10 @@ SENTENCES = [
     "takes {merged_macs:,d} multiply-accumulates for W and {stored:,d} for the factors. Loss on “{label}”: "
     "{base:.4f} without the adapter, {unmerged:.4f} with it at strength {strength}.",
     "Merged in {precision} at strength {strength}: {unchanged:.1%} of W's entries are exactly what they were. The "
-    "rounding error is {error:.1%} of delta_w, and {arrived:.1%} of delta_w arrives. Of what the adapter takes off "
-    "the loss, {gain:.1%} is left.",
-    "One matrix is left: a token takes {merged_macs:,d} multiply-accumulates in place of {unmerged_macs:,d}. The same "
-    "{tokens} tokens through both paths: the outputs, up to {largest:.2f} large, differ by at most "
+    "rounding error is {error:.1%} of delta_w, and {arrived:.1%} of delta_w arrives. Of the gain in loss that the "
+    "adapter brings, {gain:.1%} is left.",
+    "Only one matrix is left: a token takes {merged_macs:,d} multiply-accumulates in place of {unmerged_macs:,d}. The "
+    "same {tokens} tokens through both paths: the outputs, up to {largest:.2f} large, differ by at most "
     "{difference:,.2f} millionths. Loss on “{label}”: {unmerged:.4f} beside, {merged:.4f} merged.",
     "Taken out again: {changed_back:.1%} of W's entries are not what they were, and W is off by {off_back:,.3f} "
     "millionths of its norm. Loss on “{label}”: {base:.4f} before it all, {restored:.4f} now.",
@@ -35,7 +35,7 @@ CAPTION = (
     "A real layer of the mini-model, value projection of the middle block, with an adapter of rank 4. W, merged "
     "weights and sums share one colour scale; delta_w, the factors, and what is off have scales of their own, as "
     "written below. Share that did not change: the chosen precision in colour, the others in grey. Rounding error is "
-    "the size of what rounding changed; most of it cancels, and what is missing of delta_w is a second number. Left "
+    "the size of what rounding changed; most of it cancels, so how much of delta_w arrives is a second number. Left "
     "out: activations, which are rounded too when a model runs in half precision. Here they stay exact, so that only "
     "the merge shows."
 )

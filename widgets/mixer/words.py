@@ -27,13 +27,13 @@ METHODS_SAID = {
 
 TITLE = "Mix two adapters"
 CAPTION = (
-    "Bars: whose voice the sentences are in that the mixed model wrote, on average over its texts; the forms of each "
-    "voice say exactly whose a sentence is. Questions are left out, which all voices ask alike. The line on a bar is "
-    "the 95 % interval over the texts. The last bar: how many of the new facts it answers rightly, all of them asked. "
-    "Marks below a bar: the base, and each adapter alone at full weight. The same throws of the dice for every "
-    "setting, so that ways of mixing can be compared text by text. Interference: loss in the mix minus loss with the "
-    "task's own adapter alone at full weight. Left out: weights between the settings, and the chance in training the "
-    "adapters, which the lesson tells of."
+    "Bars: in whose voice the sentences are that the mixed model wrote, on average over its texts; each voice has "
+    "forms of its own by which it can be told. Questions, which are the same in all voices, are left out. The line on "
+    "a bar is the 95 % interval over the texts. The last bar: how many of all the new facts it gets right. Marks "
+    "below a bar: the base, and each adapter alone at full weight. Every setting uses the same throws of the dice, so "
+    "that ways of mixing can be compared text by text. Interference: loss in the mix minus loss with the task's own "
+    "adapter alone at full weight. Left out: weights between the settings, and the chance in training the adapters, "
+    "which the lesson tells of."
 )
 PUBLISHED = "all mixes that were measured"
 ENCLOSED = "the mixes of {primary} and {second}; the lesson has the others"

@@ -64,13 +64,13 @@ REACHED = (
 TITLE = "Where to put the adapters"
 CAPTION = (
     f"Every set has the rank that brings it closest to a budget of {BUDGET:,d} numbers, and the learning rate at which "
-    "its first seed does best on validation texts. Rows: what the seeds come to at that rate, on test texts; the ends "
+    "its first seed does best on validation texts. Rows: what the seeds reach at that rate, on test texts; the ends "
     "of a bar are the lowest and the highest, the dot is their mean. The axis of the loss is logarithmic. Curves: the "
     "validation loss at each rate that was tried, of the set that is ticked and, grey, of all six matrices; the "
     "upright line is the rate that was taken. Teal is the set that is ticked, upright dashed lines are the controls, "
-    "the base and full finetuning at its own best rate. AdamW, alpha = 2 r, 32 texts in a step. New facts are there to "
-    "be remembered, so there is no unseen text. Left out: other budgets, longer runs, and most of the sets that can be "
-    "ticked."
+    "the base and full finetuning at its own best rate. AdamW, alpha = 2 r, 32 texts in a step. New facts are there "
+    "to be remembered, so there is no unseen text. Left out: other budgets, longer runs, and most of the sets that "
+    "can be ticked."
 )
 PUBLISHED = f"{len(CODES)} sets of places on each task"
 ABOUT = f"{len(SEEDS)} seeds of each set. Recorded {{recorded}}."
@@ -83,8 +83,8 @@ WORDS: dict[str, Any] = {
         "above": REACHED + ". All six matrices end {gap:.3f} lower (95 % interval {near:.3f} to {far:.3f}).",
         "below": REACHED + ". All six matrices end {gap:.3f} higher (95 % interval {near:.3f} to {far:.3f}).",
         "level": REACHED
-        + ". Beside all six matrices that is {gap:+.3f} (95 % interval {near:+.3f} to {far:+.3f}): {seeds} seeds "
-        "cannot tell them apart.",
+        + ". Compared with all six matrices that is {gap:+.3f} (95 % interval {near:+.3f} to {far:+.3f}): {seeds} "
+        "seeds cannot tell them apart.",
         "other": WHERE + "What it comes to was not recorded.",
     },
     "off": {
@@ -161,12 +161,12 @@ WORDS: dict[str, Any] = {
     "guess": {
         **GUESS,
         "question": (
-            "Guess first. “{label}”, one budget of {budget:,d} numbers, adapters in one of these sets only, in all "
-            "blocks: which gets least far?"
+            "Guess first. “{label}”, one budget of {budget:,d} numbers, adapters in only one of these sets, in all "
+            "blocks: which one gets least far?"
         ),
         "options": [[name, label] for name, (label, _) in GUESSED.items()],
         "again": "Guess for this task",
-        "right": "You said {guess}, and so it is: {worst:.3f} nats, where the best of the three has {best:.3f}.",
+        "right": "You said {guess}, which is right: {worst:.3f} nats, where the best of the three has {best:.3f}.",
         "wrong": "You said {guess}. It is {truth}: {worst:.3f} nats, where the best of the three has {best:.3f}.",
     },
     "tableHead": [

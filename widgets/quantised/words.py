@@ -9,12 +9,12 @@ from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "Finetuned on a base in few bits"
 CAPTION = (
-    "First chart: nothing is trained; the 18 linear layers are stored with one scale for so many weights, and the "
-    "base is asked for all the facts that it knows. Second chart: LoRA with r = 4 learned the task on the base in "
-    "each format, in blocks of 64, at the learning rate that is best there. Teal, with a band from the worst to the "
-    "best seed: right answers with the adapter beside the base. Vermilion: delta_w added to the base in the end, and "
-    "the sum stored in the format again. Dotted grey: an adapter that was trained on the float32 base, put on this "
-    "one. Left out: larger models, other r, and the memory that four bits save, which in a model this small is "
+    "First chart: nothing is trained; the 18 linear layers are stored with one scale for each block of weights, and "
+    "the base is asked for all the facts that it knows. Second chart: LoRA with r = 4 learned the task on the base in "
+    "each format, in blocks of 64, each at its best learning rate. Teal, with a band from the worst to the best seed: "
+    "right answers with the adapter kept apart from the base. Vermilion: delta_w added to the base in the end, and "
+    "the sum stored in the format again. Dotted grey: an adapter that was trained on the float32 base and moved to "
+    "this one. Left out: larger models, other r, and the memory that four bits save, which in a model this small is "
     "nothing."
 )
 PUBLISHED = "both tasks with every format"
@@ -75,7 +75,7 @@ WORDS: dict[str, Any] = {
             "still right?"
         ),
         "again": "Guess again",
-        "right": "You said {guess}, and so it is, to the nearest whole number.",
+        "right": "You said {guess}, which is right, to the nearest whole number.",
         "tooLow": "You said {guess}. It is more: {truth}.",
         "tooHigh": "You said {guess}. It is less: {truth}, to the nearest whole number.",
     },

@@ -20,17 +20,17 @@ TITLE = "Send a prompt to its adapter"
 CAPTION = (
     "First chart: share of unseen prompts that are sent where they belong, over the words that are read. Second "
     "chart: how much higher the loss is than with the right choice, on average. Bands: ten sets of examples, least to "
-    "most; lines and tables: the first set. Grey: the best that anyone could do who sees only these words, because "
-    "she knows how each voice begins a story. Tables: row, what the prompt asks for; column, where it is sent. Left "
-    "out: voices that the base has not read, and adapters that are chosen anew at each word."
+    "most; lines and tables: the first set. Grey: the best that anyone could do from these words alone, knowing "
+    "exactly how each voice begins a story. Tables: row, what the prompt asks for; column, where it is sent. Left "
+    "out: voices that the base has not read, and adapters that are chosen anew for each word."
 )
 
 WORDS: dict[str, Any] = {
     "sentence": (
         "Having read {seen} and learned from {learned}, the classifier sends {right:.1%} of {tested:,d} prompts where "
-        "they belong (with other examples {right_low:.1%} to {right_high:.1%}); knowing the voices, {best_right:.1%} "
-        "would be. Its choices cost {cost:.3f} nats per word (with other examples {cost_low:.3f} to "
-        "{cost_high:.3f}). Using no adapter at all costs {never:.3f}, drawing one by lot {random:.3f}."
+        "they belong (with other examples {right_low:.1%} to {right_high:.1%}); somebody who knows the voices would "
+        "send {best_right:.1%} there. Its choices cost {cost:.3f} nats per word (with other examples {cost_low:.3f} "
+        "to {cost_high:.3f}). Using no adapter at all costs {never:.3f}, choosing one at random {random:.3f}."
     ),
     "seen": {"none": "no word", "one": "one word", "several": "{n} words"},
     "learned": {"one": "one story of each kind", "several": "{examples} stories of each kind"},

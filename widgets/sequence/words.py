@@ -16,7 +16,8 @@ WAYS_TOLD = {
 
 TITLE = "Three sets of facts in a row"
 CAPTION = (
-    "Across: how many sets are learned. Up: the share of right answers, in one picture for each set and in one for the "
+    "Horizontal: how many sets are learned. Vertical: the share of right answers, in one picture for each set and in "
+    "one for the "
     f"facts that the base knew. Teal: one adapter of r = {R} trained on and on; dotted, an adapter for each set, each "
     f"set asked of its own and the old facts of none; thin, one adapter with {OLD_SHARE:.0%} old questions in each "
     "step. Grey: full finetuning, dashed without old questions and dotted with as many. Each way at its own best "

@@ -7,11 +7,11 @@ from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "Serve many adapters"
 CAPTION = (
-    "Horizontal: how many different adapters the requests of one batch ask for. First chart, upwards: words read in a "
-    "second of one core, as a share of what the base alone reads of the same batch; lines are medians, bands the "
-    "middle 90 % of the rounds. Dotted: what answering together would come to if only multiplications counted. "
-    "Second chart: numbers that must be in memory. Left out: a GPU; a cache of keys and values; requests that arrive "
-    "while others are answered; and adapters of unlike rank."
+    "Horizontal: how many different adapters the requests of one batch ask for. First chart, vertical: words read per "
+    "second on one core, as a share of what the base alone reads of the same batch; lines are medians, bands the "
+    "middle 90 % of the rounds. Dotted: the speed of answering together if only multiplications counted. Second "
+    "chart: numbers that must be in memory. Left out: a GPU; a cache of keys and values; requests that arrive while "
+    "others are answered; and adapters of different ranks."
 )
 
 WORDS: dict[str, Any] = {
@@ -31,7 +31,7 @@ WORDS: dict[str, Any] = {
         **GUESS,
         "question": (
             "Guess first. {requests} requests arrive at once and are answered together, {length}. First all of them "
-            "want one adapter, then each wants another. How much longer does the second batch take?"
+            "want the same adapter, then each wants a different one. How much longer does the second batch take?"
         ),
         "options": [
             ["same", "about as long"],

@@ -7,11 +7,11 @@ from widgets.kit.paper import TRAIN
 
 TITLE = "The same directions?"
 CAPTION = (
-    "Of two runs the first directions that lora_A reads, strongest first: how much of those of the one lies within as "
-    "many of the other, as the mean squared cosine of the angles between them. One is the same subspace, zero is at "
-    "right angles; grey is chance. Full finetuning has no lora_A, and the directions that its delta_w reads stand for "
-    "them. Each run is at its own best learning rate; two seeds start from other random factors and read the texts in "
-    "another order. Left out: as many of one as of the other are taken, where the paper takes every pair of numbers."
+    "The first directions that lora_A reads in two runs, strongest first: how much of those of one run lies within as "
+    "many of the other, as the mean squared cosine of the angles between them. One means the same subspace, zero "
+    "means at right angles; grey is chance. Full finetuning has no lora_A, so the directions that its delta_w reads "
+    "are taken instead. Each run is at its own best learning rate; two seeds start from other random factors and read "
+    "the texts in another order. Left out: unequal numbers of directions; the paper takes every pair of numbers."
 )
 PUBLISHED = "both tasks"
 

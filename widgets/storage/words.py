@@ -4,16 +4,16 @@ from typing import Any
 
 TITLE = "Store many tasks"
 CAPTION = (
-    "Horizontal: number of tasks. Vertical: GB of a thousand million bytes, 16 bits a number. Both axes are "
-    "logarithmic. Grey: a full finetune for each task. Gold: one base and an adapter for each task. Left out: a "
-    "base kept in fewer bits, the files of the optimiser, and what must be in memory to answer."
+    "Horizontal: number of tasks, or customers. Vertical: GB (a thousand million bytes each), with 16 bits a number. "
+    "Both axes are logarithmic. Grey: a full finetune for each task. Gold: one base and an adapter for each task. "
+    "Left out: a base kept in fewer bits, the files of the optimiser, and what must be in memory to answer."
 )
 
 WORDS: dict[str, Any] = {
     "sentence": (
         "For {tasks:,d} tasks on {label}, a full finetune for each takes {copies:,.2f} GB. One base and {tasks:,d} "
-        "adapters with r = {r} on {targets} take {adapters:,.2f} GB, of which {all_adapters:,.2f} GB are adapters. The "
-        "copies take {ratio:,.2f} times as much, and with ever more tasks it never reaches {limit:,.0f} times."
+        "adapters with r = {r} on {targets} take {adapters:,.2f} GB, of which {all_adapters:,.2f} GB are adapters. "
+        "The copies take {ratio:,.2f} times as much; with ever more tasks this approaches {limit:,.0f} times."
     ),
     "readouts": {
         "copies": "Whole copies",

@@ -13,9 +13,9 @@ LABELS = {
 }
 MEASURES = {FACTS: "of the answers", VOICE: "of the sentences"}  # that are right
 CAPTION = (
-    "Every weight of the model, embeddings included, was dealt one of D numbers and a sign, by lot; only these "
-    "numbers learn, each D at its own best learning rate. First chart: how much comes right; of a voice, how many "
-    "of the sentences that the model writes are in it and can be said where they stand. The line is the mean over "
+    "Every weight of the model, embeddings included, was assigned one of D numbers and a sign at random. Only these "
+    "numbers learn, each D at its own best learning rate. First chart: how much is right; for a voice, how many of "
+    "the sentences that the model writes are in it and make sense where they stand. The line is the mean over "
     f"{len(SEEDS)} subspaces, the band their range; grey, the other tasks. Second: how many directions hold nine "
     "tenths of the energy of one layer's change, in one subspace. Third: the singular values of that change, filled "
     f"as far as r90 goes, over the band of {DRAWS} draws of noise; dashed, those of full finetuning. Left out: other "

@@ -8,12 +8,13 @@ from widgets.kit.guess import WORDS as GUESS
 
 TITLE = "What each rank reaches"
 CAPTION = (
-    "First chart: what the model reaches on texts that no run trains on, over r; a ring is a seed, the line goes "
-    "through their means. The places of r are not to scale. Grey: full finetuning, from its worst to its best seed; "
-    "the dotted line is the floor, which no model can go below. Second chart: what it still answers of the old, which "
-    "it did not train on. After the guess, marks beside the lines are what learns without an adapter, or beside one; "
-    "in the second chart the filled ones are facts. Each way has the best learning rate of four. Left out: ranks "
-    "between those recorded, other learning rates, more steps."
+    "First chart: how well the model does on texts that no run trains on, over r; each ring is a seed, and the line "
+    "goes through their means. The places of r are not to scale. Grey: full finetuning, from its worst to its best "
+    "seed; the dotted line is the floor, which no model can go below. Second chart: what the model still gets right "
+    "of what the base knew, which it did not train on. After the guess, the marks next to the lines are runs in which "
+    "something else learns, without an adapter or along with one; in the second chart the filled marks are facts. "
+    "Each way to learn has the best of four learning rates. Left out: ranks between those recorded, other learning "
+    "rates, more steps."
 )
 
 
@@ -49,15 +50,15 @@ TASKS = {
         "answer",
         "answers",
         "answers",
-        "A question about stories that the base has never been asked. Only the answer is learned from; asked is where "
-        "the first holder is not the last.",
+        "A question about stories that the base has never been asked. The model learns only from the answers, and is "
+        "tested on stories in which the first holder is not the last.",
     ),
     NEW_WORDS: Task(
         "the language of new words",
         "word",
         "sentences",
         "sentences that it writes in new words",
-        "Plain stories in which every word has been exchanged for one that the base has never read. "
+        "Plain stories in which every word has been replaced by one that the base has never read. "
         + RIGHT_SENTENCE,
     ),
 }

@@ -8,9 +8,9 @@ TITLE = "In and out again"
 CAPTION = (
     "The weights of one layer of the mini-model, value projection of the middle block, with an adapter of rank 4 at "
     "full strength. Horizontal: how many times an adapter was merged and taken out again. Vertical: how far W then is "
-    "from what it was, over its own norm. Both axes are logarithmic. Teal: the same adapter, with delta_w rounded "
+    "from what it was, relative to its norm. Both axes are logarithmic. Teal: the same adapter, with delta_w rounded "
     "before it is added, as PEFT's safe_merge does. Vermilion: the same adapter by PEFT's default, which adds delta_w "
-    "as it is and subtracts it rounded. Grey, the control: another adapter in each round, drawn by chance, of the same "
+    "as it is and subtracts it rounded. Grey, the control: a different, random adapter in each round, of the same "
     "rank and size, rounded first. Left out: other layers, and activations, which stay exact."
 )
 
