@@ -35,7 +35,7 @@ def image(tmp_path_factory) -> Path:
                 ignored = shutil.ignore_patterns("__pycache__", "node_modules")
                 shutil.copytree(ROOT / name, folder / name, ignore=ignored)
             else:
-                shutil.copy(ROOT / name, folder / name)
+                shutil.copy(ROOT / name, folder)
     return folder
 
 

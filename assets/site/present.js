@@ -4,7 +4,8 @@
 
 import { fill } from '../../widgets/kit/text.js'
 
-const LEFT_OUT = '.on-page, .notes, .notes-end, #sources, .sources, [popover], .meta, .forget' // no part of what is shown
+// No part of what is shown.
+const LEFT_OUT = '.on-page, .notes, .notes-end, #sources, .sources, .rights, [popover], .meta, .forget'
 const OPENED = '.of-figure, .prose, .recall, .recall > ol' // shown by their parts
 const FIELDS = 'input, select, textarea, [contenteditable]'
 const SCREEN = 0.85 // of its height is scrolled at a step, so that the last lines are seen again

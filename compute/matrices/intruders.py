@@ -52,8 +52,11 @@ def largest_cosines(W: np.ndarray, delta_w: np.ndarray, top: int | None = None) 
     >>> largest_cosines(np.diag([0.2, 0.1]), 5 * new).round(2).tolist()
     [0.71, 0.71]
     """
-    if W.shape != delta_w.shape:
-        raise ValueError(f"W is {W.shape} and delta_w is {delta_w.shape}; the two must be equal.")
+    if W.shape != delta_w.shape or W.ndim != 2:
+        raise ValueError(
+            f"W is {W.shape} and delta_w is {delta_w.shape}; both must have the same rows and columns."
+        )
+    finite("W and delta_w", W, delta_w)
     if top is None:
         before, after = factorize(W).U, factorize(W + delta_w).U  # (out, k)
     else:
@@ -63,7 +66,6 @@ def largest_cosines(W: np.ndarray, delta_w: np.ndarray, top: int | None = None) 
 
 def _left_vectors(W: np.ndarray) -> np.ndarray:
     """Return the left singular vectors of a matrix, but those of values that are next to nothing."""
-    finite("W", W)
     W = W / (np.abs(W).max() or 1.0)  # whose squares do not underflow
     if W.shape[0] <= W.shape[1]:
         squares, U = np.linalg.eigh(W @ W.T)

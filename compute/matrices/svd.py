@@ -178,7 +178,8 @@ def first_directions(delta_w: np.ndarray, r: int) -> SVD:
     >>> first_directions(np.diag([3.0, 2.0, 1.0]), 2).s.tolist()
     [3.0, 2.0]
     """
-    short = min(delta_w.shape, default=0)
+    delta_w = _as_matrix("delta_w", delta_w)
+    short = min(delta_w.shape)
     whole("r", r, 1, short)
     if short <= SMALL or r >= short // 2 or not delta_w.any():
         U, s, Vh = factorize(delta_w)
@@ -203,6 +204,11 @@ def largest_singular_value(matrix: np.ndarray) -> float:
     float
         To four digits, 0 or more.
 
+    Raises
+    ------
+    ValueError
+        If the matrix is not a 2-D array of finite real numbers or is empty.
+
     Notes
     -----
     By Lanczos' iteration from a fixed start, which costs O(out * in) a step, some twenty of them, where an SVD costs
@@ -217,6 +223,7 @@ def largest_singular_value(matrix: np.ndarray) -> float:
     >>> round(largest_singular_value(np.diag([3.0, 2.0, 1.0])), 4)
     3.0
     """
+    matrix = _as_matrix("matrix", matrix)
     largest = float(np.abs(matrix).max())
     if min(matrix.shape) < 3 or not largest:
         return float(np.linalg.norm(matrix, 2))

@@ -225,7 +225,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(open_page, server, context):
 
 def test_a_page_that_is_no_lesson_is_presented_by_its_sections(open_page, server):
     page = open_page(f"{server}/teach/index.html?view=present")
-    expect(where(page)).to_have_text(re.compile("^1 of [5-9]: For a class"))
+    expect(where(page)).to_have_text(re.compile(r"^1 of 1?\d: For a class"))
 
 
 def test_an_embedded_figure_is_not_presented(open_page, server):
