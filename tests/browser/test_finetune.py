@@ -41,6 +41,16 @@ def by_torch(**choices: str | int) -> tuple[Evaluation, torch.nn.Module]:
     return evaluate(model, config.task, config.n_texts), model
 
 
+def rounding(**choices: str | int) -> float:
+    """Return how far float32 takes torch's own loss from that of the same run in float64."""
+    config = Finetune(**choices).config()
+    model = prepare(config, load_base()).double()
+    for _ in updates(model, config):
+        pass
+    exact = evaluate(model, config.task, config.n_texts).validation_loss
+    return abs(exact - by_torch(**choices)[0].validation_loss)
+
+
 def finetune(page: Page, steps: int = 10) -> None:
     page.get_by_role("button", name="Finetune", exact=True).click()
     expect(page.locator(".lora-finetune")).to_have_attribute("data-step", str(steps), timeout=WAIT_MS)
@@ -82,7 +92,9 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
     assert shares[0] == "10"
     asked = [100 * right[name] for name in ("task", "facts", "stories")]
     assert [float(each.rstrip("%")) for each in shares[1:]] == pytest.approx(asked, abs=FLIPPED)
-    assert float(loss) == pytest.approx(evaluation.validation_loss, abs=6e-4)  # shown with three decimals
+    off = abs(float(loss) - evaluation.validation_loss)
+    # It is shown with three decimals. Where embeddings learn, AdamW makes whole steps of gradients that are rounding.
+    assert off < 6e-4 or off < 6e-4 + rounding(**FEW | choices)
 
 
 TWICE = """() => {
