@@ -139,7 +139,7 @@ function presented(figures, address) {
 /** Bring the page into the room for a class that its reader is in; the server says where its rooms are. */
 function inRoom(figures) {
   const { rooms } = document.body.dataset
-  if (rooms && (kept('lora-room').code || document.querySelector('#room.in-room')))
+  if (rooms && (kept('lora-room').code || document.getElementById('class-room')))
     load('room', ({ enter }) => enter(figures, rooms))
 }
 

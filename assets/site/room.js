@@ -16,7 +16,7 @@ class Room {
     this.figures = figures
     this.root = new URL(root, location.href)
     this.page = location.pathname.slice(this.root.pathname.length) || 'index.html'
-    this.console = document.querySelector('#room.in-room')
+    this.console = document.getElementById('class-room')
     this.wait = AGAIN_MS[0]
     const { code } = kept(KEY)
     if (this.console) this.offer(code)

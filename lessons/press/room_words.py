@@ -1,9 +1,11 @@
 """What a room for a class says: to its teacher, to its students, and to who cannot come in."""
 
+from lessons.press.rooms import MOST
+
 REFUSED = {
     "wrong": "There is no room with this code. It has six letters; ask your teacher for them, or the room is over.",
     "tries": "Too many wrong codes came from your network. Try again in a minute.",
-    "full": "This room is full: it holds 200.",
+    "full": f"This room is full: it holds {MOST}.",
     "rooms": "As many rooms are open as this server has, or as your network may have. Try again later, or ask whoever "
     "runs it for more (--rooms).",
     "message": "The server did not understand that. Load the page again.",

@@ -5,9 +5,9 @@ messages, and says what each of them may see. That is always the whole of it, so
 """
 
 import hmac
-import math
 import re
 import secrets
+import sys
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping
@@ -321,7 +321,11 @@ class ClassRoom:
         step, task, facts, loss = (given[name] for name in ("step", "task", "facts", "loss"))
         if type(step) is not int or not 0 <= step <= self.sweep.steps or type(given["over"]) is not bool:
             raise Refused("message")
-        if not _number(task, 1) or not _number(facts, 1) or not (loss is None or _number(loss, math.inf)):
+        if (
+            not _number(task, 1)
+            or not _number(facts, 1)
+            or not (loss is None or _number(loss, sys.float_info.max))
+        ):
             raise Refused("message")
         if student.trained:
             return  # the first run counts
@@ -406,7 +410,7 @@ class ClassRoom:
 
 
 def _number(value: Any, most: float) -> bool:
-    return type(value) in (int, float) and 0 <= value <= most and math.isfinite(value)
+    return type(value) in (int, float) and 0 <= value <= most
 
 
 class ClassRooms:
@@ -462,7 +466,9 @@ class ClassRooms:
         """Return the room of a code to whoever has its key; raise Refused."""
         room = self._room(code)
         fits = (
-            room is not None and isinstance(key, str) and hmac.compare_digest(key.encode(), room.key.encode())
+            room is not None
+            and isinstance(key, str)
+            and hmac.compare_digest(key.encode(errors="replace"), room.key.encode())
         )
         if room is None or not fits:
             self._try(address_of(address), found=False)

@@ -11,6 +11,7 @@ from lessons.press.card import card
 from lessons.press.classroom import taught, texts_of
 from lessons.press.glossary import TERMS, Glossary, told
 from lessons.press.prose import Headings, lesson_html, read, sources_of, to_html, to_inline
+from lessons.press.rooms import LONGEST, MOST, WAITS
 from lessons.press.thumbnail import thumbnail
 from widgets.kit.instrument import (
     SITE,
@@ -184,8 +185,12 @@ class Site:
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
     def _render(self, template: str, depth: int, **values: Any) -> str:
-        common = {"up": "../" * depth, "parts": self.contents, "beside": BESIDE, "rooms": self.rooms}
-        return render(template, **common | values)
+        common = {
+            "parts": self.contents,
+            "beside": BESIDE,
+            "rooms": self.rooms,
+        }  # no page may use these names
+        return render(template, **common, **{"up": "../" * depth} | values)
 
     def _figure(
         self, lesson: Lesson, block: Figure, depth: int, prefix: str, hide: list[str] | None = None
@@ -354,7 +359,8 @@ class Site:
 
     def _class_room(self) -> str:
         lead = "A teacher and her students on the same page: without accounts, without names."
-        return self._room("room.html", "A room for a class", lead, live=self.live)
+        lasts = {"waits": round(WAITS / 3600), "longest": round(LONGEST / 3600)}
+        return self._room("room.html", "A room for a class", lead, live=self.live, most=MOST, **lasts)
 
     def _sheet(self, sheet: str, lesson: Lesson) -> str:
         """Return a lesson's teacher's page, its handout or its key."""
@@ -383,7 +389,7 @@ class Site:
             figures=len(self.kinds),
             questions=sum(len(lesson.questions) for lesson in self.lessons),
             most=max(len(lesson.kinds) for lesson in self.chapters),
-            rooms=[lesson for lesson in self.lessons if not lesson.is_chapter],
+            besides=[lesson for lesson in self.lessons if not lesson.is_chapter],
             plans=PLANS,
         )
 

@@ -66,7 +66,7 @@ def test_a_class_follows_predicts_is_shown_the_answers_and_trains(open_page, ser
     typed = open_page(f"{server}/room.html")
     typed.get_by_label("Its code, six letters").fill("WRONGX")
     typed.get_by_role("button", name="Join").click()
-    expect(typed.locator("#room .notice")).to_contain_text("There is no room with this code.")
+    expect(typed.locator("#class-room .notice")).to_contain_text("There is no room with this code.")
     typed.get_by_label("Its code, six letters").fill(f"{code[:3].lower()} {code[3:].lower()}")
     typed.get_by_role("button", name="Join").click()
     students.append(typed)

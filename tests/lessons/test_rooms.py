@@ -81,7 +81,7 @@ def test_a_wrong_code_opens_nothing(all_rooms, room, code):
 def test_only_the_key_leads(all_rooms, room):
     [student] = come(all_rooms, room)
     assert all_rooms.lead(room.code, room.key, "192.0.2.9") is room
-    for key in ("", None, room.code, student.token, room.key[:-1], "ü"):
+    for key in ("", None, room.code, student.token, room.key[:-1], "ü", "\ud800"):
         with refused("wrong"):
             all_rooms.lead(room.code, key, "192.0.2.9")
     before = room.for_teacher()
@@ -376,6 +376,7 @@ WRONG_OF_A_STUDENT = [
     result(task=True),
     result(facts="1"),
     result(loss=math.inf),
+    result(loss=10**400),  # JSON can spell it, and no float can hold it
     result(over=1),
     {"result": {"round": 1}},
 ]
