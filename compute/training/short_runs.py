@@ -13,10 +13,8 @@ from compute.training.loop import out_of_bounds, prepare, updates
 from compute.world.batches import texts_of
 from compute.world.tasks import ANSWERING, FACTS, TELLING
 
-TEXTS, QUESTIONS = (
-    256,
-    512,
-)  # of a task, on which an outcome is measured; half as many for validation, as all of these
+# On how much an outcome is measured, for validation on half as much.
+TEXTS, QUESTIONS = 256, 512  # of a task
 WRITTEN = 64  # texts
 STORIES = 128  # of the base's own, and of each kind of question on them
 PEOPLE = 256  # whom the base knows

@@ -20,7 +20,7 @@ from safetensors.numpy import save as save_tensors
 from compute.adapters.layer import lora_layers
 from compute.experiments.watched import load_watched
 from compute.model.checkpoint import load_base
-from compute.training.config import Evaluation
+from compute.training.config import Evaluation, TrainConfig
 from compute.training.loop import evaluate, prepare, updates
 from helpers.browser import instrument, open_drawer
 from widgets.finetune import Finetune
@@ -35,7 +35,10 @@ WAIT_MS = 60_000  # a busy machine trains slowly
 def by_torch(**choices: str | int) -> tuple[Evaluation, torch.nn.Module]:
     """Return what a run of the figure comes to with torch, and its model."""
     config = Finetune(**choices).config()
-    model = prepare(config, load_base())
+    return trained(config, prepare(config, load_base()))
+
+
+def trained(config: TrainConfig, model: torch.nn.Module) -> tuple[Evaluation, torch.nn.Module]:
     for _ in updates(model, config):
         pass
     return evaluate(model, config.task, config.n_texts), model
@@ -44,11 +47,8 @@ def by_torch(**choices: str | int) -> tuple[Evaluation, torch.nn.Module]:
 def rounding(**choices: str | int) -> float:
     """Return how far float32 takes torch's own loss from that of the same run in float64."""
     config = Finetune(**choices).config()
-    model = prepare(config, load_base()).double()
-    for _ in updates(model, config):
-        pass
-    exact = evaluate(model, config.task, config.n_texts).validation_loss
-    return abs(exact - by_torch(**choices)[0].validation_loss)
+    exact, _ = trained(config, prepare(config, load_base()).double())
+    return abs(exact.validation_loss - by_torch(**choices)[0].validation_loss)
 
 
 def finetune(page: Page, steps: int = 10) -> None:

@@ -582,26 +582,24 @@ def mlx_experts(draw: Draw) -> Fixture:
     return Fixture("MLX LoRA", files, {f"{name}[{i}]": 20.0 * b[i] @ a[i] for i in range(2)})
 
 
-def gguf_lora(draw: Draw) -> Fixture:
-    A, B = draw(3, 5), draw(8, 3)
+def _gguf_lora(draw: Draw, into: int, *dtype: str) -> Fixture:
+    A, B = draw(3, into), draw(8, 3)
     name = "blk.0.attn_q.weight"
     file = gguf(
         {f"{name}.lora_a": A, f"{name}.lora_b": B},
         {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": 6.0},
+        *dtype,
     )
     return Fixture("GGUF LoRA", {"adapter.gguf": file}, {name: 2.0 * (B @ A)})
+
+
+def gguf_lora(draw: Draw) -> Fixture:
+    return _gguf_lora(draw, 5)
 
 
 def gguf_q8(draw: Draw) -> Fixture:
     """In blocks of 32 with a scale each, where a row is that long."""
-    A, B = draw(3, 64), draw(8, 3)
-    name = "blk.0.attn_q.weight"
-    file = gguf(
-        {f"{name}.lora_a": A, f"{name}.lora_b": B},
-        {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": 6.0},
-        "Q8_0",
-    )
-    return Fixture("GGUF LoRA", {"adapter.gguf": file}, {name: 2.0 * (B @ A)})
+    return _gguf_lora(draw, 64, "Q8_0")
 
 
 def _of_dtype(dtype: str) -> Callable[[Draw], Fixture]:

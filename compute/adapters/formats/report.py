@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from compute.adapters.formats.beside import FORMATS, Beside
 from compute.adapters.formats.comparing import Comparison
@@ -14,6 +14,7 @@ from compute.adapters.formats.shrinking import Kept
 from compute.numbers.bounds import whole
 from compute.numbers.refusal import count
 
+T = TypeVar("T")
 LEAST_WIDTH = 60
 LISTED_MISSING = 5  # layers that a base does not have, each with its reason
 LISTED = 40  # layers that are listed one by one; more are gathered by the matrix that they are
@@ -149,9 +150,6 @@ def beside_rows(found: Sequence[Beside], gathered: bool) -> list[list[str]]:
     >>> beside_rows([], True)
     []
     """
-    groups: dict[str, list[Beside]] = {}
-    for each in found:
-        groups.setdefault(kind_of_matrix(each.layer.name) if gathered else each.layer.name, []).append(each)
 
     def cell(values: Iterable[float | None]) -> str:
         known = [value for value in values if value is not None]
@@ -167,7 +165,7 @@ def beside_rows(found: Sequence[Beside], gathered: bool) -> list[list[str]]:
             *(cell(loss and 100 * loss.lost for each in group for loss in [each.losses[x]]) for x in FORMATS),
             cell(each.intruders for each in group),
         ]
-        for name, group in groups.items()
+        for name, group in _grouped(((each.layer.name, each) for each in found), gathered).items()
     ]
 
 
@@ -365,13 +363,18 @@ def first_line(adapter: Adapter) -> str:
     )
 
 
+def _grouped(named: Iterable[tuple[str, T]], gathered: bool) -> dict[str, list[T]]:
+    """Return what is told of layers under their names, or gathered by the matrix that they are."""
+    groups: dict[str, list[T]] = {}
+    for name, each in named:
+        groups.setdefault(kind_of_matrix(name) if gathered else name, []).append(each)
+    return groups
+
+
 def _layers_table(found: Sequence[Measures], width: int, gathered: bool) -> str:
     head = ["layer", "out x in", "r", "scale", "norm", "r90", "stable", "entropy", "5%"]
-    groups: dict[str, list[Measures]] = {}
-    for each in found:
-        groups.setdefault(kind_of_matrix(each.layer.name) if gathered else each.layer.name, []).append(each)
     rows = []
-    for name, group in groups.items():
+    for name, group in _grouped(((each.layer.name, each) for each in found), gathered).items():
         shapes = {each.layer.shape for each in group}
         shape = " x ".join(map(str, shapes.pop())) if len(shapes) == 1 else "several"
         whole_ = [each for each in group if not each.broken] or [group[0]]
@@ -481,10 +484,7 @@ def comparison_text(compared: Comparison, name: str, width: int = 100) -> str:
             first += f", {count(len(names), 'layer')} {what}"
     if not compared.layers:
         return first
-    groups: dict[str, list[Any]] = {}
-    gathered = len(compared.layers) > LISTED
-    for layer, angles in compared.layers.items():
-        groups.setdefault(kind_of_matrix(layer) if gathered else layer, []).append(angles)
+    groups = _grouped(compared.layers.items(), len(compared.layers) > LISTED)
     rows = [
         [
             layer,
