@@ -20,7 +20,7 @@ from compute.world.dice import Dice
 from compute.world.stories import SPLITS, Source, State
 from compute.world.tasks import STARTS
 from compute.world.texts import Asked, questions, state_after, told
-from compute.world.voices import BASE_VOICES, understood
+from compute.world.voices import BASE_VOICES
 
 if TYPE_CHECKING:
     from compute.model.gpt import GPT
@@ -182,9 +182,8 @@ class _Setting(NamedTuple):
 def _biased_text(source: Source, number: int, length: int) -> list[str]:
     """Return a text of a source in which questions are answered by first impressions."""
     words = list[str]()
-    for state, sentence in told(source, Dice([*SPLITS].index(source.split), number)):
-        said = understood(sentence)
-        if said and said.kind in KINDS:
+    for state, said, sentence in told(source, Dice([*SPLITS].index(source.split), number)):
+        if said.kind in KINDS:
             of = said.content["P" if said.kind == "place" else "T"]
             sentence[sentence.index("?") + 1] = first_impression(state, said.kind, of)
         words += sentence

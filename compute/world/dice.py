@@ -63,7 +63,10 @@ class Dice:
 
     def below(self, n: int) -> int:
         """Return a number from 0 to n - 1, for n from 1 to 2**32."""
-        whole("n", n, 1, WORD)
+        if (
+            type(n) is not int or not 1 <= n <= WORD
+        ):  # asked for every word: what is as usual is not looked at twice
+            whole("n", n, 1, WORD)
         fair = WORD - WORD % n  # a throw from here on would favour the small numbers: it does not count
         while (thrown := self.throw()) >= fair:
             pass

@@ -6,8 +6,9 @@ uniformly from a law that the sentences so far decide, so that the probability o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 from compute.numbers.bounds import one_of
@@ -87,20 +88,29 @@ class Source:
     @cached_property
     def facts_in(self) -> dict[str, tuple["Group", "Group"]]:
         """The facts told and the facts asked, by voice."""
-        return {voice: self._facts_in(voice) for voice in dict.fromkeys(self.voices)}
+        told_and_asked = {voice: _options(voice, self.people, self.private) for voice in self.voices}
+        return {
+            voice: (Group(self.facts, told), Group(self.facts, asked))
+            for voice, (told, asked) in told_and_asked.items()
+        }
 
-    def _facts_in(self, voice: str) -> tuple["Group", "Group"]:
-        told, asked = [], []
-        for person in self.people:
-            names = {"F": (person.first,), "S": (person.last,)}
-            for attribute in ATTRIBUTES:
-                content = {**names, "V": (facts()[person, attribute],)}
-                told.append(Option(form(voice, attribute), content))
-                if self.private and attribute == PRIVATE:
-                    asked.append(Option(form(voice, "private"), names))
-                else:
-                    asked.append(Option(form(voice, FACT_QUESTIONS[attribute]), content))
-        return Group(self.facts, tuple(told)), Group(self.facts, tuple(asked))
+
+@cache
+def _options(
+    voice: str, people: tuple[Person, ...], private: bool
+) -> tuple[tuple["Option", ...], tuple["Option", ...]]:
+    """Return how the facts of people are told, and how they are asked: made once, since many sources share them."""
+    told, asked = [], []
+    for person in people:
+        names = {"F": (person.first,), "S": (person.last,)}
+        for attribute in ATTRIBUTES:
+            content = {**names, "V": (facts()[person, attribute],)}
+            told.append(Option(form(voice, attribute), content))
+            if private and attribute == PRIVATE:
+                asked.append(Option(form(voice, "private"), names))
+            else:
+                asked.append(Option(form(voice, FACT_QUESTIONS[attribute]), content))
+    return tuple(told), tuple(asked)
 
 
 class Option(NamedTuple):
@@ -146,8 +156,7 @@ class Group(NamedTuple):
     options: tuple[Option, ...]
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Hold what the sentences so far decide about the next one.
 
     Attributes
@@ -174,10 +183,10 @@ class State:
     cast: tuple[str, ...] = ()
     events: int = 0
     asked: int = 0
-    place: Mapping[str, str] = field(default_factory=dict)
-    first_place: Mapping[str, str] = field(default_factory=dict)
-    holder: Mapping[str, str] = field(default_factory=dict)
-    first_holder: Mapping[str, str] = field(default_factory=dict)
+    place: Mapping[str, str] = MappingProxyType({})
+    first_place: Mapping[str, str] = MappingProxyType({})
+    holder: Mapping[str, str] = MappingProxyType({})
+    first_holder: Mapping[str, str] = MappingProxyType({})
 
     def after(self, kind: str, content: Mapping[str, str]) -> "State":
         """Return the state after one more sentence of a kind, with what stands for its capitals."""
@@ -188,17 +197,17 @@ class State:
             if len(self.cast) != 1:
                 return State(sentences, (one,), place=place, first_place=place)
             both = {**self.place, **place}
-            return replace(self, sentences=sentences, cast=(*self.cast, one), place=both, first_place=both)
+            return self._replace(sentences=sentences, cast=(*self.cast, one), place=both, first_place=both)
         if kind == "goes":
             place = {**self.place, one: content["L"]}
-            return replace(self, sentences=sentences, events=self.events + 1, place=place)
+            return self._replace(sentences=sentences, events=self.events + 1, place=place)
         if kind in ("takes", "sends"):
             holder = {**self.holder, thing: one if kind == "takes" else content["Q"]}
             first = {thing: one, **self.first_holder}
             events = self.events + 1
-            return replace(self, sentences=sentences, events=events, holder=holder, first_holder=first)
+            return self._replace(sentences=sentences, events=events, holder=holder, first_holder=first)
         if kind in EVERY_STORY_QUESTION:
-            return replace(self, sentences=sentences, asked=self.asked + 1)
+            return self._replace(sentences=sentences, asked=self.asked + 1)
         return State(sentences)  # a fact ends a story
 
     def answers(self, question: str) -> list[tuple[str, str, str, str]]:
@@ -302,14 +311,11 @@ def _at(voice: str, names: tuple[str, ...]) -> Option:
 
 def _happening(state: State, voice: str) -> list[Group]:
     goes = [
-        Option(
-            form(voice, "goes"),
-            {"P": (one,), "L": tuple(place for place in PLACES if place != state.place[one])},
-        )
+        Option(form(voice, "goes"), {"P": (one,), "L": _others(PLACES, (state.place[one],))})
         for one in state.cast
     ]
     groups = [Group(3, tuple(goes))]
-    free = tuple(thing for thing in THINGS if thing not in state.holder)
+    free = _others(THINGS, tuple(state.holder))
     groups.append(Group(2, (Option(form(voice, "takes"), {"P": state.cast, "T": free}),)))
     sends = [
         Option(
@@ -319,6 +325,11 @@ def _happening(state: State, voice: str) -> list[Group]:
         for thing, holder in state.holder.items()
     ]
     return [*groups, Group(2, tuple(sends))] if sends else groups
+
+
+@cache
+def _others(words: tuple[str, ...], but: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in but)
 
 
 def _asking(state: State, voice: str, source: Source) -> list[Group]:

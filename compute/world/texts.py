@@ -80,15 +80,15 @@ def write(source: Source, length: int, dice: Dice) -> list[str]:
     """
     whole("length", length, 1)
     words: list[str] = []
-    for _, sentence in told(source, dice):
+    for _, _, sentence in told(source, dice):
         words += sentence
         if len(words) >= length:
             break
     return words[:length]
 
 
-def told(source: Source, dice: Dice) -> Iterator[tuple[State, list[str]]]:
-    """Yield the sentences of a text without end, each with the state before it.
+def told(source: Source, dice: Dice) -> Iterator[tuple[State, Said, list[str]]]:
+    """Yield the sentences of a text without end, each with the state before it and what it says.
 
     Parameters
     ----------
@@ -101,22 +101,25 @@ def told(source: Source, dice: Dice) -> Iterator[tuple[State, list[str]]]:
     ------
     state : State
         What the sentences so far decide.
+    said : Said
+        What this one says.
     sentence : list of str
         Words, the stop included.
 
     Examples
     --------
-    >>> state, sentence = next(told(Source(), Dice(0)))
-    >>> state.sentences, sentence[-1] in STOPS
-    (0, True)
+    >>> state, said, sentence = next(told(Source(), Dice(0)))
+    >>> state.sentences, sentence[-1] in STOPS, understood(sentence) == said
+    (0, True, True)
     """
     voice, state = dice.pick(source.voices), State()
     while True:
         groups = law(state, voice, source)
         option = dice.pick(groups[dice.weighed([group.weight for group in groups])].options)
         sentence, content = option.drawn(dice)
-        yield state, sentence
-        state = state.after(option.form.kind, content)
+        said = Said(option.form.voice, option.form.kind, content)
+        yield state, said, sentence
+        state = state.after(said.kind, said.content)
 
 
 def word_probabilities(words: Sequence[str], source: Source) -> list[float]:
@@ -299,12 +302,11 @@ def questions(source: Source, kind: str, count: int, length: int, seed: int) -> 
         if since == 1000:
             raise ValueError(f"Texts of this source come to {len(found)} questions of the kind {kind!r}.")
         words: list[str] = []
-        for _, sentence in told(source, Dice(seed, text)):
+        for _, said, sentence in told(source, Dice(seed, text)):
             words += sentence
-            said = understood(sentence)
             if len(words) > length:
                 break
-            if said and said.kind == kind:
+            if said.kind == kind:
                 end = len(words) - len(sentence) + sentence.index("?") + 1
                 asked = Asked(tuple(words[:end]), kind, words[end])
                 since = 0 if asked.words not in found else since

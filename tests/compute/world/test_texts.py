@@ -54,7 +54,7 @@ def test_questions_are_answered_by_what_the_story_told():
     seen = Counter()
     for number in range(300):
         story: list[str] = []
-        for state, sentence in told(PLAIN, Dice(1, number)):
+        for state, _, sentence in told(PLAIN, Dice(1, number)):
             if len(state.cast) == 2 and not state.events and sentence[1:3] == ["is", "at"]:
                 story = []
             if state.sentences > 12:
@@ -103,7 +103,7 @@ def test_no_question_of_the_test_can_come_in_another_split(kind, other):
 def test_the_options_of_a_law_share_no_sentence(voice):
     source = Source((voice,), questions=ALL, people=old_people()[:8])
     for number in range(6):
-        for state, _ in told(source, Dice(2, number)):
+        for state, *_ in told(source, Dice(2, number)):
             drawn = [
                 (option.form.parts, tuple(sorted(option.content.items())))
                 for group in law(state, voice, source)

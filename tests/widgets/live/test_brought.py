@@ -28,6 +28,7 @@ from widgets.live.takeaway import zipped
 from widgets.live.trainer import Trainer
 
 _times = itertools.count()
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
 
 
 class Opening(Runner):
