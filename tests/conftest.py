@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers import ROOT, find_browser
-from helpers.app import serve
+from helpers.app import locked, shared
 from helpers.find_browser import FLAGS
 from helpers.windows import Windows
 
@@ -88,21 +87,24 @@ def open_page(windows) -> Iterator[Callable]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """Serve the app for all tests of the session; give its address without a slash at the end."""
-    with serve() as address:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder that all processes of the session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def server(common) -> Iterator[str]:
+    """Serve the app once for all processes of the session; give its address without a slash at the end."""
+    with shared(common) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(common) -> Path:
     """Export the site once for all processes of the session; give the folder it was written to."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder, written = shared / "site", shared / "site.written"
-    with (shared / "site.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder, written = common / "site", common / "site.written"
+    with locked(common / "site.lock"):
         if not written.exists():
             command = [sys.executable, "app.py", "export", str(folder)]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)

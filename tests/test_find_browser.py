@@ -59,6 +59,9 @@ def test_the_order_on_the_path(machine):
     assert find_browser.installed() == "/bin/chromium"
     machine.good = {"/bin/chrome"}  # chromium is there and does not start
     assert find_browser.installed() == "/bin/chrome"
+    machine.programs["chromium-headless-shell"] = "/bin/shell"
+    machine.good = {"/bin/chrome", "/bin/shell"}
+    assert find_browser.installed() == "/bin/shell"
 
 
 def test_playwright_s_own_is_the_last(machine):
@@ -78,28 +81,37 @@ def test_playwright_installs_before_the_system_does(machine, monkeypatch, capsys
     machine.installs = installs
     assert find_browser.main() == 0
     assert capsys.readouterr().out == "/cache/chrome\n"
-    assert find_browser.APT_INSTALL not in machine.ran
+    assert asked_of_the_system(machine) == []
 
 
-def test_the_system_installs_where_playwright_cannot(machine, monkeypatch):
+def asked_of_the_system(machine):
+    return [command for command in machine.ran if command[0] == "apt-get"]
+
+
+@pytest.mark.parametrize("there", find_browser.PACKAGES)
+def test_the_system_installs_where_playwright_cannot(machine, monkeypatch, there):
     monkeypatch.setattr(find_browser, "is_root", lambda: True)
     machine.programs = {"apt-get": "/bin/apt-get"}
 
     def installs(command):
-        if command == find_browser.APT_INSTALL:
-            machine.programs["chromium"] = "/bin/chromium"
-            machine.good.add("/bin/chromium")
+        if command == [*find_browser.APT_INSTALL, there]:
+            machine.programs[there] = f"/bin/{there}"
+            machine.good.add(f"/bin/{there}")
 
     machine.installs = installs
-    assert find_browser.install() == "/bin/chromium"
-    wanted = [find_browser.PLAYWRIGHT_INSTALL, find_browser.APT_UPDATE, find_browser.APT_INSTALL]
-    assert [command for command in machine.ran if command in wanted] == wanted
+    assert find_browser.install() == f"/bin/{there}"
+    assert machine.ran.index(find_browser.PLAYWRIGHT_INSTALL) < machine.ran.index(find_browser.APT_UPDATE)
+    tried = find_browser.PACKAGES[: find_browser.PACKAGES.index(there) + 1]
+    assert asked_of_the_system(machine) == [
+        find_browser.APT_UPDATE,
+        *([*find_browser.APT_INSTALL, package] for package in tried),
+    ]
 
 
 def test_only_root_installs_packages(machine, capsys):
     machine.programs = {"apt-get": "/bin/apt-get"}
     assert find_browser.main() == 1
-    assert find_browser.APT_INSTALL not in machine.ran
+    assert asked_of_the_system(machine) == []
     assert capsys.readouterr().err.rstrip().endswith(find_browser.MISSING)
 
 

@@ -1,12 +1,14 @@
 """The fixtures of conftest.py notice what they promise to notice."""
 
 import asyncio
+import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from helpers.app import serve
+from helpers.app import serve, shared
 
 PAGE = """<!doctype html><html lang="en"><title>t</title><p>text</p><script>{}</script></html>"""
 SERVER = """
@@ -89,6 +91,31 @@ def test_serve_shows_what_a_broken_program_said(tmp_path):
         serve(str(program)),
     ):
         pass
+
+
+def test_a_shared_program_runs_once_and_until_its_last_user_leaves(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(SERVER, encoding="utf-8")
+    entered, leave = threading.Event(), threading.Event()
+
+    def begin() -> str:
+        with shared(tmp_path, str(program)) as address:
+            entered.set()
+            leave.wait(60)
+        return address
+
+    with ThreadPoolExecutor() as pool:
+        beginner = pool.submit(begin)
+        entered.wait(60)
+        with shared(tmp_path, str(program)) as address:
+            leave.set()
+            with pytest.raises(TimeoutError):
+                beginner.result(0.3)
+            with urllib.request.urlopen(f"{address}/Makefile") as reply:
+                assert reply.status == 200
+        assert beginner.result(60) == address
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address)
 
 
 def test_no_loop_runs_before_the_browser():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import os
 import re
@@ -139,6 +140,37 @@ def serve(*command: str) -> Iterator[str]:
         program(Path(folder, "log"), *(command or ["app.py"])) as served,
     ):
         yield f"http://127.0.0.1:{served.port}"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that one process has at a time; it is let go also where the process is killed."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def shared(folder: Path, *command: str) -> Iterator[str]:
+    """Run `python app.py`, or another program of ours, once for all processes that share a folder.
+
+    The one that began it ends it, when the others have left.
+    """
+    lock, told = folder / "server.lock", folder / "server.address"
+    with contextlib.ExitStack() as begun, (folder / "server.users").open("w") as users:
+        with locked(lock):
+            mine = not told.exists()
+            if mine:
+                told.write_text(begun.enter_context(serve(*command)), encoding="utf-8")
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield told.read_text(encoding="utf-8")
+        finally:
+            fcntl.flock(users, fcntl.LOCK_UN)
+            if mine:
+                with locked(lock):  # whoever comes now begins another
+                    fcntl.flock(users, fcntl.LOCK_EX)
+                    told.unlink()
 
 
 def port_told(process: subprocess.Popen, log: Path) -> int:
