@@ -66,7 +66,7 @@ def trained(native: Native, config: TrainConfig) -> None:
     assert math.isfinite(native.evaluate(texts))
     for name, value in native.tensors("learned").items():
         assert np.isfinite(value).all(), name
-    for i in range(native.call("base_count")):
+    for i in range(config.seed % 4, native.call("base_count"), 4):  # each of them in some of the runs
         if native.call("spectrum", i):
             spectrum = native.spectrum(i)
             assert np.isfinite(spectrum).all()

@@ -18,6 +18,7 @@ from compute.training.together import Together
 from helpers.cuda import on_cuda
 
 torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("brief_evaluations")
 CLOSE = 1e-8  # relative, of float64: sums in another order
 USUAL = {"task": "new facts", "n_texts": 16, "steps": 30, "batch_size": 4}
 
