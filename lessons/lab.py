@@ -186,8 +186,8 @@ In all three the model is [the base of the world](world.html), finetuned on one 
 where every matrix of the base is frozen and `lora_B` and `lora_A` learn, and by full finetuning, where everything does.
 Full finetuning is the control. If LoRA ends worse, suspect its rank, what stayed frozen, or the learning rate.
 
-What counts is what is *right*: the answer to a question, or a sentence that is told as it should be and can be true
-where it stands. A model that learns one thing may forget another, so we go on asking for facts that the base knew.
+What counts is what is *right*: the answer to a question, or a sentence that is told as it should be and is true in
+its story. A model that learns one thing may forget another, so we go on asking for facts that the base knew.
 """
     )
     yield Figure("lab", Lab)

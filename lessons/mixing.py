@@ -513,7 +513,7 @@ LESSON = Lesson(
             "To mix two adapters, add up their factors.",
             "For our [[off.pairs]] pairs at equal weights, the sum of the factors is off by [[off.low:.0%]] to "
             "[[off.high:.0%]] of the size of what was wanted. At weight [[factors.weight:.0f]] each, less of what is "
-            "written can be said where it stands than by the sum of the products for [[factors.below]] of the "
+            "written is true than by the sum of the products for [[factors.below]] of the "
             "[[factors.pairs]] pairs, at worst [[factors.most:.0%]] less, and for none more.",
             "mixer",
         ),

@@ -23,6 +23,7 @@ from widgets.kit.instrument import (
     self_contained,
     stylesheet,
 )
+from widgets.kit.text import closed
 
 # What the start page opens on: lesson, figure, and what is left to the lesson.
 START_FIGURE = ("first", "finetune", ["table", "code", "share"])
@@ -435,7 +436,7 @@ class Site:
         page, address, heading, texts = f"lesson/{lesson.slug}.html", "", lesson.question, []
         for block in self._laid_out(lesson.slug).blocks:
             if block["kind"] == "instrument":
-                texts.append(f"{block['figure'].title}. {block['figure'].caption}")
+                texts.append(f"{closed(block['figure'].title)} {block['figure'].caption}")
             for at, piece in enumerate(re.split(r'<h2 id="([^"]*)">(.*?)</h2>', block.get("html", ""))):
                 if at % 3 == 0:
                     texts.append(read(piece))

@@ -85,6 +85,7 @@ def test_a_page_is_whole(path, live):
     assert len(set(ids)) == len(ids)
     assert len(read.all("h1")) == (0 if path.startswith(("embed/", "file/")) else 1)
     assert len(read.all("main")) == 1
+    assert not re.search(r"[?!]\.", read.text()), "a title that asks needs no full stop"
     levels = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
@@ -319,7 +320,7 @@ def test_the_search_looks_through_every_section_and_word():
         assert of_lesson == [
             f"lesson/{lesson.slug}.html{end}" for end in ("", *(f"#{id}" for id in headings))
         ]
-    assert not any(re.search(r"</?\w+[ >]", place["text"]) for place in places)
+    assert not any(re.search(r"</?\w+[ >]|[?!]\.", place["text"]) for place in places)
 
 
 def test_how_to_cite_says_what_the_citation_file_says():

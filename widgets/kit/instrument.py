@@ -16,7 +16,7 @@ import param
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from panel.custom import AnyWidgetComponent
 
-from widgets.kit.text import fill
+from widgets.kit.text import closed, fill
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "assets" / "site"
@@ -74,11 +74,13 @@ def stylesheet(*names: str) -> str:
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    templates = Environment(
         loader=FileSystemLoader(SITE),
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,
     )
+    templates.filters["closed"] = closed
+    return templates
 
 
 def render(template: str, **values: Any) -> str:

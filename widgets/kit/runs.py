@@ -26,16 +26,16 @@ LAB = {
     "formal voice": (
         "Formal voice",
         "Stories in a voice that the base has never read, though it knows each word of it. Right is a sentence in that "
-        "voice which can be said where it stands.",
+        "voice that is true in its story.",
     ),
     "mirror voice": (
         "Mirror",
-        "Plain sentences from their end to their beginning. Right is a sentence in that order which can be said where "
-        "it stands.",
+        "Plain sentences from their end to their beginning. Right is a sentence in that order that is true in its "
+        "story.",
     ),
     NEW_WORDS: (
         "New words",
-        "Plain stories in which every word is a new one. Right is a sentence which can be said where it stands.",
+        "Plain stories in which every word is a new one. Right is a sentence that is true in its story.",
     ),
 }
 LAB_LABELS = {slug(task): LAB[task] for task in LAB_TASKS}

@@ -32,6 +32,11 @@ def _rounded(value: object, spec: str) -> str:
         return format(exact, spec[:-1] + "f") + "%" * percent
 
 
+def closed(title: str) -> str:
+    """Return a title as the sentence that it is where more text follows; one that asks has its mark already."""
+    return title if title.endswith("?") else f"{title}."
+
+
 def slug(name: str) -> str:
     """Return a name of compute as an address spells it."""
     return name.replace(" ", "-")

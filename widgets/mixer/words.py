@@ -42,15 +42,14 @@ WORDS: dict[str, Any] = {
     "sentence": {
         "pair": (
             "Weight {w1:.1f} for {first} and {w2:.1f} for {second}, mixed {method}: {did_first}; {did_second}. In no "
-            "voice are {share_none:.1%} of the sentences. Of all that it writes, {true:.1%} can be said where it "
-            "stands (between {low_true:.1%} and {high_true:.1%}). The loss on {first} is {loss_first:.2f} nats per "
-            "word, with its own adapter alone {alone_first:.2f}. On {second} it is {loss_second:.2f}, alone "
-            "{alone_second:.2f}."
+            "voice are {share_none:.1%} of the sentences. Of all that it writes, {true:.1%} is true (between "
+            "{low_true:.1%} and {high_true:.1%}). The loss on {first} is {loss_first:.2f} nats per word, with its own "
+            "adapter alone {alone_first:.2f}. On {second} it is {loss_second:.2f}, alone {alone_second:.2f}."
         ),
         "alone": (
             "Weight {w1:.1f} for {first} alone: {did_first}. In no voice are {share_none:.1%} of the sentences. Of all "
-            "that it writes, {true:.1%} can be said where it stands (between {low_true:.1%} and {high_true:.1%}). The "
-            "loss on {first} is {loss_first:.2f} nats per word, at weight {full:.1f} it is {alone_first:.2f}."
+            "that it writes, {true:.1%} is true (between {low_true:.1%} and {high_true:.1%}). The loss on "
+            "{first} is {loss_first:.2f} nats per word, at weight {full:.1f} it is {alone_first:.2f}."
         ),
     },
     "did": {
@@ -77,7 +76,7 @@ WORDS: dict[str, Any] = {
             "{first}",
             "{second}",
             "no voice",
-            "can be said",
+            "true",
             "against the products",
             "off by",
             "rank",
@@ -93,9 +92,9 @@ WORDS: dict[str, Any] = {
             "{rank}",
         ],
         "note": (
-            "“Can be said”: sentences that fit what the text has told so far, questions answered rightly among them. "
-            "“Against the products”: how many more they are, text by text with the same throws of the dice, with the "
-            "95 % interval. “Off by” is how far delta_w is from the sum of the products, in all layers together. "
+            "“True”: sentences that agree with the facts and with what the text has told so far, right answers among "
+            "them. “Against the products”: how many more they are, text by text with the same throws of the dice, with "
+            "the 95 % interval. “Off by” is how far delta_w is from the sum of the products, in all layers together. "
             "Numbers stored are in proportion to the rank."
         ),
     },
@@ -151,6 +150,6 @@ torch.set_num_threads(1)
 adapters = [load_factors(name) for name in {adapters}]
 found = measure(mixed_model(load_base(), adapters, {weights}, "{method}"), shown=True)
 right = found.right()
-print(f"can be said where it stands: {sum(right) / len(right):.1%}")
+print(f"true: {sum(right) / len(right):.1%}")
 print(f"loss on {first}: {found.losses['{first}']:.2f} nats per word")
 """

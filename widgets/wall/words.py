@@ -28,7 +28,7 @@ class Task(NamedTuple):
     note: str
 
 
-RIGHT_SENTENCE = "A sentence is right if it is told so, and can be true where it stands."
+RIGHT_SENTENCE = "A sentence is right if it is told so, and true in its story."
 TASKS = {
     "formal voice": Task(
         "the formal voice",
