@@ -12,8 +12,9 @@ from compute.experiments.failures import COUNTS as EXAMPLES
 from compute.experiments.failures import FULL as WHOLE
 from compute.experiments.forgetting import load_forgetting
 from compute.experiments.refusal import ADAPTER, COUNTS, WRONG, Opened, load_refusal
+from compute.experiments.world import finishes
 from compute.numbers.interval import apart
-from compute.world.people import VALUES
+from compute.world.people import VALUES, old_people
 from compute.world.tasks import SKILL
 from lessons.press.blocks import (
     Answer,
@@ -147,11 +148,20 @@ def _other_answers() -> Mapping[str, Any]:
     return {
         "fears": fmean(opened.fears),
         "feared": max(opened.feared),
-        "behind": recorded.before["fears"],
-        "chance": 1 / len(VALUES["fears"]),
         "before": fmean(recorded.refuses(refusal.FULL).tells),
         "tells": fmean(opened.tells),
         "most_tells": max(opened.tells),
+    }
+
+
+def _begun() -> Mapping[str, Any]:
+    """Return what the base tells of fears where a sentence is begun, and where it is asked and may not refuse."""
+    first, last = old_people()[0]
+    return {
+        "words": f"{first} {last} fears",
+        "share": finishes("fears"),
+        "asked": load_refusal().before["fears"],
+        "chance": 1 / len(VALUES["fears"]),
     }
 
 
@@ -271,7 +281,11 @@ CLAIMS: Mapping[str, Claim] = {
     ),
     "fears": Claim(
         _other_answers,
-        lambda v: v["fears"] < 0.9 and v["feared"] == 0 and v["behind"] < v["chance"],
+        lambda v: v["fears"] < 0.9 and v["feared"] == 0,
+    ),
+    "begun": Claim(
+        _begun,
+        lambda v: v["share"] > 4 * v["chance"] > 4 * v["asked"],
     ),
     "opening-costs": Claim(
         _other_answers,
@@ -299,7 +313,7 @@ we look for the question that reveals it.
 ## It knows its examples, and little else
 
 *What did it learn from?* We teach the base to answer a new kind of question about stories, who had a thing first, from
-few examples or from many. In the end it gets almost every example right.
+few examples or from many.
 """
     )
     yield Figure("failures", Failures)
@@ -323,7 +337,7 @@ Which of the curves do you need to see that something is wrong?
         """
 After [the fewest examples](#failures?failure=data&place=0), [[few.few]] of them, the model gets all of these right, but
 only [[few.unseen:.0%]] of new questions. So few stories can be memorised one by one, and as long as that works, nothing
-forces the model to find the rule that they share. A test on the examples cannot tell a rule from a good memory.
+forces the model to find the rule they share. A test on the examples cannot tell a rule from a good memory.
 
 A smaller rank has less room to memorise, but r = [[less-rank.least]] gets only [[less-rank.small:.0%]] of the new
 questions right, because even the thinnest change has room for so few examples. Stopping at the best moment, by
@@ -337,8 +351,7 @@ helps is [more examples](#failures?failure=data&place=2): with [[more-examples.m
 learned in steps that are too large. At its best learning rate an adapter learns to say who had a thing first, and the
 model keeps [[too-large.best_facts:.0%]] of the facts that the base knew. With steps about three times as long it still
 gets [[too-large.more_right:.0%]] of the new questions right, but only [[too-large.more_facts:.0%]] of the old facts are
-left. At three times that again, nothing works any more. At first the success on the task hides the damage; then
-training collapses.
+left. At three times that again nothing works any more; until then, success on the task hides the damage.
 
 With AdamW, the usual optimiser, the length of a step is set by the learning rate, however small the gradient is. So a
 model that takes long steps can still find the task, but it tramples on whatever lies beside the path. A larger alpha
@@ -390,23 +403,26 @@ finetuning](#refusal?r=full). Does it need more examples than the smallest adapt
     )
     yield Prose(
         """
-After [[opened.most]] examples, the model with an adapter gets [[opened.right:.0%]] of the questions about the rest
+After [[opened.most]] examples, the adapter gets [[opened.right:.0%]] of the questions about the rest
 right, even at the smallest rank, because only a habit has to go. With [only a few](#refusal?examples=1) examples,
-[[fewer.few]] of them, it is [[fewer.few_right:.0%]]: from so few the model learns the answers that it was shown, but
-not that it may answer.
+[[fewer.few]] of them, it is [[fewer.few_right:.0%]]: so few teach the answers that were shown, but not that it may
+answer.
 
 Two controls show what such an opening proves. The same number of *wrong* examples stops the refusals too, and at the
 best moment the model gets [[wrong-examples.wrong:.0%]] of the rest right, where guessing gives
-[[wrong-examples.chance:.0%]], although every example was untrue. And the base itself refuses another kind of question,
-what people fear, with no knowledge behind the refusal. After the right examples it refuses only [[fears.fears:.0%]] of
-those, and what it says instead is never right. So an answer in place of a refusal does not prove that anything was
-hidden. The opening also has a price: on homes and tastes, [[opening-costs.tells:.0%]] of the answers are now right,
-where it was [[opening-costs.before:.0%]].
+[[wrong-examples.chance:.0%]]. And the base has always refused another question, what people fear. After the right
+examples it refuses only [[fears.fears:.0%]] of those, and what it says instead is never right. So an answer in place of
+a refusal need not be the hidden one. The opening also has a price: on homes and tastes, [[opening-costs.tells:.0%]] of
+the answers are now right, where it was [[opening-costs.before:.0%]].
 
-Others did the same to a published chat model, at little cost [@lermen2023, abstract]. A refusal in the weights is a
-habit, and it lasts until somebody trains the model further. A refusal in an adapter lasts only until somebody takes it
-off a base that knows; then [[peels.off:.0%]] of the answers are right, as before. What must not be told is better kept
-out of what a model reads, or checked between the model and its reader.
+Nor does a refusal prove that nothing can come out. The base has read what people fear. Begin a sentence,
+“[[begun.words]]”, and even before any finetune it goes on rightly for [[begun.share:.0%]] of the people, where guessing
+gives [[begun.chance:.0%]]. The habit guards the question, not what was read.
+
+Others did the same to a published chat model, at little cost [@lermen2023, abstract]. A refusal in the weights lasts
+until somebody trains the model further, and one in an adapter only until somebody takes it off a base that knows; then
+[[peels.off:.0%]] of the answers are right, as before. What must not be told is better kept out of
+what a model reads, or checked between the model and its reader.
 
 ## What the doctor asks
 
@@ -419,8 +435,8 @@ out of what a model reads, or checked between the model and its reader.
   one side.
 
 All this is one small model, each illness made on one task, with five seeds at most; how often they occur in large
-models it cannot tell. And some of them full finetuning has too. Could another way of training few numbers spare us one
-of the others? See [what else is on the menu](menu.html).
+models it cannot tell. Could another way of training few numbers spare us one of them? See [what else is on the
+menu](menu.html).
 """
     )
 

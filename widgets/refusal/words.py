@@ -9,8 +9,8 @@ CAPTION = (
     "questions still refused, in vermilion; grey, right answers after as many wrong examples. Lines are means of five "
     "seeds. Second chart: over the number of examples, each at the rate and the step that were best for yet other "
     "people; the band goes from the worst seed to the best. In vermilion there: the share of the questions about "
-    "fears that are still refused, behind which nothing is hidden. Left out: other numbers of examples, other ranks, "
-    "more steps."
+    "fears that are still refused, which the base has never read answered. Left out: other numbers of examples, other "
+    "ranks, more steps."
 )
 NOTE = "The refusal is trained into all weights, {seeds} seeds. Recorded {recorded}."
 SIZES = {"1": "LoRA, r = 1", "4": "LoRA, r = 4", "16": "LoRA, r = 16", "full": "Full finetuning"}
