@@ -259,7 +259,7 @@ LESSON = Lesson(
                     "in which every number may move has as many numbers as the model.",
                 ),
                 Answer(
-                    "Mostly zeros, because only few numbers are needed",
+                    "Mostly zeros, because only a few numbers are needed",
                     "In this finetune every number was free to move, and they move whether the change needs them all "
                     "or not.",
                 ),
@@ -295,7 +295,7 @@ LESSON = Lesson(
                 Answer(
                     "Because the thin matrices are kept in fewer bits",
                     "Each of their numbers takes [[memory.trained]] bytes, like any that is trained. There are only "
-                    "few of them.",
+                    "a few of them.",
                 ),
                 Answer(
                     "Because a frozen number needs no gradient and no records of the optimiser",
@@ -325,14 +325,14 @@ LESSON = Lesson(
             Prediction(
                 "Now the adapters are made as thick as the figure allows, r = [[wide.widest]]. How many customers "
                 "does it take until the adapters together need more room than the base?",
-                "At [[wide.even]] customers. With fifty on the shelf, most of what one pays for is then the notes, "
-                "and no longer the binder.",
+                "At [[wide.even]] customers. With fifty on the shelf, most of the room is taken by the "
+                "notes, and no longer by the binder.",
                 "storage?r=256&tasks=50",
             ),
             Prediction(
                 "LoRA trains a very small share of the numbers of [[copies.label]]. What training keeps in memory "
-                "before the first text is read falls from [[memory.full:,.0f]] GB to how many?",
-                "To [[memory.adapted:,.0f]] GB. The base alone takes [[memory.base:,.0f]] of them, because every text "
+                "before the first text is read falls from [[memory.full:,.0f]] GB to how much?",
+                "To [[memory.adapted:,.0f]] GB. The base alone takes [[memory.base:,.0f]] of that, because every text "
                 "still has to go through it.",
                 "memory?r=16",
             ),
@@ -365,7 +365,7 @@ LESSON = Lesson(
             ),
             Stop(
                 "Collect the second prediction. Then let somebody find with the slider the thickest note for which "
-                "the shelf is still worth its while, and say by what she decided.",
+                "the shelf is still worth having, and say how she decided.",
                 "storage?r=256&tasks=50",
                 (0, 6),
             ),

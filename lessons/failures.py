@@ -416,8 +416,8 @@ a refusal need not be the hidden one. The opening also has a price: on homes and
 the answers are now right, where it was [[opening-costs.before:.0%]].
 
 Nor does a refusal prove that nothing can come out. The base has read what people fear. Begin a sentence,
-“[[begun.words]]”, and even before any finetune it goes on rightly for [[begun.share:.0%]] of the people, where guessing
-gives [[begun.chance:.0%]]. The habit guards the question, not what was read.
+“[[begun.words]]”, and even before any finetune it goes on correctly for [[begun.share:.0%]] of the people, where
+guessing gives [[begun.chance:.0%]]. The habit guards the question, not what was read.
 
 Others did the same to a published chat model, at little cost [@lermen2023, abstract]. A refusal in the weights lasts
 until somebody trains the model further, and one in an adapter only until somebody takes it off a base that knows; then
@@ -502,7 +502,7 @@ LESSON = Lesson(
                 Answer(
                     "It loads, and does not do what it did",
                     "The shapes fit and the directions do not. On a base that says the same but keeps its numbers in "
-                    "another order, our adapter answers [[other-base.other_moved:.0%]] of the questions rightly, and "
+                    "another order, our adapter answers [[other-base.other_moved:.0%]] of the questions correctly, and "
                     "one that was trained there [[other-base.other_own:.0%]].",
                     right=True,
                 ),
@@ -589,7 +589,7 @@ LESSON = Lesson(
             ),
             Stop(
                 "Collect the second prediction. Whoever expected an error message says what in the file could have "
-                "given it one.",
+                "caused one.",
                 "failures?failure=base&place=4",
                 (4, 6),
             ),

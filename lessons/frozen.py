@@ -354,8 +354,8 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "To look elsewhere, and that can be enough",
-                    "What is read and written stays frozen. Where the answer stands in the text, that may do: asked "
-                    "who had it first, they are right [[skill-steer.pair:.0%]] of the time, where the base has "
+                    "What is read and written stays frozen. Where the answer stands in the text, to look is enough: "
+                    "asked who had it first, they are right [[skill-steer.pair:.0%]] of the time, where the base has "
                     "[[skill-steer.before:.0%]].",
                     right=True,
                 ),
@@ -442,7 +442,7 @@ LESSON = Lesson(
             ),
             Stop(
                 "Read the price off the second chart. Who would still take this model, and for which use? Write down "
-                "what she has to tell the next one.",
+                "what she has to tell whoever uses it after her.",
                 "wall?task=new-words&place=5&measure=right",
                 (0, 4),
             ),

@@ -401,8 +401,8 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "A quarter of them at most",
-                    "It had not been full. Of [[overflows.most:,d]] facts it held [[overflows.first:.0%]], more "
-                    "than the [[fits.count:,d]] with which it began.",
+                    "It had not been full. Of [[overflows.most:,d]] facts it held [[overflows.first:.0%]], which "
+                    "are more facts than the [[fits.count:,d]] of before.",
                 ),
             ),
         ),
@@ -448,7 +448,7 @@ LESSON = Lesson(
             "A new feature is one direction in and one direction out: rank one. With r = [[fits.r]] the model learns "
             "[[fits.count:,d]] facts about people of whom it has never read, and has [[fits.right:.1%]] of them "
             "right. In theory a rank that is large enough lets LoRA represent any smaller target network "
-            "[@zeng2023, abstract]; that is no word on whether it will be learned.",
+            "[@zeng2023, abstract]; that does not say whether it will be learned.",
             "capacity",
         ),
     ),

@@ -211,7 +211,7 @@ the rank, and which singular values the change of a layer has.
 finetuning trains, and fill a file of [[sizes.file:,.0f]] kB. The frozen base is still there, in memory and in every
 multiplication. What shrinks is what must be trained, kept by the optimiser, and stored for each task.
 
-**Facts come, facts go.** Of the [[facts.count]] new facts the base guesses [[facts.before:.0%]] rightly, and with r =
+**Facts come, facts go.** Of the [[facts.count]] new facts the base guesses [[facts.before:.0%]], and with r =
 [[facts.r]] all of them are right after [[facts.step]] steps. Meanwhile the old ones go from [[forgotten.before:.0%]] to
 [[forgotten.left:.0%]]. The new facts are asked for in the same words as the old, and no step of training looked at an
 old name. Questions about stories suffer less, with [[stories.stories:.0%]] right at the end: a story is followed, and a
@@ -278,8 +278,8 @@ At half strength the adapter with r = [[half.r]] has [[half.task:.0%]] of the ne
 the old ones, which are [[half.whole:.0%]] at full strength; at twice the strength it has [[half.twice:.0%]] of the new
 ones. Facts are brittle: a change that is half made gives half of the answers, and one that is overdone spoils them.
 
-A skill bears more. At strength [[three-quarters.strength:.2f]] its adapter still answers [[three-quarters.task:.0%]]
-rightly, and keeps [[three-quarters.facts:.0%]] of the old facts in place of [[three-quarters.whole:.0%]]. Training
+A skill bears more. At strength [[three-quarters.strength:.2f]] its adapter still gets [[three-quarters.task:.0%]]
+right, and keeps [[three-quarters.facts:.0%]] of the old facts in place of [[three-quarters.whole:.0%]]. Training
 looked for the best change at the strength that it used, and never looked at the old facts. Where they matter, a weaker
 adapter may be the better one, and trying costs nothing.
 
@@ -316,7 +316,7 @@ LESSON = Lesson(
                 Answer(
                     "It ran out of room",
                     "The new facts fit into the thinnest change there is. Of the [[facts.count]] new facts, the "
-                    "base guesses [[facts.before:.0%]] rightly. With r = [[facts.r]] all of them are right after "
+                    "base guesses [[facts.before:.0%]]. With r = [[facts.r]] all of them are right after "
                     "[[facts.step]] steps.",
                 ),
             ),

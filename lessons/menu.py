@@ -484,14 +484,16 @@ LESSON = Lesson(
         predictions=(
             Prediction(
                 "LoRA at its smallest rank trains [[count.lora_numbers:,d]] numbers and has [[count.lora_right:.0%]] "
-                "of the new facts right. Of those that train no more, which remembers most, and how much?",
-                "VeRA, with [[count.vera:.0%]] by [[count.vera_numbers:,d]] numbers. It has many directions for "
-                "nothing, drawn by chance, and spends its numbers on weighing them.",
+                "of the new facts right. Of the methods that train no more than that, which remembers most, and how "
+                "much?",
+                "VeRA: [[count.vera:.0%]], with [[count.vera_numbers:,d]] numbers. Its many directions cost nothing, "
+                "as they are drawn by chance, and it spends its numbers on weighing them.",
                 "menu?task=new-facts&shown=right",
             ),
             Prediction(
-                "Now the formal voice, whose words the base knows. How much of the way from the loss of the base to "
-                "that of full finetuning does the last of the [[known.methods]] methods go that change the model?",
+                "Now the formal voice, whose words the base knows. From the loss of the base to that of full "
+                "finetuning, how much of the way does even the worst of the [[known.methods]] methods go that change "
+                "the model?",
                 "At least [[known.least:.0%]]. Yet of the sentences that a model then writes, [[sentences.plain:.0%]] "
                 "are in the voice with LoRA, and [[sentences.bitfit:.0%]] with BitFit.",
                 "menu?task=formal-voice&shown=loss",
@@ -530,8 +532,8 @@ LESSON = Lesson(
                 (4, 6),
             ),
             Stop(
-                "Who pays at every pass, and who no longer does once it is merged? Have three customers played, one "
-                "of whom wants many tasks in a batch, and let the class serve each of them.",
+                "Who pays at every pass, and who no longer does once it is merged? Three students play customers, one "
+                "of whom wants many tasks in a batch, and the class serves each of them.",
                 "menu?task=new-facts&shown=time-1&guess=skip",
                 (0, 6),
             ),

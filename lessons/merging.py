@@ -411,8 +411,8 @@ LESSON = Lesson(
         Correction(
             "Unmerging gives the base back.",
             "Almost: a computer rounds. After merging and unmerging in [[back.precision]], [[back.single:.0%]] of the "
-            "entries are not what they were; in [[back.other]], [[back.half:.0%]]. W is off by "
-            "[[back.single_off:.2f]] millionths of its norm in the one and by [[back.half_off:,.0f]] in the other.",
+            "entries are not what they were; in [[back.other]], [[back.half:.0%]]. W is off by [[back.single_off:.2f]] "
+            "millionths of its norm in the first and by [[back.half_off:,.0f]] millionths in the second.",
             "merging",
         ),
         Correction(
@@ -425,7 +425,7 @@ LESSON = Lesson(
         ),
         Correction(
             "Merging changes nothing but the speed.",
-            "So it is for an adapter that can be seen beside W. A faint one is rounded away: at strength "
+            "That is so for an adapter that can be seen beside W. A faint one is rounded away: at strength "
             "[[tiny.strength]] in [[tiny.precision]], [[tiny.unchanged:.0%]] of the entries do not move, and "
             "[[tiny.arrived:.0%]] of `delta_w` arrives, with [[tiny.gain:.0%]] of what it takes off the loss.",
             "merging",

@@ -469,7 +469,7 @@ LESSON = Lesson(
             (
                 Answer(
                     "Yes, a cosine near zero says so",
-                    "Much that is not linear stands between the layers. No cosine among our [[cosines.pairs]] pairs is "
+                    "Between the layers much is not linear. No cosine among our [[cosines.pairs]] pairs is "
                     "above [[cosines.largest:.2f]], and still one adapter raised another's loss by "
                     "[[losses.formal:.1f]] nats a word.",
                 ),
@@ -528,7 +528,7 @@ LESSON = Lesson(
             "The weights of a mix must add up to one.",
             "Half an adapter is not half of what it does. With the legal voice and the new facts at weight "
             "[[both.weight:.0f]] each, [[both.legal:.1%]] of the sentences are legal, and [[both.facts_legal:.1%]] of "
-            "the new facts are answered rightly; alone, each adapter has [[both.legal_alone:.1%]] and "
+            "the new facts are answered correctly; alone, each adapter has [[both.legal_alone:.1%]] and "
             "[[both.facts_alone:.1%]]. At weight [[half-facts.half]] each, [[half-facts.half_legal:.1%]] of the "
             "sentences are still legal, but only [[half-facts.half_facts_legal:.1%]] of the new facts are right; with "
             "the code voice it is [[half-facts.half_facts_code:.1%]], where it was [[both.facts_code:.1%]].",

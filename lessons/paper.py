@@ -493,8 +493,8 @@ LESSON = Lesson(
                 "Two adapters, of different ranks, learn the same voice. Take the one direction that lora_A reads "
                 "most strongly in each. If the same direction counts as one and chance gives "
                 "[[alike.chance_one:.2f]], how alike are they?",
-                "By [[alike.ranks_one:.2f]] on average over the layers, and with that of full finetuning by "
-                "[[alike.full_one:.2f]]: far above chance, and far from the same.",
+                "[[alike.ranks_one:.2f]] on average over the layers, and [[alike.full_one:.2f]] beside that of full "
+                "finetuning: far above chance, and far from the same.",
                 "similarity?task=formal-voice&i=1",
             ),
             Prediction(
@@ -553,7 +553,7 @@ LESSON = Lesson(
             ),
             Stop(
                 "Answer the questions, then return to the sentences on the board. Fill in the three entries where the "
-                "class can, and strike out no sentence that merely lacks them: mark it.",
+                "class can, and mark a sentence that lacks them instead of striking it out.",
                 "recall",
                 (4, 7),
             ),

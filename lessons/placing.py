@@ -249,7 +249,7 @@ on the task.
 
 ## Attention or the MLP
 
-A new way of speaking is found by looking elsewhere as little as a fact is. From [[style-steer.before:.2f]] nats per
+Looking elsewhere finds a new way of speaking as little as it finds a fact. From [[style-steer.before:.2f]] nats per
 word `q_proj` and `k_proj` together bring the formal voice to [[style-steer.qk:.2f]], while every set with any other
 matrix in it ends at [[style-steer.most:.2f]] or below. For the rest it hardly matters. In the voice the MLP ends at
 [[style-mlp.one:.3f]] nats and attention at [[style-mlp.other:.3f]]. Of the skill they have [[skill-mlp.one_right:.0%]]
@@ -278,9 +278,9 @@ It is a test at one budget, with ranks of eight, four and two; runs with rank on
 
 ## What was found later
 
-Those who tried the MLP disagree with attention only. One study finds that attention alone does worse than the MLP
-alone, and worse than everything [@biderman2024, section 4.7]. Another compares [[tml-attention]], with [[tml-mlp]], and
-finds attention worse. For QLoRA's authors the number of adapted layers mattered most [@dettmers2023, section 4].
+Those who tried the MLP disagree with adapting attention alone. One study finds that attention alone does worse than the
+MLP alone, and worse than everything [@biderman2024, section 4.7]. Another compares [[tml-attention]], with [[tml-mlp]],
+and finds attention worse. For QLoRA's authors the number of adapted layers mattered most [@dettmers2023, section 4].
 
 So adapt everything, if you can pay for it. If you must choose, ask what is to be learned, and do not leave out the MLP
 because of a table that never tried it. This was one small model, one budget and short runs; another set is a click
@@ -327,7 +327,7 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "When both train as many numbers, each at a rate that suits it, and the seeds agree",
-                    "Otherwise you compare budgets, learning rates, or luck. The best ones go from "
+                    "Otherwise you compare budgets, learning rates, or luck. The best rates here go from "
                     "[[rates.slow:g]] to [[rates.fast:g]].",
                     right=True,
                 ),
@@ -342,8 +342,8 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "What a task needs is written in attention, so the MLP can stay frozen. It would need more rank.",
-            "The paper that is cited for it did not try the MLP. With one budget, and less rank: With new"
-            " facts the MLP ends at [[facts-mlp.one:.2f]] nats and [[facts-mlp.one_right:.0%]] right, "
+            "The paper that is cited for it did not try the MLP. With one budget and less "
+            "rank, on new facts, the MLP ends at [[facts-mlp.one:.2f]] nats and [[facts-mlp.one_right:.0%]] right, "
             "attention at [[facts-mlp.other:.2f]] and [[facts-mlp.other_right:.0%]].",
             "placing",
         ),

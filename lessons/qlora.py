@@ -451,7 +451,7 @@ LESSON = Lesson(
             "bits",
         ),
         Correction(
-            "With QLoRA even its largest model fits a consumer's GPU.",
+            "With QLoRA even the largest model of its paper fits a consumer's GPU.",
             "The card that held it is a professional one: [[dettmers-65]]. For a consumer's card the authors name "
             "[[dettmers-33]].",
             "bits",
@@ -469,8 +469,8 @@ LESSON = Lesson(
         goals=(
             "say what is stored in four bits, what is computed in four bits, and what an adapter has to do with either",
             "explain why marks at quantiles suit the weights of trained models, and name the control that shows it",
-            "find the format at which a base begins to lose what it knows by heart, and tell what LoRA makes good from "
-            "what it does not",
+            "find the format at which a base begins to lose what it knows by heart, and tell what LoRA can repair from "
+            "what it cannot",
             "say what a model takes on a card with a base in four bits and without, and where the difference is",
         ),
         predictions=(

@@ -361,7 +361,7 @@ LESSON = Lesson(
             "rank",
         ),
         Correction(
-            "In a published figure a small r rebuilds nearly all.",
+            "A small r rebuilds nearly all of a matrix, as a published figure shows.",
             "At r = [[apart.r]] the best copy in that figure, of a matrix with [[apart.n]] rows and columns, had a "
             "relative error of [[apart.flat:.1%]]. A copy with that error keeps [[apart.kept:.1%]] of the energy. It "
             "is the largest error that any matrix of this size can have at r = [[apart.r]]: one whose singular values "
@@ -397,7 +397,7 @@ LESSON = Lesson(
                 "The delta_w of the formal voice has [[learned.n]] rows and columns. In how many patterns are nine "
                 "tenths of its energy? Three made-up patterns need [[learned.made]] for that, noise "
                 "[[learned.noise]].",
-                "In [[learned.r90]]: it is no noise, and no short list either.",
+                "In [[learned.r90]]: it is not noise, and not a short list either.",
                 "rank?task=formal-voice-v_proj&r=17",
             ),
         ),

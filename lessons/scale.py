@@ -587,16 +587,17 @@ LESSON = Lesson(
             (
                 Answer(
                     "A smaller learning rate",
-                    "Stuck is the mark of a rate too high. It need not explode. At [[too-high.rate:g]], our "
-                    "largest rate for SGD, every LoRA run ends between [[too-high.least:.1f]] and "
-                    "[[too-high.most:.1f]] nats.",
+                    "To be stuck is the mark of a rate that is too high; the loss need not explode. At "
+                    "[[too-high.rate:g]], our largest rate for SGD, every LoRA run ends between [[too-high.least:.1f]] "
+                    "and [[too-high.most:.1f]] nats.",
                     right=True,
                 ),
                 Answer(
                     "A larger learning rate",
-                    "A rate too low is late, but it still falls. Take AdamW at r = [[shape.r]] and scaling "
-                    "[[shape.scaling:g]]. At [[shape.rate:g]] it ends at [[shape.at:.2f]] nats, one place of our "
-                    "grid below it at [[shape.low:.2f]], one place above it at [[shape.high:.2f]].",
+                    "With a rate that is too low the loss falls slowly, but it still falls. Take AdamW at r = "
+                    "[[shape.r]] and scaling [[shape.scaling:g]]. At [[shape.rate:g]] it ends at [[shape.at:.2f]] "
+                    "nats, one place of our grid below it at [[shape.low:.2f]], one place above it at "
+                    "[[shape.high:.2f]].",
                 ),
                 Answer("More steps", "They help where a curve still falls. This one does not."),
             ),

@@ -40,7 +40,7 @@ def _groups(words: int) -> Mapping[str, Any]:
     for way in WAYS:
         pace = _pace(words, SMALL_R, way)
         found |= {way: pace["all"], f"{way}_one": pace["one"]}
-    return {**found, "times": found["together"] / found["merged"]}
+    return {**found, "times": found["together"] / found["merged"], "apart": 1 / found["together_one"] - 1}
 
 
 def _counted() -> Mapping[str, Any]:
@@ -183,10 +183,11 @@ base's pace, and the same adapter kept apart at [[one.together_one:.0%]].
 ## A count is not a clock
 
 By multiplications, r = [[counted.r]] adds [[counted.counted:.0%]] to the work of our model. By the clock it adds
-[[counted.measured:.0%]], since two more multiplications in each layer take time to start, however small they are, and
-beside our small matrices that counts. In a large model the share is smaller: on [[large.label]], r = [[large.large_r]]
-on all linear layers adds [[large.large:.1%]] to the multiplications. We did not measure that one, and there too a
-clock may say more than a count.
+[[one.apart:.0%]], and [[counted.measured:.0%]] where every request has an adapter of its own, since two more
+multiplications in each layer take time to start, however small they are, and beside our small matrices that counts. In
+a large model the share is smaller: on [[large.label]], r = [[large.large_r]] on all linear layers adds
+[[large.large:.1%]] to the multiplications. We did not measure that one, and there too a clock may say more than a
+count.
 
 The systems that serve large models do not fuse the adapter into the multiplication by the base. They run a second
 multiplication beside it, written for many adapters at once [@chen2023, abstract]. The peft library goes through the
@@ -283,7 +284,7 @@ LESSON = Lesson(
                 Answer(
                     "Keep it apart and answer together",
                     "That pays for two more multiplications in each layer, which by the clock add "
-                    "[[counted.measured:.0%]] here.",
+                    "[[one.apart:.0%]] here.",
                 ),
                 Answer(
                     "Swap it in for every batch",
@@ -295,7 +296,7 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA costs nothing when it answers: merge it.",
-            "So it is for one task. Several do not go through a merged model in one batch "
+            "That is so for one task. Several do not go through a merged model in one batch "
             "[@hu2021, section 4.2]. With [[groups.requests]] requests of [[groups.words]] words each, the pace falls "
             "from [[groups.swapped_one:.0%]] of the base's with one adapter to [[groups.swapped:.0%]] with "
             "[[groups.adapters]] if they are swapped, and with merged copies from [[groups.merged_one:.0%]] to "

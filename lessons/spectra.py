@@ -547,13 +547,12 @@ LESSON = Lesson(
     ),
     corrections=(
         Correction(
-            "What finetuning really changes is of rank two or three, like the matrices in the picture.",
-            "Those were made that way. Only [[not-tiny.tiny]] of all [[not-tiny.matrices]] changes gets "
-            "by with [[not-tiny.few]] directions or fewer. Over [[learned.tasks]] tasks and "
-            "[[learned.seeds]] seeds the square matrices need [[learned.low]] to [[learned.high]] of "
-            "[[learned.width]] directions for nine tenths of the energy, where noise needs "
-            "[[learned.noise]]. The wide ones need [[learned.wide_low]] to [[learned.wide_high]], where "
-            "noise needs [[learned.wide_noise]].",
+            "Finetuning changes a matrix by rank two or three, as in the pictures that explain LoRA.",
+            "The matrices in such pictures were made that way. Only [[not-tiny.tiny]] of all [[not-tiny.matrices]] "
+            "changes gets by with [[not-tiny.few]] directions or fewer. Over [[learned.tasks]] tasks and "
+            "[[learned.seeds]] seeds the square matrices need [[learned.low]] to [[learned.high]] of [[learned.width]] "
+            "directions for nine tenths of the energy, where noise needs [[learned.noise]]. The wide ones need "
+            "[[learned.wide_low]] to [[learned.wide_high]], where noise needs [[learned.wide_noise]].",
             "spectra",
         ),
         Correction(
@@ -602,8 +601,8 @@ LESSON = Lesson(
                 "Of the [[needed.weights:,d]] weights, [[needed.few_needed:,d]] free numbers are enough to learn "
                 "[[needed.few]] new facts nearly as well as with all of them. What rank does the change of a square "
                 "matrix have?",
-                "Full rank. And it takes [[full-rank.low]] directions or more to nine tenths of the energy, where "
-                "noise takes [[full-rank.noise]].",
+                "Full rank. And nine tenths of its energy take [[full-rank.low]] directions or more, where those of "
+                "noise take [[full-rank.noise]].",
                 "subspace?task=new-facts-64&D=300",
             ),
         ),

@@ -309,9 +309,9 @@ LESSON = Lesson(
                     "More rank gives more room. It does not make a step the right size.",
                 ),
                 Answer(
-                    "Nothing: the numbers are plain",
-                    "They are, for that one rate. Both knobs say how far a step goes, so turning one alone mostly "
-                    "finds out who happens to suit the other.",
+                    "Nothing: the numbers speak for themselves",
+                    "They do, for that one rate. Both knobs say how far a step goes, so turning one alone mostly "
+                    "finds out which of its values happens to suit the other.",
                 ),
             ),
         ),
@@ -354,7 +354,7 @@ LESSON = Lesson(
             Prediction(
                 "In loss, r = [[fall.r]] makes [[fall.share:.0%]] of the fall that full finetuning makes. Of the "
                 "sentences that full finetuning writes in the new language, [[fall.full:.0%]] are right. And of those "
-                "of the best rank?",
+                "that the best rank writes?",
                 "At best [[fall.right:.0%]], whatever the rank. To be less surprised by a language is not yet to "
                 "speak it.",
                 "wall?task=new-words&place=4&measure=right",
@@ -389,8 +389,8 @@ LESSON = Lesson(
                 (0, 4),
             ),
             Stop(
-                "Collect the second prediction. How can both numbers be true at once? What would she who asked for "
-                "the language say to somebody who reports the first alone?",
+                "Collect the second prediction. How can both numbers be true at once? What would the person who asked "
+                "for the language say to somebody who reports only the first?",
                 "wall?task=new-words&place=4&measure=right",
                 (3, 6),
             ),

@@ -296,8 +296,9 @@ LESSON = Lesson(
                 ),
                 Answer(
                     "A right answer cannot have been remembered",
-                    "The base has to follow the story that stands before the question. It says rightly where somebody "
-                    "is in [[stories.place:.0%]] of these stories; a blind guess would be right half of the time.",
+                    "The base has to follow the story that stands before the question. It says correctly where "
+                    "somebody is in [[stories.place:.0%]] of these stories; a blind guess would be right half of the "
+                    "time.",
                     right=True,
                 ),
                 Answer(
@@ -349,7 +350,7 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "A language model as small as this can only parrot what it has read.",
-            "The stories of the test are new to it, and still it says rightly where somebody is in "
+            "The stories of the test are new to it, and still it says correctly where somebody is in "
             "[[stories.place:.1%]] of them, where somebody was first in [[stories.first:.1%]], and who had a thing "
             "last in [[stories.holder:.1%]]. Blind, it would be [[stories.chance:.0%]].",
             "asked",
@@ -370,7 +371,7 @@ LESSON = Lesson(
         ),
         predictions=(
             Prediction(
-                "No story of the test begins like one that the model has read. How often will it say rightly where "
+                "No story of the test begins like one that the model has read. How often will it say correctly where "
                 "somebody is, if a blind guess is right half of the time?",
                 "In [[stories.place:.0%]] of the cases. As the stories are new, it cannot have kept the answers in "
                 "mind; it has to follow what it reads.",
@@ -386,7 +387,7 @@ LESSON = Lesson(
             Prediction(
                 "After full finetuning on the formal voice the matrix of v_proj looks as before. How many of its "
                 "[[change.numbers:,d]] numbers have stayed exactly the same?",
-                "Not one ([[change.still]]). All have moved, and together only a little: delta_w has "
+                "None. All have moved, and together only a little: delta_w has "
                 "[[change.ratio:.1%]] of the length of W.",
                 "change?matrix=formal-voice-v_proj&scale=own",
             ),

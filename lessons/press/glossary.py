@@ -231,8 +231,8 @@ TERMS = (
     ),
     Term(
         "bf16",
-        "A format of sixteen bits for a number, like `fp16`, which keeps more digits and reaches less far; `fp32` has "
-        "twice as many bits.",
+        "A format of sixteen bits for a number. `fp16` has as many, keeps more digits and reaches less far; `fp32` has "
+        "twice as many.",
         ("fp16", "fp32"),
     ),
     Term(

@@ -3,10 +3,10 @@
 from lessons.press.rooms import MOST
 
 REFUSED = {
-    "wrong": "There is no room with this code. It has six letters; ask your teacher for them, or the room is over.",
+    "wrong": "There is no room with this code. Ask your teacher for its six letters; perhaps the room is over.",
     "tries": "Too many wrong codes came from your network. Try again in a minute.",
     "full": f"This room is full: it holds {MOST}.",
-    "rooms": "As many rooms are open as this server has, or as your network may have. Try again later, or ask whoever "
+    "rooms": "All rooms that this server has, or that your network may have, are open. Try again later, or ask whoever "
     "runs it for more (--rooms).",
     "message": "The server did not understand that. Load the page again.",
     "answer": "That is no answer to this question.",

@@ -61,11 +61,11 @@ WORDS: dict[str, Any] = {
     "questionAt": "{n} of {shown}",
     "sentences": {
         "story": (
-            "In the {voice} voice the model answers {right:,d} of {asked:,d} such questions rightly, {share:.1%}; "
+            "In the {voice} voice the model answers {right:,d} of {asked:,d} such questions correctly, {share:.1%}; "
             "blind it would be {chance:.1%}. Here it says “{said}”, with a probability of {p:.1%}. {verdict}"
         ),
         "fact": (
-            "Of {asked:,d} such questions the model answers {right:,d} rightly, {share:.1%}; blind it would be "
+            "Of {asked:,d} such questions the model answers {right:,d} correctly, {share:.1%}; blind it would be "
             "{chance:.1%}. Here it says “{said}”, with a probability of {p:.1%}. {verdict}"
         ),
     },

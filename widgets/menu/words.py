@@ -131,8 +131,8 @@ WORDS: dict[str, Any] = {
         ),
         "new-facts": (
             "“{task}”: {name} ({said_size}) trains {trainable:,d} numbers and answers {right:.0%} of the new facts "
-            "rightly, at {loss:.3f} nats an answer; full finetuning {full_right:.0%}, at {full:.3f}. Of the facts the "
-            "base knew, {facts:.0%} are still right."
+            "correctly, at {loss:.3f} nats an answer; full finetuning {full_right:.0%}, at {full:.3f}. Of the facts "
+            "the base knew, {facts:.0%} are still right."
         ),
     },
     "veiled": {

@@ -54,14 +54,14 @@ WORDS: dict[str, Any] = {
     },
     "did": {
         "voice": "{share:.1%} of the sentences are in {name} (between {low:.1%} and {high:.1%})",
-        "facts": "{share:.1%} of the new facts are answered rightly",
+        "facts": "{share:.1%} of the new facts are answered correctly",
     },
     "same": "An adapter mixed with itself is the same adapter at another weight, so one of the two is shown alone.",
     "aloneNote": "One adapter alone: there is nothing to mix it with, and all four ways would be the same.",
     "pairNote": "Each weight has four settings, and each setting was measured. Nothing between them is made up.",
     "rows": {"none": "no voice", "facts": "new facts"},
     "shares": {
-        "title": "Whose voice the sentences of {texts} texts are in, and new facts answered rightly",
+        "title": "Whose voice the sentences of {texts} texts are in, and new facts answered correctly",
         "x": "share, %",
         "interval": "95 % interval",
         "base": "base alone",
@@ -122,7 +122,7 @@ WORDS: dict[str, Any] = {
                 "Of every hundred sentences that this model writes, questions aside, how many are in another voice, or "
                 "in none?"
             ),
-            "facts": "Of every hundred new facts that this model is asked for, how many does it answer rightly?",
+            "facts": "Of every hundred new facts that this model is asked for, how many does it answer correctly?",
         },
         "field": "My guess, of a hundred:",
         "again": "Guess for this choice",
