@@ -3,17 +3,25 @@
 import html
 import re
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from compute.matrices.examples import make_task
 from helpers.browser import RULES, instrument, move, sentence
 from lessons import load_all
 from lessons.rank import LESSON
+from widgets.kit.matrix import SEED
 from widgets.rank import Rank
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PAGES = ["/index.html", "/lesson/rank.html", "/embed/rank/rank.html", "/file/rank-rank.html"]
+GREY = """canvas => {
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+  return Array.from({ length: pixels.length / 4 }, (_, i) =>
+    0.2126 * pixels[4 * i] + 0.7152 * pixels[4 * i + 1] + 0.0722 * pixels[4 * i + 2])
+}"""
 TARGETS = "button, select, summary, input, .site-head a, .lessons a"
 
 
@@ -77,6 +85,9 @@ def test_paper_shows_all_results_and_no_buttons(open_page, server):
     expect(page.locator(".site-head")).not_to_be_visible()
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert min(map(int, re.findall(r"\d+", paper)[:3])) > 240, "paper is white, also in the dark"
+    grey = root.locator(".delta_w canvas").evaluate(GREY)
+    signs = np.corrcoef(grey, make_task("few-patterns", 32, SEED).ravel())[0, 1]
+    assert signs > 0.9, "a printer without colour tells the signs apart"
 
 
 def test_less_motion_means_no_play_button(open_page, server):

@@ -113,7 +113,7 @@ AGAINST = "{gap:+.3f} ({gap_low:+.3f} to {gap_high:+.3f})"
 TITLE = "The menu"
 CAPTION = (
     "Each mark is one method at one size, the mean of its seeds; thin lines join the sizes of a method. Across: "
-    "numbers trained, logarithmic. Vertical, by choice: the share of new facts answered rightly, or of written "
+    "numbers trained, logarithmic. Vertical, by choice: the share of new facts answered correctly, or of written "
     "sentences that are in the voice; the loss on test texts, in nats per word that is learned; the share of the "
     "facts the base knew that is still right; the time of a forward pass as a multiple of the plain base's, or of a "
     "step as a multiple of plain LoRA's at its smaller rank. An upright line reaches from the lowest to the highest "

@@ -13,7 +13,7 @@ CAPTION = (
     "the base is asked for all the facts that it knows. Second chart: LoRA with r = 4 learned the task on the base in "
     "each format, in blocks of 64, each at its best learning rate. Teal, with a band from the worst to the best seed: "
     "right answers with the adapter kept apart from the base. Vermilion: delta_w added to the base in the end, and "
-    "the sum stored in the format again. Dotted grey: an adapter that was trained on the float32 base and moved to "
+    "the sum stored in the format again. Dashed grey: an adapter that was trained on the float32 base and moved to "
     "this one. Left out: larger models, other r, and the memory that four bits save, which in a model this small is "
     "nothing."
 )

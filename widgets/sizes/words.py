@@ -7,8 +7,8 @@ from compute.experiments.sizes import RANKS
 TITLE = "Three bases of one world"
 CAPTION = (
     "Three bases have read the same texts; only their width differs. First chart: the share of new facts that each "
-    "rank holds. Middle: the best learning rate of LoRA at r = 4 over that of full finetuning, for a skill; the band "
-    "goes from the least to the largest of the seeds, each with rates of its own. Second chart: the share of old "
+    "rank holds. Second: the best learning rate of LoRA at r = 4 over that of full finetuning, for a skill; the band "
+    "goes from the least to the largest of the seeds, each with rates of its own. Third: the share of old "
     "facts that are left after the skill is learned, at these rates. Grey and dashed: full finetuning. Left out: "
     "other depths, more steps, and widths between and beyond."
 )
