@@ -79,6 +79,8 @@ def open_base(path: Path | str) -> Contents:
         return open_paths([*files, *indices[:1]] if files != [path] else [path])._replace(config=None)
     except FileRefused as refused:
         raise FileRefused(f"The base: {refused}") from None
+    except OSError as error:
+        raise FileRefused(f"The base: {path.name[:40] or path}: {error.strerror}.") from None
 
 
 def matched(adapter: Adapter, base: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

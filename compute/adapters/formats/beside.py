@@ -1,5 +1,6 @@
 """What an adapter does to its base: how large delta_w is against W, where it points, what a merge loses."""
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -81,6 +82,30 @@ class Beside:
     chance: float | None
     losses: Mapping[str, Loss | None]
     intruders: int | None
+
+
+def times(one: float, other: float) -> float | None:
+    """Return how many times as large one number is as another.
+
+    Parameters
+    ----------
+    one : float
+        0 or more, finite.
+    other : float
+        0 or more, finite.
+
+    Returns
+    -------
+    float or None
+        None where the other is 0, or so small that no number says it.
+
+    Examples
+    --------
+    >>> times(3.0, 2.0), times(3.0, 0.0), times(3.0, 1e-320)
+    (1.5, None, None)
+    """
+    ratio = float(one) / other if other else math.inf
+    return ratio if math.isfinite(ratio) else None
 
 
 def in_format(values: np.ndarray, format: str, largest: float) -> np.ndarray:
@@ -286,7 +311,7 @@ def beside(layer: Layer, W: np.ndarray, name: str = "", intruders: bool = False)
     Raises
     ------
     FileRefused
-        If a number of the layer is not finite, or a magnitude does not fit.
+        If a number of the layer is not finite, a magnitude does not fit, or squares are too large for float64.
 
     Notes
     -----
@@ -308,6 +333,16 @@ def beside(layer: Layer, W: np.ndarray, name: str = "", intruders: bool = False)
     >>> found.size, round(found.top_W, 3), found.amplification
     (2.0, 4.0, 2.0)
     """
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            return _beside(layer, W, name, intruders)
+    except FileRefused:
+        raise
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+        raise FileRefused("the numbers are too large to be multiplied") from None
+
+
+def _beside(layer: Layer, W: np.ndarray, name: str, intruders: bool) -> Beside:
     svd = layer_svd(layer)
     delta_w = np.matmul(*factors(layer))
     if layer.magnitude is not None:
@@ -324,8 +359,8 @@ def beside(layer: Layer, W: np.ndarray, name: str = "", intruders: bool = False)
         top_W=largest_singular_value(W),
         size=size,
         s=svd.s[:r],
-        amplification=size / kept if kept else None,
-        chance=size / random if random else None,
+        amplification=times(size, kept),
+        chance=times(size, random),
         losses=merge_losses(W, delta_w),
         intruders=count_intruders(largest_cosines(W, delta_w, TOP)) if intruders else None,
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from compute.adapters.formats.beside import FORMATS, Beside
+from compute.adapters.formats.beside import FORMATS, Beside, times
 from compute.adapters.formats.comparing import Comparison
 from compute.adapters.formats.contents import Fault, Measures
 from compute.adapters.formats.layers import Layer
@@ -158,8 +158,8 @@ def beside_rows(found: Sequence[Beside], gathered: bool) -> list[list[str]]:
     return [
         [
             name if len(group) == 1 else f"{name} ({len(group)})",
-            cell(each.size / each.size_W if each.size_W else None for each in group),
-            cell(each.s.max(initial=0.0) / each.top_W if each.top_W else None for each in group),
+            cell(times(each.size, each.size_W) for each in group),
+            cell(times(each.s.max(initial=0.0), each.top_W) for each in group),
             cell(each.amplification for each in group),
             cell(each.chance for each in group),
             *(cell(loss and 100 * loss.lost for each in group for loss in [each.losses[x]]) for x in FORMATS),

@@ -136,6 +136,13 @@ def test_what_is_no_base_is_said(tmp_path, name, data, said):
             open_base(path)
 
 
+def test_what_is_not_there_is_said(tmp_path):
+    (tmp_path / "model.safetensors.index.json").mkdir()
+    for path in (tmp_path, tmp_path / "other.index.json", tmp_path / "other.safetensors"):
+        with pytest.raises(FileRefused, match="^The base: .*(no such file|No such file|s a directory)"):
+            open_base(path)
+
+
 def test_the_numbers_are_those_of_the_dense_matrices(rng):
     adapter = adapter_of(rng, "q", shape=(40, 30))
     layer, W = adapter.layers[0], rng.standard_normal((40, 30)) * 0.9 ** np.arange(30)

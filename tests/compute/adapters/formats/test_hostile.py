@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from compute.adapters.formats import containers
-from compute.adapters.formats.contents import measure
-from compute.adapters.formats.reading import read_bytes
-from compute.adapters.formats.report import as_json
+from compute.adapters.formats.base import open_base
+from compute.adapters.formats.beside import beside_base
+from compute.adapters.formats.contents import measure, measures
+from compute.adapters.formats.reading import Adapter, read_bytes
+from compute.adapters.formats.report import as_json, beside_text
 from compute.adapters.formats.scales import scale_audit
 from compute.numbers.refusal import FileRefused
 from helpers.adapter_files import CONFIG, FIXTURES, NOT_ADAPTERS, WEIGHTS, packed, peft_config
@@ -20,6 +23,8 @@ from helpers.foreign_files import checked, safetensors
 
 CASES = 100_000
 SECONDS = 18.0  # after which the rest is left for another seed
+BASES, BASE_SECONDS = 10_000, 3.0  # the same of bases, each of which is looked at to the end
+ON_A_BASE = ("peft", "peft_dora", "dora_elsewhere", "peft_embedding", "peft_conv", "loha", "peft_experts")
 TENSOR = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
 WORDS = [
     b"lora_A",
@@ -149,6 +154,60 @@ def test_a_hundred_thousand_mutated_files_give_an_adapter_or_a_sentence():
         if time.monotonic() - begun > SECONDS:
             break
     assert i > CASES // 20  # a machine that is busy gets less far
+
+
+def bases(*sizes: float) -> list[tuple[Adapter, bytes]]:
+    """Return adapters of several kinds, each with a base whose weights have a size."""
+    rng = np.random.default_rng(0)
+    found = []
+    for name in ON_A_BASE:
+        adapter = read_bytes(FIXTURES[name].files)
+        for size in sizes:
+            weights = {
+                f"{each.name}.weight": size * rng.standard_normal(each.shape) for each in adapter.layers
+            }
+            found.append((adapter, packed(weights, dtype="F64")))
+    return found
+
+
+def outcome_on(adapter: Adapter, base: Path) -> str:
+    """Put a base beside an adapter as the command does, and return what came out: numbers, some, or a sentence."""
+    try:
+        found, missing = beside_base(adapter, open_base(base).tensors, intruders=True)
+    except FileRefused as refused:
+        checked(str(refused).replace("?", "."))
+        return "refused"
+    json.dumps(as_json(adapter, measures(adapter), [], (found, missing)), allow_nan=False)
+    for reason in missing.values():
+        checked(f"{reason}.")
+    beside_text(found, missing, base.name)
+    return "some" if missing else "numbers"
+
+
+def test_a_mutated_base_gives_numbers_or_a_sentence(tmp_path):
+    throws = random.Random(0)
+    cases = bases(1.0)
+    index = json.dumps({"metadata": {}, "weight_map": {"q.weight": "model.safetensors"}}).encode()
+    model, listed = tmp_path / "model.safetensors", tmp_path / "model.safetensors.index.json"
+    begun = time.monotonic()
+    outcomes = []
+    for _ in range(BASES):
+        adapter, base = throws.choice(cases)
+        model.write_bytes(mutated(base, throws))
+        listed.unlink(missing_ok=True)
+        if throws.random() < 0.2:
+            listed.write_bytes(mutated(index, throws))
+        outcomes.append(outcome_on(adapter, throws.choice([tmp_path, model, listed])))
+        if time.monotonic() - begun > BASE_SECONDS:
+            break
+    assert len(outcomes) > BASES // 100  # a machine that is busy gets less far
+    assert {*outcomes} == {"numbers", "some", "refused"}
+
+
+def test_weights_of_any_size_give_numbers_or_a_sentence(tmp_path):
+    for adapter, base in bases(0.0, 1e-320, 1e-200, 1e200, 1e307):
+        (tmp_path / "model.safetensors").write_bytes(base)
+        outcome_on(adapter, tmp_path)
 
 
 @pytest.mark.parametrize(
