@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from compute.adapters.formats.base import matched
 from compute.adapters.formats.beside import beside_base
 from compute.adapters.formats.combining import combined
 from compute.adapters.formats.containers import open_bytes
-from compute.adapters.formats.layers import factors
+from compute.adapters.formats.layers import Layer, factors
 from compute.adapters.formats.reading import read_bytes
 from compute.adapters.formats.writing import WORDS as WITH_UNDERSCORE
 from compute.adapters.formats.writing import WRITABLE, plain, write_adapter
@@ -42,6 +45,7 @@ from widgets.kit.text import fill
 CLOSE = 1e-10  # of the largest singular value: both sides round in float64
 METHODS = ("prompt", "ia3", "vera")  # no delta_w of two factors
 FUZZED = 1500  # mutated files, which take about ten seconds
+FUZZED_BASES = 200  # each of which is read to the end
 OPEN = """async (all) => {
   const { opened, measured, audits, findings } = lora_inspector
   const found = []
@@ -142,6 +146,16 @@ def test_what_is_no_adapter_is_named(blank):
         assert "{" not in said
     others = inspected(blank, *(FIXTURES[name].files for name in METHODS))
     assert [found["values"]["kind"] for found in others] == ["PROMPT_TUNING", "IA3", "VERA"]
+
+
+def test_a_header_whose_length_looks_like_a_pickle(blank):
+    """A pickle begins with 0x80 and 2 to 5, and so does a header of 640 bytes."""
+    ones = {"q.lora_A.weight": np.ones((2, 3)), "q.lora_B.weight": np.ones((3, 2))}
+    short = len(packed(ones, {"by": ""})) - 8 - 4 * 12
+    file = packed(ones, {"by": "x" * (0x0280 - short)})
+    assert file[:2] == b"\x80\x02"
+    [found] = inspected(blank, {"a.safetensors": file})
+    assert len(found["layers"]) == 1
 
 
 def cases(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -388,7 +402,8 @@ def test_two_adapters_are_compared_as_numpy_compares_them(blank, rng):
 BESIDE = """async (all) => {
   const { beside, given, opened } = lora_inspector
   const one = async ([files, base]) => beside(await opened(fileOf(files)), (await given(fileOf(base))).weights)
-  return Promise.all(all.map(one))
+  const told = (error) => ({ refused: error.reason ?? null, error: String(error.stack) })
+  return Promise.all(all.map((each) => one(each).catch(told)))
 }"""
 ON_A_BASE = (
     "peft",
@@ -402,13 +417,21 @@ ON_A_BASE = (
 )
 
 
+def weights_of(layers: Sequence[Layer], rng: np.random.Generator, size: float = 1.0) -> dict[str, np.ndarray]:
+    """Return a base that has what the layers change."""
+    return {
+        f"{each.name.removesuffix(f'.{each.in_memory}')}.weight": size * rng.standard_normal(each.shape)
+        for each in layers
+    }
+
+
 def test_a_base_is_put_beside_as_python_does_it(blank, rng):
     """The same sizes and losses, also of the true change of a DoRA along either side."""
     cases = []
-    for name in ON_A_BASE:
+    for name in (*ON_A_BASE, "peft_named"):
         adapter = read_bytes(FIXTURES[name].files)
-        weights = {f"{each.name}.weight": rng.standard_normal(each.shape) for each in adapter.layers}
-        cases.append((adapter, {"model.safetensors": packed(weights)}, FIXTURES[name].files))
+        base = {"model.safetensors": packed(weights_of(adapter.layers, rng))}
+        cases.append((adapter, base, FIXTURES[name].files))
     turned = peft_files(rng.standard_normal((6, 2)), rng.standard_normal((2, 6)), fan_in_fan_out=True)
     square = {
         "model.safetensors": packed({"transformer.layers.0.q_proj.weight": rng.standard_normal((6, 6))})
@@ -437,6 +460,61 @@ def test_weights_that_are_not_the_layers_are_named(blank, rng):
         [found] = blank.evaluate(BESIDE, [[sent(peft_files(B, A)), sent({"base.safetensors": packed(base)})]])
         assert found == {"rows": [], "missing": {why: ["layers.0.q_proj"]}}
         assert why in WORDS["base"]["missing"]
+
+
+def test_names_of_a_base_are_understood_as_in_python(blank, rng):
+    throws = random.Random(0)
+    B, A = rng.standard_normal((4, 1)), rng.standard_normal((1, 5))
+
+    def some(number: int) -> list[str]:
+        names = {
+            ".".join(throws.choices(["layers", "1", "11", "q", "a_q"], k=throws.randint(1, 4)))
+            for _ in range(number)
+        }
+        return sorted(names)
+
+    cases = []
+    for _ in range(100):
+        pairs = {
+            f"{name}.lora_{letter}.weight": factor
+            for name in some(6)
+            for letter, factor in (("A", A), ("B", B))
+        }
+        base = {"model.safetensors": packed({f"{name}.weight": B @ A for name in some(12)})}
+        cases.append(({"adapter_model.safetensors": packed(pairs)}, base))
+    shown = blank.evaluate(BESIDE, [[sent(files), sent(base)] for files, base in cases])
+    shared = 0
+    for (files, base), found in zip(cases, shown, strict=True):
+        pairs, missing = matched(read_bytes(files), open_bytes(base).tensors)
+        assert {row["name"] for row in found["rows"]} == {*pairs}
+        for why, told in (("none", "no weight"), ("several", "both called so")):
+            assert {*found["missing"].get(why, [])} == {
+                name for name, reason in missing.items() if told in reason
+            }
+        shared += len(pairs)
+    assert 100 < shared < 500
+
+
+def test_no_broken_base_breaks_the_page(blank, rng):
+    throws = random.Random(0)
+    whole = []
+    for name, size in product(ON_A_BASE, (1.0, 1e-320, 1e200)):
+        weights = weights_of(read_bytes(FIXTURES[name].files).layers, rng, size)
+        whole.append((FIXTURES[name].files, {"model.safetensors": packed(weights, dtype="F64")}))
+    cases = [
+        *whole,
+        *((files, mutated(throws, base)) for files, base in throws.choices(whole, k=FUZZED_BASES)),
+    ]
+    outcomes = blank.evaluate(BESIDE, [[sent(files), sent(base)] for files, base in cases])
+    for (_, base), found in zip(cases, outcomes, strict=True):
+        if "refused" in found:
+            assert found["refused"] in WORDS["refused"], (base, found)
+            continue
+        assert {*found["missing"]} <= {*WORDS["base"]["missing"]}
+        for row in found["rows"]:
+            numbers = [row["size"], row["size_W"], row["factors"], *row["lost"].values()]
+            assert all(number is None or math.isfinite(number) for number in numbers), (base, row)
+    assert FUZZED_BASES / 5 < sum("refused" in found for found in outcomes) < FUZZED_BASES
 
 
 MERGE = """async ([all, choice, target]) => {

@@ -6,10 +6,11 @@ import { changeOf } from './layers.js'
 import { pause } from './pause.js'
 import { DTYPES, numbersOf } from './safetensors.js'
 
-// How floats round: digits, and the exponent of the least number that has them all.
+// How floats round: digits, and the exponent of the least number that has them all; and the largest that there is.
 const FLOATS = { bf16: [8, -126], fp16: [11, -14], fp8: [4, -6] }
+const LARGEST = { bf16: (2 - 2 ** -7) * 2 ** 127, fp16: 65504 } // the others have a scale
 export const STORED = [...Object.keys(FLOATS), 'int8']
-const [LARGEST_FP16, LARGEST_FP8, CODES] = [65504, 448, 127]
+const [LARGEST_FP8, CODES] = [448, 127]
 const MOST = 2 ** 27 // numbers of a weight: half a gigabyte
 const MAGIC = 1.5 * 2 ** 52 // a number added to it and taken off again is whole
 const QUANTISED = ['weight_scale', 'weight_scale_inv', 'scales', 'qzeros', 'absmax', 'weight.absmax', 'SCB']
@@ -20,33 +21,63 @@ const blocks = (name) => name.split('_').filter((word) => /^\d+$/.test(word))
 export async function matched({ layers }, weights) {
   const base = weights.flatMap(({ tensors }) => [...tensors.values()])
   const all = new Set(base.map(({ name }) => name))
-  const named = base
-    .filter(({ shape }) => shape.length > 1)
-    .map((tensor) => [commonName(tensor.name.replace(/\.weight$/, '')), tensor])
+  const named = new Map()
+  for (const tensor of base) {
+    if (tensor.shape.length < 2) continue
+    const name = commonName(tensor.name.replace(/\.weight$/, ''))
+    named.set(name, [...(named.get(name) ?? []).slice(0, 1), tensor]) // that there are two is enough
+  }
+  const backwards = [...named.keys()].map(reversed).sort()
   const pairs = []
   const missing = {}
   for (const layer of layers) {
-    const own = commonName(layer.name)
-    const ends = (one, other) => one.endsWith(`_${other}`) && blocks(one).join() === blocks(other).join()
-    const exact = named.filter(([name]) => name === own)
-    const longer = exact.length ? exact : named.filter(([name]) => ends(name, own))
-    const shorter = longer.length ? longer : named.filter(([name]) => ends(own, name))
-    const most = Math.max(...shorter.map(([name]) => name.length))
-    const found = longer.length ? longer : shorter.filter(([name]) => name.length === most)
-    const [, tensor] = found[0] ?? []
-    const why = wrong(layer, tensor, found, all)
-    if (why) missing[why] = [...(missing[why] ?? []), layer.name]
-    else pairs.push([layer, tensor])
+    const { name, adapter } = layer
+    const plain = adapter && name.endsWith(`.${adapter}`) ? name.slice(0, -1 - adapter.length) : name
+    const found = called(commonName(plain), named, backwards)
+    const why = wrong(layer, found, all)
+    if (why) missing[why] = [...(missing[why] ?? []), name]
+    else pairs.push([layer, found[0]])
     await pause()
   }
   return { pairs, missing }
 }
 
-/** Why a tensor is not the weight of a layer, or null. */
-function wrong({ shape: [out, into], expert, kind }, tensor, found, all) {
+const reversed = (name) => [...name].reverse().join('')
+
+/** The tensors of a name, or of one that ends so, or of the longest that it ends in; numbers of blocks are the same. */
+function called(name, named, backwards) {
+  if (named.has(name)) return named.get(name)
+  const alike = (other) => blocks(other).join() === blocks(name).join()
+  const start = `${reversed(name)}_`
+  const longer = []
+  for (let i = firstFrom(backwards, start); backwards[i]?.startsWith(start) && longer.length < 2; i++) {
+    const other = reversed(backwards[i])
+    if (alike(other)) longer.push(...named.get(other))
+  }
+  if (longer.length) return longer
+  for (let at = name.indexOf('_'); at >= 0; at = name.indexOf('_', at + 1)) {
+    const rest = name.slice(at + 1)
+    if (named.has(rest) && alike(rest)) return named.get(rest)
+  }
+  return []
+}
+
+/** Where in a sorted list what is not below a text begins. */
+function firstFrom(sorted, text) {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sorted[middle] < text) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Why what was found is not the weight of a layer, or null. */
+function wrong({ shape: [out, into], expert, kind }, [tensor, other], all) {
   if (expert || ['lokr', 'full'].includes(kind)) return 'kind'
   if (!tensor) return 'none'
-  if (found.length > 1) return 'several'
+  if (other) return 'several'
   const stem = tensor.name.replace(/weight$/, '')
   if (!Object.hasOwn(DTYPES, tensor.dtype) || QUANTISED.some((mark) => all.has(stem + mark))) return 'bits'
   const [rows, columns] = [tensor.shape[0], product(tensor.shape.slice(1))]
@@ -213,13 +244,15 @@ async function besideOne(layer, tensor, config) {
     })
     await pause()
   }
-  const of = (f) =>
-    !all || (STORED[f] === 'fp16' && Math.max(top, high) > LARGEST_FP16) ? null : lost[f] / all
+  const of = (format, f) => {
+    const holds = all && Math.max(top, high) <= (LARGEST[format] ?? Infinity)
+    return holds && Number.isFinite(lost[f] / all) ? lost[f] / all : null
+  }
   return {
     size_W: Math.sqrt(whole),
     size: Math.sqrt(all),
     factors: Math.sqrt(layer.dora ? alone : all),
-    lost: Object.fromEntries(STORED.map((format, f) => [format, of(f)])),
+    lost: Object.fromEntries(STORED.map((format, f) => [format, of(format, f)])),
   }
 }
 

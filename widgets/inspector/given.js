@@ -57,6 +57,7 @@ const beginning = async (blob) =>
 /** The header of a file; throws with what it is, where it has none. */
 async function headed(path, blob) {
   const start = await beginning(blob)
+  if (start.slice(4, 9) === '\0\0\0\0{') return header(blob, path) // its length may look like the start of a pickle
   if (start.startsWith('GGUF')) return ggufHeader(blob, path)
   const [reason] = BEGINNINGS.find(([, pattern]) => pattern.test(start)) ?? []
   if (reason) throw new NotOpened(reason, { name: told(path) })
