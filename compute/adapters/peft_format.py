@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from compute.adapters.dora import DoRALinear
 from compute.adapters.formats.scales import pattern_value
 from compute.adapters.layer import LoRALinear, delta_w, lora_layers
 from compute.adapters.scaling import scaling_of
@@ -18,6 +19,10 @@ from compute.numbers.refusal import FileRefused, quote
 
 PREFIX = "base_model.model."  # PEFT wraps the model twice
 FACTORS = (".lora_A", ".lora_B")
+LENGTH, MAGNITUDE = (
+    ".row_length",
+    ".lora_magnitude_vector",
+)  # what DoRA's rows are as long as: ours, and PEFT's name
 EMBEDDINGS = ("embed_tokens", "lm_head")  # what may be trained whole beside an adapter
 MAX_BYTES = 20_000_000  # r = 64 on every layer and both embeddings take 1.5 million
 # An init that changes the weight of the base layer too would need that change, which is not in the files.
@@ -28,7 +33,6 @@ EXPECTED: dict[str, tuple] = {  # what a config may say, or leave out
 }
 OFF = (  # what this model does not do
     *(
-        "use_dora",
         "use_qalora",
         "use_bdlora",
         "lora_bias",
@@ -86,7 +90,8 @@ def save_adapter(model: GPT) -> AdapterFiles:
     Parameters
     ----------
     model : GPT
-        A model with adapters, all of the same r, alpha and scaling rule, as `compute.adapters.layer.inject` makes it.
+        A model with adapters of LoRA or of DoRA, all of the same r, alpha and scaling rule, as
+        `compute.adapters.layer.inject` or `compute.adapters.dora.inject_dora` makes it.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def save_adapter(model: GPT) -> AdapterFiles:
     layers = dict(lora_layers(model))
     layer = next(iter(layers.values()))
     tensors = {
-        PREFIX + name + ".weight" * name.endswith(FACTORS): tensor.contiguous()
+        PREFIX + name.replace(LENGTH, MAGNITUDE) + ".weight" * name.endswith(FACTORS): tensor.contiguous()
         for name, tensor in state.items()
     }
     config = {
@@ -119,6 +124,7 @@ def save_adapter(model: GPT) -> AdapterFiles:
         "r": layer.r,
         "lora_alpha": layer.alpha,
         "use_rslora": layer.scaling_rule == "alpha/sqrt(r)",
+        "use_dora": isinstance(layer, DoRALinear),
         "lora_dropout": 0.0,
         "bias": "none",
         "target_modules": sorted({name.rpartition(".")[2] for name in layers}),
@@ -209,7 +215,8 @@ def load_adapter(base: GPT, files: AdapterFiles) -> GPT:
     Notes
     -----
     Which layers are adapted, and with which r, is read from the weights, so that target_modules and rank_pattern may
-    be written in any of the ways that PEFT knows. alpha, alpha_pattern and the scaling rule come from the config.
+    be written in any of the ways that PEFT knows. alpha, alpha_pattern, the scaling rule and whether it is DoRA come
+    from the config.
 
     Examples
     --------
@@ -239,11 +246,23 @@ def load_adapter(base: GPT, files: AdapterFiles) -> GPT:
         if pair[0].dim() != 2 or not 1 <= len(pair[0]) <= min(linear[name].weight.shape):
             raise FileRefused(f"{quote(name)}: lora_A has the shape {tuple(pair[0].shape)}.")
         rule = "alpha/sqrt(r)" if config.get("use_rslora") else "alpha/r"
-        layer = LoRALinear(model.get_submodule(name), len(pair[0]), _alpha_of(name, config), rule)
+        settings = model.get_submodule(name), len(pair[0]), _alpha_of(name, config), rule
+        if config.get("use_dora"):
+            layer: LoRALinear = DoRALinear(*settings, torch.Generator())  # whose draws are written over
+            _copy(name + MAGNITUDE, _magnitude(name, tensors), layer.row_length)
+        else:
+            layer = LoRALinear(*settings)
         _copy(f"{name}.lora_A", pair[0], layer.lora_A)
         _copy(f"{name}.lora_B", pair[1], layer.lora_B)
         model.set_submodule(name, layer)
     return model
+
+
+def _magnitude(name: str, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    for key in (f"{name}{MAGNITUDE}", f"{name}{MAGNITUDE}.weight"):
+        if key in tensors:
+            return tensors.pop(key)
+    raise FileRefused(f"adapter_config.json says use_dora, and {quote(name)} has no lora_magnitude_vector.")
 
 
 def _alpha_of(name: str, config: dict[str, Any]) -> float:

@@ -321,9 +321,9 @@ class Result(NamedTuple):
     spectra : dict of str to list of float
         Singular values of each delta_w that was learned, descending, by the name of its layer.
     weights : bytes
-        A safetensors file: the adapter in PEFT's format, or the whole model after full finetuning.
+        A safetensors file: of LoRA and DoRA the adapter in PEFT's format, of any other method what has learned.
     adapter_config : str or None
-        The text of PEFT's adapter_config.json, None after full finetuning.
+        The text of PEFT's adapter_config.json, None after any other method.
     device : str
         What the run was computed on: "cuda", "mps" or "cpu".
     """

@@ -734,7 +734,7 @@ def _result(
     trainable, total = _sizes(model)
     if config.method == "lora" and config.init == "PiSSA":
         model = on_base(model, base)  # from here on, what was learned is a change of the base
-    if config.method == "lora":
+    if config.method in ("lora", "dora"):
         files = save_adapter(model)
     else:
         state = adapter_state(model)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from compute.adapters.dora import DoRALinear
 from compute.adapters.layer import lora_layers
 from compute.adapters.peft_format import AdapterFiles, load_adapter
 from compute.model.checkpoint import load_base
@@ -33,7 +34,8 @@ def open_adapter(
     Yields
     ------
     Result
-        One. Its step and seconds are 0: nothing was trained here. The spectra end at the r of their layer.
+        One. Its step and seconds are 0: nothing was trained here. The spectra end at the r of their layer, but those of
+        DoRA, which is not of low rank.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def open_adapter(
     TrainConfig(task=task)  # refuses an unknown one
     base = load_base() if base is None else base
     model = load_adapter(base, AdapterFiles(weights, config)).to(device())
-    ranks = {name: layer.r for name, layer in lora_layers(model)}
+    ranks = {name: None if isinstance(layer, DoRALinear) else layer.r for name, layer in lora_layers(model)}
     if not ranks:
         raise FileRefused("The adapter holds no lora_A and lora_B.")
     result = measured(model, base, task, (weights, config), n_texts=n_texts)

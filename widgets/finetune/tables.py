@@ -40,7 +40,7 @@ def tables() -> dict[str, Any]:
         "DICTIONARY": old_and_new,
         "SHOWN": SHOWN,
         "SHORT": SHORT,
-        "NOT_DONE": [name for name in OFF if name != "use_dora"],  # which the page does
+        "NOT_DONE": OFF,
         "KEEPS_THE_BASE": (*INITS_THAT_KEEP_THE_BASE, None),
     }
 

@@ -104,7 +104,7 @@ def test_a_run_moves_what_the_method_trains_and_nothing_else(method, base):
     assert result.trainable == sum(p.numel() for p in learning(with_method(config, base)).values())
     assert steps[1].loss != steps[0].loss
     assert all(torch.equal(p, before[name]) for name, p in base.named_parameters())
-    assert (result.adapter_config is not None) == (method == "lora")
+    assert (result.adapter_config is not None) == (method in ("lora", "dora"))
     assert len(result.strengths) == (2 if method in MERGING else 0)
     assert len(result.spectra) == {
         "bitfit": 0,

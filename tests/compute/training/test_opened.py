@@ -78,7 +78,16 @@ def test_what_cannot_be_measured_is_refused(damage, told, trained, base):
         next(open_adapter("formal voice", damage(trained.weights), trained.adapter_config, base))
 
 
+def test_a_dora_opens_as_it_was_trained(base):
+    *_, trained = train(TrainConfig(method="dora", steps=2, batch_size=4, r=2, n_texts=64), base)
+    assert trained.adapter_config is not None
+    (opened,) = open_adapter("new facts", trained.weights, trained.adapter_config, base, n_texts=64)
+    assert (opened.evaluation, opened.strengths) == (trained.evaluation, trained.strengths)
+    assert opened.trainable == trained.trainable
+    assert opened.spectra == trained.spectra  # all of it: the rows' lengths are not of low rank
+
+
 def test_a_config_of_another_kind_is_refused(trained, base):
-    config = json.dumps({**json.loads(trained.adapter_config), "use_dora": True})
-    with pytest.raises(FileRefused, match="use_dora is 'True' in adapter_config.json"):
+    config = json.dumps({**json.loads(trained.adapter_config), "use_qalora": True})
+    with pytest.raises(FileRefused, match="use_qalora is 'True' in adapter_config.json"):
         next(open_adapter("formal voice", trained.weights, config, base))
