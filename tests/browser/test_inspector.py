@@ -449,6 +449,62 @@ def test_a_base_is_put_beside_as_python_does_it(blank, rng):
             assert row["lost"] == pytest.approx({name: loss.lost for name, loss in each.losses.items()})
 
 
+POINT = """async (all) => {
+  const { beside, given, opened, pointing } = lora_inspector
+  const found = []
+  for (const [files, base] of all) {
+    const [about, { weights }] = [await opened(fileOf(files)), await given(fileOf(base))]
+    const { rows } = await beside(about, weights)
+    for (const [i, layer] of about.layers.entries())
+      found.push([layer.name, await pointing(about, layer, weights, rows[i])])
+  }
+  return found
+}"""
+
+
+def test_where_a_change_points_is_what_decompositions_say(blank, rng):
+    """Amplification and intruders, of weights of any shape with new directions beside their own, and of DoRA."""
+    cases = []
+    for (out, into), decay, size in (
+        ((60, 60), 1.0, 3.0),
+        ((150, 200), 0.97, 1.0),
+        ((120, 40), 0.97, 2.0),
+        ((60, 60), 0.8, 0.01),
+    ):
+        W = rng.standard_normal((out, into)) / np.sqrt(into)
+        U, s, Vh = np.linalg.svd(W, full_matrices=False)
+        B, A = rng.standard_normal((out, 6)) / np.sqrt(out), rng.standard_normal((6, into)) / np.sqrt(into)
+        base = {"layers.0.q_proj.weight": (U * s * decay ** np.arange(len(s))) @ Vh}
+        cases.append((peft_files(size * B * np.linspace(1, 0.1, 6), A), base))
+    for name in ("peft", "peft_dora", "dora_elsewhere"):
+        cases.append((FIXTURES[name].files, weights_of(read_bytes(FIXTURES[name].files).layers, rng)))
+    files = [(each, {"model.safetensors": packed(base, dtype="F64")}) for each, base in cases]
+    found = blank.evaluate(POINT, [[sent(each), sent(base)] for each, base in files])
+    expected = [
+        row
+        for each, base in files
+        for row in beside_base(read_bytes(each), open_bytes(base).tensors, intruders=True)[0]
+    ]
+    found.sort(key=lambda pair: pair[0])
+    expected.sort(key=lambda each: each.layer.name)
+    for (name, ours), each in zip(found, expected, strict=True):
+        assert name == each.layer.name
+        # What is left of a direction that is found is a millionth; without DoRA none has to be.
+        assert ours["amplification"] == pytest.approx(each.amplification, rel=1e-5)
+        assert ours["chance"] == pytest.approx(each.chance)
+        assert ours["least"] == ours["most"] == each.intruders, name
+    assert len({each.intruders for each in expected}) > 2
+
+
+def test_a_weight_too_large_for_a_page_is_left_alone(blank):
+    call = """() => {
+      const shape = [2 ** 14, 2 ** 13]
+      const tensor = { name: 'q.weight', dtype: 'F32', shape, count: 2 ** 27 }
+      return lora_inspector.pointing({}, { name: 'q', shape }, [{ tensors: new Map([['q.weight', tensor]]) }], {})
+    }"""
+    assert blank.evaluate(call) is None
+
+
 def test_weights_that_are_not_the_layers_are_named(blank, rng):
     B, A = rng.standard_normal((6, 2)), rng.standard_normal((2, 6))
     for base, why in (
@@ -679,6 +735,9 @@ def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, 
     base_file = {"name": "model.safetensors", "mimeType": "", "buffer": packed(base)}
     root.get_by_label("Open the base").set_input_files(base_file)
     expect(root.locator(".compare").nth(1)).to_contain_text("2 of 2 layers have their weight")
+    root.get_by_role("button", name="Where the change of the chosen layer points").click()
+    expect(root.locator(".compare").nth(1)).to_contain_text("directions; by chance it would be")
+    expect(root.locator(".compare").nth(1)).to_contain_text("among the first 5 left singular vectors")
     root.get_by_label("How much").fill("70")
     root.get_by_label("How much").press("Enter")
     expect(root.locator(".left")).to_contain_text("the relative error of all layers")

@@ -94,7 +94,7 @@ function turned(values, rows, columns) {
 }
 
 /** The weight as the layer changes it, by rows. GPT-2 stores it the other way round, which of a square one the config tells. */
-async function weightOf({ shape: [out, into], kind }, tensor, config) {
+export async function weightOf({ shape: [out, into], kind }, tensor, config) {
   const values = await numbersOf(tensor)
   const square = out === into && kind !== 'embedding' && tensor.shape.length === 2
   const other = square ? config?.fan_in_fan_out === true : tensor.shape[0] !== out
@@ -159,12 +159,15 @@ function off(after, before, row) {
   return total
 }
 
-/** What makes the rows of delta_w, of a DoRA of its true change: change(i, W's row) is the row, in one array for all. */
-async function changing(layer, W) {
+/**
+ * What makes the rows of delta_w, of a DoRA of its true change: change(i) is the row, in one array for all, `factors(i)` that
+ * of left right.T alone. By byOutput or byInput a DoRA stretches rows or columns of the sum. Null where that does not fit.
+ */
+export async function changing(layer, W) {
   const { B, A } = await changeOf(layer)
   const left = B.columns.map((column) => column.map((value) => layer.scale * value))
   const right = A.columns
-  const [, into] = layer.shape
+  const [out, into] = layer.shape
   const row = new Float64Array(into)
   const factors = (i) => {
     row.fill(0)
@@ -178,35 +181,31 @@ async function changing(layer, W) {
     for (; k < left.length; k++) for (let j = 0; j < into; j++) row[j] += left[k][i] * right[k][j]
     return row
   }
-  if (!layer.dora) return { factors, change: factors }
+  if (!layer.dora) return { left, right, factors, change: factors }
   const m = await numbersOf(layer.dora)
   const inputs =
     layer.kind === 'embedding' ||
     (/dora_scale/.test(layer.dora.name) && layer.dora.shape[0] !== layer.shape[0])
-  if (inputs ? into % m.length : m.length !== layer.shape[0]) return null
-  const stretch = (i, by) => {
-    for (let j = 0; j < into; j++) row[j] = (W[i * into + j] + row[j]) * by(j) - W[i * into + j]
-    return row
+  if (inputs ? into % m.length : m.length !== out) return null
+  const kernel = into / m.length
+  const squares = new Float64Array(m.length)
+  for (let i = 0; i < out; i++) {
+    factors(i)
+    for (let j = 0; j < into; j++)
+      squares[inputs ? Math.floor(j / kernel) : i] += (W[i * into + j] + row[j]) ** 2
+    await pause()
   }
-  if (inputs) {
-    const kernel = into / m.length
-    const squares = new Float64Array(m.length)
-    for (let i = 0; i < layer.shape[0]; i++) {
-      factors(i)
-      for (let j = 0; j < into; j++) squares[Math.floor(j / kernel)] += (W[i * into + j] + row[j]) ** 2
-      await pause()
-    }
-    const ratio = squares.map((square, c) => m[c] / Math.sqrt(square))
-    return { factors, change: (i) => (factors(i), stretch(i, (j) => ratio[Math.floor(j / kernel)])) }
-  }
+  const ratio = squares.map((square, c) => m[c] / Math.sqrt(square))
+  const byInput = inputs ? Float64Array.from(row, (_, j) => ratio[Math.floor(j / kernel)]) : null
   const change = (i) => {
     factors(i)
-    let square = 0
-    for (let j = 0; j < into; j++) square += (W[i * into + j] + row[j]) ** 2
-    const ratio = m[i] / Math.sqrt(square)
-    return stretch(i, () => ratio)
+    for (let j = 0; j < into; j++) {
+      const whole = W[i * into + j]
+      row[j] = (whole + row[j]) * (inputs ? byInput[j] : ratio[i]) - whole
+    }
+    return row
   }
-  return { factors, change }
+  return { left, right, byOutput: inputs ? null : ratio, byInput, factors, change }
 }
 
 /**

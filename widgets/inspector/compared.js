@@ -5,9 +5,8 @@ import { changeOf } from './layers.js'
 import { USED, dot, factorized } from './linear.js'
 import { pause } from './pause.js'
 
-/** Directions on one side that count, as columns: Q times those of the small matrix whose singular value is not nought. */
-function directions(factor, small, s) {
-  const used = s.filter((value) => value > USED * s[0]).length
+/** The first directions on one side, as columns: Q times those of the small matrix. */
+export function directions(factor, small, used) {
   return small.slice(0, used).map((weights) => {
     if (!factor) return weights
     const column = new Float64Array(factor.n)
@@ -29,7 +28,8 @@ async function sides(layer) {
   if (!B) return null
   const { s, Q_B, Q_A, U, V } = await factorized(B, A)
   if (!s?.[0]) return null
-  return { s, left: directions(Q_B, U, s), right: directions(Q_A, V, s) }
+  const used = s.filter((value) => value > USED * s[0]).length
+  return { s, left: directions(Q_B, U, used), right: directions(Q_A, V, used) }
 }
 
 /**

@@ -12,6 +12,7 @@ import { STORED, beside } from './base.js'
 import { Cells, cellTold } from './cells.js'
 import { compared } from './compared.js'
 import { TARGETS, converted, filesOf, planned } from './deeds.js'
+import { EPSILON, pointing } from './directions.js'
 import { findings } from './doctor.js'
 import { given } from './given.js'
 import { whereIs } from './keys.js'
@@ -739,6 +740,7 @@ class Inspector extends Instrument {
         h('p', {}, rows.length ? fill(words.said, said) : words.none),
         ...(rows.length ? [this.wide(words, shown), h('p', { class: 'note' }, words.note)] : []),
         ...left,
+        ...(rows.length ? this.pointer(weights, rows, wanted) : []),
       )
     } catch (error) {
       if (!wanted()) return
@@ -746,6 +748,43 @@ class Inspector extends Instrument {
       if (error.reason === 'gguf') this.frame.say(fill(words.gguf, error.values))
       else this.refuse(error, files)
     }
+  }
+
+  /** What looks where the change of the chosen layer points. */
+  pointer(weights, rows, wanted) {
+    const { text, about } = this
+    const words = text.base.pointing
+    const bar = h('progress', { max: 1, value: 0, 'aria-label': words.progress, hidden: true })
+    const said = h('p', { role: 'status' })
+    const looker = button(words.label, async () => {
+      const { layer } = this
+      const row = rows.find(({ name }) => name === layer.name)
+      said.textContent = row ? '' : fill(words.without, layer)
+      if (!row) return
+      looker.disabled = true
+      Object.assign(bar, { hidden: false, value: 0 })
+      const advanced = (done, all) => (bar.value = done / all)
+      try {
+        const found = await pointing(about, layer, weights, row, advanced, wanted)
+        said.textContent = found ? this.pointingTold(layer, found) : fill(words.large, layer)
+      } catch (error) {
+        if (wanted()) this.refuse(error, [weights[0]])
+      }
+      looker.disabled = false
+      bar.hidden = true
+    })
+    return [h('div', { class: 'buttons' }, looker), bar, said]
+  }
+
+  pointingTold({ name }, { r, amplification, chance, top, least, most }) {
+    const { pointing: words } = this.text.base
+    const intruders = least === most ? String(least) : fill(words.between, { least, most })
+    return [
+      amplification === null
+        ? fill(words.nothing, { name })
+        : fill(words.said, { name, r, amplification, chance }),
+      fill(words.intruders, { top, intruders, epsilon: EPSILON }),
+    ].join(' ')
   }
 
   /** The first of some names, and how many more there are. */
@@ -901,6 +940,7 @@ async function inside(entries) {
 
 export {
   beside,
+  pointing,
   compared,
   converted,
   filesOf,

@@ -196,9 +196,24 @@ WORDS: dict[str, Any] = {
         "note": (
             "Norms are of Frobenius; of a DoRA delta_w is the true change, magnitude and direction. Lost is the energy "
             "of what a merge adds less delta_w, over that of delta_w: above 100% rounding moves the weights further "
-            "than delta_w does. fp8 is E4M3 with one scale for the weight, int8 has one for each row. The command "
-            "inspect --base tells amplification and intruder dimensions too."
+            "than delta_w does. fp8 is E4M3 with one scale for the weight, int8 has one for each row."
         ),
+        "pointing": {
+            "label": "Where the change of the chosen layer points",
+            "progress": "Directions looked at",
+            "without": "{name} has no weight here: choose another layer.",
+            "large": "{name} is too large for a page. The command inspect --base --intruders looks at it.",
+            "said": (
+                "{name}: delta_w is {amplification:.3~g} times as large as the part of W that lies in its {r} "
+                "directions; by chance it would be {chance:.3~g} times."
+            ),
+            "nothing": "{name}: W has nothing in the directions of delta_w.",
+            "intruders": (
+                "Intruder dimensions among the first {top} left singular vectors of W + delta_w, those whose cosine "
+                "with every one of W is below {epsilon}: {intruders}."
+            ),
+            "between": "between {least} and {most}",
+        },
         "none": "No layer has its weight there. Is it the base of this adapter?",
         "gguf": "{name} is GGUF. Bring the base as .safetensors.",
         "missing": {
