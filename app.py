@@ -204,7 +204,9 @@ def _inspecting(parser: argparse.ArgumentParser) -> None:
         help="let --energy or --error hold for all layers together, ranks spent where they buy most",
     )
     parser.add_argument(
-        "--convert", choices=["peft", "kohya", "diffusers", "mlx"], help="the format to write"
+        "--convert",
+        choices=["peft", "kohya", "diffusers", "mlx", "gguf"],
+        help="the format to write; GGUF of another needs --base with config.json",
     )
     parser.add_argument(
         "--with",
@@ -229,7 +231,7 @@ def _inspecting(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="PATH",
-        help="a folder, or a .safetensors file; without it nothing is written",
+        help="a folder, or a .safetensors or .gguf file; without it nothing is written",
     )
 
 

@@ -154,6 +154,26 @@ def test_where_files_are_written(written, inspect, tmp_path, target, name, files
     assert len(read_adapter(tmp_path / name).layers) == 2
 
 
+def test_gguf_is_written_for_the_model_that_config_json_names(written, inspect, tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    names = [layer.name for layer in read_adapter(written["peft"]).layers]
+    (base / "model.safetensors").write_bytes(packed({f"{name}.weight": np.ones((8, 5)) for name in names}))
+    (base / "config.json").write_text('{"model_type": "qwen2"}')
+    convert = (written["peft"], "--convert", "gguf", "--output", tmp_path / "mine.gguf")
+    code, _, err = inspect(*convert)
+    assert code == 1
+    assert "give the base with --base, beside whose weights config.json says which it is." in err
+    assert inspect(*convert, "--base", base)[0] == 0
+    made = read_adapter(tmp_path / "mine.gguf")
+    assert [layer.name for layer in made.layers] == ["blk.0.attn_q.weight", "blk.1.attn_v.weight"]
+    code, _, err = inspect(*convert[:-1], tmp_path / "mine.safetensors", "--base", base)
+    assert code == 1
+    assert "mine.safetensors: the format is written into a .gguf file, or a folder." in err
+    (base / "config.json").write_text("{")
+    assert inspect(*convert, "--base", base)[2] == "config.json is no JSON.\n"
+
+
 def test_what_was_read_is_not_overwritten(written, inspect):
     before = (written["peft"] / "adapter_model.safetensors").read_bytes()
     code, _, err = inspect(written["peft"], "--truncate", "1", "--output", written["peft"])
@@ -276,7 +296,7 @@ def test_a_report_is_one_file_that_asks_for_nothing(written, inspect, tmp_path, 
         (("a", "--truncate", "0"), "'0' is no rank; whole numbers from 1 on are."),
         (("a", "--energy", "2"), "'2' is no share; 0 to 1 are, such as 0.9."),
         (("a", "--truncate", "1", "--error", "0.1"), "not allowed with argument"),
-        (("a", "--convert", "gguf"), "invalid choice: 'gguf'"),
+        (("a", "--convert", "onnx"), "invalid choice: 'onnx'"),
     ],
 )
 def test_what_is_not_understood_is_said(inspect, arguments, said):

@@ -290,7 +290,9 @@ def test_there_and_back_again_to_the_last_bit(blank, dtype):
     assert tensors_of(original.files[stored]) == tensors_of(back[stored])
 
 
-@pytest.mark.parametrize("target", WRITABLE)
+@pytest.mark.parametrize(
+    "target", [each for each in WRITABLE if each != "gguf"]
+)  # which the command alone writes
 def test_what_is_written_is_what_python_writes(blank, target):
     """The same tensors under the same names, bit for bit, and a config that says the same."""
     # MLX has one scale: where those of layers differ, both sides multiply, and round, in their own way.

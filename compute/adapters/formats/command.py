@@ -6,13 +6,13 @@ import shutil
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from compute.adapters.formats.base import open_base
 from compute.adapters.formats.beside import beside_base
 from compute.adapters.formats.combining import combined
 from compute.adapters.formats.comparing import compare
-from compute.adapters.formats.containers import Contents, total_bytes
+from compute.adapters.formats.containers import WEIGHTS, Contents, FileSource, read_json, total_bytes
 from compute.adapters.formats.contents import Measures, doctor, measures
 from compute.adapters.formats.page import as_page
 from compute.adapters.formats.reading import Adapter, quote_end, read_adapter
@@ -134,6 +134,7 @@ def _do(
     if not adapter.layers:
         raise FileRefused(f"{adapter.format} has no delta_w that could be cut, converted or merged.")
     target = given.convert or target_of(adapter)
+    base = _base_config(given.base)
     if given.merge:
         if any(cut[1:]):
             raise FileRefused("A merge is cut to a rank only: give --truncate R.")
@@ -146,21 +147,29 @@ def _do(
             density=given.density,
             seed=given.seed,
         )
-        written = write_adapter(plains, target, adapter)
+        written = write_adapter(plains, target, adapter, base)
         said = [f"Merged {1 + len(others)} adapters by {given.merge}: {_size(written):,} bytes."]
     elif any(cut):
         plains, kept = _cut(given, adapter, found)
-        written = write_adapter(plains, target, adapter)
+        written = write_adapter(plains, target, adapter, base)
         said = [kept_text(kept, total_bytes(given.files), _size(written))]
         if any(each.magnitude is not None for each in plains):
             said.append("The error is that of the product; what DoRA makes of it depends on the weight.")
     else:
-        written = write_adapter([plain(layer) for layer in adapter.layers], target, adapter)
+        written = write_adapter([plain(layer) for layer in adapter.layers], target, adapter, base)
         said = [f"Converted to {target}: {total_bytes(given.files):,} to {_size(written):,} bytes."]
     said += written.notes + _without_magnitude([adapter, *others] if given.merge else [adapter], given.merge)
     if given.output is None:
         return [*said, "Nothing was written; --output says where to."]
     return [*said, _save(written, given.output, given.files)]
+
+
+def _base_config(base: Path | None) -> dict[str, Any] | None:
+    """Return what config.json beside the weights of the base says, None if there is none."""
+    if base is None:
+        return None
+    path = (base if base.is_dir() else base.parent) / "config.json"
+    return read_json(FileSource(path), path.name) if path.is_file() else None
 
 
 def _without_magnitude(adapters: Sequence[Adapter], merged: str | None) -> list[str]:
@@ -217,7 +226,10 @@ def _size(written: Written) -> int:
 
 def _save(written: Written, output: Path, inputs: Sequence[Path]) -> str:
     """Write the files: into a folder, or the weights under a name of their own with the config beside them."""
-    as_file = output.suffix.lower() == ".safetensors"
+    as_file = output.suffix.lower() in WEIGHTS
+    suffix = Path(next(iter(written.files))).suffix
+    if as_file and output.suffix.lower() != suffix:
+        raise FileRefused(f"{output.name[:40]}: the format is written into a {suffix} file, or a folder.")
     folder = output.parent if as_file else output
     targets = {
         (output if as_file and i == 0 else folder / name): data

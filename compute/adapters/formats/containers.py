@@ -543,7 +543,8 @@ GGUF_SCALARS = {
     11: "<q",
     12: "<d",
 }
-GGUF_TEXT, GGUF_LIST = 8, 9
+GGUF_FLOAT, GGUF_TEXT, GGUF_LIST = 6, 8, 9
+GGUF_ALIGNED = 32  # bytes, unless a file says otherwise
 MAX_GGUF = 100_000  # tensors, or key-values
 
 
@@ -560,7 +561,7 @@ def read_gguf(source: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors : dict of str to Tensor
         By name. The sides are in the order of NumPy, that is the reverse of the file's.
     metadata : dict of str to str
-        Numbers are written out; lists are left away.
+        Numbers are written out; of a list it only says that it is one.
 
     Raises
     ------
@@ -592,9 +593,7 @@ def read_gguf(source: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
         for _ in range(n_values):
             key, place = _gguf_text(data, place)
             (kind,) = struct.unpack_from("<I", data, place)
-            value, place = _gguf_value(data, place + 4, kind)
-            if value is not None:
-                metadata[key] = value
+            metadata[key], place = _gguf_value(data, place + 4, kind)
         if metadata.get("general.type") != "adapter":
             raise FileRefused(
                 f"The file is a whole model in GGUF ({quote(metadata.get('general.architecture', 'unknown'))}), and no "
@@ -612,8 +611,8 @@ def read_gguf(source: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
             places.append((name, sides, kind, start))
     except (struct.error, UnicodeDecodeError, OverflowError):
         raise damaged from None
-    align = metadata.get("general.alignment", "32")
-    step = int(align) if align.isdecimal() and 0 < int(align[:9]) <= 2**20 else 32
+    align = metadata.get("general.alignment", "")
+    step = int(align) if align.isdecimal() and 0 < int(align[:9]) <= 2**20 else GGUF_ALIGNED
     offset = -(-place // step) * step
     tensors = {}
     for name, sides, kind, start in places:
@@ -643,7 +642,7 @@ def _gguf_text(data: bytes, place: int) -> tuple[str, int]:
     return data[place + 8 : place + 8 + size].decode("utf-8"), place + 8 + size
 
 
-def _gguf_value(data: bytes, place: int, kind: int, depth: int = 0) -> tuple[str | None, int]:
+def _gguf_value(data: bytes, place: int, kind: int, depth: int = 0) -> tuple[str, int]:
     if kind == GGUF_TEXT:
         return _gguf_text(data, place)
     if kind in GGUF_SCALARS:
@@ -657,10 +656,10 @@ def _gguf_value(data: bytes, place: int, kind: int, depth: int = 0) -> tuple[str
         place += length * struct.calcsize(GGUF_SCALARS[inner])
         if place > len(data):
             raise struct.error
-        return None, place
+        return "a list", place
     for _ in range(min(length, len(data))):  # each takes a byte at least
         _, place = _gguf_value(data, place, inner, depth + 1)
-    return None, place
+    return "a list", place
 
 
 def write_safetensors(
@@ -706,6 +705,65 @@ def write_safetensors(
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 8) % 8)
     return b"".join([struct.pack("<Q", len(text)), text, *parts])
+
+
+def write_gguf(
+    tensors: Iterable[tuple[str, str, tuple[int, ...], bytes]], metadata: Mapping[str, str | float]
+) -> bytes:
+    """Return a GGUF file, version 3.
+
+    Parameters
+    ----------
+    tensors : iterable of (str, str, tuple of int, bytes)
+        Name, type, sides in the order of NumPy, and bytes of each.
+    metadata : mapping of str to (str or float)
+        Key-values; a number is stored in 32 bits.
+
+    Returns
+    -------
+    bytes
+        The file. Each tensor begins at a multiple of 32, and ends at one.
+
+    Raises
+    ------
+    ValueError
+        If GGUF has no such type, or bytes and sides do not fit.
+
+    References
+    ----------
+    ggml-org/ggml, docs/gguf.md (version 3).
+
+    Examples
+    --------
+    >>> file = write_gguf([("a", "F32", (2,), np.ones(2, "<f4").tobytes())], {"general.type": "adapter"})
+    >>> read_gguf(BytesSource(file))[0]["a"].read().tolist()
+    [1.0, 1.0]
+    """
+    types = {name: number for number, name in GGUF_TYPES.items()}
+    heads, parts, end = [], [], 0
+    for name, dtype, shape, data in tensors:
+        if dtype not in types or prod(shape) * ITEMSIZE.get(dtype, 0) != len(data):
+            raise ValueError(f"{quote(name)}: GGUF has no type {dtype[:20]}, or sides and bytes do not fit.")
+        sides = struct.pack(f"<I{len(shape)}Q", len(shape), *reversed(shape))
+        heads.append(_gguf_bytes(name) + sides + struct.pack("<IQ", types[dtype], end))
+        parts += [data, b"\0" * (-len(data) % GGUF_ALIGNED)]
+        end += len(data) + len(parts[-1])
+    values = [
+        _gguf_bytes(key)
+        + (
+            struct.pack("<I", GGUF_TEXT) + _gguf_bytes(value)
+            if isinstance(value, str)
+            else struct.pack("<If", GGUF_FLOAT, value)
+        )
+        for key, value in metadata.items()
+    ]
+    head = b"".join([b"GGUF", struct.pack("<IQQ", 3, len(heads), len(values)), *values, *heads])
+    return b"".join([head, b"\0" * (-len(head) % GGUF_ALIGNED), *parts])
+
+
+def _gguf_bytes(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
 def total_bytes(paths: Sequence[Path | str]) -> int:

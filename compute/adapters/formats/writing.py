@@ -1,4 +1,4 @@
-"""Write an adapter in PEFT's format, kohya's, diffusers' or MLX's, alpha spelled out, to the last bit as it was."""
+"""Write an adapter for PEFT, kohya, diffusers, MLX or llama.cpp, alpha spelled out, to the last bit as it was."""
 
 import json
 import re
@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from compute.adapters.formats.containers import CONFIG, Tensor, write_safetensors
+from compute.adapters.formats.containers import CONFIG, Tensor, write_gguf, write_safetensors
 from compute.adapters.formats.dtypes import encode
 from compute.adapters.formats.keys import PREFIX, parse_key
 from compute.adapters.formats.layers import Layer, along_inputs, as_pair, parts
+from compute.adapters.formats.llama_cpp import TURNED, architecture_of, gguf_name, turned_rows
 from compute.adapters.formats.reading import Adapter, quote_end
 from compute.adapters.formats.scales import METADATA, a_number
 from compute.numbers.bounds import one_of
 from compute.numbers.refusal import count
 
-WRITABLE = ("peft", "kohya", "diffusers", "mlx")
+WRITABLE = ("peft", "kohya", "diffusers", "mlx", "gguf")
 NAMES = (
     "lora_live.names"  # where kohya's file keeps the names as they were: underscores do not tell full stops
 )
@@ -27,7 +28,10 @@ WEIGHTS = {
     "kohya": "lora.safetensors",
     "diffusers": "pytorch_lora_weights.safetensors",
     "mlx": "adapters.safetensors",
+    "gguf": "adapter.gguf",
 }
+GGUF_FLOATS = ("F32", "F16", "BF16")  # that llama.cpp computes with
+INVOKED = "adapter.alora.invocation_tokens"  # by which llama.cpp switches an adapter on
 _PIPELINE = re.compile(r"(unet|transformer|diffusion_model|text_encoder|text_encoder_2)\.")
 # Words of models that hold an underscore themselves, so that kohya's names can be taken apart without a map.
 WORDS = sorted(
@@ -222,17 +226,21 @@ def kernel_of(layer: Layer) -> tuple[int, ...]:
     return ()
 
 
-def write_adapter(plains: Sequence[Plain], target: str, source: Adapter) -> Written:
+def write_adapter(
+    plains: Sequence[Plain], target: str, source: Adapter, base: Mapping[str, Any] | None = None
+) -> Written:
     """Return the files of an adapter in a format.
 
     Parameters
     ----------
     plains : sequence of Plain
         The layers, from `plain`, truncated or combined.
-    target : {"peft", "kohya", "diffusers", "mlx"}
+    target : {"peft", "kohya", "diffusers", "mlx", "gguf"}
         The format.
     source : Adapter
         What the layers came from. Its config is kept where the format has one, and what is trained beside them.
+    base : mapping of str to Any, optional
+        The base's config.json, which GGUF needs unless it was GGUF before.
 
     Returns
     -------
@@ -242,20 +250,22 @@ def write_adapter(plains: Sequence[Plain], target: str, source: Adapter) -> Writ
     Raises
     ------
     ValueError
-        If the format is not known, there is no layer, or a number is too large for its type.
+        If the format is not known, has no place for a layer, or there is none, or a number is too large for its type.
 
     Notes
     -----
     The numbers are stored in the type in which they were: what was only converted comes back bit for bit. alpha is
     written out in each format, so that alpha / r is the scale: PEFT gets lora_alpha with alpha_pattern and rank_pattern
     for the layers that differ, and no use_rslora; kohya one .alpha a layer; diffusers the config in the header; MLX one
-    scale for all layers, into which those that differ are multiplied. kohya's names have underscores for full stops:
-    the names as they were go along in the header. Cost: O(numbers).
+    scale for all layers and GGUF one alpha, into which those that differ are multiplied. kohya's names have underscores
+    for full stops: the names as they were go along in the header. GGUF has llama.cpp's names
+    (`compute.adapters.formats.llama_cpp`), and F32 for what llama.cpp does not compute with. Cost: O(numbers).
 
     References
     ----------
     huggingface/peft 0.21.2, tuners/lora/config.py; kohya-ss/sd-scripts, networks/lora.py; huggingface/diffusers,
-    src/diffusers/loaders/lora_base.py (LORA_ADAPTER_METADATA_KEY); ml-explore/mlx-lm, mlx_lm/tuner/utils.py.
+    src/diffusers/loaders/lora_base.py (LORA_ADAPTER_METADATA_KEY); ml-explore/mlx-lm, mlx_lm/tuner/utils.py;
+    ggml-org/llama.cpp, convert_lora_to_gguf.py and src/llama-adapter.cpp.
 
     Examples
     --------
@@ -273,13 +283,18 @@ def write_adapter(plains: Sequence[Plain], target: str, source: Adapter) -> Writ
     one_of("target", target, WRITABLE)
     if not plains:
         raise ValueError("there is no layer to write.")
+    if target == "gguf":
+        return _write_gguf(plains, source, base)
     writers: dict[str, Callable[[Sequence[Plain], Adapter], Written]] = {
         "peft": _write_peft,
         "kohya": _write_kohya,
         "diffusers": _write_diffusers,
         "mlx": _write_mlx,
     }
-    return writers[target](plains, source)
+    written = writers[target](plains, source)
+    if source.told.gguf:
+        written.notes.append("The layers keep llama.cpp's names, under which no other program finds them.")
+    return written
 
 
 def target_of(adapter: Adapter) -> str:
@@ -308,7 +323,7 @@ def target_of(adapter: Adapter) -> str:
         first in ("LoHa", "LoKr", "full difference") and not adapter.layers[0].wrapped
     ):
         return "kohya"
-    return {"diffusers LoRA": "diffusers", "MLX LoRA": "mlx"}.get(first, "peft")
+    return {"diffusers LoRA": "diffusers", "MLX LoRA": "mlx", "GGUF LoRA": "gguf"}.get(first, "peft")
 
 
 Entry = tuple[str, str, tuple[int, ...], bytes]
@@ -588,3 +603,44 @@ def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
     }
     text = json.dumps(config, indent=4, sort_keys=True) + "\n"
     return Written({WEIGHTS["mlx"]: write_safetensors(entries, {}), CONFIG: text.encode()}, notes)
+
+
+def _write_gguf(plains: Sequence[Plain], source: Adapter, base: Mapping[str, Any] | None) -> Written:
+    metadata: dict[str, str | float] = {"general.type": "adapter"}
+    told = source.told.metadata
+    if not source.told.gguf:
+        metadata["general.architecture"] = architecture_of(base)
+    elif "general.architecture" in told:
+        metadata["general.architecture"] = told["general.architecture"]
+    if INVOKED in told or (source.told.config or {}).get("alora_invocation_tokens"):
+        raise ValueError("The adapter is switched on by tokens (aLoRA), which are not written yet.")
+    alpha = _most([_alpha(each) for each in plains])
+    other = [each.name for each in plains if _alpha(each) != alpha]
+    if alpha == 0:
+        raise ValueError("GGUF has one alpha for all layers, of which 0 would count as r.")
+    metadata |= {"adapter.type": "lora", "adapter.lora.alpha": alpha}
+    entries, notes = _beside(source, "gguf")
+    if other:
+        notes.append(
+            f"GGUF has one alpha for all layers: lora_b of {count(len(other), 'layer')} is multiplied by what differs."
+        )
+    if wide := sum(any(dtype not in GGUF_FLOATS for dtype in each.dtypes) for each in plains):
+        notes.append(f"{count(wide, 'layer')} stored in F32: llama.cpp computes with F32, F16 and BF16.")
+    for each in plains:
+        if each.kernel or each.embedding or each.magnitude is not None:
+            what = "a DoRA" if each.magnitude is not None else "no linear layer"
+            raise ValueError(f"{quote_end(each.name)} is {what}, which has no place in a GGUF adapter.")
+        name, lora_B = each.name, each.lora_B
+        if base is not None and not source.told.gguf:
+            name = gguf_name(each.name, base)
+            if metadata["general.architecture"] == TURNED:
+                lora_B = turned_rows(lora_B, name, base)
+        if _alpha(each) != alpha:
+            lora_B = lora_B * (_alpha(each) / alpha)
+        for part, factor, dtype in (
+            ("lora_a", each.lora_A, each.dtypes[1]),
+            ("lora_b", lora_B, each.dtypes[0]),
+        ):
+            stored = dtype if dtype in GGUF_FLOATS else "F32"
+            entries.append((f"{name}.{part}", stored, factor.shape, encode(factor, stored)))
+    return Written({WEIGHTS["gguf"]: write_gguf(entries, metadata)}, notes)
