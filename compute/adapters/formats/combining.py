@@ -101,7 +101,7 @@ def _one(
     if any(layer.shape != first.shape for _, layer in group):
         raise ValueError(f"{quote_end(first.name)} has another shape in another adapter.")
     if any(layer.expert for _, layer in group):
-        raise ValueError(f"{quote_end(first.name)} is one of several experts, which cannot be written yet.")
+        raise ValueError(f"{quote_end(first.name)} is one of several experts, which cannot be merged yet.")
     pairs = [balanced(*factors(layer)) for _, layer in group]
     weights = [weight for weight, _ in group]
     r = min(rank or max(layer.r for _, layer in group), *first.shape)

@@ -202,8 +202,6 @@ def _cut(given: Namespace, adapter: Adapter, found: Sequence[Measures]) -> tuple
     )
     plains = []
     for layer in adapter.layers:
-        if layer.expert:
-            raise FileRefused(f"{layer.name} is one of several experts, which cannot be written yet.")
         lora_B, lora_A = truncated(layer, ranks[layer.name])
         plains.append(
             Plain(
@@ -215,6 +213,7 @@ def _cut(given: Namespace, adapter: Adapter, found: Sequence[Measures]) -> tuple
                 kernel_of(layer),
                 layer.embedding,
                 layer_magnitude(layer),
+                layer.expert,
             )
         )
     return plains, truncation(adapter.layers, spectra, ranks)

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -68,6 +69,10 @@ class Plain(NamedTuple):
         Whether it is an embedding, whose factors PEFT calls lora_embedding_A and lora_embedding_B.
     magnitude : Tensor or None
         Magnitude of DoRA along the outputs, if there is one.
+    expert : (int, int) or None
+        Which of how many experts it is, if it is one.
+    experts : int
+        How many experts are in it: r rows of lora_A for each, and every n-th column of lora_B, as PEFT keeps them.
     """
 
     name: str
@@ -78,6 +83,13 @@ class Plain(NamedTuple):
     kernel: tuple[int, ...] = ()
     embedding: bool = False
     magnitude: Tensor | None = None
+    expert: tuple[int, int] | None = None
+    experts: int = 1
+
+    @property
+    def r(self) -> int:
+        """Return the rank, of each expert where there are several."""
+        return len(self.lora_A) // self.experts
 
 
 class Written(NamedTuple):
@@ -112,8 +124,7 @@ def plain(layer: Layer) -> Plain:
     Raises
     ------
     ValueError
-        For an expert, of which no other format holds one alone, and for a full difference, which has no factors until
-        it is cut to a rank.
+        For a full difference, which has no factors until it is cut to a rank.
 
     Notes
     -----
@@ -133,8 +144,6 @@ def plain(layer: Layer) -> Plain:
     >>> found.lora_A.shape, found.kernel, found.dtypes
     ((2, 12), (2, 2), ('F32', 'F32'))
     """
-    if layer.expert:
-        raise ValueError(f"{quote_end(layer.name)} is one of several experts, which cannot be written yet.")
     if layer.kind == "full difference":
         raise ValueError(f"{quote_end(layer.name)} is a full difference; cut it to a rank first.")
     lora_B, lora_A = as_pair(*parts(layer))
@@ -147,6 +156,7 @@ def plain(layer: Layer) -> Plain:
         kernel_of(layer),
         layer.embedding,
         layer_magnitude(layer),
+        layer.expert,
     )
 
 
@@ -283,17 +293,29 @@ def write_adapter(
     one_of("target", target, WRITABLE)
     if not plains:
         raise ValueError("there is no layer to write.")
-    if target == "gguf":
-        return _write_gguf(plains, source, base)
+    expert = next((each.name for each in plains if each.expert), None)
+    if expert and target != target_of(source):
+        raise ValueError(
+            f"{quote_end(expert)} is one of several experts, which only its own format holds; others stack other "
+            "weights together."
+        )
+    rows = sum(len(each.lora_A) for each in plains)
+    plains = _stacked(plains)
+    filled = sum(len(each.lora_A) for each in plains) > rows
     writers: dict[str, Callable[[Sequence[Plain], Adapter], Written]] = {
         "peft": _write_peft,
         "kohya": _write_kohya,
         "diffusers": _write_diffusers,
         "mlx": _write_mlx,
+        "gguf": partial(_write_gguf, base=base),
     }
     written = writers[target](plains, source)
-    if source.told.gguf:
+    if source.told.gguf and target != "gguf":
         written.notes.append("The layers keep llama.cpp's names, under which no other program finds them.")
+    if filled:
+        written.notes.append(
+            "Experts of a layer share a rank: what is cut to a lower one is filled up with zeros."
+        )
     return written
 
 
@@ -329,6 +351,32 @@ def target_of(adapter: Adapter) -> str:
 Entry = tuple[str, str, tuple[int, ...], bytes]
 
 
+def _stacked(plains: Sequence[Plain]) -> list[Plain]:
+    """Return the layers with the experts of each in one, those of a lower rank filled up with zeros."""
+    groups: dict[str, list[Plain]] = {}
+    for each in plains:
+        groups.setdefault(each.name.rpartition("[")[0] if each.expert else each.name, []).append(each)
+    found = []
+    for name, group in groups.items():
+        if not group[0].expert:
+            found += group
+            continue
+        n, r = len(group), max(each.r for each in group)
+        lora_A = np.zeros((n, r, group[0].lora_A.shape[1]))
+        lora_B = np.zeros((len(group[0].lora_B), r, n))
+        for i, each in enumerate(group):
+            lora_A[i, : each.r], lora_B[:, : each.r, i] = each.lora_A, each.lora_B
+        flat = lora_B.reshape(len(lora_B), -1), lora_A.reshape(n * r, -1)
+        found.append(Plain(name, *flat, group[0].scale, group[0].dtypes, experts=n))
+    return found
+
+
+def _apart(each: Plain) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors of experts with a side for them before the others: (n, out, r) and (n, r, in)."""
+    lora_B = each.lora_B.reshape(len(each.lora_B), -1, each.experts).transpose(2, 0, 1)
+    return lora_B, each.lora_A.reshape(each.experts, each.r, -1)
+
+
 def _factors(each: Plain, name_A: str, name_B: str) -> list[Entry]:
     """Return both factors in the orientation that all but MLX store."""
     r = len(each.lora_A)
@@ -343,6 +391,12 @@ def _factors(each: Plain, name_A: str, name_B: str) -> list[Entry]:
         (name_A, dtype_A, shape_A, encode(A, dtype_A)),
         (name_B, dtype_B, (len(B), r, *one), encode(B, dtype_B)),
     ]
+
+
+def _expert_factors(each: Plain, name_A: str, name_B: str) -> list[Entry]:
+    """Return both factors of experts, with a side for them."""
+    (B, A), (dtype_B, dtype_A) = _apart(each), each.dtypes
+    return [(name_A, dtype_A, A.shape, encode(A, dtype_A)), (name_B, dtype_B, B.shape, encode(B, dtype_B))]
 
 
 def _names(plains: Sequence[Plain], source: Adapter) -> dict[str, str]:
@@ -436,7 +490,7 @@ def underscored(name: str) -> str:
 
 
 def _alpha(each: Plain) -> float:
-    return each.scale * len(each.lora_A)
+    return each.scale * each.r
 
 
 def _most(values: Sequence[float]) -> float:
@@ -449,15 +503,13 @@ def _tidy(value: float) -> float | int:
 
 def _lora_config(plains: Sequence[Plain], names: Mapping[str, str]) -> dict[str, Any]:
     """Return r, alpha and the layers that differ, as PEFT spells them."""
-    r = int(_most([len(each.lora_A) for each in plains]))
+    r = int(_most([each.r for each in plains]))
     alpha = _most([_alpha(each) for each in plains])
     return {
         "r": r,
         "lora_alpha": _tidy(alpha),
         "use_rslora": False,
-        "rank_pattern": {
-            f"^{re.escape(names[each.name])}": len(each.lora_A) for each in plains if len(each.lora_A) != r
-        },
+        "rank_pattern": {f"^{re.escape(names[each.name])}": each.r for each in plains if each.r != r},
         "alpha_pattern": {
             f"^{re.escape(names[each.name])}": _tidy(_alpha(each)) for each in plains if _alpha(each) != alpha
         },
@@ -492,6 +544,8 @@ def _write_peft(plains: Sequence[Plain], source: Adapter) -> Written:
         start = PREFIX + names[each.name]
         if each.embedding:
             entries += _factors(each, f"{start}.lora_embedding_A", f"{start}.lora_embedding_B")
+        elif each.experts > 1 and not (source.told.config or {}).get("target_parameters"):
+            entries += _expert_factors(each, f"{start}.lora_A.weight", f"{start}.lora_B.weight")
         else:
             entries += _factors(each, f"{start}.lora_A.weight", f"{start}.lora_B.weight")
         one = tuple(1 for _ in each.kernel)
@@ -573,7 +627,7 @@ def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
         notes.append(
             f"MLX has one scale for all layers: lora_b of {count(len(other), 'layer')} is multiplied by what differs."
         )
-    if len({len(each.lora_A) for each in plains}) > 1:
+    if len({each.r for each in plains}) > 1:
         notes.append(
             "Ranks differ between layers; MLX builds all with one and takes the others as they are in the file."
         )
@@ -584,6 +638,9 @@ def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
             )
         lora_B = each.lora_B if each.scale == scale else each.lora_B * (each.scale / scale)
         (dtype_B, dtype_A), name = each.dtypes, names[each.name]
+        if each.experts > 1:  # which lie as PEFT's do
+            entries += _expert_factors(each._replace(lora_B=lora_B), f"{name}.lora_a", f"{name}.lora_b")
+            continue
         a, b = each.lora_A.T, lora_B.T
         entries.append((f"{name}.lora_a", dtype_A, a.shape, encode(a, dtype_A)))
         entries.append((f"{name}.lora_b", dtype_B, b.shape, encode(b, dtype_B)))
@@ -595,7 +652,7 @@ def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
         "fine_tune_type": "dora" if any(each.magnitude is not None for each in plains) else "lora",
         "num_layers": max((int(found[1]) + 1 for found in blocks if found), default=len(plains)),
         "lora_parameters": {
-            "rank": int(_most([len(each.lora_A) for each in plains])),
+            "rank": int(_most([each.r for each in plains])),
             "scale": float(scale),
             "dropout": dropout,
             "keys": sorted({found[2] for found in blocks if found} or set(names.values())),
@@ -637,10 +694,8 @@ def _write_gguf(plains: Sequence[Plain], source: Adapter, base: Mapping[str, Any
                 lora_B = turned_rows(lora_B, name, base)
         if _alpha(each) != alpha:
             lora_B = lora_B * (_alpha(each) / alpha)
-        for part, factor, dtype in (
-            ("lora_a", each.lora_A, each.dtypes[1]),
-            ("lora_b", lora_B, each.dtypes[0]),
-        ):
+        b, a = _apart(each._replace(lora_B=lora_B)) if each.experts > 1 else (lora_B, each.lora_A)
+        for part, factor, dtype in (("lora_a", a, each.dtypes[1]), ("lora_b", b, each.dtypes[0])):
             stored = dtype if dtype in GGUF_FLOATS else "F32"
             entries.append((f"{name}.{part}", stored, factor.shape, encode(factor, stored)))
     return Written({WEIGHTS["gguf"]: write_gguf(entries, metadata)}, notes)

@@ -127,6 +127,17 @@ def test_experts_that_peft_keeps_in_one_pair(tmp_path):
     assert [layer.expert for layer in adapter.layers] == [(0, 3), (1, 3), (2, 3)]
     for layer, dense in zip(adapter.layers, delta_w, strict=True):
         np.testing.assert_allclose(spectrum(layer), np.linalg.svd(dense, compute_uv=False)[:2], rtol=FLOAT32)
+    cut = [
+        plain(layer)._replace(lora_B=B, lora_A=A)
+        for layer in adapter.layers
+        for B, A in [truncated(layer, 1)]
+    ]
+    for name, data in write_adapter(cut, "peft", adapter).files.items():
+        (tmp_path / name).write_bytes(data)
+    small = modules(peft.PeftModel.from_pretrained(Mixture(), str(tmp_path)))["experts"]
+    for one, dense in zip(small.get_delta_weight("default").detach().double().numpy(), delta_w, strict=True):
+        U, s, Vh = np.linalg.svd(dense)
+        np.testing.assert_allclose(one, s[0] * np.outer(U[:, 0], Vh[0]), rtol=0, atol=FLOAT32 * s[0])
 
 
 def reopened(files: dict[str, bytes], folder: Path) -> dict[str, np.ndarray]:

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from compute.adapters.formats.containers import CONFIG
-from compute.adapters.formats.layers import factors
+from compute.adapters.formats.layers import factors, spectrum
 from compute.adapters.formats.reading import Adapter, read_bytes
 from compute.adapters.formats.scales import scale_audit
+from compute.adapters.formats.shrinking import truncated
 from compute.adapters.formats.writing import (
     NAMES,
+    WRITABLE,
     dotted,
     plain,
     target_of,
     underscored,
     write_adapter,
 )
-from helpers.adapter_files import FIXTURES, packed
+from helpers.adapter_files import FIXTURES, gguf, packed
 
 CONVERTED = [
     name for name in FIXTURES if FIXTURES[name].delta_w and name not in ("full",) and "experts" not in name
@@ -148,11 +150,46 @@ def test_mlx_has_one_scale():
     assert config["num_layers"] == 2
 
 
-def test_experts_and_full_differences_are_not_written():
-    for name, said in (("peft_experts", "one of several experts"), ("full", "full difference")):
-        adapter = read_bytes(FIXTURES[name].files)
-        with pytest.raises(ValueError, match=said):
-            plain(adapter.layers[0])
+def gguf_experts(rng: np.random.Generator) -> dict[str, bytes]:
+    name = "blk.0.ffn_up_exps.weight"
+    tensors = {
+        f"{name}.lora_a": rng.integers(-7, 8, (2, 3, 5)) / 8,
+        f"{name}.lora_b": rng.integers(-7, 8, (2, 8, 3)) / 8,
+    }
+    return {"adapter.gguf": gguf(tensors, {"general.type": "adapter", "adapter.lora.alpha": 6.0})}
+
+
+@pytest.mark.parametrize("name", ["peft_experts", "peft_experts_3d", "mlx_experts", "gguf"])
+def test_experts_come_back_in_their_own_format_to_the_last_bit(name, rng):
+    adapter = read_bytes(gguf_experts(rng) if name == "gguf" else FIXTURES[name].files)
+    again = read_bytes(written(adapter, target_of(adapter)))
+    for key, tensor in adapter.tensors.items():
+        assert again.tensors[key].shape == tensor.shape
+        assert again.tensors[key].raw() == tensor.raw()
+    # Cut to ranks of their own, those of a lower one are filled up with zeros.
+    cut = [
+        plain(layer)._replace(**dict(zip(("lora_B", "lora_A"), truncated(layer, 1 + i), strict=True)))
+        for i, layer in enumerate(adapter.layers)
+    ]
+    made = write_adapter(cut, target_of(adapter), adapter)
+    assert any("filled up with zeros" in note for note in made.notes)
+    small = read_bytes(made.files)
+    assert [layer.r for layer in small.layers] == [2, 2]
+    for i, (before, after) in enumerate(zip(adapter.layers, small.layers, strict=True)):
+        s = spectrum(before)
+        np.testing.assert_allclose(
+            spectrum(after), [*s[: 1 + i], *[0] * (1 - i)], atol=1e-6 * s[0]
+        )  # stored in F32
+
+
+def test_experts_and_full_differences_have_no_place_elsewhere():
+    adapter = read_bytes(FIXTURES["peft_experts"].files)
+    for target in WRITABLE:
+        if target != "peft":
+            with pytest.raises(ValueError, match="one of several experts"):
+                written(adapter, target)
+    with pytest.raises(ValueError, match="full difference"):
+        plain(read_bytes(FIXTURES["full"].files).layers[0])
 
 
 def test_what_cannot_be_is_refused():
