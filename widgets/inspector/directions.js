@@ -194,7 +194,7 @@ function cleaned(column, others) {
   return column
 }
 
-/** The first k directions of a matrix on both sides, with its singular values. */
+/** The first k directions of a matrix on both sides, with its singular values, and which of them are exact. */
 async function firstOf(whole, k) {
   const next = uniform(1)
   const space = new Reached(
@@ -204,8 +204,9 @@ async function firstOf(whole, k) {
   for (;;) {
     await space.grow()
     const found = space.small()
-    const done = found.length >= k && found.slice(0, k).every(({ settled }) => settled)
-    if (done || space.ended || found.length >= MOST_STEPS) return space.first(k)
+    const settled = found.slice(0, k).map((one) => one.settled)
+    const done = found.length >= k && settled.every(Boolean)
+    if (done || space.ended || found.length >= MOST_STEPS) return { ...(await space.first(k)), settled }
   }
 }
 
@@ -257,12 +258,12 @@ export async function pointing(about, layer, weights, { size, size_W }, told = (
     for (const u of change.left.slice(0, r)) kept += dot(u, y) ** 2
   }
   told(1, TOP + 2)
-  const { left } = await firstOf(merged(W, made), Math.min(TOP, out, into))
+  const { left, settled } = await firstOf(merged(W, made), Math.min(TOP, out, into))
   const verdicts = []
-  for (const direction of left) {
-    told(2 + verdicts.length, TOP + 2)
+  for (const [i, direction] of left.entries()) {
+    told(2 + i, TOP + 2)
     if (!still()) return null
-    verdicts.push(await resembled(W, direction))
+    verdicts.push(settled[i] ? await resembled(W, direction) : null)
   }
   const count = (...which) => verdicts.filter((verdict) => which.includes(verdict)).length
   const times = (other) => (Number.isFinite(size / other) ? size / other : null)

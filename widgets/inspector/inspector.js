@@ -533,6 +533,7 @@ class Inspector extends Instrument {
           ]
         : []
     if (own && out) told.push(fill(text.cut.out, { many: out }))
+    if (own && about.layers.some(({ spelling }) => spelling === 'gguf')) told.push(text.cut.llama)
     const loose = about.notes.filter(({ kind }) => LOOSE.includes(kind)).length
     if (loose) told.push(fill(text.cut.loose, { many: loose }))
     this.left.textContent = told.join(' ')

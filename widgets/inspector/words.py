@@ -233,6 +233,10 @@ WORDS: dict[str, Any] = {
         ),
         "out": "{many} of the layers cannot be cut or converted here, and are left out.",
         "loose": "What is no such layer ({many}: biases, norms, whole weights) is not handed on either.",
+        "llama": (
+            "Its layers keep llama.cpp’s names, under which no other program finds them; the command inspect cuts and "
+            "merges a GGUF adapter as one."
+        ),
         "whole": "Nothing is cut: the numbers are handed on as they are, to the last bit.",
         "own": "Open an adapter of yours to take it away cut or converted.",
         "writing": "Layers written",

@@ -23,7 +23,7 @@ from helpers.foreign_files import checked, safetensors
 
 CASES = 100_000
 SECONDS = 18.0  # after which the rest is left for another seed
-BASES, BASE_SECONDS = 10_000, 3.0  # the same of bases, each of which is looked at to the end
+BASES, BASE_SECONDS = 10_000, 2.0  # the same of bases, each of which is looked at to the end
 ON_A_BASE = ("peft", "peft_dora", "dora_elsewhere", "peft_embedding", "peft_conv", "loha", "peft_experts")
 TENSOR = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
 WORDS = [
