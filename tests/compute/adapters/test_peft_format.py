@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from compute.adapters.dora import DoRALinear
 from compute.adapters.layer import delta_w, inject, lora_layers
 from compute.adapters.peft_format import AdapterFiles, load_adapter, save_adapter
 from compute.model.checkpoint import load_base
@@ -58,9 +57,8 @@ def adapted(base: GPT, **choices) -> GPT:
 
 def same_logits(ours: GPT, theirs: nn.Module, base: GPT, tokens: torch.Tensor) -> None:
     assert (ours(tokens) - base(tokens)).abs().max() > 0.1  # the adapter says something
-    if any(isinstance(layer, DoRALinear) for _, layer in lora_layers(ours)):
-        # PEFT adds DoRA's parts in another order, and sharp attention multiplies the rounding of float32.
-        ours, theirs = copy.deepcopy(ours).double(), copy.deepcopy(theirs).double()
+    # Sums in another order round otherwise, and sharp attention multiplies that: in float64 it is out of sight.
+    ours, theirs = copy.deepcopy(ours).double(), copy.deepcopy(theirs).double()
     torch.testing.assert_close(theirs(tokens), ours(tokens), atol=LOGITS, rtol=0)
 
 
@@ -152,6 +150,7 @@ def test_peft_merges_our_adapter_as_we_do(base, tmp_path):
     ids=["default", "rslora", "rank pattern", "head", "blocks", "dora"],
 )
 def test_an_adapter_trained_with_peft_opens_in_ours(choices, trained, base, tokens, tmp_path):
+    torch.manual_seed(0)  # from which PEFT draws lora_A
     theirs = peft.get_peft_model(copy.deepcopy(base), peft.LoraConfig(**choices))
     learning = [p for p in theirs.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=0.05)
