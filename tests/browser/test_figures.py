@@ -66,7 +66,6 @@ IN_VIEW = 720  # what a browser shows of 800 pixels below its own bars
 # What comes after the picture that a figure is about, and further down.
 LATER = {
     "block": {"matrix"},  # the weights of what was picked among its strips
-    "grid": {"curve"},  # after the shaded table of all runs
     "bits": {"matrix"},  # after the histogram that its slider moves
     "merging": {"curve"},  # after the matrices that it steps through
     "placing": {"curve"},  # after the boxes to tick, which stand beside it where there is room

@@ -61,10 +61,14 @@ class Grid extends Instrument {
       h('p', { class: 'note' }, note),
       abreast(this.controls),
       this.stepper.element,
-      ...frame.part('cells', cells),
-      ...frame.part(
-        'charts',
-        h('div', { class: 'charts' }, this.charts.free.element, this.charts.two.element),
+      h(
+        'div',
+        { class: 'crossed' },
+        ...frame.part('cells', cells),
+        ...frame.part(
+          'charts',
+          h('div', { class: 'charts' }, this.charts.free.element, this.charts.two.element),
+        ),
       ),
       frame.sentence,
       ...frame.part('readouts', this.readouts.element),
