@@ -30,7 +30,7 @@ endef
 RECORDINGS = world runs learned forgetting qlora inits menu mixing merging serving capacity tasks block paper subspace grid placing lossy spectra magnitude failures refusal biased retention watched sizes reward
 
 .DEFAULT_GOAL = help
-.PHONY: help serve test bench export recordings assets lock sbom release screenshot format map browser clean
+.PHONY: help serve test bench export recordings assets catalogues lock sbom release screenshot format map browser clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ assets: $(VENV)/.installed-app $(VENV)/.installed-native assets/node_modules/.pa
 	@$(PY) -m widgets.finetune.tables
 	@node assets/bundle.mjs
 	@$(PY) -m compute.native.build
+
+catalogues: $(VENV)/.installed-app ## gather what there is to translate into assets/languages/*.po (ARGS=fr begins another)
+	@$(PY) -m lessons.press.languages $(ARGS)
 
 lock: $(VENV)/.installed-release ## pin all that requirements.txt brings in deploy/*.lock, with hashes (ARGS=--upgrade)
 	@UV="$(PY) -m uv" deploy/lock.sh $(ARGS)

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lessons.press.options import PREFIX, Options, Wrong, add_to, options, unknown
@@ -30,11 +31,15 @@ def hear() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def export(folder: Path, url: str = "") -> None:
-    """Write the published site into a folder; `url` is where it will be read."""
+def export(folder: Path, url: str = "", codes: Sequence[str] = ()) -> None:
+    """Write the published site into a folder; `url` is where it will be read, `codes` names its languages."""
     from lessons.press.site import Site
+    from widgets.kit.languages import language, shipped
 
-    site = Site(live=False, url=url)
+    try:
+        site = Site(live=False, url=url, languages=[language(code) for code in codes] or shipped())
+    except ValueError as error:
+        sys.exit(str(error))
     try:
         for path in site.paths:
             target = folder / path
@@ -53,16 +58,22 @@ def inspect(given: argparse.Namespace) -> None:
     sys.exit(inspect(given, sys.stdout, sys.stderr))
 
 
-def export_scorm(folder: Path, slugs: list[str], url: str = "") -> None:
-    """Write the packages of some lessons, of all chapters where none is named, into a folder."""
+def export_scorm(folder: Path, slugs: list[str], url: str = "", codes: Sequence[str] = ()) -> None:
+    """Write the packages of some lessons, of all chapters where none is named, into a folder, in one language."""
     from lessons import load_all
     from lessons.press.scorm import package
     from lessons.press.site import Site
+    from widgets.kit.languages import language
 
     known = {lesson.slug: lesson for lesson in load_all()}
     if strange := [slug for slug in slugs if slug not in known]:
         sys.exit(f"There is no lesson {strange[0]!r}. There are: {', '.join(known)}.")
-    site = Site(live=False, url=url, course=True)
+    try:
+        site = Site(
+            live=False, url=url, course=True, languages=[language(code) for code in codes[:1] or ("en",)]
+        )
+    except ValueError as error:
+        sys.exit(str(error))
     wanted = [known[slug] for slug in slugs] or site.chapters
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +150,13 @@ def command_line() -> argparse.ArgumentParser:
         type=_url,
         metavar="URL",
         help="where the site will be read: links to its lessons then travel with a picture, plans have QR codes",
+    )
+    exporting.add_argument(
+        "--languages",
+        nargs="+",
+        default=[],
+        metavar="CODE",
+        help="the languages to write (usually all): the first at the root, each other in a folder of its name",
     )
     exporting.add_argument(
         "--scorm",
@@ -240,9 +258,9 @@ def main(arguments: list[str]) -> None:
     parser = command_line()
     given = parser.parse_args(arguments)
     if given.command == "export" and given.scorm:
-        return export_scorm(given.folder, given.lesson, given.url or "")
+        return export_scorm(given.folder, given.lesson, given.url or "", given.languages)
     if given.command == "export":
-        return export(given.folder, given.url or "")
+        return export(given.folder, given.url or "", given.languages)
     if given.command == "inspect":
         return inspect(given)
     try:

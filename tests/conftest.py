@@ -106,7 +106,7 @@ def exported(common) -> Path:
     folder, written = common / "site", common / "site.written"
     with locked(common / "site.lock"):
         if not written.exists():
-            command = [sys.executable, "app.py", "export", str(folder)]
+            command = [sys.executable, "app.py", "export", str(folder), "--languages", "en"]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
             if done.returncode != 0:
                 pytest.fail(

@@ -13,8 +13,9 @@ from helpers.app import Served, program
 from lessons import load_all
 from lessons.press.server import PATHS
 from lessons.press.site import Site
+from widgets.kit.languages import shipped
 
-SITE = Site(live=True)
+SITE = Site(live=True, languages=shipped())
 LIVE = [f"/live/{lesson.slug}/{part}" for lesson in load_all() for part in lesson.live_parts()]
 # One page or file of each kind: by folder, ending, and whether it trains.
 KINDS = {
@@ -124,6 +125,22 @@ def test_a_published_file_is_handed_out(served, path):
         assert ("worker-src" in policy) == trains
 
 
+def test_an_address_leads_to_a_language_with_the_rest_of_its_question(served):
+    for asked, there in {
+        "/?lang=es": "./es/index.html",
+        "/es": "es/",
+        "/lesson/rank.html?lang=es&rank.r=4": "../es/lesson/rank.html?rank.r=4",
+        "/es/lesson/rank.html?a=%C3%A1&lang=en": "../../lesson/rank.html?a=%C3%A1",
+    }.items():
+        reply = served.ask(asked)
+        assert (reply.status, reply.headers["location"]) == (302, there)
+        check_headers(reply)
+    for path in ("/lesson/rank.html?lang=xx", "/lesson/rank.html?lang=en", "/assets/kit.js?lang=es"):
+        assert served.ask(path).status == 200
+    assert "Página no encontrada" in served.ask("/es/nope.html").body.decode()
+    assert served.ask("/es/arrays/rank/blur-48-7.js").body != served.ask("/arrays/rank/blur-48-7.js").body
+
+
 def test_a_browser_that_takes_gzip_gets_it(served):
     plain, packed = (
         served.ask("/lesson/rank.html"),
@@ -164,7 +181,7 @@ def test_where_nothing_is_stands_a_sentence(served, path):
         assert reply.body == b"Nothing is here."
         assert reply.headers["content-type"].startswith("text/plain")
     elif not path.startswith("/static/"):
-        assert reply.body.decode() == SITE.lost(up="/")
+        assert reply.body.decode() == SITE.lost(root="/")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

@@ -6,6 +6,7 @@ import { fill } from '../../widgets/kit/text.js'
 import { Figure } from './figure.js'
 import { kept } from './kept.js'
 import { notes } from './notes.js'
+import { inLanguage, languages } from './languages.js'
 import { recall } from './recall.js'
 import { follows, viewControls } from './view.js'
 
@@ -55,7 +56,9 @@ function liveParts() {
   for (const part of document.querySelectorAll('.live-part[data-address]')) {
     part.querySelector('button').addEventListener('click', (event) => {
       const { theme, view } = document.documentElement.dataset
-      const asked = new URLSearchParams({ ...(theme && { theme }), ...(view && { view }) })
+      const { lang } = document.documentElement
+      const told = { theme, view, lang: lang === 'en' ? '' : lang }
+      const asked = new URLSearchParams(Object.entries(told).filter(([, value]) => value))
       const own = `${part.dataset.address.split('/').pop()}.` // what a prepared link says of this part
       for (const [name, value] of new URL(location.href).searchParams)
         if (name.startsWith(own)) asked.set(name.slice(own.length), value)
@@ -144,11 +147,12 @@ function inRoom(figures) {
 }
 
 function start() {
-  const moved = movedTo(location)
-  if (moved) return location.replace(moved)
+  const elsewhere = inLanguage(location) ?? movedTo(location)
+  if (elsewhere) return location.replace(elsewhere)
   const address = new URL(location.href).searchParams
   document.documentElement.classList.add('scripted')
   viewControls(address)
+  languages()
   const elements = [...document.querySelectorAll('figure.instrument:has(> script)')]
   const figures = elements.map((element) => new Figure(element, address))
   numbersFollow(figures)

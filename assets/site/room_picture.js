@@ -1,8 +1,7 @@
 import { Chart } from '../../widgets/kit/chart.js'
-import { format } from '../../widgets/kit/d3.js'
 import { h } from '../../widgets/kit/dom.js'
 import { table } from '../../widgets/kit/table.js'
-import { fill } from '../../widgets/kit/text.js'
+import { fill, format } from '../../widgets/kit/text.js'
 
 const percent = format('.0%')
 const TASK = 1 // of a point [step, task, facts, loss]
@@ -97,7 +96,7 @@ export class Picture {
     const rows = results.map(({ seed, facts, points }) => {
       const [step, task, left, loss] = points.at(-1)
       const part = kind === 'seed' ? seed : `${facts}, ${seed}`
-      return [part, String(step), percent(task), percent(left), loss === null ? '–' : loss.toFixed(3)]
+      return [part, String(step), percent(task), percent(left), loss === null ? '–' : format('.3f')(loss)]
     })
     return { head: [this.words.tableHead[kind], ...this.words.tableRest], rows }
   }

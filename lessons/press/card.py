@@ -25,7 +25,7 @@ def card(title: str, question: str, panels: list[Any]) -> bytes:
     draw = ImageDraw.Draw(image)
     draw.text((EDGE, EDGE - 20), "LoRA, live", COLOURS["soft"], ImageFont.load_default(30))
     draw.text((EDGE, EDGE + 24), title, COLOURS["ink"], ImageFont.load_default(60))
-    lines = "\n".join(textwrap.wrap(question, 62))
+    lines = "\n".join(textwrap.wrap(re.sub("[¿¡]", "", question), 62))  # which Pillow's letters lack
     draw.multiline_text((EDGE, EDGE + 108), lines, COLOURS["soft"], ImageFont.load_default(34), spacing=10)
     room = (WIDE - 2 * EDGE - GAP * (len(panels) - 1)) // len(panels)
     for i, panel in enumerate(panels):

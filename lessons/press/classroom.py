@@ -10,6 +10,7 @@ import segno
 from lessons.press.blocks import PLANS, Lesson, Teaching
 from lessons.press.prose import read, to_html, to_inline
 from lessons.press.rooms import Question
+from widgets.kit.text import fill
 
 NOTHING = Teaching(goals=(), predictions=(), stops=())  # of a room, which no class is planned for
 LETTERS = "ABCDEFGH"  # the answers to a question on paper
@@ -32,7 +33,8 @@ def address(slug: str, place: str, **more: str) -> str:
 def code(url: str) -> str:
     """Return the QR code of an address as SVG; it says which address it holds."""
     drawn = segno.make_qr(url, error="m").svg_inline(omitsize=True, border=4, svgclass="qr", lineclass="")
-    return drawn.replace("<svg", f'<svg role="img" aria-label="QR code of {escape(url)}"', 1)
+    told = escape(fill("QR code of {address}", {"address": url}))
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{told}"', 1)
 
 
 def _place(lesson: Lesson, place: str, url: str, **more: str) -> dict[str, str]:

@@ -10,7 +10,10 @@ from bokeh.util.token import get_session_id
 from panel.io.server import DocHandler, WSHandler
 from tornado.http1connection import HTTP1ServerConnection
 
+from lessons.press.panel import asked_language
 from widgets.kit.instrument import render
+from widgets.kit.languages import say, speaking
+from widgets.kit.text import fill
 from widgets.live.fair import Full, Reader, address_of
 
 SILENCE = (
@@ -79,12 +82,13 @@ def guard(doors: Doors) -> None:
                 self.set_status(429 if full.level else 503)
                 self.set_header("Retry-After", str(AGAIN))
                 self.set_header("Cache-Control", "no-store")
-                said = FULL[full.level].format(taken=full.taken)
-                self.finish(
-                    render(
-                        "full.html", title="No place just now", up="../../", said=said, meanwhile=MEANWHILE
-                    )
-                )
+                with speaking(asked_language(self.get_query_argument("lang", ""))):
+                    told = {
+                        "title": say("No place just now"),
+                        "said": fill(FULL[full.level], {"taken": full.taken}),
+                        "meanwhile": say(MEANWHILE),
+                    }
+                    self.finish(render("full.html", base="../../", **told))
                 return
             await super().get(*args, **kwargs)
 

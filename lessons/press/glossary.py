@@ -3,10 +3,10 @@
 import html
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
 from lessons.press.prose import to_html
+from widgets.kit.languages import kept, say
 
 
 class Term(NamedTuple):
@@ -15,6 +15,16 @@ class Term(NamedTuple):
     word: str
     meaning: str
     forms: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """Return the word and its forms as catalogues have them: a language has forms of its own."""
+        return f"{self.word}: {', '.join(self.forms)}".rstrip()
+
+    def said(self) -> tuple[str, ...]:
+        """Return the word and then its forms, in the language that is spoken."""
+        word, _, forms = say(self.message).partition(":")
+        return word, *(form.strip() for form in forms.split(",") if form.strip())
 
 
 TERMS = (
@@ -264,9 +274,9 @@ def anchor(term: Term) -> str:
     return "term-" + re.sub(r"\W+", "-", term.word.lower())
 
 
-@cache
+@kept()
 def _forms() -> tuple[dict[str, Term], re.Pattern]:
-    forms = {form: term for term in TERMS for form in (term.word, *term.forms)}
+    forms = {form: term for term in TERMS for form in term.said()}
     longest = sorted(forms, key=len, reverse=True)
     either = "|".join(f"[{form[0].upper()}{form[0]}]{re.escape(form[1:])}" for form in longest)
     return forms, re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
@@ -308,4 +318,4 @@ class Glossary:
 
 def told(term: Term) -> dict[str, str]:
     """Return a term as a template needs it."""
-    return {"id": anchor(term), "word": html.escape(term.word), "meaning": to_html(term.meaning, {})}
+    return {"id": anchor(term), "word": html.escape(term.said()[0]), "meaning": to_html(term.meaning, {})}

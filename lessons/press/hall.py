@@ -4,7 +4,6 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import segno
@@ -17,6 +16,7 @@ from lessons.press.room_words import ELSEWHERE, OVER, REFUSED, WORDS
 from lessons.press.rooms import ClassRoom, ClassRooms, Question, Refused, Student
 from lessons.press.site import Site
 from widgets.finetune import Finetune
+from widgets.kit.languages import Language, kept, say_all, speaking
 
 TOGETHER = 0.25  # seconds: changes within them are told at once,
 CROWD = 50  # once more as long for as many pages in a room
@@ -37,11 +37,12 @@ class Hall:
             path for path in site.paths if path.endswith(".html") and path.split("/")[0] in ("lesson", path)
         }
 
-        known = cache(lambda slug: questions_of(lessons[slug]))
+        known = kept()(lambda slug: questions_of(lessons[slug]))
 
         def questions(slug: str) -> Mapping[str, Question]:
             return known(slug) if slug in lessons else {}
 
+        self.site = site
         self.rooms = ClassRooms(most, pages - {"room.html", "404.html"}, questions)
         self.questions = questions
         self.sockets: defaultdict[str, list[Socket]] = defaultdict(list)  # by code
@@ -53,14 +54,18 @@ class Hall:
 
     def routes(self) -> list[tuple]:
         """Return the address of the rooms, if there are any."""
-        return [("/room/ws", Socket, {"hall": self})] if self.rooms.most else []
+        ways = [
+            (f"/{site.folder}room/ws", Socket, {"hall": self, "language": site.language})
+            for site in self.site.sites.values()
+        ]
+        return ways if self.rooms.most else []
 
     def enter(self, socket: "Socket") -> None:
         """Tell a page what there is, from now on; of a student's pages the newest, of a teacher's the newest few."""
         there = self.sockets[socket.room.code]
         mine = [each for each in there if each.student is socket.student]
         for each in mine[: max(0, len(mine) + 1 - (1 if socket.student else WINDOWS))]:
-            each.part({"elsewhere": ELSEWHERE})
+            each.part({"elsewhere": each.say(ELSEWHERE)})
         there.append(socket)
         self._count(socket.room, socket.student)
         self.changed(socket.room)
@@ -95,25 +100,28 @@ class Hall:
     def _tell(self, room: ClassRoom) -> None:
         self._due.discard(room.code)
         there = self.sockets.get(room.code, [])
-        teacher = json.dumps(room.for_teacher())
-        students = json.dumps(room.for_students())
+        told: dict[tuple[Language, bool], str] = {}  # each language's, for students and for the teacher
         for each in list(there):
+            language, taught = each.language, each.student is not None
+            if (language, taught) not in told:
+                with speaking(language):
+                    told[language, taught] = json.dumps(room.for_students() if taught else room.for_teacher())
             own = json.dumps(room.for_one(each.student)) if each.student else "null"
-            each.tell(f'{{"room": {students if each.student else teacher}, "own": {own}}}')
+            each.tell(f'{{"room": {told[language, taught]}, "own": {own}}}')
 
     def sweep(self) -> None:
         """Tell those who are in rooms that are over, and forget these."""
         for room in self.rooms.forget():
             for each in self.sockets.pop(room.code, []):
-                each.part({"over": OVER})
+                each.part({"over": each.say(OVER)})
 
 
 class Socket(WebSocketHandler):
     """One page in a room: its teacher's or a student's. Its first message says which."""
 
-    def initialize(self, hall: Hall) -> None:
-        """Take the hall."""
-        self.hall = hall
+    def initialize(self, hall: Hall, language: Language) -> None:
+        """Take the hall, and the language of the page."""
+        self.hall, self.language = hall, language
         self.room: ClassRoom = None  # type: ignore[assignment]  # until the first message
         self.student: Student | None = None
         self.gone = False
@@ -143,7 +151,7 @@ class Socket(WebSocketHandler):
         try:
             self._hear(message)
         except Refused as refused:
-            said = {"refused": refused.why, "said": REFUSED[refused.why]}
+            said = {"refused": refused.why, "said": self.say(REFUSED[refused.why])}
             if self.room and refused.why != "hurry":
                 self._write(json.dumps(said))
             else:
@@ -200,16 +208,23 @@ class Socket(WebSocketHandler):
         else:
             there = f"{at}#{room.code}"
             qr = segno.make_qr(there, error="m").svg_data_uri(border=4, light="white")
-            choices = {name: Finetune.schema()[name] for name in ("task", "size")}
+            with speaking(self.language):
+                choices = {name: Finetune.schema()[name] for name in ("task", "size")}
             who = {"key": room.key, "address": at, "qr": qr, "choices": choices}
-        self._write(json.dumps({"welcome": {"code": room.code, "words": WORDS, **who}}))
+        self._write(json.dumps({"welcome": {"code": room.code, "words": self.say(WORDS), **who}}))
         self.hall.enter(self)
+
+    def say(self, words: Any) -> Any:
+        """Return words in the language of the page."""
+        with speaking(self.language):
+            return say_all(words)
 
     def _askable(self, page: Any) -> None:
         """Tell a teacher what her class can be asked on a page."""
         if not isinstance(page, str):
             raise Refused("message")
-        found = self.hall.questions(page.removeprefix("lesson/").removesuffix(".html"))
+        with speaking(self.language):
+            found = self.hall.questions(page.removeprefix("lesson/").removesuffix(".html"))
         asks = [
             {"id": each.id, "kind": each.kind, "title": each.title, "ask": each.ask}
             for each in found.values()

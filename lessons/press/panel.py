@@ -12,6 +12,7 @@ from lessons.press.blocks import Figure, Lesson, Live, Notes
 from lessons.press.prose import lesson_html, sources_of
 from lessons.press.site import asked
 from widgets.kit.instrument import SITE, WORDS, Instrument, bundle, render, stylesheet
+from widgets.kit.languages import ENGLISH, Language, codes, language, say, speaking
 from widgets.kit.text import fill
 
 GONE = (
@@ -22,7 +23,8 @@ GONE = (
 
 def live_page(block: Live) -> Template:
     """Return one live part as a page without anything around it; each reader has her own."""
-    return _page([{"kind": "root", "name": "live"}], {"live": block.make()}, title=block.title, body="embed")
+    root = {"live": block.make()}
+    return _page([{"kind": "root", "name": "live"}], root, title=say(block.title), body="embed")
 
 
 def lesson_page(lesson: Lesson) -> Template:
@@ -82,7 +84,7 @@ def _page(blocks: list[dict], roots: dict[str, Viewable], **values: Any) -> Temp
         blocks=blocks,
         css=stylesheet("site/theme", "site/figure", "site/page"),
         script=bundle("kit") + bundle("page") + (SITE / "live.js").read_text(encoding="utf-8"),
-        gone=GONE,
+        gone=say(GONE),
         **values,
     )
     template = Template(text)
@@ -105,9 +107,15 @@ def _maker(block: Live) -> Callable[[], Template]:
     """Return a plain function: of any other callable Panel would show the object, not what it returns."""
 
     def make() -> Template:
-        return live_page(block)
+        with speaking(asked_language(state.session_args.get("lang", [b""])[0].decode("utf-8", "replace"))):
+            return live_page(block)
 
     return make
+
+
+def asked_language(code: str) -> Language:
+    """Return the language that an address asks for, or English."""
+    return language(code) if code in codes() else ENGLISH
 
 
 def asked_page() -> Template:

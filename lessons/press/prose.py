@@ -13,17 +13,52 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from lessons.press.blocks import Cited, Claim, Lesson
 from lessons.press.sources import SOURCES
+from widgets.kit.languages import ENGLISH, say, spoken, written
 from widgets.kit.text import fill
 
 MARK = re.compile(r"\[\[([\w-]+)(?:\.(\w+)(?::([^\[\]]*))?)?\]\]")  # key, name of a value, how it is written
 FOLLOWING = re.compile(r"\[\[#(\w+)\.(\w+)(?::([^\[\]]*))?\]\]")  # figure, name of a value, how it is written
 CITATION = re.compile(r"\[@(\w+)(?:, ([^\]]+))?\]")
+TITLE = re.compile(r"#+ ")
+LINED = re.compile(r"[-+*] |[|>]|\d+[.)] |```|\$\$| {4}")  # a list, a table, ...: its lines mean something
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs of Markdown: what stands between empty lines, those within code aside."""
+    found: list[list[str]] = [[]]
+    code = False
+    for line in text.split("\n"):
+        code ^= line.startswith("```")
+        if line.strip() or code:
+            found[-1].append(line)
+        elif found[-1]:
+            found.append([])
+    return ["\n".join(lines) for lines in found if lines]
+
+
+def message(paragraph: str) -> str:
+    """Return the message of a paragraph in the catalogues: no matter how the source breaks its lines."""
+    text = TITLE.sub("", paragraph, count=1) if TITLE.match(paragraph) else paragraph
+    return text.strip() if LINED.match(text) else " ".join(text.split())
+
+
+def say_prose(text: str) -> str:
+    """Return Markdown in the language that is spoken, paragraph by paragraph."""
+    if spoken() is ENGLISH:
+        return text
+
+    def told(paragraph: str) -> str:
+        mark = TITLE.match(paragraph)
+        return (mark[0] if mark else "") + say(message(paragraph))
+
+    return "\n\n".join(map(told, paragraphs(text)))
 
 
 def _displayed(self, tokens, i, *_) -> str:
     """Set a formula on a line of its own; where it is wider than a phone it scrolls, with the keyboard too."""
     formula = convert(tokens[i].content, display="block")
-    return f'<div class="formula" tabindex="0" role="group" aria-label="Formula">{formula}</div>\n'
+    name = html.escape(say("Formula"))
+    return f'<div class="formula" tabindex="0" role="group" aria-label="{name}">{formula}</div>\n'
 
 
 @cache
@@ -38,7 +73,7 @@ def _markdown() -> MarkdownIt:
 def cite(source: str, place: str | None) -> str:
     """Return a citation as a link to the page's list of sources; the place is part of it."""
     known = SOURCES[source]
-    text = f"{known.short}, {place}" if place else known.short
+    text = f"{known.short}, {say(place)}" if place else known.short
     return f'<a class="cited" href="#{source}">({html.escape(text)})</a>'
 
 
@@ -48,19 +83,25 @@ def values_of(claim: Claim) -> Mapping[str, Any]:
     return claim.values()
 
 
+def _number(told: str) -> str:
+    """Return a cited number, which may have words with it, as the language that is spoken writes it."""
+    said = say(told)
+    return written(told) if said == told else said
+
+
 def _said(mark: re.Match, claims: Mapping[str, Claim | Cited]) -> str:
     """Return a value of a claim, marked as computed, or a cited number with its place."""
     key, name, spec = mark.groups()
     known = claims[key]
     if isinstance(known, Cited):
-        return f"{html.escape(known.value)} {cite(known.source, known.place)}"
+        return f"{html.escape(_number(known.value))} {cite(known.source, known.place)}"
     gap = f"{{{name}:{spec}}}" if spec else f"{{{name}}}"
     return f'<span class="claim">{html.escape(fill(gap, values_of(known)))}</span>'
 
 
 def to_html(text: str, claims: Mapping[str, Claim | Cited]) -> str:
     """Render a lesson's Markdown."""
-    return _filled(_markdown().render(text), claims)
+    return _filled(_markdown().render(say_prose(text)), claims)
 
 
 def lesson_html(text: str, lesson: Lesson) -> str:
@@ -72,7 +113,7 @@ def lesson_html(text: str, lesson: Lesson) -> str:
 
 def to_inline(text: str, claims: Mapping[str, Claim | Cited]) -> str:
     """Render a line of Markdown that stands within a sentence or a heading: no paragraph around it."""
-    return _filled(_markdown().renderInline(text), claims)
+    return _filled(_markdown().renderInline(say_prose(text)), claims)
 
 
 def _setting(link: re.Match) -> str:
@@ -105,10 +146,15 @@ HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
 
 
 class Headings:
-    """The headings of a page, each under a name of its own that an address can carry."""
+    """The headings of a page, each under a name of its own that an address can carry.
 
-    def __init__(self, taken: Iterable[str]):
+    In another language they keep the names that the page has in English: a link leads to the same place in both.
+    """
+
+    def __init__(self, taken: Iterable[str], english: "Headings | None" = None):
         self.taken = set(taken)
+        self.given = iter(english.names) if english else None
+        self.names: list[str] = []
         self.found: list[tuple[str, str]] = []  # name, HTML of those of the second level
 
     def mark(self, page: str) -> str:
@@ -118,8 +164,9 @@ class Headings:
     def _named(self, heading: re.Match) -> str:
         level, text = heading.groups()
         words = re.sub(r"[^\w]+", "-", read(text).lower()).strip("-")
-        name = next(each for each in _numbered(words) if each not in self.taken)
+        name = next(self.given or (each for each in _numbered(words) if each not in self.taken))
         self.taken.add(name)
+        self.names.append(name)
         if level == "2":
             self.found.append((name, text))
         return f'<h{level} id="{name}">{text}</h{level}>'

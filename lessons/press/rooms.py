@@ -368,7 +368,7 @@ class ClassRoom:
         return own
 
     def _common(self) -> Told:
-        asked = self.asked
+        asked = self.asked and self.question(self.asked.id)  # in the language of who is told
         told: Told = {
             "code": self.code,
             "follow": self.follow,

@@ -27,7 +27,9 @@ def package(site: Site, lesson: Lesson) -> bytes:
     for name, path in {"LICENSE": "LICENSE", "LICENSE-TEXT": "lessons/LICENSE"}.items():
         files[name] = (ROOT / path).read_bytes()
     files["assets/LICENSES.txt"] = (ROOT / "assets" / "bundles" / "LICENSES.txt").read_bytes()
-    manifest = render("imsmanifest.xml", slug=lesson.slug, title=lesson.title, page=page, files=sorted(files))
+    manifest = render(
+        "imsmanifest.xml", slug=lesson.slug, title=site.said(lesson.title), page=page, files=sorted(files)
+    )
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, content in [("imsmanifest.xml", manifest.encode("utf-8")), *sorted(files.items())]:

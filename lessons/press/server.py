@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import sys
 from functools import lru_cache
+from urllib.parse import parse_qsl, urlencode
 
 import panel as pn
 from bokeh.server.server import Server
@@ -19,6 +20,7 @@ from lessons.press.proxies import Proxies
 from lessons.press.seen import Seen, apart, discreet
 from lessons.press.site import Site
 from widgets.kit.instrument import file_policy
+from widgets.kit.languages import shipped
 from widgets.live import own_matrix, settings, training
 from widgets.live.fair import Room
 
@@ -44,8 +46,9 @@ def page_policy(trains: bool) -> str:
 
 MEGABYTE = 10**6
 WAITING_OF_ONE = 20  # runs; a reader's page asks for two at a time
-PATHS = r"/(|\w+\.html|embed\.js|(?:assets|arrays|lesson|embed|file|teach|handout|key)/[\w./-]+)"
-FILES = ("/arrays/", "/assets/")  # no reader opens these as pages
+FOLDERS = "assets|arrays|lesson|embed|file|teach|handout|key"
+PATHS = rf"/((?:[a-z]{{2,3}}(?:-\w+)*/)?(?:|\w+\.html|embed\.js|(?:{FOLDERS})/[\w./-]+))"
+FILES = ("arrays/", "assets/")  # no reader opens these as pages
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
@@ -64,9 +67,14 @@ class Page(RequestHandler):
 
     async def get(self, path: str) -> None:
         """Answer with the file, compressed where the browser takes that, or say that there is none."""
-        path = path or "index.html"
-        if path.startswith("arrays/"):  # factoring takes up to a second; the other readers do not wait for it
-            body = await asyncio.to_thread(self._arrays, path)
+        path = path if path and not path.endswith("/") else f"{path}index.html"
+        if self._led_elsewhere(path):
+            return
+        language, inside = self.site.parted(path)
+        if inside.startswith(
+            "arrays/"
+        ):  # factoring takes up to a second; the other readers do not wait for it
+            body = await asyncio.to_thread(self._arrays, language, inside)
         else:
             body = self.site.read(path)
         if body is None:
@@ -74,7 +82,7 @@ class Page(RequestHandler):
             return
         packed, tag = _packed(body)
         self.set_header("Content-Type", f"{TYPES[path.rsplit('.', 1)[-1]]}; charset=utf-8")
-        policy = file_policy if path.startswith("file/") else page_policy
+        policy = file_policy if inside.startswith("file/") else page_policy
         self.set_header("Content-Security-Policy", policy(path in self.site.training))
         self.set_header("Cache-Control", "no-cache")  # keep it, but ask whether it is still the newest
         self.set_header("Vary", "Accept-Encoding")
@@ -89,23 +97,35 @@ class Page(RequestHandler):
 
     head = get
 
-    def _arrays(self, path: str) -> bytes | None:
+    def _arrays(self, site: Site, path: str) -> bytes | None:
         """Return published arrays, or arrays made on request: arrays/<instrument>/<key>.js."""
         script, _, name = path.removeprefix("arrays/").partition("/")
-        if path in self.site.paths or not name.endswith(".js"):
-            return self.site.read(path)
-        return self.site.arrays(script, name.removesuffix(".js"))
+        if path in site.paths or not name.endswith(".js"):
+            return site.read(path)
+        return site.arrays(script, name.removesuffix(".js"))
+
+    def _led_elsewhere(self, path: str) -> bool:
+        """Lead to the page in the language that `?lang=` asks for, the rest of the question with it."""
+        asked = self.get_query_argument("lang", "")
+        site, inside = self.site.parted(path)
+        other = self.site.sites.get(asked)
+        if other in (None, site) or not inside.endswith(".html") or path not in self.site.paths:
+            return False
+        up = "../" * path.count("/")
+        rest = [(name, value) for name, value in parse_qsl(self.request.query, True) if name != "lang"]
+        self.redirect(f"{up or './'}{other.folder}{inside}{'?' if rest else ''}{urlencode(rest)}")
+        return True
 
     def compute_etag(self) -> None:
         """Leave the tag to `get`, which has it ready."""
 
     def write_error(self, status_code: int, **_: object) -> None:
         """Say what is wrong in a sentence, never with a traceback; a reader who asked for a page is helped on."""
-        path = self.request.path.removeprefix(self.prefix)
-        if status_code == 404 and self.request.method == "GET" and not path.startswith(FILES):
+        site, inside = self.site.parted(self.request.path.removeprefix(self.prefix).lstrip("/"))
+        if status_code == 404 and self.request.method == "GET" and not inside.startswith(FILES):
             self.set_header("Content-Type", "text/html; charset=utf-8")
             self.set_header("Content-Security-Policy", page_policy(trains=False))
-            self.finish(self.site.lost(up=f"{self.prefix}/"))
+            self.finish(site.lost(root=f"{self.prefix}/"))
             return
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(
@@ -124,7 +144,7 @@ class Missing(Page):
 
 
 class Begin(RequestHandler):
-    """Lead from the prefix to the start page, whose links are relative to the slash at its end."""
+    """Lead from the prefix, or a language's folder, to its start page: links are relative to the slash at its end."""
 
     def get(self) -> None:
         """Add the slash; a proxy may show readers another path before it."""
@@ -160,11 +180,12 @@ def listening(chosen: Options) -> Server:
     except OSError as error:
         sys.exit(f"The access log {chosen.access_log} cannot be opened: {error.strerror}.")
     discreet()
-    site = Site(live=True, rooms=chosen.rooms > 0)
+    site = Site(live=True, rooms=chosen.rooms > 0, languages=shipped())
     hall = Hall(chosen.rooms, site)
     seen.rooms = hall.rooms
     published = {"site": site, "prefix": chosen.prefix}
     beside: list[tuple] = [("", Begin)] if chosen.prefix else []
+    beside += [(f"/{each.folder[:-1]}", Begin) for each in site.sites.values() if each.folder]
     if chosen.admin_port is None:
         beside += seen.routes()
     try:

@@ -1,8 +1,8 @@
 """The published site: every page and file by its path, made when it is asked for, the same served and exported."""
 
 import re
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 from lessons import load_all
@@ -23,7 +23,8 @@ from widgets.kit.instrument import (
     self_contained,
     stylesheet,
 )
-from widgets.kit.text import closed
+from widgets.kit.languages import ENGLISH, Language, say, say_all, speaking
+from widgets.kit.text import closed, fill
 
 # What the start page opens on: lesson, figure, and what is left to the lesson.
 START_FIGURE = ("first", "finetune", ["table", "code", "share"])
@@ -76,10 +77,23 @@ class Site:
     will be read, if that is known: then links to it travel with a picture. For a `course` on a learning platform its
     lessons stand each by itself, and tell the platform what was found. `rooms` says whether the server has rooms for
     classes.
+
+    The first of `languages` has the root, each other a folder of its name, with the same paths and what holds words;
+    scripts, style and arrays without words are those of the root. `of` is the site of which this one is the folder.
     """
 
-    def __init__(self, live: bool, url: str = "", course: bool = False, rooms: bool = True):
+    def __init__(
+        self,
+        live: bool,
+        url: str = "",
+        course: bool = False,
+        rooms: bool = True,
+        languages: Sequence[Language] = (ENGLISH,),
+        of: "Site | None" = None,
+    ):
         self.live, self.url, self.course, self.rooms = live, url, course, rooms and live
+        self.language, *others = languages
+        self.root = of or self
         self.lessons = load_all()
         self.chapters = [lesson for lesson in self.lessons if lesson.is_chapter]
         self.kinds = {
@@ -88,13 +102,18 @@ class Site:
         self.instruments = {kind.script: kind for kind in self.kinds.values()}
         self.training: set[str] = set()  # paths of the pages on which a figure trains
         self.hours = round(sum(lesson.minutes for lesson in self.chapters) / 60)
-        self.contents = self._contents()
         self.paths = self._paths()
         self._laid_out = cache(self._lay_out)
         self._made = cache(self._make)
+        self.sites = {self.language.code: self}  # of the root: each language's
+        for each in others:
+            site = self.sites[each.code] = Site(live, url, course, rooms, [each], of=self)
+            self.paths |= {f"{each.code}/{path}": partial(site._made, path) for path in site.paths}
+            self.training |= {f"{each.code}/{path}" for path in site.training}
 
     def _make(self, path: str) -> bytes:
-        made = self.paths[path]()
+        with speaking(self.language):
+            made = self.paths[path]()
         return made if isinstance(made, bytes) else made.encode("utf-8")
 
     def _paths(self) -> dict[str, Callable[[], str | bytes]]:
@@ -113,19 +132,12 @@ class Site:
             "404.html": self.lost,
             "assets/search_index.js": self._index,
             "embed.js": lambda: (SITE / "embed.js").read_text(encoding="utf-8"),
-            "assets/lora.css": self._style,
-            **{f"assets/{name}.js": partial(bundle, name) for name in ("kit", "page", "present", "search")},
+            **(self._shared() if self is self.root else {}),
         }
-        if self.course:
-            paths["assets/course.js"] = partial(bundle, "course")
-        if self.rooms:
-            paths["assets/room.js"] = partial(bundle, "room")
         for script, instrument in self.instruments.items():
-            paths[f"assets/{script}.js"] = partial(bundle, script)
-            if instrument.engine():
-                paths[f"assets/{script}_engine.js"] = instrument.engine
-            for key in instrument.published():
-                paths[f"arrays/{script}/{key}.js"] = partial(self._arrays, instrument, key)
+            if self is self.root or instrument.says:
+                for key in instrument.published():
+                    paths[f"arrays/{script}/{key}.js"] = partial(self._arrays, instrument, key)
         for lesson in self.lessons:
             page = f"lesson/{lesson.slug}.html"
             paths[page] = partial(self._lesson, lesson)
@@ -140,19 +152,33 @@ class Site:
                 if self.kinds[lesson.slug, figure.id].engine():
                     self.training |= {page, embed, file}
         for (slug, gone), now in MOVED.items():
-            paths[f"embed/{slug}/{gone}.html"] = partial(self._moved, *now)
+            at = f"embed/{slug}/{gone}.html"
+            paths[at] = partial(self._moved, at, *now)
         if self.kinds[START_FIGURE[:2]].engine():
             self.training.add("index.html")
         return paths
 
-    def _contents(self) -> list[tuple[str, list[dict[str, Any]]]]:
+    def _shared(self) -> dict[str, Callable[[], str | bytes]]:
+        """Return the makers of what is the same in all languages."""
+        names = ["kit", "page", "present", "search", *["course"] * self.course, *["room"] * self.rooms]
+        engines = {
+            f"{script}_engine": each.engine for script, each in self.instruments.items() if each.engine()
+        }
+        scripts = {name: partial(bundle, name) for name in (*names, *self.instruments)} | engines
+        return {
+            "assets/lora.css": self._style,
+            **{f"assets/{name}.js": made for name, made in scripts.items()},
+        }
+
+    @cached_property
+    def contents(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Return what the contents of every page list: the parts, and the lessons of each."""
         listed = [
             {
-                "part": lesson.part,
+                "part": say(lesson.part),
                 "slug": lesson.slug,
-                "title": lesson.title,
-                "question": lesson.question,
+                "title": say(lesson.title),
+                "question": say(lesson.question),
                 "minutes": lesson.minutes,
                 "questions": len(lesson.questions),
                 "planned": lesson.teaching is not None,
@@ -160,7 +186,7 @@ class Site:
             }
             for number, lesson in enumerate(self.lessons, start=1)
         ]
-        return [(part, [each for each in listed if each["part"] == part]) for part in PARTS]
+        return [(part, [each for each in listed if each["part"] == part]) for part in map(say, PARTS)]
 
     def _style(self) -> str:
         """Return the style of all pages, with what only some instruments need."""
@@ -176,37 +202,80 @@ class Site:
         """Return arrays that are not among the published ones, made now and not kept; None if there are no such."""
         instrument = self.instruments.get(script)
         try:
-            return self._arrays(instrument, key).encode("utf-8") if instrument else None
+            with speaking(self.language):
+                return self._arrays(instrument, key).encode("utf-8") if instrument else None
         except ValueError:
             return None
 
     @staticmethod
     def _arrays(instrument: type[Instrument], key: str) -> str:
-        arrays = json_block(instrument.from_key(key).make_arrays())
+        arrays = json_block(instrument.from_key(key).spoken_arrays())
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
-    def _render(self, template: str, depth: int, **values: Any) -> str:
+    def said(self, text: str) -> str:
+        """Return a text in the language of the site."""
+        with speaking(self.language):
+            return say(text)
+
+    def _render(self, template: str, path: str, **values: Any) -> str:
+        """Return the page at a path, by its template."""
+        up = "../" * path.count("/")
         common = {
             "parts": self.contents,
-            "beside": BESIDE,
+            "beside": say_all(BESIDE),
             "rooms": self.rooms,
-        }  # no page may use these names
-        return render(template, **common, **{"up": "../" * depth} | values)
+            "base": up + self._above,
+            "translations": self._translations(path, up),
+            "translated": self.language is not ENGLISH,
+            "up": up,
+        }
+        return render(template, **common | values)
+
+    @property
+    def _above(self) -> str:
+        """Return what leads from the folder of a language to the root."""
+        return "" if self is self.root else "../"
+
+    def parted(self, path: str) -> tuple["Site", str]:
+        """Return the site of the language in whose folder a path is, and the path within it."""
+        code, _, inside = path.partition("/")
+        site = self.sites.get(code, self)
+        return (self, path) if site is self else (site, inside)
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of the language, as it stands in an address."""
+        return "" if self is self.root else f"{self.language.code}/"
+
+    def _translations(self, path: str, up: str) -> list[dict[str, Any]]:
+        """Return where a page stands in each language, itself too; nothing where there is one language."""
+        sites = self.root.sites
+        if len(sites) == 1 or self.course:
+            return []
+        return [
+            {
+                "language": site.language,
+                "at": f"{self.url or up + self._above}{site.folder}{path}",
+                "here": site is self,
+            }
+            for site in sites.values()
+        ]
 
     def _figure(
-        self, lesson: Lesson, block: Figure, depth: int, prefix: str, hide: list[str] | None = None
+        self, lesson: Lesson, block: Figure, path: str, prefix: str, hide: list[str] | None = None
     ) -> dict[str, Any]:
         """Return what a template needs to place a figure."""
         figure = block.make()
         figure.hide = [*figure.hide, *(hide or [])]
-        up = "../" * depth
+        up = "../" * path.count("/")
+        base = up + self._above
         config = figure_config(figure) | {
             "prefix": prefix,
             "title": figure.title,
-            "files": f"{up}arrays/{figure.script}/" if figure.keyed_by else "",
+            "files": f"{up if figure.says else base}arrays/{figure.script}/" if figure.keyed_by else "",
             "keys": None if self.live else figure.published(),
             "have": figure.published_words(),
-            "later": f"{up}assets/{figure.script}_engine.js" if figure.engine() else "",
+            "later": f"{base}assets/{figure.script}_engine.js" if figure.engine() else "",
             "embed": self._outside(f"embed/{lesson.slug}/{block.id}.html", up),
             "script": self._outside("embed.js", up),
         }
@@ -229,25 +298,37 @@ class Site:
 
     def _placed(self, lesson: Lesson, block: Block, headings: Headings, glossary: Glossary) -> dict[str, Any]:
         if isinstance(block, Figure):
-            return self._figure(lesson, block, depth=1, prefix=f"{block.id}.")
+            return self._figure(lesson, block, f"lesson/{lesson.slug}.html", prefix=f"{block.id}.")
         if isinstance(block, Live):
-            address = f"../live/{lesson.slug}/{block.id}" if self.live else ""
+            address = f"../{self._above}live/{lesson.slug}/{block.id}" if self.live else ""
             return {
                 "kind": block.kind,
                 "address": address,
-                "title": block.title,
-                "invitation": block.invitation,
+                "title": say(block.title),
+                "invitation": say(block.invitation),
                 "without": to_html(block.without, lesson.claims),
             }
         if isinstance(block, Notes):
-            return {"kind": block.kind, "id": block.id, "title": block.title}
+            return {"kind": block.kind, "id": block.id, "title": say(block.title)}
         html = glossary.mark(headings.mark(lesson_html(block.text, lesson)))
         return {"kind": block.kind, "html": html}
 
     def _lay_out(self, slug: str) -> Laid:
+        english = None if self.language is ENGLISH else self._english(slug)
+        with speaking(self.language):
+            return self._laid(slug, english)
+
+    def _english(self, slug: str) -> Headings:
+        """Return the headings that a lesson has in English."""
+        if self.root.language is ENGLISH:
+            return self.root._laid_out(slug).headings
+        with speaking(ENGLISH):
+            return self._laid(slug, None).headings
+
+    def _laid(self, slug: str, english: Headings | None) -> Laid:
         lesson = next(lesson for lesson in self.lessons if lesson.slug == slug)
         sources = sources_of(lesson.texts(), lesson.claims)
-        headings = Headings([*TAKEN, *lesson.kinds, *(source["key"] for source in sources)])
+        headings = Headings([*TAKEN, *lesson.kinds, *(source["key"] for source in sources)], english)
         glossary = Glossary()
         placed = [self._placed(lesson, block, headings, glossary) for block in lesson.build()]
         chapter = f"{self.chapters.index(lesson) + 1}." if lesson.is_chapter else ""
@@ -260,11 +341,11 @@ class Site:
         at = self.chapters.index(lesson) if lesson.is_chapter else None
         return self._render(
             "lesson.html",
-            depth=1,
-            title=f"{lesson.title} · LoRA, live",
-            heading=lesson.title,
-            lead=lesson.question,
-            card=f"{self.url}cards/{lesson.slug}.png" if self.url and not self.course else "",
+            f"lesson/{lesson.slug}.html",
+            title=f"{say(lesson.title)} · LoRA, live",
+            heading=say(lesson.title),
+            lead=say(lesson.question),
+            card=f"{self.url}{self.folder}cards/{lesson.slug}.png" if self.url and not self.course else "",
             slug=lesson.slug,
             number=0 if at is None else at + 1,
             count=len(self.chapters),
@@ -284,19 +365,21 @@ class Site:
 
     @staticmethod
     def _card(lesson: Lesson) -> bytes:
-        return card(lesson.title, lesson.question, _still(lesson).picture())
+        return card(say(lesson.title), say(lesson.question), _still(lesson).picture())
 
     def _start(self) -> str:
         slug, id_, hide = START_FIGURE
         lesson = next(lesson for lesson in self.lessons if lesson.slug == slug)
-        block = self._figure(lesson, lesson.figures()[id_], depth=0, prefix=f"{id_}.", hide=hide)
+        block = self._figure(lesson, lesson.figures()[id_], "index.html", prefix=f"{id_}.", hide=hide)
         return self._render(
             "index.html",
-            depth=0,
+            "index.html",
             title="LoRA, live",
             heading="LoRA, live",
-            lead="LoRA, low-rank adaptation, teaches a large model something new by training two thin matrices for "
-            "each of its own, and leaves the model itself as it is.",
+            lead=say(
+                "LoRA, low-rank adaptation, teaches a large model something new by training two thin matrices for each "
+                "of its own, and leaves the model itself as it is."
+            ),
             block=block,
             scripts=scripts_of([block]),
             pictures={lesson.slug: thumbnail(_still(lesson)) for lesson in self.lessons},
@@ -320,10 +403,12 @@ class Site:
             for each in lesson.corrections
             for source in sources_of((each.story, each.truth), lesson.claims)
         }
-        lead = "Things that are often said about LoRA, what is true instead, and the figure that shows it."
+        lead = say(
+            "Things that are often said about LoRA, what is true instead, and the figure that shows it."
+        )
         return self._room(
             "corrections.html",
-            "What we corrected",
+            say("What we corrected"),
             lead,
             corrections=listed,
             sources=list(cited.values()),
@@ -336,43 +421,44 @@ class Site:
             told(term) | {"lessons": [lesson for lesson, opened in using if term in opened]}
             for term in sorted(TERMS, key=lambda term: term.word.lower())
         ]
-        lead = "What the words of the lessons mean, and where each of them is used."
-        return self._room("glossary.html", "Words", lead, terms=terms)
+        lead = say("What the words of the lessons mean, and where each of them is used.")
+        return self._room("glossary.html", say("Words"), lead, terms=terms)
 
     def _search(self) -> str:
-        lead = "Search all lessons and words in your browser; nothing is sent."
-        return self._room("search.html", "Search", lead, scripts=["search_index", "search"])
+        lead = say("Search all lessons and words in your browser; nothing is sent.")
+        return self._room("search.html", say("Search"), lead, scripts=["search_index", "search"])
 
     def _cite(self) -> str:
-        return self._room("cite.html", "How to cite", "In a paper, in a course page, on a slide.")
+        return self._room("cite.html", say("How to cite"), say("In a paper, in a course page, on a slide."))
 
     def _teachers(self) -> str:
-        lead = "Plans, handouts and keys, with the numbers of the pages; and how to present a page."
+        lead = say("Plans, handouts and keys, with the numbers of the pages; and how to present a page.")
         return self._room(
             "teachers.html",
-            "For a class",
+            say("For a class"),
             lead,
-            depth=1,
-            here="teach/index.html",
+            path="teach/index.html",
             url=self.url,
             live=self.live,
         )
 
     def _class_room(self) -> str:
-        lead = "A teacher and her students on the same page: without accounts, without names."
-        lasts = {"waits": round(WAITS / 3600), "longest": round(LONGEST / 3600)}
-        return self._room("room.html", "A room for a class", lead, live=self.live, most=MOST, **lasts)
+        lead = say("A teacher and her students on the same page: without accounts, without names.")
+        lasts: dict[str, Any] = {"waits": round(WAITS / 3600), "longest": round(LONGEST / 3600)}
+        return self._room("room.html", say("A room for a class"), lead, live=self.live, most=MOST, **lasts)
 
     def _sheet(self, sheet: str, lesson: Lesson) -> str:
         """Return a lesson's teacher's page, its handout or its key."""
+        told = {"title": say(lesson.title)}
         heading = {
-            "teach": f"For a class: {lesson.title}",
-            "handout": lesson.title,
-            "key": f"Key: {lesson.title}",
+            "teach": fill("For a class: {title}", told),
+            "handout": told["title"],
+            "key": fill("Key: {title}", told),
         }
         sources = sources_of(texts_of(lesson)[sheet], lesson.claims)
         shown = taught(lesson, self.url) | {"sources": sources, "sheet": True, "here": ""}
-        return self._room(f"{sheet}.html", heading[sheet], lesson.question, depth=1, **shown)
+        path = f"{sheet}/{lesson.slug}.html"
+        return self._room(f"{sheet}.html", heading[sheet], say(lesson.question), path, **shown)
 
     def _aims(self) -> str:
         """Return the page of what a learner can do afterwards, chapter by chapter, and of how that is reached."""
@@ -383,8 +469,10 @@ class Site:
         ]
         return self._room(
             "aims.html",
-            "Aims and design",
-            "What it is for, what a learner can do afterwards, how that is reached, and how others teach with it.",
+            say("Aims and design"),
+            say(
+                "What it is for, what a learner can do afterwards, how that is reached, and how others teach with it."
+            ),
             objectives=goals,
             hours=self.hours,
             figures=len(self.kinds),
@@ -395,35 +483,44 @@ class Site:
         )
 
     def _stored(self) -> str:
-        lead = "Of you, nothing: what stays of your visit stays in your browser."
-        return self._room("stored.html", "What is stored and sent", lead, stored=STORED)
+        lead = say("Of you, nothing: what stays of your visit stays in your browser.")
+        return self._room("stored.html", say("What is stored and sent"), lead, stored=say_all(STORED))
 
     def _licences(self) -> str:
         text = (SITE.parent / "bundles" / "LICENSES.txt").read_text(encoding="utf-8")
         packages = re.findall(r"^([a-z@][\w@/-]*) \d+\.\d+[\w.-]*$", text, re.MULTILINE)
-        lead = "What this site is made of, and under which licences."
-        return self._room("licences.html", "Licences", lead, packages=packages, licences=text)
+        lead = say("What this site is made of, and under which licences.")
+        return self._room("licences.html", say("Licences"), lead, packages=packages, licences=text)
 
-    def lost(self, up: str = "") -> str:
-        """Return the page that stands where nothing is; `up` leads from there to the start page's folder."""
-        return self._room("lost.html", "Not found", "There is no such page here.", up=up)
+    def lost(self, root: str = "") -> str:
+        """Return the page that stands where nothing is; `root` leads from there to the folder of all languages."""
+        with speaking(self.language):
+            where = {"up": root + self.folder, "base": root, "translations": []} if root else {}
+            return self._room(
+                "lost.html", say("Not found"), say("There is no such page here."), "404.html", **where
+            )
 
-    def _room(self, template: str, heading: str, lead: str, depth: int = 0, **values: Any) -> str:
-        """Return a page that is no lesson."""
-        shown = {"title": f"{heading} · LoRA, live", "heading": heading, "lead": lead, "here": template}
-        return self._render(template, depth=depth, **{"scripts": [], **shown, **values})
+    def _room(self, template: str, heading: str, lead: str, path: str = "", **values: Any) -> str:
+        """Return a page that is no lesson; it stands under the name of its template, or `path`."""
+        shown = {
+            "title": f"{heading} · LoRA, live",
+            "heading": heading,
+            "lead": lead,
+            "here": path or template,
+        }
+        return self._render(template, path or template, **{"scripts": [], **shown, **values})
 
     def _index(self) -> str:
         """Return what the search looks through: the sections of the lessons, and the words."""
         places = [
-            {"at": at, "page": lesson.title, "heading": heading, "text": text}
+            {"at": at, "page": say(lesson.title), "heading": heading, "text": text}
             for lesson in self.lessons
             for at, heading, text in self._sections(lesson)
         ]
         places += [
             {
                 "at": f"glossary.html#{each['id']}",
-                "page": "Words",
+                "page": say("Words"),
                 "heading": read(each["word"]),
                 "text": read(each["meaning"]),
             }
@@ -433,7 +530,7 @@ class Site:
 
     def _sections(self, lesson: Lesson) -> Iterator[tuple[str, str, str]]:
         """Yield address, heading and text of each section of a lesson."""
-        page, address, heading, texts = f"lesson/{lesson.slug}.html", "", lesson.question, []
+        page, address, heading, texts = f"lesson/{lesson.slug}.html", "", say(lesson.question), []
         for block in self._laid_out(lesson.slug).blocks:
             if block["kind"] == "instrument":
                 texts.append(f"{closed(block['figure'].title)} {block['figure'].caption}")
@@ -448,21 +545,22 @@ class Site:
         yield page + address, heading, " ".join(texts)
 
     def _embed(self, lesson: Lesson, block: Figure) -> str:
-        placed = self._figure(lesson, block, depth=2, prefix="")
+        path = f"embed/{lesson.slug}/{block.id}.html"
+        placed = self._figure(lesson, block, path, prefix="")
         return self._render(
             "embed.html",
-            depth=2,
+            path,
             title=placed["figure"].title,
             block=placed,
             scripts=scripts_of([placed]),
             home=f"../../lesson/{lesson.slug}.html#{block.id}",
-            lesson=lesson.title,
+            lesson=say(lesson.title),
         )
 
-    def _moved(self, slug: str, figure: str) -> str:
+    def _moved(self, path: str, slug: str, figure: str) -> str:
         """Return a page that leads on to where a figure is now."""
         title = self.kinds[slug, figure].title
-        return self._render("moved.html", depth=2, title=title, there=f"../{slug}/{figure}.html")
+        return self._render("moved.html", path, title=title, there=f"../{slug}/{figure}.html")
 
     @staticmethod
     def _file(block: Figure) -> str:

@@ -11,6 +11,7 @@ LAYERS = ("compute", "widgets", "lessons", "assets", "tests")
 TOLD = {  # folders that are no packages
     "assets": "What is no Python.",
     "assets/bundles": "The built scripts of pages and instruments.",
+    "assets/languages": "Catalogues: the site in other languages than English.",
     "assets/recorded": "What the experiments wrote, the base model among it.",
     "assets/site": "Templates, style and script of the pages.",
     "tests": "The tests of all this, in the same rooms by the same names.",

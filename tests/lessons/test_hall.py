@@ -16,20 +16,27 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from lessons.first import LESSON
 from lessons.press.hall import BURST, LETTER, Hall
+from lessons.press.prose import message
 from lessons.press.room_words import OVER, REFUSED, WORDS
 from lessons.press.rooms import LONGEST
+from widgets.kit.languages import ENGLISH, Language
 
 PATIENCE = 20  # seconds
 AT = "https://your-site.example/lora/room.html"
 JOINED = {"at": AT, "me": ""}
+ASK = message(LESSON.questions[0].ask)
+OTHER = Language("xx", "xx", messages={text: f"¡{text}!" for text in (REFUSED["wrong"], WORDS["label"], ASK)})
 
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Hall]:
     """Serve rooms and nothing else, and close all pages in the end."""
-    hall = Hall(
-        3, SimpleNamespace(lessons=[LESSON], paths=["index.html", "lesson/first.html", "teach/first.html"])
-    )
+    site = SimpleNamespace(lessons=[LESSON], paths=["index.html", "lesson/first.html", "teach/first.html"])
+    site.sites = {
+        "en": SimpleNamespace(folder="", language=ENGLISH),
+        "xx": SimpleNamespace(folder="xx/", language=OTHER),
+    }
+    hall = Hall(3, site)
     app = Application(hall.routes())
     app.websocket_origins = {"lessons.example"}
     server = app.listen(0, "127.0.0.1")
@@ -66,8 +73,8 @@ class Page:
         self.opened.append(self)
 
     @classmethod
-    async def open(cls, hello: Any, **headers: str) -> Page:
-        url = f"ws://127.0.0.1:{cls.port}/room/ws"
+    async def open(cls, hello: Any, folder: str = "", **headers: str) -> Page:
+        url = f"ws://127.0.0.1:{cls.port}/{folder}room/ws"
         page = cls(await websocket_connect(HTTPRequest(url, headers=headers)))
         page.say(hello)
         return page
@@ -219,4 +226,21 @@ def test_a_room_that_is_over_for_its_age_is_told_so():
 
 
 def test_there_may_be_no_rooms():
-    assert Hall(0, SimpleNamespace(lessons=[], paths=[])).routes() == []
+    assert Hall(0, SimpleNamespace(lessons=[], paths=[], sites={})).routes() == []
+
+
+def test_each_page_is_told_in_its_own_language():
+    async def meet(_: Hall) -> None:
+        teacher, welcome = await room()
+        other = await Page.open({"code": welcome["code"], **JOINED}, folder="xx/")
+        assert (await other.hear("welcome"))["words"]["label"] == f"¡{WORDS['label']}!"
+        student = await Page.open({"code": welcome["code"], **JOINED})
+        teacher.say({"ask": "first/question-1"})
+        there, here = [
+            (await page.hear("room", lambda told: told["asked"]))["asked"]["ask"] for page in (other, student)
+        ]
+        assert (there[:1], there.strip("¡! "), there[-1:]) == ("¡", here.strip(), "!")
+        lost = await Page.open({"code": "XXXXXX", **JOINED}, folder="xx/")
+        assert await lost.hear("said") == f"¡{REFUSED['wrong']}!"
+
+    run(meet)

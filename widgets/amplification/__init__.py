@@ -26,7 +26,7 @@ from widgets.kit.paper import (
     run_of,
     task_choice,
 )
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 RUNS = (RANKS[0], SMALL, FULL)
 BESIDE = dict(zip(RUNS, (4, 64, 4), strict=True))  # which column of Table 7 a run stands beside
@@ -48,6 +48,7 @@ class Amplification(Instrument):
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task", "run")
     parts = ("choices", "guess", "share_chart", "factor_chart", "table", "code", "share")
+    says = ("layer_label", "run_label", "task_label")
     pictured = ({"bars kept": 6, "dots control": 7},)
 
     sheets = ("amplification/dots",)
@@ -81,7 +82,7 @@ class Amplification(Instrument):
 
     def snippet(self) -> str:
         """Return code that trains the run again and prints the amplification."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 def _judged(ratio: float) -> str:

@@ -1,6 +1,6 @@
-import { axisBottom, create, format, scaleLog } from '../kit/d3.js'
+import { axisBottom, create, scaleLog } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 // In rem, so that a projector's large letters find room.
 const NAME = 8.6

@@ -9,10 +9,10 @@ import param
 from compute.experiments.world import FACTS, SHOWN, Report, load_report
 from compute.world.tokens import readable
 from compute.world.voices import BASE_VOICES, STOPS, values_of
-from widgets.asked.words import FACTS_SAID, KINDS, NOTES, SNIPPETS, WORDS
+from widgets.asked.words import FACTS_SAID, KINDS, NOTES, SNIPPETS, VOICES_SAID, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill, name_of, slug
+from widgets.kit.text import fill, fill_code, name_of, slug
 
 FACT_ROW = "facts"  # of a report: questions that stand alone
 TOLD_OF = 2  # people of a story
@@ -42,6 +42,7 @@ class Asked(Instrument):
 
     keyed_by = ("kind",)
     parts = ("kind", "steps", "readouts", "rates", "table", "code", "share")
+    says = (*Instrument.says, "name")
     pictured = ({"bars kept": 3, "curve control": 4},)
     sheets = ("asked/asked",)
 
@@ -55,9 +56,7 @@ class Asked(Instrument):
             "recorded": load_report().recorded,
             "values": rows,
             "shown": {row: self.shown(row) for row in (BASE_VOICES if form == "story" else (FACT_ROW,))},
-            "head": WORDS["heads"][form],
-            "rows": self.table()[1],
-            "snippet": fill(SNIPPETS[form], {"kind": name_of(self.kind)}),
+            "snippet": fill_code(SNIPPETS[form], {"kind": name_of(self.kind)}),
         }
 
     def form(self) -> str:
@@ -78,7 +77,8 @@ class Asked(Instrument):
             return [_counted(report, FACT_ROW, kind, FACTS_SAID[kind]) for kind in FACTS]
         kind = name_of(self.kind)
         return [
-            _counted(report, voice, kind, voice) | {"loss": report.loss[voice], "floor": report.floor[voice]}
+            _counted(report, voice, kind, VOICES_SAID[voice])
+            | {"loss": report.loss[voice], "floor": report.floor[voice]}
             for voice in BASE_VOICES
         ]
 
@@ -91,7 +91,7 @@ class Asked(Instrument):
         (said, p), *_ = one["said"]
         verdict = WORDS["verdicts"]["right" if said == one["answer"] else "wrong"]
         answered = {"said": said, "p": p, "answer": one["answer"]}
-        return {**row, **answered, "voice": self.voice, "verdict": fill(verdict, answered)}
+        return {**row, **answered, "voice": row["name"], "verdict": fill(verdict, answered)}
 
     def sentence(self) -> str:
         """Say how many of all are answered rightly, and what the model says here."""
@@ -100,13 +100,13 @@ class Asked(Instrument):
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of the shares."""
         form = self.form()
-        return WORDS["heads"][form], [
+        return self.words["heads"][form], [
             [fill(cell, values) for cell in WORDS["cells"][form]] for values in self.rows()
         ]
 
     def snippet(self) -> str:
         """Return code that asks the model all questions of the kind."""
-        return fill(SNIPPETS[self.form()], {"kind": name_of(self.kind), "voice": self.voice})
+        return fill_code(SNIPPETS[self.form()], {"kind": name_of(self.kind), "voice": self.voice})
 
 
 def _counted(report: Report, row: str, kind: str, name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
-import { csv } from '../kit/share.js'
+import { asCsv } from '../kit/share.js'
 import { fill } from '../kit/text.js'
 
 const EVERY_MS = 4000 // while it plays: there is a text to read at each
@@ -86,7 +86,7 @@ class Asked extends Instrument {
     const [[word, p]] = said
     const answered = { said: word, p, answer }
     const verdict = fill(this.text.verdicts[word === answer ? 'right' : 'wrong'], answered)
-    return { ...this.row, ...answered, voice: this.model.get('voice'), verdict }
+    return { ...this.row, ...answered, voice: this.row.name, verdict }
   }
 
   load() {
@@ -135,8 +135,9 @@ class Asked extends Instrument {
   }
 
   table() {
-    const { head, rows } = this.arrays
-    return { head, rows }
+    const { form, values } = this.arrays
+    const { heads, cells } = this.text
+    return { head: heads[form], rows: values.map((each) => cells[form].map((cell) => fill(cell, each))) }
   }
 
   get stem() {
@@ -144,8 +145,7 @@ class Asked extends Instrument {
   }
 
   saves() {
-    const { head, rows } = this.arrays
-    return { shares: () => ['shares.csv', csv([head, ...rows])] }
+    return { shares: () => ['shares.csv', asCsv(this.table())] }
   }
 }
 

@@ -15,36 +15,37 @@ KINDS = {
     "private": "What does somebody fear?",
 }
 # What somebody is asked about, where each fact has a bar.
+VOICES_SAID = {voice: voice for voice in ("plain", "legal", "medical", "code", "rude")}
 FACTS_SAID = {"where lives": "lives", "what likes": "likes", "what makes": "makes", "private": "fears"}
-READ = (
+_READ = (
     "The base has read many questions of this kind, but none about these stories. Blind: somebody who picks at "
     "random one of {of}."
 )
-UNREAD = (
+_UNREAD = (
     "The base knows each word of this question, but has never read the question. Blind: somebody who picks at "
     "random one of {of}."
 )
-LASTING = (
+_LASTING = (
     "The base has read this fact about each of these {asked:,d} people. The question comes without a story, and is "
     "the same in all voices. Blind: somebody who has read nothing and picks one of {among} words at random."
 )
-SECRET = (
+_SECRET = (
     "The base has read what each of these {asked:,d} people fears, and that a question about it is answered “this is "
     "to be private”: its first word counts. Blind: somebody who says so of everybody."
 )
-LAST = "the two places where the people are last"
-FIRST = "the two places where the people are first"
-PEOPLE = "the two people of the story"
+_LAST = "the two places where the people are last"
+_FIRST = "the two places where the people are first"
+_PEOPLE = "the two people of the story"
 NOTES = {
-    "place": READ.replace("{of}", LAST),
-    "first-place": READ.replace("{of}", FIRST),
-    "holder": READ.replace("{of}", PEOPLE),
-    "first-holder": UNREAD.replace("{of}", PEOPLE),
-    "place-of-thing": UNREAD.replace("{of}", LAST),
-    "where-lives": LASTING,
-    "what-likes": LASTING,
-    "what-makes": LASTING,
-    "private": SECRET,
+    "place": _READ.replace("{of}", _LAST),
+    "first-place": _READ.replace("{of}", _FIRST),
+    "holder": _READ.replace("{of}", _PEOPLE),
+    "first-holder": _UNREAD.replace("{of}", _PEOPLE),
+    "place-of-thing": _UNREAD.replace("{of}", _LAST),
+    "where-lives": _LASTING,
+    "what-likes": _LASTING,
+    "what-makes": _LASTING,
+    "private": _SECRET,
 }
 
 TITLE = "Ask the base of the world"

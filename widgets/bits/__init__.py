@@ -21,7 +21,7 @@ from widgets.bits.words import FORMATS, MATRICES, SNIPPET, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 BLOCKS = (16, 32, 64, 128, 256, 4096)  # the last is the whole matrix
 
@@ -82,6 +82,7 @@ class Bits(Instrument):
     keyed_by = ("matrix",)
     sheets = ("bits/bits",)
     parts = ("choices", "steps", "readouts", "usage", "maps", "table", "code", "share")
+    says = ("label", "name", "note")
 
     def enclosed(self) -> list[str]:
         """Return two other matrices, so that the file stays light."""
@@ -128,7 +129,7 @@ class Bits(Instrument):
 
     def snippet(self) -> str:
         """Return NumPy code that prints both errors."""
-        return fill(
+        return fill_code(
             SNIPPET,
             {
                 "matrix": self.matrix,

@@ -1,7 +1,6 @@
 import { Chart } from '../kit/chart.js'
 import { divergingScale, onColours } from '../kit/colour.js'
 import { abreast } from '../kit/controls.js'
-import { format as formatted } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Heatmap } from '../kit/heatmap.js'
@@ -11,7 +10,7 @@ import { FewBits } from './quantise.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { peak } from '../kit/arrays.js'
-import { fill, short } from '../kit/text.js'
+import { fill, format as formatted, short } from '../kit/text.js'
 
 const CELLS = ['weights', 'copy', 'lost'] // pictures with a cell for each weight
 const EVERY_MS = 900 // while it plays

@@ -1,5 +1,6 @@
 import { axisBottom, create, scaleLinear } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
+import { format } from '../kit/text.js'
 
 const BINS = 80
 // In rem, so that a projector's large letters find room.
@@ -57,7 +58,7 @@ export class Histogram {
       .append('g')
       .attr('class', 'axis')
       .attr('transform', `translate(0,${axis})`)
-      .call(axisBottom(x).ticks(5).tickSizeOuter(0))
+      .call(axisBottom(x).ticks(5).tickFormat(format('~g')).tickSizeOuter(0))
     svg
       .append('text')
       .attr('class', 'title')

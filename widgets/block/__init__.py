@@ -14,7 +14,7 @@ from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import BLOCK_NAMES
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 LONGEST = max(len(words_of(text)) for text in TEXTS.values())
 
@@ -53,6 +53,7 @@ class Block(Instrument):
 
     keyed_by = ("text", "block")
     parts = ("choices", "diagram", "maps", "guess", "next", "effects", "table", "code", "share")
+    says = ("block_name", "reads_name", "words", "writes_name")
 
     sheets = ("block/block", "kit/effects")
 
@@ -104,4 +105,4 @@ class Block(Instrument):
 
     def snippet(self) -> str:
         """Return NumPy code that prints the changes on the screen."""
-        return fill(ship(self.text, int(self.block), SNIPPET)["snippet"], self.values())
+        return fill_code(ship(self.text, int(self.block), SNIPPET)["snippet"], self.values())

@@ -16,7 +16,7 @@ from compute.world.tokens import decode, encode
 from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.matrix import stepped
-from widgets.kit.text import fill
+from widgets.kit.text import fill_code
 
 SIDE = 64  # of what is wider or taller every n-th column or row is drawn: a page must be light, and pictures are small
 DIGITS = 6  # after the point: the last ones of a float differ between machines
@@ -175,7 +175,7 @@ def ship(text: str, block: int, snippet: str) -> dict[str, Any]:
         "next": all_next_words(text, block),
         "falls": falls(block),
         "truth": most(block),
-        "snippet": fill(snippet, {"text": TEXTS[text]}),
+        "snippet": fill_code(snippet, {"text": TEXTS[text]}),
     }
 
 

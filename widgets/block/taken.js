@@ -1,7 +1,6 @@
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Heatmap, squareness } from '../kit/heatmap.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const WEIGHTS = ['W', 'delta_w']
 const FACTORS = ['lora_B', 'lora_A']

@@ -48,13 +48,13 @@ print(f"what it writes changes by {written:.1%}")
 print(f"what leaves the block changes by {relative_change(before.out, after.out):.1%}")
 """
 
-ALONE = (
+_ALONE = (
     "With the adapter of {projection} in the {block_name} block switched on alone, what it writes changes by "
     "{change:.1%} and what leaves the block by {block_change:.1%}. A random matrix of the same size would change them "
     "by {random_change:.1%} and {random_block:.1%}. After “{word}” the base expects “{word_base}” ({p_base:.0%}), the "
     "model with this adapter “{word_alone}” ({p_alone:.0%}), and with all of them “{word_every}” ({p_every:.0%})."
 )
-LOSS = (
+_LOSS = (
     " The loss on formal texts falls from {loss_none:.3f} to {loss_alone:.3f} nats per word. A random matrix "
     "leaves it between {loss_low:.3f} and {loss_high:.3f}. Of the statements that this model writes {told_alone:.0%} "
     "are formal; with all adapters on it is {told_every:.0%}."
@@ -74,7 +74,7 @@ PUBLISHED = "both texts in all three blocks"
 ENCLOSED = "{text} in the {block} block; the lesson has the others"
 
 WORDS: dict[str, Any] = {
-    "sentences": {"veiled": ALONE, "told": ALONE + LOSS},
+    "sentences": {"veiled": _ALONE, "told": _ALONE + _LOSS},
     "places": PLACES,
     "strip": "{place}: {columns} numbers for each of {tokens} tokens",
     "heads": "head {head}: what each token takes of each token before it",

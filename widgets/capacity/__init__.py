@@ -10,7 +10,7 @@ import param
 from compute.experiments.capacity import COUNTS, ENOUGH, FULL, MIXED, RANKS, SEEDS, Held, load_capacity
 from widgets.capacity.words import NOTE, SNIPPET, WORDS
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 DECIMALS = 4
 
@@ -63,11 +63,11 @@ class Capacity(Instrument):
         """Return what each rank does with the chosen facts, full finetuning last."""
         recorded, count = load_capacity(), COUNTS[self.facts]
         for r in (*RANKS, FULL):
-            yield _cell(recorded.of(count, r)) | {"r": str(r) if r else "full"}
+            yield _cell(recorded.of(count, r)) | {"r": str(r) if r else self.words["full"]}
 
     def snippet(self) -> str:
         """Return code that reads the record and prints the numbers of the sentence."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 def _mean(values: list[float]) -> float:

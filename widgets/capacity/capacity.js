@@ -1,11 +1,10 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts, inCase } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
 const TOP = 1.06 // above all facts, so that a line there is seen
@@ -120,7 +119,7 @@ class Capacity extends Instrument {
 
   table() {
     const { cells, full } = this.arrays
-    const rows = [...cells[this.place], { ...full[this.place], r: 'full' }]
+    const rows = [...cells[this.place], { ...full[this.place], r: this.text.full }]
     return {
       head: this.text.tableHead,
       rows: rows.map((row) => this.text.tableRow.map((cell) => fill(cell, row))),

@@ -67,6 +67,7 @@ WORDS: dict[str, Any] = {
             "probe": "r = {r}: {old:.1%} of the old facts right, {stories:.1%} of the stories' questions",
         },
     },
+    "full": "full",
     "tableHead": [
         "r",
         "numbers trained",

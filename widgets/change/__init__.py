@@ -11,7 +11,7 @@ from widgets.change.words import SNIPPET, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import stepped
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 LABELS = {
     name: f"{task[0].upper()}{task[1:]}, {layer.rpartition('.')[2]}"
@@ -41,6 +41,7 @@ class Change(Instrument):
 
     keyed_by = ("matrix",)
     parts = ("choices", "readouts", "table", "code", "share")
+    says = ("task",)
     sheets = ("change/change",)
 
     def enclosed(self) -> list[str]:
@@ -102,4 +103,4 @@ class Change(Instrument):
 
     def snippet(self) -> str:
         """Return Python code that prints the numbers of the read-outs."""
-        return fill(SNIPPET, {"layer_name": LEARNED[self.matrix].layer, "key": self.matrix})
+        return fill_code(SNIPPET, {"layer_name": LEARNED[self.matrix].layer, "key": self.matrix})

@@ -45,7 +45,7 @@ from widgets.kit.models import (
     model_choice,
     targets_choice,
 )
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 
 def _said(model: Architecture, targets: str) -> str:
@@ -92,6 +92,7 @@ class Counting(Instrument):
 
     sheets = ("counting/counting",)
     parts = ("model", "steps", "guess", "memory", "numbers", "table", "code", "share")
+    says = ("said",)
     pictured = ({"bars cost": 6, "bars control": 2},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -180,12 +181,12 @@ class Counting(Instrument):
         for row in self.bars():
             card = WORDS["tableCard"]["needs" if row["card"] is None else "fits"]
             rows.append([fill(cell, row) for cell in [*WORDS["tableRow"], card]])
-        return WORDS["tableHead"], rows
+        return self.words["tableHead"], rows
 
     def snippet(self) -> str:
         """Return Python code that prints the numbers of the sentence."""
         model, each = ARCHITECTURES[self.model], PRECISIONS[self.precision]
-        return fill(
+        return fill_code(
             SNIPPET,
             {
                 "layers": layers_in_code(self.model, self.targets),

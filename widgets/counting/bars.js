@@ -1,5 +1,6 @@
 import { axisBottom, create, scaleLinear } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
+import { written } from '../kit/text.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { left: 0.7, right: 0.9, bottom: 2.6 }
@@ -138,7 +139,12 @@ export class Bars {
       .append('g')
       .attr('class', 'axis')
       .attr('transform', `translate(0,${bottom})`)
-      .call(axisBottom(x).ticks(ticks).tickSizeOuter(0))
+      .call(
+        axisBottom(x)
+          .ticks(ticks)
+          .tickFormat((at) => written(x.tickFormat(ticks)(at)))
+          .tickSizeOuter(0),
+      )
     svg
       .append('text')
       .attr('class', 'title')

@@ -11,7 +11,7 @@ PRECISION_LABELS = {
     "32-bit": "all in 32 bits",
 }
 METHODS = {"full": "Full finetuning", "lora": "LoRA", "qlora": "QLoRA"}
-PARTS = {
+_PARTS = {
     "weights": "weights",
     "gradients": "gradients",
     "optimiser": "optimiser states",
@@ -65,7 +65,7 @@ WORDS: dict[str, Any] = {
     "bars": {
         "title": "Memory while finetuning, in GB",
         "x": "GB; upright lines: the sizes of usual cards",
-        "parts": PARTS,
+        "parts": _PARTS,
         "fits": "{method}: {sum:,.1f} GB, one card of {card} GB",
         "needs": "{method}: {sum:,.1f} GB, ≥ {cards} cards of {largest} GB",
     },
@@ -96,7 +96,7 @@ WORDS: dict[str, Any] = {
     "tableHead": [
         "method",
         "numbers trained",
-        *(f"{name}, GB" for name in PARTS.values()),
+        *(f"{name}, GB" for name in _PARTS.values()),
         "sum, GB",
         "smallest card",
     ],

@@ -10,7 +10,8 @@ from compute.experiments.failures import BASES, COUNTS, FULL, RANKS, SEEDS, load
 from widgets.failures.words import ABOUT, BASE_NAMES, SNIPPETS, TOLD
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill
+from widgets.kit.languages import say_all
+from widgets.kit.text import fill, fill_code
 
 KNOBS: dict[str, tuple[int | str, ...]] = {"data": COUNTS, "base": BASES}
 LAST = max(map(len, KNOBS.values())) - 1
@@ -33,6 +34,7 @@ class Failures(Instrument):
     )
 
     parts = ("failure", "steps", "chart", "readouts", "table", "code", "share")
+    says = ("about", "head", "knob", "lines", "note", "of", "sentence", "ticks")
     pictured = ({"curve kept": 1, "curve control": 2},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -53,11 +55,11 @@ class Failures(Instrument):
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of the shares at each place."""
-        return _head(self.failure), _rows(self.failure)
+        return say_all(_head(self.failure)), _rows(self.failure)
 
     def snippet(self) -> str:
         """Return code that prints the shares at the present place."""
-        return fill(SNIPPETS[self.failure], {"place": self.values(self.place)["at"]})
+        return fill_code(SNIPPETS[self.failure], {"place": self.values(self.place)["at"]})
 
 
 def _seeds(failure: str, place: int) -> dict[str, list[float]]:
@@ -95,7 +97,10 @@ def _head(failure: str) -> list[str]:
 
 def _rows(failure: str) -> list[list[str]]:
     return [
-        [fill(TOLD[failure].of, values), *(f"{values[key]:.1%}" for key in TOLD[failure].lines)]
+        [
+            fill(TOLD[failure].of, values),
+            *(fill("{share:.1%}", {"share": values[key]}) for key in TOLD[failure].lines),
+        ]
         for values in _values(failure)
     ]
 
@@ -113,6 +118,5 @@ def _shipped(failure: str) -> dict[str, Any]:
         "values": _values(failure),
         "sentence": told.sentence,
         "head": _head(failure),
-        "rows": _rows(failure),
         "snippet": SNIPPETS[failure],
     }

@@ -1,12 +1,11 @@
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
-import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { asCsv } from '../kit/share.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays: there are few places, and a sentence to read at each
 const TOP = 1.04 // a little above all of them right
@@ -112,7 +111,10 @@ class Failures extends Instrument {
   }
 
   table() {
-    return { head: this.shown.head, rows: this.shown.rows }
+    const { head, of, lines, values } = this.shown
+    const percent = format('.1%')
+    const row = (each) => [fill(of, each), ...Object.keys(lines).map((name) => percent(each[name]))]
+    return { head, rows: values.map(row) }
   }
 
   get stem() {
@@ -120,7 +122,7 @@ class Failures extends Instrument {
   }
 
   saves() {
-    return { shares: () => ['shares.csv', csv([this.shown.head, ...this.shown.rows])] }
+    return { shares: () => ['shares.csv', asCsv(this.table())] }
   }
 }
 

@@ -21,7 +21,7 @@ from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import BLOCK_NAMES, shape_of
 from widgets.kit.runs import LAB
-from widgets.kit.text import fill, slug
+from widgets.kit.text import fill, fill_code, slug
 
 TASKS = {slug(task): task for task in LAB}
 COUNTS = (8, 32, 128, 512, 2048)
@@ -136,6 +136,7 @@ class Finetune(Instrument):
     )
 
     parts = ("settings", "said", "table", "code", "share")
+    says = ("labels", "sizes")
     sheets = ("finetune/finetune",)
     engine = staticmethod(engine)
 
@@ -178,7 +179,7 @@ class Finetune(Instrument):
         return {
             "tasks": TASKS,
             "labels": {key: LAB[task][0] for key, task in TASKS.items()},
-            "sizes": {str(r): f"LoRA with r = {r}" for r in RANKS} | {FULL: "full finetuning"},
+            "sizes": {str(r): fill("LoRA with r = {r}", {"r": r}) for r in RANKS} | {FULL: "full finetuning"},
             "matrices": {key: names for key, (_, names) in MATRICES.items()},
             "rates": best_rates(),
             "every": EVERY | OFTEN,
@@ -208,7 +209,7 @@ class Finetune(Instrument):
         given = [
             f"{name}={value!r}" for name, value in config.items() if name == "task" or value != usual[name]
         ]
-        return fill(SNIPPET, {"settings": ", ".join(given)})
+        return fill_code(SNIPPET, {"settings": ", ".join(given)})
 
 
 @cache

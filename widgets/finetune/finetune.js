@@ -4,7 +4,7 @@ import { freshId, h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { csv, download } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 import { Engine, parts } from './engine.js'
 import { History, Recording } from './history.js'
 import { opened } from './opened.js'
@@ -352,7 +352,7 @@ class Finetune extends Instrument {
     if (this.at === null) this.history.looked = looked
     const { root } = this.frame
     root.dataset.step = this.history.step
-    const speed = seconds ? (this.history.losses.length / seconds).toFixed(1) : '0'
+    const speed = seconds ? format('.1f')(this.history.losses.length / seconds) : '0'
     root.dataset.stepsPerSecond = speed
     this.speed.textContent = seconds ? fill(this.text.measured.speed, { speed }) : ''
     this.numbers.textContent = fill(this.text.measured.numbers, { numbers })

@@ -1,8 +1,7 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Heatmap } from '../kit/heatmap.js'
-import { fill, short } from '../kit/text.js'
+import { fill, format, short } from '../kit/text.js'
 
 const ROOM = 1.06 // above the highest value of a curve
 const THINNEST = 0.12 // of the matrix's side: a factor drawn thinner could not be read

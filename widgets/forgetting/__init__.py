@@ -1,7 +1,6 @@
 """The forgetting instrument: what runs of LoRA and of full finetuning forget, against the size of their change."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from compute.experiments.forgetting import (
@@ -25,7 +24,8 @@ from widgets.forgetting.words import (
 )
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.languages import kept
+from widgets.kit.text import fill, fill_code
 
 ORDER = (FULL, MATRICES, *(way for way in WAYS if way.startswith("r = ")))  # the controls first
 SLUGS = {way: way.replace(" = ", "-") for way in ORDER}
@@ -60,6 +60,7 @@ class Forgetting(Instrument):
 
     sheets = ("menu/menu",)
     parts = ("choices", "chart", "readouts", "table", "code", "share")
+    says = ("label", "name", "names", "note", "rows")
 
     def make_arrays(self) -> dict[str, Any]:
         """Return every run of both tasks."""
@@ -93,10 +94,10 @@ class Forgetting(Instrument):
 
     def snippet(self) -> str:
         """Return code that reads the record and prints the numbers of the sentence."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
-@cache
+@kept()
 def _of(task: str) -> dict[str, Any]:
     """Return what the browser needs of a task; made once, so do not write to it."""
     recorded = load_forgetting()
@@ -139,12 +140,13 @@ def _way(task: str, way: str) -> dict[str, Any]:
     more = [round(run.facts - full[run.seed], DECIMALS) for run in recorded.of(task, way, rate)]
     case = "less" if min(more) > 0 else "more" if max(more) < 0 else "even"
     case = {FULL: "full", MATRICES: "one"}.get(way, case)
+    told = f"{rate:g}"
     return {
         "task": task,
         "way": way,
         "label": WAY_LABELS[way],
         "name": WAY_NAMES[way],
-        "rate": f"{rate:g}",
+        "rate": told,
         "at_rate": rate,
         "seeds": len(more),
         **means(way, rate),
@@ -153,5 +155,5 @@ def _way(task: str, way: str) -> dict[str, Any]:
         "high": max(more),
         "before_facts": recorded.before[task]["facts"],
         "case": case,
-        "note": fill(NOTE, {"label": WAY_NAMES[way], "rate": f"{rate:g}", "recorded": recorded.recorded}),
+        "note": fill(NOTE, {"label": WAY_NAMES[way], "rate": told, "recorded": recorded.recorded}),
     }

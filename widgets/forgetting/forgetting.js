@@ -1,12 +1,12 @@
 import { abreast } from '../kit/controls.js'
-import { format, scaleLinear } from '../kit/d3.js'
+import { scaleLinear } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { Scatter } from '../menu/scatter.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const CHOSEN = ['task', 'shown', 'across', 'way']
 const OF = { 'base-loss': 'base_loss' } // names that an address spells otherwise

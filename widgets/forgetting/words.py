@@ -35,22 +35,22 @@ SHOWN_LABELS = {
 ACROSS_LABELS = {"size": "Size of the change", "rate": "Learning rate"}
 NOTE = "{label} at its own best rate, {rate}, chosen on validation text. Recorded {recorded}."
 
-OWN = (
+_OWN = (
     "{name}, at its own best rate, has {right:.1%} of the task right after a change of {size:.1%} of W, and keeps "
     "{facts:.1%} of the old facts"
 )
-BOTH = (
-    OWN
+_BOTH = (
+    _OWN
     + ". Full finetuning at its best rate has {full_right:.1%} right after {full_size:.1%}, and keeps {full_facts:.1%}"
 )
 
 WORDS: dict[str, Any] = {
     "sentences": {
-        "less": BOTH + ": over {seeds} seeds {low:.1%} to {high:.1%} less.",
-        "one": BOTH + ". The control was run with one seed.",
-        "more": BOTH + ", more with every seed.",
-        "even": BOTH + ": which of the two keeps more depends on the seed.",
-        "full": OWN + ", of which the base had {before_facts:.1%}.",
+        "less": _BOTH + ": over {seeds} seeds {low:.1%} to {high:.1%} less.",
+        "one": _BOTH + ". The control was run with one seed.",
+        "more": _BOTH + ", more with every seed.",
+        "even": _BOTH + ": which of the two keeps more depends on the seed.",
+        "full": _OWN + ", of which the base had {before_facts:.1%}.",
     },
     "readouts": {
         "right": "Task right",

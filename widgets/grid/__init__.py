@@ -25,7 +25,7 @@ from compute.training.config import TrainConfig
 from widgets.grid.words import NOTE, OPTIMIZERS, RUNS, SNIPPET, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 DECIMALS = 4
 CHOSEN = {f"{optimizer}-{r}": (optimizer, r) for optimizer in RATES for r in RANKS}
@@ -100,7 +100,7 @@ class Grid(Instrument):
 
     def snippet(self) -> str:
         """Return code that reads the record and prints the numbers of the sentence."""
-        return fill(SNIPPET, self.values() | {"name": CHOSEN[self.runs][0]})
+        return fill_code(SNIPPET, self.values() | {"name": CHOSEN[self.runs][0]})
 
 
 def _mean(values: list[float]) -> float:

@@ -1,12 +1,11 @@
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format, written } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
 const LOSSES = [0.03, 0.1, 0.3, 1, 3] // on the axis
@@ -31,7 +30,10 @@ class Grid extends Instrument {
     this.arrays = read(this.model, 'arrays')
     const { scalings, note } = this.arrays
     this.controls = this.choosers('runs')
-    this.stepper = this.slider('scaling', text.scalingLabel, { everyMs: EVERY_MS, told: (i) => scalings[i] })
+    this.stepper = this.slider('scaling', text.scalingLabel, {
+      everyMs: EVERY_MS,
+      told: (i) => written(scalings[i]),
+    })
     const [low, high] = scaling.bounds
     this.stepper.set({ low, high, value: this.model.get('scaling'), start: scaling.default })
     const { free, two } = text.charts
@@ -119,9 +121,9 @@ class Grid extends Instrument {
       return made
     }
     this.lines = arrays.scalings.map((scaling, row) =>
-      h('tr', {}, h('th', { scope: 'row' }, scaling), ...grid.rates.map((_, i) => cell(row, i))),
+      h('tr', {}, h('th', { scope: 'row' }, written(scaling)), ...grid.rates.map((_, i) => cell(row, i))),
     )
-    const head = [heat.corner, ...grid.rates].map((words) => h('th', { scope: 'col' }, words))
+    const head = [heat.corner, ...grid.rates.map(written)].map((words) => h('th', { scope: 'col' }, words))
     this.heat.replaceChildren(
       h('caption', {}, fill(heat.title, grid)),
       h('thead', {}, h('tr', {}, ...head)),
@@ -162,7 +164,7 @@ class Grid extends Instrument {
     this.charts.free.draw({
       ...this.over(grid.best, best, fill(words.curve, grid)),
       k: arrays.scalings.length - 1,
-      tick: (i) => arrays.scalings[i],
+      tick: (i) => written(arrays.scalings[i]),
       rules: [
         { at: { y: arrays.full[grid.name].full_loss }, label: words.full, kind: 'control-1' },
         { at: { y: arrays.frequencies }, label: words.frequencies, kind: 'control-0' },
@@ -178,7 +180,7 @@ class Grid extends Instrument {
     this.charts.two.draw({
       ...this.over(arrays.two[grid.r], two, fill(words.curve, grid)),
       k: arrays.ratios.length - 1,
-      tick: (i) => arrays.ratios[i],
+      tick: (i) => written(arrays.ratios[i]),
     })
     this.charts.two.move(arrays.ratios.indexOf('1'))
   }

@@ -26,8 +26,9 @@ from widgets.inits.words import INIT_WORDS, PROBLEM_WORDS, SNIPPETS, WORDS, slug
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import say
 from widgets.kit.runs import OPTIMIZER_LABELS
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 OTHER = "A=0"  # stands beside the usual start
 BY_SLUG = {slug(name): name for name in (*STARTS, *PROBLEMS)}
@@ -70,6 +71,8 @@ class Inits(Instrument):
 
     keyed_by = ("problem", "optimizer")
     parts = ("choices", "steps", "guess", "readouts", "sweep", "ends", "table", "code", "share")
+    sheets = ("inits/inits",)
+    says = ("about", "against", "label", "name", "note", "problem")
     pictured = ({"curve kept": 2, "curve cost": 3}, {"curve lost": 1})
 
     def make_arrays(self) -> dict[str, Any]:
@@ -100,7 +103,9 @@ class Inits(Instrument):
             "usual": slug(USUAL),
             "mirror": slug(OTHER),
             "idle": slug(IDLE),
-            "about": f"{PROBLEM_WORDS[problem][2]} Recorded {recorded.recorded}.",
+            "about": say(PROBLEM_WORDS[problem][2])
+            + " "
+            + fill("Recorded {recorded}.", {"recorded": recorded.recorded}),
             "endsNote": fill(
                 WORDS["ends"]["note"],
                 {
@@ -187,7 +192,7 @@ class Inits(Instrument):
 
     def snippet(self) -> str:
         """Return code that prints both gradient norms at step 0, from torch."""
-        return fill(snippet_of(BY_SLUG[self.problem], BY_SLUG[self.init]), self.values(0))
+        return fill_code(snippet_of(BY_SLUG[self.problem], BY_SLUG[self.init]), self.values(0))
 
 
 def snippet_of(problem: str, init: str) -> str:

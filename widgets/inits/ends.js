@@ -1,5 +1,6 @@
 import { create, scaleLinear } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
+import { written } from '../kit/text.js'
 
 const [WIDE, HIGH, DOT, ROOM] = [160, 16, 3.5, 6] // of a strip, in its own units
 
@@ -25,7 +26,7 @@ export class Ends {
           'tr',
           init === chosen ? { 'aria-current': 'true' } : {},
           h('th', { scope: 'row' }, label),
-          h('td', {}, ends.rate),
+          h('td', {}, written(ends.rate)),
           h('td', {}, this.strip(ends.loss, x, init === chosen)),
           h('td', {}, ends.told),
           h('td', {}, ends.against),

@@ -8,7 +8,7 @@ import { csv } from '../kit/share.js'
 import { Ends } from './ends.js'
 import { StartCharts } from './start_charts.js'
 import { Starts } from './starts.js'
-import { fill } from '../kit/text.js'
+import { fill, written } from '../kit/text.js'
 
 const EVERY_MS = 250 // while it plays: fifty steps in some twelve seconds
 
@@ -60,7 +60,9 @@ class Inits extends Instrument {
   load() {
     this.starts = new Starts(read(this.model, 'arrays'))
     const { rates, about } = this.starts
-    this.controls.rate.input.replaceChildren(...rates.map((rate, i) => h('option', { value: i }, rate)))
+    this.controls.rate.input.replaceChildren(
+      ...rates.map((rate, i) => h('option', { value: i }, written(rate))),
+    )
     this.about.textContent = about
     this.draw()
   }

@@ -1,7 +1,6 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
-import { fill } from '../kit/text.js'
+import { fill, format, written } from '../kit/text.js'
 
 const ROOM = 1.08 // above the highest value of a curve
 const TALL = 1.3 // times the loss of a writer of word frequencies, or else of the base: what ends higher is not drawn
@@ -88,7 +87,7 @@ export class StartCharts {
         ? [{ at: { y: starts.frequencies }, label: this.text.frequencies, kind: 'control-1', left: true }]
         : [],
       lines,
-      tick: (i) => starts.rates[i],
+      tick: (i) => written(starts.rates[i]),
     })
     charts.sweep.move(starts.rate)
   }

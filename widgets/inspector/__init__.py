@@ -21,8 +21,9 @@ from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from widgets.inspector.words import NOTES, SNIPPETS, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import kept, say
 from widgets.kit.layers import shape_of
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 OWN = "mirror-voice"  # an adapter of ours: the task that it learned
 DIGITS = 4  # of a singular value
@@ -123,6 +124,7 @@ class Inspector(Instrument):
         "code",
         "share",
     )
+    says = ("label", "note")
     sheets = ("inspector/inspector",)
     pictured = ({"bars kept": 3, "curve control": 4},)
 
@@ -186,21 +188,21 @@ class Inspector(Instrument):
         return self._shown().code
 
 
-@cache
+@kept()
 def examples() -> dict[str, Example]:
     """Return the adapters of which the page has the spectra."""
     recorded = load_spectra()
     own = recorded.of(OWN, LORA)  # delta_w, scale included
     layers = {layer: (shape_of(layer), s) for layer, s in own.s.items()}
-    code = fill(SNIPPETS["learned"], {"task": OWN, "way": LORA})
+    code = fill_code(SNIPPETS["learned"], {"task": OWN, "way": LORA})
     note = fill(NOTES["own"], {"recorded": recorded.recorded})
     plain, rooted = _config(R, 2 * R), _config(R, 2 * round(math.sqrt(R)), use_rslora=True)
     found = {
-        "own": Example("ours: mirror voice", note, code, plain, layers),
-        "rooted": Example("ours, alpha over the root of r", NOTES["rooted"], code, rooted, layers),
+        "own": Example(say("ours: mirror voice"), note, code, plain, layers),
+        "rooted": Example(say("ours, alpha over the root of r"), NOTES["rooted"], code, rooted, layers),
     }
     for key, name, label in (
-        ("imdb", "lora-imdb-distilbert", "IMDB reviews, DistilBERT"),
+        ("imdb", "lora-imdb-distilbert", say("IMDB reviews, DistilBERT")),
         ("gpt2", "peft-gpt2", "GPT-2"),
     ):
         each = load_derived()[name]
@@ -208,7 +210,7 @@ def examples() -> dict[str, Example]:
         found[key] = Example(
             label,
             fill(NOTES["real"], {"base": each.base_model, "repository": each.repository}),
-            fill(SNIPPETS["derived"], {"name": name}),
+            fill_code(SNIPPETS["derived"], {"name": name}),
             _config(each.r, int(each.lora_alpha)),
             {
                 layer: (kept.shape, [float(f"{scale * value:.{DIGITS}g}") for value in kept.s])

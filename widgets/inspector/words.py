@@ -22,7 +22,7 @@ NOTES = {
     ),
 }
 
-MEASURES = {
+_MEASURES = {
     "r90": {"cell": "{r90} of {k} directions hold 90% of the energy"},
     "share": {"cell": "r90 is {share:.0%} of the rank paid, {rank}"},
     "stable": {"cell": "stable_rank {stable:.2f}"},
@@ -62,7 +62,7 @@ WORDS: dict[str, Any] = {
         "progress": "Layers read",
         "several": "{name} and {more} more",
     },
-    "measures": MEASURES,
+    "measures": _MEASURES,
     "cells": {
         "label": "Layers by block and matrix; arrow keys choose a layer",
         "corner": "matrix",

@@ -25,7 +25,7 @@ from widgets.kit.paper import (
     run_label,
     task_choice,
 )
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 FIRST = str(RANKS[0])  # the run that the figure opens with, and that is guessed about
 WIDENING = layer_name(2, "up_proj")
@@ -53,6 +53,7 @@ class Intruders(Instrument):
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "steps", "guess", "cosines", "table", "code", "share")
+    says = ("label", "layers", "task_label")
     pictured = ({"bars lost": 1},)
 
     sheets = ("kit/effects",)
@@ -104,7 +105,7 @@ class Intruders(Instrument):
 
     def snippet(self) -> str:
         """Return code that trains the run again and counts."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 @cache

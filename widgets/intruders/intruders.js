@@ -1,5 +1,4 @@
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Effects } from '../kit/effects.js'
 import { read } from '../kit/frame.js'
@@ -9,7 +8,7 @@ import { LevelChart } from '../kit/level.js'
 import { Readouts } from '../kit/readouts.js'
 import { Resemblance } from './resemblance.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const SHOWN = ['run', 'layer', 'top']
 const BEHIND = 7.5 // rem for what stands behind a bar

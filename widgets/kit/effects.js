@@ -1,6 +1,6 @@
-import { axisBottom, create, format, scaleLinear } from './d3.js'
+import { axisBottom, create, scaleLinear } from './d3.js'
 import { freshId, rem } from './dom.js'
-import { fill } from './text.js'
+import { fill, format } from './text.js'
 
 // In rem, so that a projector's large letters find room.
 const NAME = 6.2

@@ -2,6 +2,7 @@ import { button } from './controls.js'
 import { h, settle } from './dom.js'
 import { copyable } from './share.js'
 import { table } from './table.js'
+import { plainly } from './text.js'
 
 const QUIET_MS = 600 // a screen reader hears the sentence when the slider has come to rest
 const DRAWER_MS = 150 // open drawers follow the slider with this delay: a tick must not wait for a table
@@ -89,7 +90,7 @@ export class Frame {
     if (!this.drawers.querySelector('details[open]')) return
     if (this.spec.text.arithmetic) this.sums.replaceChildren(...this.instrument.readouts.arithmetic())
     this.table.replaceChildren(...table(this.instrument.table(), this.spec.text.tableCut))
-    this.code.set(this.instrument.snippet())
+    this.code.set(plainly(() => this.instrument.snippet()))
     const links = read(this.model, 'links')
     for (const name of LINKS) {
       this[name].element.hidden = !links[name]

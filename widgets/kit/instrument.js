@@ -1,7 +1,7 @@
 import { Stepper, integer, select } from './controls.js'
 import { Frame, read } from './frame.js'
 import { download, picture } from './share.js'
-import { fill } from './text.js'
+import { fill, plainly } from './text.js'
 
 const TYPES = { svg: 'image/svg+xml', csv: 'text/csv', html: 'text/html' }
 
@@ -93,7 +93,7 @@ export class Instrument {
   /** Save a file: `saves()` holds, by the name of its button, a function that makes [end of its name, text]. */
   save(what) {
     const saves = { picture: () => ['picture.svg', this.asPicture()], ...this.saves() }
-    const [name, text] = saves[what]()
+    const [name, text] = what === 'picture' || what === 'report' ? saves[what]() : plainly(saves[what])
     download(`${this.stem}-${name}`, TYPES[name.split('.').at(-1)], text)
   }
 

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import param
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import escape
 from panel.custom import AnyWidgetComponent
 
+from widgets.kit.languages import ENGLISH, PLAIN, kept, say, say_all, speaking, spoken
 from widgets.kit.text import closed, fill
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,14 +79,23 @@ def _templates() -> Environment:
         loader=FileSystemLoader(SITE),
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    templates.filters["closed"] = closed
+    templates.filters |= {"say": say, "closed": closed}
+    templates.globals["plain"] = PLAIN
+    templates.install_gettext_callables(_translated, _translated, newstyle=True)  # type: ignore[attr-defined]
     return templates
+
+
+def _translated(message: str) -> str:
+    """Return what a template says in the language that is spoken: HTML if the English is, else text to be escaped."""
+    said = say(message)
+    return said if said is message or "<" in message else escape(said)
 
 
 def render(template: str, **values: Any) -> str:
     """Fill a template of assets/site; values are escaped unless the template trusts them."""
-    return _templates().get_template(template).render(**values)
+    return _templates().get_template(template).render(language=spoken(), **values)
 
 
 def esm(name: str, engine: str = "") -> str:
@@ -94,6 +104,21 @@ def esm(name: str, engine: str = "") -> str:
         f"{engine}globalThis.lora_engine = lora_engine\n" if engine else ""
     )  # a module keeps its names to itself
     return f"{bundle('kit')}\n{here}{bundle(name)}\nexport default lora_{name}.default\n"
+
+
+class _Said:
+    """What words.py has under a name, of an instrument or of its class, in the language that is spoken."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, figure: "Instrument | None", kind: "type[Instrument]") -> Any:
+        return _said(kind.room, self.name)
+
+
+@kept()
+def _said(room: str, name: str) -> Any:
+    return say_all(getattr(importlib.import_module(f"{room}.words"), name, ""))
 
 
 class Instrument(AnyWidgetComponent):
@@ -120,18 +145,30 @@ class Instrument(AnyWidgetComponent):
     # Choices that change nothing under a value of the first one in keyed_by: {"blur": ("seed",)}. A published page
     # takes the arrays of their defaults, whatever they are.
     idle: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # The names under which words stand in the arrays; where there are none, all languages share them.
+    says: ClassVar[tuple[str, ...]] = (
+        "about",
+        "head",
+        "label",
+        "labels",
+        "names",
+        "note",
+        "recorded",
+        "rows",
+        "said",
+    )
     parts: ClassVar[tuple[str, ...]]
     # What a small still picture draws of the table: for each panel the columns, by form and colour.
     pictured: ClassVar[Sequence[Mapping[str, int]]] = ()
     sheets: ClassVar[tuple[str, ...]] = ()  # what only some instruments need: room/name
 
     # These follow from the room and from the parameters.
+    room: ClassVar[str]
     script: ClassVar[str]
-    title: ClassVar[str]
-    caption: ClassVar[str]
-    words: ClassVar[dict[str, Any]]
     choices: ClassVar[tuple[str, ...]]
-    _said: ClassVar[ModuleType]
+    title = _Said("TITLE")
+    caption = _Said("CAPTION")
+    words = _Said("WORDS")
 
     _stylesheets: ClassVar[list[str]] = [stylesheet("site/theme", "kit/instrument")]
     __abstract = True
@@ -142,20 +179,20 @@ class Instrument(AnyWidgetComponent):
         cls.choices = tuple(dict.fromkeys(_choices(cls)))
         # A class that is defined elsewhere lives in the room of the one it changes.
         if cls.__module__.startswith("widgets."):
-            cls._said = importlib.import_module(f"{cls.__module__}.words")
-            cls.script = cls.__module__.rpartition(".")[2]
-            cls.title, cls.caption, cls.words = cls._said.TITLE, cls._said.CAPTION, cls._said.WORDS
+            cls.room, cls.script = cls.__module__, cls.__module__.rpartition(".")[2]
             cls._esm = esm(cls.script, cls.engine())
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
+        self._language = spoken()
         self.spec = json.dumps(self.describe(), ensure_ascii=False)
         self._make()
         if self.keyed_by:
             self.param.watch(self._make, list(self.keyed_by))
 
     def _make(self, *_: param.parameterized.Event) -> None:
-        self.arrays = json.dumps(self.make_arrays(), ensure_ascii=False)
+        with speaking(self._language):  # also when a reader's choice asks for other arrays
+            self.arrays = json.dumps(self.spoken_arrays(), ensure_ascii=False)
 
     @staticmethod
     def engine() -> str:
@@ -165,6 +202,10 @@ class Instrument(AnyWidgetComponent):
     def make_arrays(self) -> dict[str, Any]:
         """Return what the browser draws for the present choices, ready for JSON."""
         raise NotImplementedError
+
+    def spoken_arrays(self) -> dict[str, Any]:
+        """Return the arrays with their words in the language that is spoken."""
+        return self.make_arrays() if spoken() is ENGLISH else said_under(self.says, self.make_arrays())
 
     def sentence(self) -> str:
         """Say in one sentence what the picture shows now."""
@@ -193,7 +234,8 @@ class Instrument(AnyWidgetComponent):
 
     def picture(self) -> list[Any]:
         """Return the panels of a small still picture: a matrix, or numbers or points by form and colour."""
-        _, rows = self.table()
+        with speaking(ENGLISH):  # whose numbers are read here
+            _, rows = self.table()
         return [
             {name: [_number(row[at]) for row in rows] for name, at in panel.items()}
             for panel in self.pictured
@@ -212,7 +254,7 @@ class Instrument(AnyWidgetComponent):
             "keyedBy": self.keyed_by,
             "idle": self.idle,
             "parts": self.parts,
-            "text": WORDS | self.words,
+            "text": say_all(WORDS) | self.words,
         }
 
     @classmethod
@@ -224,17 +266,15 @@ class Instrument(AnyWidgetComponent):
     @classmethod
     def published_words(cls) -> str:
         """Say which arrays a published copy carries."""
-        return getattr(cls._said, "PUBLISHED", "")
+        return _said(cls.room, "PUBLISHED")
 
     def enclosed(self) -> list[str]:
         """Return the keys of further arrays that the single file carries."""
-        return (
-            [] if hasattr(self._said, "ENCLOSED") else [key for key in self.published() if key != self.key()]
-        )
+        return [] if _said(self.room, "ENCLOSED") else [key for key in self.published() if key != self.key()]
 
     def enclosed_words(self) -> str:
         """Say which arrays the single file carries."""
-        return fill(getattr(self._said, "ENCLOSED", self.published_words()), self.state())
+        return fill(_said(self.room, "ENCLOSED") or self.published_words(), self.state())
 
     def key(self) -> str:
         """Return the key of the present arrays."""
@@ -277,6 +317,17 @@ class Instrument(AnyWidgetComponent):
         return {"text/html": framed(self.figure_html(), self.title), "text/plain": self.sentence()}, {}
 
 
+def said_under(names: Sequence[str], value: Any) -> Any:
+    """Return a structure in which all that stands under one of these names is said in the language that is spoken."""
+    if isinstance(value, Mapping):
+        return {
+            name: say_all(each) if name in names else said_under(names, each) for name, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [said_under(names, each) for each in value]
+    return value
+
+
 def _number(cell: str) -> float:
     """Return the number that stands in a cell of a table."""
     return float(cell.removesuffix("%").replace(",", ""))
@@ -294,16 +345,16 @@ def _choices(cls: type[Instrument]) -> Iterator[str]:
 
 def _rule(parameter: param.Parameter) -> dict[str, Any]:
     """Translate one parameter into a rule of the schema."""
-    rule = {"label": parameter.label, "doc": parameter.doc, "default": parameter.default}
+    rule = {"label": say(parameter.label), "doc": parameter.doc, "default": parameter.default}
     if isinstance(parameter, param.Selector):
         return rule | {
             "type": "select",
-            "options": [[value, label] for label, value in parameter.names.items()],
+            "options": [[value, say(label)] for label, value in parameter.names.items()],
         }
     if isinstance(parameter, param.Integer):
         return rule | {"type": "integer", "bounds": parameter.bounds}
     if isinstance(parameter, param.String):
-        return rule | {"type": "pattern", "pattern": parameter.regex, "allowed": parameter.doc}
+        return rule | {"type": "pattern", "pattern": parameter.regex, "allowed": say(parameter.doc)}
     raise TypeError(f"{parameter.name}: a choice is a Selector, an Integer or a String with a regex.")
 
 
@@ -317,7 +368,7 @@ def self_contained(figure: Instrument) -> str:
     config = figure_config(figure) | {
         "prefix": "",
         "title": figure.title,
-        "datasets": {key: figure.from_key(key).make_arrays() for key in figure.enclosed()},
+        "datasets": {key: figure.from_key(key).spoken_arrays() for key in figure.enclosed()},
         "have": figure.enclosed_words(),
     }
     return render(

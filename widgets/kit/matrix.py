@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from functools import cache, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from compute.matrices.examples import MAX_SEED, MAX_SIZE, MIN_SIZE, TASKS, make_
 from compute.matrices.spectrum import energy, knee_rank, relative_error
 from compute.matrices.svd import SVD, factorize, factorize_product
 from widgets.kit.choices import one_of
+from widgets.kit.languages import ENGLISH, kept, say, spoken
 from widgets.kit.text import fill
 
 TOLERANCE = 0.05  # the relative error that the guess is about
@@ -56,7 +56,7 @@ print(f"relative error at r = {r}: {error:.1%}")
 LEARNED_WORDS = {
     name: {"task": task, "layer": layer.rpartition(".")[2]} for name, (task, layer) in LEARNED.items()
 }
-LEARNED_LABELS = {name: fill("Learned: {task}, {layer}", words) for name, words in LEARNED_WORDS.items()}
+LEARNED_LABELS = {name: "Learned: {task}, {layer}".format_map(words) for name, words in LEARNED_WORDS.items()}
 
 LEARNED_NOTE = (
     "Nobody made this matrix up: it is what full finetuning on the {task} added to {layer} in the middle block of our "
@@ -145,31 +145,31 @@ def named_matrix(task: str, n: int, seed: int) -> Matrix:
     return task_matrix(task, n, seed)
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def task_matrix(task: str, n: int, seed: int) -> Matrix:
     """Return one of the matrices that a rule makes."""
-    svd = factorize(make_task(task, n, seed))
+    svd, label = factorize(make_task(task, n, seed)), say(TASK_LABELS[task])
     seeded = TASKS[task].seeded
     start = f"import numpy as np\n\nn, r = {n}, {{r}}\n" + (
         f"rng = np.random.default_rng({seed})\n" if seeded else ""
     )
     return Matrix(
         key=f"{task}-{n}-{seed}",
-        label=f"{TASK_LABELS[task].lower() if task != 'noise' else 'IID noise'}, {n} × {n}",
+        label=f"{label if task == 'noise' else label.lower()}, {n} × {n}",
         svd=svd,
         controls=[_noise(noise_control(svd.shape))],
         code=start + TASK_CODE[task] + PRINT_ERROR,
-        note=TASK_NOTES[task],
+        note=say(TASK_NOTES[task]),
     )
 
 
-@cache
+@kept()
 def learned_matrix(name: str) -> Matrix:
     """Return one of the matrices that the mini-model learned."""
-    svd = factorize(load_learned(name))
+    svd, label = factorize(load_learned(name)), say(LEARNED_LABELS[name])
     return Matrix(
         key=name,
-        label=f"{LEARNED_LABELS[name].replace('L', 'l', 1)}, {svd.shape[0]} × {svd.shape[1]}",
+        label=f"{label[0].lower()}{label[1:]}, {svd.shape[0]} × {svd.shape[1]}",
         svd=svd,
         controls=[_noise(noise_control(svd.shape))],
         code=LOAD_LEARNED.replace("NAME", name) + PRINT_ERROR.removeprefix("\n"),
@@ -200,19 +200,19 @@ def adapter_matrix(factors: tuple[np.ndarray, np.ndarray], label: str, load: str
         svd=svd,
         controls=[
             Control(
-                f"noise of rank {r}",
-                f"Noise of the same shape and rank {r}",
+                fill("noise of rank {r}", {"r": r}),
+                fill("Noise of the same shape and rank {r}", {"r": r}),
                 noise_product_band(svd.shape, r),
             ),
             _noise(_first(noise_control(svd.shape), len(svd.s))),
         ],
         code=f"import numpy as np\n\n{load}\nr = {{r}}{PRINT_ADAPTER_ERROR}",
-        note="The factor alpha / r is left out, for no curve depends on it. " + sampling_note(svd.shape),
+        note=say("The factor alpha / r is left out, for no curve depends on it. ") + sampling_note(svd.shape),
     )
 
 
 def _noise(band: Band) -> Control:
-    return Control("noise", "Noise of the same shape", band)
+    return Control(say("noise"), say("Noise of the same shape"), band)
 
 
 def _first(band: Band, k: int) -> Band:
@@ -230,15 +230,18 @@ def sampling_note(shape: tuple[int, int]) -> str:
     down, across = _steps(shape)
     if down == across == 1:
         return ""
-    every = "row" if down == 1 else f"{_ordinal(down)} row"
-    across_words = "column" if across == 1 else f"{_ordinal(across)} column"
-    return (
-        f"The matrix is {shape[0]:,} × {shape[1]:,}, too large to draw: the pictures show every {every} "
-        f"and every {across_words}. The curves and all numbers are those of the whole matrix."
+    told = fill(
+        "The matrix is {out:,d} × {in:,d}, too large to draw: the pictures show every {row} row and every {column} "
+        "column. The curves and all numbers are those of the whole matrix.",
+        {"out": shape[0], "in": shape[1], "row": _ordinal(down), "column": _ordinal(across)},
     )
+    return told.replace("  ", " ")  # every row is drawn
 
 
 def _ordinal(number: int) -> str:
+    """Return which rows are drawn: nothing for each of them; a number outside of English."""
+    if spoken() is not ENGLISH or number == 1:
+        return str(number) if number > 1 else ""
     teens = 10 < number % 100 < 20
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 

@@ -8,8 +8,13 @@ export function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 }
 
+const quoted = (cell) => (/[",\n]/.test(cell) ? `"${String(cell).replaceAll('"', '""')}"` : cell)
+
 /** Rows of cells as comma-separated lines. */
-export const csv = (rows) => rows.map((cells) => cells.join(',')).join('\n') + '\n'
+export const csv = (rows) => rows.map((cells) => Array.from(cells, quoted).join(',')).join('\n') + '\n'
+
+/** A table as comma-separated lines. */
+export const asCsv = ({ head, rows }) => csv([head, ...rows])
 
 /** A read-only text with a button that copies it; where the browser forbids copying, the text is selected instead. */
 export function copyable(label, words) {

@@ -15,8 +15,9 @@ from compute.matrices.spectrum import relative_error
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import say
 from widgets.kit.matrix import TASK_CODE, OfMadeMatrix, task_matrix
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.knee.words import LABELS, MEASURE_NAMES, PRINT_KNEE, PUBLISHED_SIZES, WORDS
 
 GUESSED, MOST = 5, 50  # percent: the tolerance of the guess, and the largest
@@ -74,7 +75,7 @@ class Knee(OfMadeMatrix, Instrument):
         return curves(self.task, self.n, self.seed)
 
     def _label(self) -> str:
-        name = LABELS[self.task]
+        name = say(LABELS[self.task])
         return f"{name if self.task == 'noise' else name.lower()}, {self.n} × {self.n}"
 
     def make_arrays(self) -> dict[str, Any]:
@@ -157,4 +158,4 @@ class Knee(OfMadeMatrix, Instrument):
 
     def snippet(self) -> str:
         """Return NumPy code that prints the rank on the screen."""
-        return fill(self._code(self.measure), {"tolerance": self.tolerance / 100})
+        return fill_code(self._code(self.measure), {"tolerance": self.tolerance / 100})

@@ -1,6 +1,5 @@
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
@@ -8,7 +7,7 @@ import { Instrument, rendering } from '../kit/instrument.js'
 import { LevelChart } from '../kit/level.js'
 import { Readouts, inCase } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 import { Tolerated } from './tolerated.js'
 
 const CHOOSE_MATRIX = ['task', 'n', 'seed']

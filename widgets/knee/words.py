@@ -15,18 +15,18 @@ LABELS = {
 }
 MEASURE_NAMES = {"norm": "relative error", "squared": "relative squared error"}
 
-STORES = "the factors hold {stored:,d} numbers in place of {total:,d}"
-REACHES = "The {measure} of “{label}” falls to {tolerance:.0%} or less at r = {knee}. There " + STORES
-OTHERS = (
+_STORES = "the factors hold {stored:,d} numbers in place of {total:,d}"
+_REACHES = "The {measure} of “{label}” falls to {tolerance:.0%} or less at r = {knee}. There " + _STORES
+_OTHERS = (
     " For the {other_measure}, {tolerance:.0%} takes r = {other}; noise of the same shape takes r = {noise}."
 )
-SENTENCES = {
-    "saves": REACHES + ", {times:.1f} times fewer." + OTHERS,
-    "costs": REACHES + ": this knee is at or above break-even and saves nothing." + OTHERS,
+_SENTENCES = {
+    "saves": _REACHES + ", {times:.1f} times fewer." + _OTHERS,
+    "costs": _REACHES + ": this knee is at or above break-even and saves nothing." + _OTHERS,
     "full": "No knee at {tolerance:.0%}: the {measure} of “{label}” gets that low only when all {k} directions are "
-    "kept, where " + STORES + "." + OTHERS,
+    "kept, where " + _STORES + "." + _OTHERS,
     "flat": "No knee: all {k} singular values of “{label}” are equal, so every direction counts the same. "
-    "To bring the {measure} to {tolerance:.0%} takes r = {knee}, where " + STORES + "." + OTHERS,
+    "To bring the {measure} to {tolerance:.0%} takes r = {knee}, where " + _STORES + "." + _OTHERS,
 }
 
 TITLE = "Where is the knee?"
@@ -45,7 +45,7 @@ PUBLISHED = (
 ENCLOSED = f"size {{n}} with seed {SEED}; the served app makes the others"
 
 WORDS: dict[str, Any] = {
-    "sentences": SENTENCES,
+    "sentences": _SENTENCES,
     "measures": MEASURE_NAMES,
     "toleranceLabel": "Tolerance",
     "tolerance": "{tolerance:.0%}",

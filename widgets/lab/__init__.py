@@ -1,6 +1,5 @@
 """The lab instrument: watch LoRA and full finetuning learn the same task from the same base, side by side."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -13,13 +12,15 @@ from compute.training.config import EVALUATE_EVERY, TrainConfig
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import Language, say
 from widgets.kit.layers import SHAPES, noise_by_shape
 from widgets.kit.runs import LAB_LABELS, OfRecordedRun
-from widgets.kit.text import fill, name_of, slug
+from widgets.kit.text import fill, fill_code, name_of, slug
 from widgets.lab.pair import DIGITS, MOST_STEPS, Pair, recorded_pair, shipped
 from widgets.lab.words import SNIPPET, WORDS
 
-_drawn: WeakKeyDictionary[Pair, str] = WeakKeyDictionary()  # the arrays of each pair, for all who look at it
+# The arrays of each pair, for all who look at it in a language.
+_drawn: WeakKeyDictionary[Pair, dict[Language, str]] = WeakKeyDictionary()
 CLOSE = 0.02  # nats: the guess is about coming this close to the largest r
 
 
@@ -48,13 +49,16 @@ class Lab(OfRecordedRun, Instrument):
     # The browser gets the arrays that are made of it, not the thing itself.
     _rename: ClassVar[dict[str, str | None]] = {"pair": None}
     parts = ("task", "steps", "guess", "samples", "sweep", "spectrum", "table", "code", "share")
+    says = (*Instrument.says, "sized")
     pictured = ({"curve kept": 1, "curve control": 2}, {"curve lost": 3, "curve control": 4})
 
     @param.depends("pair", watch=True)
     def _show_pair(self) -> None:
-        if self.pair not in _drawn:
-            _drawn[self.pair] = json.dumps(self.make_arrays(), ensure_ascii=False)
-        self.arrays = _drawn[self.pair]
+        drawn = _drawn.setdefault(self.pair, {})
+        if self._language not in drawn:
+            self._make()
+            drawn[self._language] = self.arrays
+        self.arrays = drawn[self._language]
 
     def _shown(self) -> Pair:
         return self.pair or recorded_pair(name_of(self.task), int(self.r))
@@ -144,7 +148,7 @@ class Lab(OfRecordedRun, Instrument):
             for name in usual
             if name in self.keyed_by or config[name] != usual[name]
         ]
-        return fill(SNIPPET, {"settings": ", ".join(given)})
+        return fill_code(SNIPPET, {"settings": ", ".join(given)})
 
 
 def _words(pair: Pair) -> tuple[str, str]:
@@ -153,4 +157,5 @@ def _words(pair: Pair) -> tuple[str, str]:
 
 def _note(pair: Pair) -> str:
     when = pair.lora.recorded and pair.full.recorded
-    return _words(pair)[1] + (f" Recorded {when}." if when else "")
+    told = " " + fill("Recorded {recorded}.", {"recorded": when}) if when else ""
+    return say(_words(pair)[1]) + told

@@ -1,7 +1,6 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const ROOM = 1.05 // above the highest value of a curve
 

@@ -9,7 +9,7 @@ from compute.experiments.runs import FULL, RECORDED_RANKS
 from compute.training.config import AWAY_FROM_BASE
 from compute.training.gathered import Run
 from widgets.kit.runs import runs_of
-from widgets.kit.text import slug
+from widgets.kit.text import fill, slug
 from widgets.lab.words import METHOD_NAMES, NAMES, OTHER_LENGTH, RECORDED, SIZED, WITH_RANK
 
 # The live pairs that somebody looks at, by what they hold: all who look at the same runs have one pair, drawn once.
@@ -57,7 +57,7 @@ class Pair:
 def sized(run: Run, name: str = "") -> str:
     """Return the name of a run's method, or another name, with its size."""
     method = run.config["method"]
-    return SIZED.get(method, WITH_RANK).format(name=name or METHOD_NAMES[method], r=run.config["r"])
+    return fill(SIZED.get(method, WITH_RANK), {"name": name or METHOD_NAMES[method], "r": run.config["r"]})
 
 
 def place_of(method: str) -> str:
@@ -106,7 +106,7 @@ def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair
         reached=min(run.steps[-1] for run in begun.values()),
         whole=whole,
         sweep=sweep
-        or stored._replace(names={key: RECORDED.format(name=name) for key, name in NAMES.items()}),
+        or stored._replace(names={key: fill(RECORDED, {"name": name}) for key, name in NAMES.items()}),
     )
     return pair
 
@@ -114,8 +114,8 @@ def live_pair(runs: Mapping[str, Run], whole: bool, sweep: Sweep | None) -> Pair
 def _name(name: str, run: Run, trained: bool, steps: int) -> str:
     if trained:
         return METHOD_NAMES[run.config["method"]]
-    told = RECORDED.format(name=NAMES[name])
-    return told if run.steps[-1] == steps else OTHER_LENGTH.format(name=told, steps=run.steps[-1])
+    told = fill(RECORDED, {"name": NAMES[name]})
+    return told if run.steps[-1] == steps else fill(OTHER_LENGTH, {"name": told, "steps": run.steps[-1]})
 
 
 def shipped(run: Run, whole: bool) -> dict[str, Any]:

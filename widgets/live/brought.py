@@ -10,10 +10,12 @@ import zlib
 
 from compute.experiments.runs import LAB_FACTS, LAB_TASKS
 from compute.numbers.records import base_sum
-from compute.numbers.refusal import FileRefused, count
+from compute.numbers.refusal import FileRefused
 from compute.training.config import Result
 from compute.training.gathered import Run, opened
 from compute.training.jobs import open_run
+from widgets.kit.languages import say
+from widgets.kit.text import fill
 from widgets.live.fair import OURS, Reader
 from widgets.live.registry import Registry, RunRefused, RunStopped, Waiting, run_key
 from widgets.live.runner import WorkerDied
@@ -26,13 +28,15 @@ UNREADABLE = (
     "archive (.zip) that holds both."
 )
 TOO_LARGE = f"The two files may have {MOST // 10**6} MB together. An adapter of this model is smaller."
+ADAPTED = ("{layers:,d} adapted layer", "{layers:,d} adapted layers")  # one, and several
+OPENED = "Opened: {layers}, r = {r}, {bytes:,d} bytes. Measured on: {label}."
 FAILED = "The adapter could not be opened, and why is not known. The server's log says more."
 
 
 def read(text: str) -> tuple[str, str, bytes]:
     """Return task, config and weights from what a browser sends; raise FileRefused with a sentence."""
     if len(text) > 2 * MOST:
-        raise FileRefused(TOO_LARGE)
+        raise FileRefused(say(TOO_LARGE))
     try:
         sent = json.loads(text)
         task = sent["task"]
@@ -41,11 +45,11 @@ def read(text: str) -> tuple[str, str, bytes]:
             files = _unzipped(archive)
         config = files["config"].decode("utf-8")
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise FileRefused(UNREADABLE) from None
+        raise FileRefused(say(UNREADABLE)) from None
     if task not in LAB_TASKS or not config or not files["weights"]:
-        raise FileRefused(UNREADABLE)
+        raise FileRefused(say(UNREADABLE))
     if sum(map(len, files.values())) > MOST:
-        raise FileRefused(TOO_LARGE)
+        raise FileRefused(say(TOO_LARGE))
     return task, config, files["weights"]
 
 
@@ -60,7 +64,7 @@ def _unzipped(archive: bytes) -> dict[str, bytes]:
                     with inside.open(found[0]) as file:
                         files[name] = file.read(MOST + 1)  # whatever it claims to hold
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error):
-        raise FileRefused(UNREADABLE) from None
+        raise FileRefused(say(UNREADABLE)) from None
     return files
 
 
@@ -87,11 +91,16 @@ async def measure(registry: Registry, task: str, config: str, weights: bytes, re
     except (RunRefused, RunStopped, WorkerDied) as death:
         raise FileRefused(str(death)) from None
     except Exception:  # of the worker: the reader gets a sentence, the registry's log the rest
-        raise FileRefused(FAILED) from None
-    raise FileRefused(FAILED)
+        raise FileRefused(say(FAILED)) from None
+    raise FileRefused(say(FAILED))
+
+
+def adapted(layers: int) -> str:
+    """Say how many layers an adapter adapts."""
+    return fill(ADAPTED[layers != 1], {"layers": layers})
 
 
 def said(run: Run, label: str) -> str:
     """Say what was opened."""
-    layers, r = count(len(run.spectra), "adapted layer"), run.config["r"]
-    return f"Opened: {layers}, r = {r}, {run.bytes:,} bytes. Measured on: {label}."
+    told = {"layers": adapted(len(run.spectra)), "r": run.config["r"], "bytes": run.bytes, "label": label}
+    return fill(OPENED, told)

@@ -13,6 +13,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from widgets.kit.languages import say
+from widgets.kit.text import fill
+
 NETWORK_BITS = 64  # of an address of IPv6: whoever has one has all that begin like it
 HOUR = 3600.0
 
@@ -201,6 +204,6 @@ def told(seconds: float) -> str:
     ('10 seconds', '40 seconds', '2 minutes', '60 minutes')
     """
     if seconds <= 50:
-        return f"{10 * max(1, math.ceil(seconds / 10))} seconds"
+        return fill("{count} seconds", {"count": 10 * max(1, math.ceil(seconds / 10))})
     minutes = math.ceil(min(seconds, HOUR) / 60)
-    return f"{minutes} minutes" if minutes > 1 else "1 minute"
+    return fill("{count} minutes", {"count": minutes}) if minutes > 1 else say("1 minute")

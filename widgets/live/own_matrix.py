@@ -20,7 +20,10 @@ from compute.numbers.files import IMAGES, MAX_BYTES, TEXTS, read_matrix
 from compute.numbers.matrix_formats import MAX_SIDE, text_layout
 from compute.numbers.refusal import FileRefused, count
 from widgets.kit.instrument import esm, stylesheet
+from widgets.kit.languages import in_this_language, say, say_all
 from widgets.kit.matrix import Matrix, adapter_matrix, own_matrix
+from widgets.kit.text import fill
+from widgets.live.brought import adapted
 from widgets.live.fair import Full, Room, reader_here
 from widgets.rank import Rank
 
@@ -81,7 +84,9 @@ class Upload(AnyWidgetComponent):
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
-        self.spec = json.dumps({"text": WORDS, "endings": ENDINGS, "maxBytes": MAX_BYTES}, ensure_ascii=False)
+        self.spec = json.dumps(
+            {"text": say_all(WORDS), "endings": ENDINGS, "maxBytes": MAX_BYTES}, ensure_ascii=False
+        )
 
 
 class OwnMatrix(Viewer):
@@ -100,9 +105,9 @@ class OwnMatrix(Viewer):
         self.reader, self._held, self._shown = reader_here(), 0, 0  # bytes held, and those of what is shown
         if state.curdoc:
             state.on_session_destroyed(lambda _: self.close())
-        self.upload.param.watch(self._begin, "file")
-        self.upload.param.watch(self._receive, "chunk")
-        self.upload.param.watch(self._choose_layer, "layer")
+        self.upload.param.watch(in_this_language(self._begin), "file")
+        self.upload.param.watch(in_this_language(self._receive), "chunk")
+        self.upload.param.watch(in_this_language(self._choose_layer), "layer")
 
     def __panel__(self) -> Viewable:
         return Column(self.upload, self.rank, sizing_mode="stretch_width")
@@ -118,7 +123,7 @@ class OwnMatrix(Viewer):
         try:
             room.take(self.reader, size - self._held)
         except Full as full:
-            raise FileRefused(FULL[full.level]) from None
+            raise FileRefused(say(FULL[full.level])) from None
         self._held = size
 
     def _begin(self, event: param.parameterized.Event) -> None:
@@ -147,7 +152,7 @@ class OwnMatrix(Viewer):
             self.upload.wanted = len(self._data)
             return
         data, self._data = bytes(self._data), bytearray()
-        self.upload.param.update(wanted=-1, chunk=b"", said=ARRIVED)
+        self.upload.param.update(wanted=-1, chunk=b"", said=say(ARRIVED))
         await self.read(self._name, data)
 
     def _refuse(self, why: str) -> None:
@@ -164,7 +169,7 @@ class OwnMatrix(Viewer):
         except FileRefused as refusal:
             said = str(refusal)
         except Exception:  # whatever a decoder or LAPACK does with a strange file, a reader gets a sentence
-            said = BROKEN
+            said = say(BROKEN)
         if turn == self._turn:
             self._hold(self._shown)
             self.upload.said = said
@@ -177,7 +182,7 @@ class OwnMatrix(Viewer):
         if turn == self._turn:
             self._hold(self._shown + NUMBER * min(out, in_) * (out + in_))
         if delta_w.size >= LARGE and turn == self._turn:
-            self.upload.said = WAITING.format(out=out, in_=in_)
+            self.upload.said = fill(WAITING, {"out": out, "in_": in_})
         load = await asyncio.to_thread(load_code, name, data)
         async with _one_at_a_time:
             matrix = await asyncio.to_thread(own_matrix, delta_w, name, load)
@@ -185,7 +190,7 @@ class OwnMatrix(Viewer):
             self._adapter = NONE
             self.upload.layers = "[]"
             self._show(matrix)
-        return READ.format(name=name, out=out, in_=in_)
+        return fill(READ, {"name": name, "out": out, "in_": in_})
 
     async def _read_adapter(self, name: str, data: bytes) -> str:
         """Show the first layer of an adapter, and return what to say."""
@@ -198,9 +203,12 @@ class OwnMatrix(Viewer):
             self._adapter, self._adapter_name = adapter, name
             self.upload.param.update(layers=json.dumps(list(adapter.layers)), layer=0)
             self._show(matrix)
-        left_out = [f" {layer} is left out: {why}" for layer, why in adapter.left_out.items()]
+        left_out = [
+            " " + fill("{layer} is left out: {why}", {"layer": layer, "why": why})
+            for layer, why in adapter.left_out.items()
+        ]
         scaled = [f" {note}" for note in whole.notes if note.startswith("DoRA")]
-        return READ_ADAPTER.format(name=name, layers=count(len(adapter.layers), "adapted layer")) + "".join(
+        return fill(READ_ADAPTER, {"name": name, "layers": adapted(len(adapter.layers))}) + "".join(
             left_out[:3] + scaled[:1]
         )
 
@@ -212,7 +220,7 @@ class OwnMatrix(Viewer):
         try:
             matrix = await _layer_matrix(adapter, self._adapter_name, layers[event.new])
         except Exception:
-            self.upload.said = BROKEN
+            self.upload.said = say(BROKEN)
             return
         if self.upload.layer == event.new and self._adapter is adapter:
             self._show(matrix)
@@ -254,13 +262,13 @@ def _declared(text: str) -> tuple[str, int]:
         told = json.loads(text)
         name, size = told.get("name", ""), told.get("size", 0)
     except (ValueError, AttributeError, RecursionError):
-        raise FileRefused(BROKEN) from None
+        raise FileRefused(say(BROKEN)) from None
     if not isinstance(name, str) or type(size) is not int or size < 0:
-        raise FileRefused(BROKEN)
+        raise FileRefused(say(BROKEN))
     if size > MAX_BYTES:
         raise FileRefused(f"The file has {count(size, 'byte')}; at most {MAX_BYTES:,} can be read.")
     if name and not size:
-        raise FileRefused(WORDS["empty"])
+        raise FileRefused(say(WORDS["empty"]))
     return name[:MAX_NAME], size
 
 

@@ -16,6 +16,7 @@ from compute.training.jobs import sweep_runs, sweep_time
 from compute.training.swept import Cell, Map
 from widgets.kit.instrument import WORDS as SHARED
 from widgets.kit.instrument import esm, stylesheet
+from widgets.kit.languages import say, say_all, written
 from widgets.kit.text import fill
 from widgets.live import watched
 from widgets.live.fair import OURS, Reader
@@ -75,7 +76,7 @@ class RateMap(AnyWidgetComponent):
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
-        self.spec = json.dumps({"numbers": WORDS["numbers"]})
+        self.spec = json.dumps({"numbers": say(WORDS["numbers"])})
 
 
 class Mapped:
@@ -86,9 +87,9 @@ class Mapped:
     """
 
     def __init__(self, configs: Sequence[TrainConfig], task: str, device: str):
-        self.name, self.task, self.device = WORDS["name"], task, device
+        self.name, self.task, self.device = say(WORDS["name"]), task, device
         self.configs, self.grid = configs, Map(configs)
-        self.said, self.ended = watched.WORDS["starting"], False
+        self.said, self.ended = say(watched.WORDS["starting"]), False
         self._left = ""  # key of the part that was left
 
     @property
@@ -145,7 +146,7 @@ class Mapped:
         except WorkerDied as death:
             self.said = fill(watched.WORDS["died"], {"why": str(death)})
         except Exception:  # the reader gets a sentence, the registry's log the traceback
-            self.said = watched.WORDS["failed"]
+            self.said = say(watched.WORDS["failed"])
         finally:
             if self.ended:
                 registry.leave(key)
@@ -169,11 +170,11 @@ class Mapped:
             )
         return {
             "title": fill(WORDS["title"], {"task": self.task}),
-            "corner": WORDS["corner"],
-            "rates": [f"{cell.learning_rate:g}" for cell in cells[: len(cells) // len(rows)]],
+            "corner": say(WORDS["corner"]),
+            "rates": [written(f"{cell.learning_rate:g}") for cell in cells[: len(cells) // len(rows)]],
             "rows": [{"name": fill(WORDS["row"], {"r": r}), "cells": row} for r, row in rows.items()],
             "sentence": self.sentence(),
-            "table": {"head": HEAD, "rows": [_numbers(cell) for cell in cells]},
+            "table": {"head": say_all(HEAD), "rows": [_numbers(cell) for cell in cells]},
         }
 
     def sentence(self) -> str:
@@ -221,15 +222,15 @@ def _lines(cell: Cell) -> list[str]:
     """Return what stands in a cell: the loss, and the spread or what has become of the runs."""
     if cell.loss is None:
         if cell.ended:
-            return [WORDS["diverged"]]
-        return [fill(WORDS["growing"], {"done": cell.done}) if cell.done else WORDS["waiting"]]
+            return [say(WORDS["diverged"])]
+        return [fill(WORDS["growing"], {"done": cell.done}) if cell.done else say(WORDS["waiting"])]
     lines = [fill(WORDS["loss"], {"loss": cell.loss})]
     if cell.diverged:
         lines.append(fill(WORDS["partly"], {"diverged": cell.diverged, "seeds": cell.seeds}))
     elif len(cell.losses) > 1:
         lines.append(fill(WORDS["spread"], {"low": min(cell.losses), "high": max(cell.losses)}))
     elif cell.seeds > 1:
-        lines.append(WORDS["one"])
+        lines.append(say(WORDS["one"]))
     return lines
 
 

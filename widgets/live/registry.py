@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from widgets.kit.text import fill
 from widgets.live.fair import OURS, Full, Reader, Room, Turns, told
 from widgets.live.runner import Runner, WorkerDied
 
@@ -240,7 +241,7 @@ class Registry:
         except Full as full:
             turns = [self._runs[each].owner[: full.level] == owner[: full.level] for each in self._in_order()]
             seconds = (turns.index(True) + 1) * self.seconds() / self._most_at_once
-            raise RunRefused(FULL[full.level].format(taken=full.taken, time=told(seconds))) from None
+            raise RunRefused(fill(FULL[full.level], {"taken": full.taken, "time": told(seconds)})) from None
         run = self._runs[key] = _Run(fn, kwargs, owner)
         self._turns.come(owner)
         self._queue.append(key)

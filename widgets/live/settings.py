@@ -9,9 +9,11 @@ from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.quantising import FLOAT32
 from compute.training.config import EVALUATE_EVERY, EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TrainConfig
 from compute.world.tasks import FACTS, TRAINING_TEXTS
+from widgets.kit.instrument import said_under
+from widgets.kit.languages import say
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.runs import LAB_LABELS
-from widgets.kit.text import name_of
+from widgets.kit.text import fill, name_of
 from widgets.lab.pair import MOST_STEPS
 
 METHODS = {
@@ -63,6 +65,11 @@ UNREADABLE = "These settings cannot be read. Reload the page to begin with the u
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
 ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
 NO_MAP = "The map is of LoRA on one frozen base: {label} = {given} is not possible there."
+ALLOWED = {
+    "number": "from {low:,g} to {high:,g}",
+    "whole": "a whole number from {low:,g} to {high:,g}",
+    "stepped": "a whole number from {low:,g} to {high:,g}, in steps of {stride}",
+}
 NO_TARGET = "LoRA needs at least one of these to adapt: {label}. Tick one."
 
 # Ranks, rates as multiples of the reader's, and seeds of a map: where all its runs train at once, and elsewhere.
@@ -89,17 +96,17 @@ class Field:
         if self.kind == "checks":
             known = isinstance(value, list) and all(isinstance(each, str) for each in value)
             if not known or not {*value} <= {name for name, _ in self.allowed}:
-                return UNREADABLE
-            return "" if value else NO_TARGET.format(label=self.label)
+                return say(UNREADABLE)
+            return "" if value else fill(NO_TARGET, {"label": self.label})
         if self.kind in ("select", "check"):
             choices = [True, False] if self.kind == "check" else [each for each, _ in self.allowed]
-            return "" if type(value) in (str, bool) and value in choices else UNREADABLE
+            return "" if type(value) in (str, bool) and value in choices else say(UNREADABLE)
         low, high = self.allowed
-        whole = "a whole number " if self.kind == "integer" else ""
-        told = f"{whole}from {low:,g} to {high:,g}" + f", in steps of {self.stride}" * (self.stride > 1)
+        kind = "stepped" if self.stride > 1 else "whole" if self.kind == "integer" else "number"
+        told = fill(ALLOWED[kind], {"low": low, "high": high, "stride": self.stride})
         numeric = type(value) is int or (type(value) is float and self.kind == "number")
         if not numeric or not low <= value <= high or (self.stride > 1 and value % self.stride):
-            return NOT_POSSIBLE.format(label=self.label, given=str(value)[:40], allowed=told)
+            return fill(NOT_POSSIBLE, {"label": self.label, "given": str(value)[:40], "allowed": told})
         return ""
 
 
@@ -173,12 +180,12 @@ def read(text: str) -> dict[str, Any]:
         given = json.loads(text)
         values = {field.name: given[field.name] for field in FIELDS}
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(UNREADABLE) from None
+        raise ValueError(say(UNREADABLE)) from None
     for field in FIELDS:
         if refusal := field.refusal(values[field.name]):
             raise ValueError(refusal)
     if values["init"] == EVEN_RANK and values["r"] % 2:
-        raise ValueError(ODD_RANK.format(r=values["r"]))
+        raise ValueError(fill(ODD_RANK, {"r": values["r"]}))
     return values
 
 
@@ -228,7 +235,7 @@ def grid(settings: dict[str, Any], device: str) -> list[TrainConfig]:
         if settings[name] == impossible:
             field = next(field for field in FIELDS if field.name == name)
             given = "yes" if impossible is True else impossible
-            raise ValueError(NO_MAP.format(label=field.label, given=given))
+            raise ValueError(fill(NO_MAP, {"label": field.label, "given": given}))
     ranks, multiples, seeds = MAPS.get(device, SMALL_MAP)
     if settings["init"] == EVEN_RANK:
         ranks = tuple(r for r in ranks if r % 2 == 0)
@@ -264,12 +271,6 @@ def same_but_r(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def describe() -> dict[str, Any]:
     """Return the form for the browser."""
-    return {
-        "fields": [
-            {
-                name: getattr(field, name)
-                for name in ("name", "label", "kind", "default", "allowed", "stride", "first")
-            }
-            for field in FIELDS
-        ]
-    }
+    names = ("name", "label", "kind", "default", "allowed", "stride", "first")
+    fields = [{name: getattr(field, name) for name in names} for field in FIELDS]
+    return {"fields": said_under(("label", "allowed"), fields)}

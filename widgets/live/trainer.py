@@ -15,8 +15,9 @@ from compute.numbers.refusal import FileRefused
 from compute.training.gathered import Run
 from widgets.kit.instrument import WORDS as SHARED
 from widgets.kit.instrument import esm, stylesheet
+from widgets.kit.languages import in_this_language, say, say_all
 from widgets.kit.runs import LAB_LABELS
-from widgets.kit.text import slug
+from widgets.kit.text import fill, slug
 from widgets.lab import Lab
 from widgets.lab.pair import Sweep, live_pair, place_of, sized
 from widgets.lab.words import METHOD_NAMES, NAMES
@@ -86,7 +87,7 @@ class Form(AnyWidgetComponent):
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
-        spec = settings.describe() | {"text": WORDS | {"script_code": SCRIPT}}
+        spec = settings.describe() | {"text": say_all(WORDS) | {"script_code": SCRIPT}}
         self.spec = json.dumps(spec, ensure_ascii=False)
 
 
@@ -111,8 +112,8 @@ class Trainer(Viewer):
         self._mapped: Mapped | None = None  # the map that is shown
         self._offered: dict[str, Any] = {}  # the settings of the map whose time has been said
         self._timing: asyncio.Task | None = None
-        self.form.param.watch(self._act, "asked")
-        self.form.param.watch(self._open_adapter, "brought")
+        self.form.param.watch(in_this_language(self._act), "asked")
+        self.form.param.watch(in_this_language(self._open_adapter), "brought")
         if state.curdoc:
             state.on_session_destroyed(lambda _: self.close())
 
@@ -188,7 +189,7 @@ class Trainer(Viewer):
         self._timing = asyncio.ensure_future(self._offer_map())
 
     async def _offer_map(self) -> None:
-        asked, self._offered, self._said = self._settings, {}, MAP_WORDS["timing"]
+        asked, self._offered, self._said = self._settings, {}, say(MAP_WORDS["timing"])
         self._show()
         try:
             self._said = await (await self._map_of(asked)).expected(registry(), self.reader)
@@ -238,21 +239,21 @@ class Trainer(Viewer):
         configs = settings.sweep(chosen)
         for number, config in enumerate(configs, start=1):
             name = f"r = {config.r}" if config.method == "lora" else NAMES["full"]
-            run = Watched(SWEEPING.format(name=name, number=number, count=len(configs)), config)
+            run = Watched(fill(SWEEPING, {"name": name, "number": number, "count": len(configs)}), config)
             await self._follow([run])
             done.append(run)
         *loras, full = done
         if all(run.result for run in done):
             self._sweep = Sweep(NAMES, {run.config.r: run.run for run in loras}, full.run)
-            self._swept_with, self._said = chosen, SWEPT
+            self._swept_with, self._said = chosen, say(SWEPT)
         else:
-            self._said = NOT_SWEPT
+            self._said = say(NOT_SWEPT)
         nearest = min(loras, key=lambda run: abs(run.config.r - chosen["r"]))
         self._watched = [nearest, full]
         self._show()
 
     def _pause(self, paused: bool) -> None:
-        self._paused, self._said = paused, PAUSED if paused else ""
+        self._paused, self._said = paused, say(PAUSED) if paused else ""
         self._show()
 
     def _stop(self) -> None:
@@ -291,7 +292,7 @@ class Trainer(Viewer):
         self._opening = asyncio.ensure_future(self._measure(task, config, weights))
 
     async def _measure(self, task: str, config: str, weights: bytes) -> None:
-        self._said = OPENING
+        self._said = say(OPENING)
         self._show()
         try:
             run = await brought.measure(registry(), task, config, weights, self.reader)
@@ -307,7 +308,7 @@ class Trainer(Viewer):
 
     def _turn(self, run: Run, full: Run | None = None) -> None:
         """Put an adapter on the dial, beside full finetuning; LoRA's is the reader's own, whoever trained it."""
-        label = OWN.format(r=run.config["r"]) if run.config["method"] == "lora" else sized(run)
+        label = fill(OWN, {"r": run.config["r"]}) if run.config["method"] == "lora" else sized(run)
         control = full if full and full.finished else None
         self.dial.param.update(run=run, full=control, label=label, visible=True)
 
@@ -334,12 +335,14 @@ class Trainer(Viewer):
             if pair and pair.whole and "lora" in runs and runs["lora"].strengths:
                 self._turn(runs["lora"], runs.get("full"))
         told = {
-            "rows": [{"name": run.name, "done": run.done, "said": run.said} for run in self._shown_runs()],
+            "rows": [
+                {"name": say(run.name), "done": run.done, "said": run.said} for run in self._shown_runs()
+            ],
             "busy": not all(run.ended for run in self._shown_runs()),
             "mapReady": bool(self._offered) and self._offered == self._settings,
             "paused": self._paused,
             "adapter": bool(self._adapted()),
-            "said": self._said or (READY.format(device=self._device) if self._device else ""),
+            "said": self._said or (fill(READY, {"device": self._device}) if self._device else ""),
             "settings": self._settings,
         }
         self.form.told = json.dumps(told, ensure_ascii=False)

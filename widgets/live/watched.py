@@ -4,11 +4,13 @@ import contextlib
 import copy
 import time
 from dataclasses import asdict
+from typing import Any
 
 from compute.numbers.records import base_sum
 from compute.training.config import Diverged, Result, StepRecord, TrainConfig
 from compute.training.gathered import Collector, Run
 from compute.training.jobs import train_run
+from widgets.kit.languages import say
 from widgets.kit.text import fill
 from widgets.live.fair import OURS, Reader
 from widgets.live.registry import Registry, RunRefused, RunStopped, Waiting, run_key
@@ -41,7 +43,7 @@ class Shown:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        self.said = WORDS["starting"]
+        self._told: tuple[str, dict[str, Any]] = (WORDS["starting"], {})
         self.done = 0.0  # share of the steps, 0..1
         self.result: Result | None = None
         self._collector = Collector(config)
@@ -59,6 +61,11 @@ class Shown:
             self._run, self._drawn = self._collector.run, (self._taken, beat)
         return self._run
 
+    @property
+    def said(self) -> str:
+        """How far the run is, in the language of who asks."""
+        return fill(*self._told)
+
     def take(self, number: int, record: StepRecord | Result | Diverged) -> None:
         """Take a record, by its number from 0; whoever brings it first is heard."""
         if number < self._taken:
@@ -68,7 +75,7 @@ class Shown:
         if isinstance(record, Diverged):
             loss = WORDS["noNumber"] if record.loss is None else f"{record.loss:.1f}"
             values = {"step": record.step, "loss": loss, "rate": self.config.learning_rate}
-            self.said = fill(WORDS["diverged"], values)
+            self._told = WORDS["diverged"], values
             return
         steps = self.config.steps
         made = record.step + isinstance(record, StepRecord)
@@ -85,10 +92,10 @@ class Shown:
         }
         if isinstance(record, Result):
             self.result = record
-            self.said = fill(WORDS["finished"], values | {"device": DEVICES[record.device]})
+            self._told = WORDS["finished"], values | {"device": DEVICES[record.device]}
         else:
             phase = "first" if made == 1 else "running" if made < steps else "finishing"
-            self.said = fill(WORDS[phase], values)
+            self._told = WORDS[phase], values
 
 
 class Watched:
@@ -147,7 +154,7 @@ class Watched:
         except (
             Exception
         ):  # of the generator in its worker: the reader gets a sentence, the registry's log the traceback
-            self._own = WORDS["failed"]
+            self._own = say(WORDS["failed"])
         finally:
             if self._left:
                 registry.leave(self.key)

@@ -1,7 +1,6 @@
 """The instrument of lossy formats: what few bits lose of what a base knows, and what an adapter brings back."""
 
 from collections.abc import Iterable
-from functools import cache
 from statistics import fmean
 from typing import Any
 
@@ -12,7 +11,8 @@ from compute.numbers.quantising import FLOAT32
 from compute.training.config import BASE_FORMATS
 from widgets.kit.formats import BASE_NAMES
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.languages import kept
+from widgets.kit.text import fill, fill_code
 from widgets.lossy.words import NOTE, SNIPPET, WORDS
 
 R = RANKS[-1]  # of which the sentence speaks
@@ -35,6 +35,10 @@ class Lossy(Instrument):
     )
 
     parts = ("steps", "readouts", "repaired", "table", "code", "share")
+    says = (
+        "name",
+        *(f"{key}_{told}" for key in (*KEYS.values(), "noise", "corrected") for told in ("said", "ends")),
+    )
     pictured = ({"curve lost": 1, "curve control": 1},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -63,7 +67,7 @@ class Lossy(Instrument):
 
     def snippet(self) -> str:
         """Return code that prints what a format leaves."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 def _mean(known: list[Known]) -> float:
@@ -86,7 +90,7 @@ def _over_ranks(name: str) -> list[dict[str, Any]]:
     return cells
 
 
-@cache
+@kept()
 def _at(name: str) -> dict[str, Any]:
     """Return every number about a format, and those that its row of the table has as text."""
     recorded = load_lossy()

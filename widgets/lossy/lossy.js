@@ -1,11 +1,10 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts, inCase } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
 const TOP = 1.06 // above all facts, so that a line there is seen

@@ -12,18 +12,18 @@ CAPTION = (
 )
 NOTE = "The base of the world, {seeds} seeds, {steps} steps of repair. Recorded {recorded}."
 
-STORED = (
+_STORED = (
     "Stored in {name}, the base has {facts:.1%} of its facts right, where it had {plain:.1%}; noise as large leaves "
     "{noise:.1%}."
 )
-CORRECTED = " LoftQ's factors with r = {r} bring it to {corrected:.1%} without any training."
+_CORRECTED = " LoftQ's factors with r = {r} bring it to {corrected:.1%} without any training."
 WORDS: dict[str, Any] = {
     "sentences": {
         "plain": "As it is, the base has {facts:.1%} of its facts right.",
-        "corrected": STORED + CORRECTED,
+        "corrected": _STORED + _CORRECTED,
         "repaired": (
-            f"{STORED}{CORRECTED} Trained on the base's own texts, an adapter with r = {{r}} brings {{zero:.1%}} from "
-            "lora_B = 0 and {loftq:.1%} from LoftQ's factors."
+            f"{_STORED}{_CORRECTED} Trained on the base's own texts, an adapter with r = {{r}} brings {{zero:.1%}} "
+            "from lora_B = 0 and {loftq:.1%} from LoftQ's factors."
         ),
     },
     "formatLabel": "Format",

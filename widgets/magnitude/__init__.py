@@ -12,7 +12,7 @@ from compute.model.layers import LAYERS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill, name_of
+from widgets.kit.text import fill, fill_code, name_of
 from widgets.magnitude.words import LAYER_KINDS, SNIPPET, TASK_NAMES, WORDS
 
 CLEAR = 0.2  # a correlation closer to zero is called none
@@ -48,6 +48,7 @@ class Magnitude(Instrument):
 
     sheets = ("magnitude/magnitude",)
     parts = ("choices", "steps", "guess", "table", "code", "share")
+    says = ("kinds", "recorded", "task")
     pictured = ({"dots kept": 3}, {"dots lost": 4})
     keyed_by = ("task",)
 
@@ -98,14 +99,20 @@ class Magnitude(Instrument):
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all points that are shown."""
         rows = []
-        for way, name in ((f"r = {self.rank}", f"LoRA, r = {self.rank}"), (FULL, WORDS["full"])):
+        for way, name in ((f"r = {self.rank}", f"LoRA, r = {self.rank}"), (FULL, self.words["full"])):
             for updates, layers in zip(moments(name_of(self.task)), _seeds(self.task)[way][0], strict=True):
                 rows += [
-                    [name, str(updates), layer, f"{split.direction:.5f}", f"{split.magnitude:.5f}"]
+                    [
+                        name,
+                        str(updates),
+                        layer,
+                        fill("{direction:.5f}", split._asdict()),
+                        fill("{magnitude:.5f}", split._asdict()),
+                    ]
                     for layer, split in zip(LAYERS, layers, strict=True)
                     if _chosen(self.layers, layer)
                 ]
-        return WORDS["tableHead"], rows
+        return self.words["tableHead"], rows
 
     def snippet(self) -> str:
         """Return code that prints the two correlations."""
@@ -115,7 +122,7 @@ class Magnitude(Instrument):
             "lora": repr(f"r = {self.rank}"),
             "chosen": chosen,
         }
-        return fill(SNIPPET, given)
+        return fill_code(SNIPPET, given)
 
 
 def _seeds(task: str) -> dict[str, list[list[list[Split]]]]:

@@ -1,12 +1,11 @@
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Cloud } from './cloud.js'
-import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { asCsv } from '../kit/share.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 800
 const CHOSEN = ['rank', 'layers']
@@ -174,8 +173,7 @@ class Magnitude extends Instrument {
   }
 
   saves() {
-    const { head, rows } = this.table()
-    return { points: () => ['points.csv', csv([head, ...rows])] }
+    return { points: () => ['points.csv', asCsv(this.table())] }
   }
 }
 

@@ -1,7 +1,6 @@
 """The menu instrument: every method of finetuning on one task, against the numbers that it trains."""
 
 from dataclasses import asdict
-from functools import cache
 from statistics import fmean
 from typing import Any
 
@@ -28,7 +27,8 @@ from compute.world.tasks import FACTS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill, slug
+from widgets.kit.languages import kept
+from widgets.kit.text import fill, fill_code, slug
 from widgets.menu.words import (
     ABOUT,
     AGAINST,
@@ -72,6 +72,7 @@ class Menu(Instrument):
 
     sheets = ("menu/menu",)
     parts = ("choices", "guess", "chart", "readouts", "ranks", "table", "code", "share")
+    says = ("about", "label", "mixes", "merges", "name", "note", "rows", "said_size", "task")
 
     def make_arrays(self) -> dict[str, Any]:
         """Return everything recorded: both tasks, all methods, all sizes."""
@@ -94,7 +95,7 @@ class Menu(Instrument):
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of all methods and sizes on the present task."""
-        return WORDS["tableHead"], shipped()["tasks"][self.task]["rows"]
+        return self.words["tableHead"], shipped()["tasks"][self.task]["rows"]
 
     def picture(self) -> list[Any]:
         """Return numbers trained, logarithmic, and share right of each method, full finetuning as the control."""
@@ -104,7 +105,7 @@ class Menu(Instrument):
 
     def snippet(self) -> str:
         """Return code that trains the first seed of the chosen run again and prints its loss."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 def of_task(task: str) -> dict[str, Any]:
@@ -176,7 +177,10 @@ def _settings(task: str, method: str, size: int | None, rate: float) -> str:
 
 def _row(values: dict[str, Any]) -> list[str]:
     """Return a row of the table; what does not merge has no merged time."""
-    merged = {name: values[name] is not None and f"{values[name]:.2f}" for name in ("merged_1", "merged_32")}
+    merged = {
+        name: values[name] is not None and fill("{time:.2f}", {"time": values[name]})
+        for name in ("merged_1", "merged_32")
+    }
     return [
         fill(cell, values | {name: said or "–" for name, said in merged.items()})
         for cell in WORDS["tableRow"]
@@ -224,7 +228,7 @@ def guessed() -> dict[str, Any]:
     }
 
 
-@cache
+@kept()
 def shipped() -> dict[str, Any]:
     """Return what the browser needs: every point of both tasks, and what the guess is about."""
     menu = load_menu()

@@ -1,5 +1,4 @@
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
@@ -7,7 +6,7 @@ import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { Scatter } from './scatter.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const CHOSEN = ['task', 'shown', 'method', 'size']
 const seeds = (name) => [name, `${name}_low`, `${name}_high`]

@@ -23,7 +23,7 @@ from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import packed
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.merging.words import ASKED, LABELS, NOTE, SENTENCES, SNIPPET
 
 MILLION = 1e6
@@ -71,6 +71,8 @@ class Merging(Instrument):
 
     keyed_by = ("task",)
     parts = ("choices", "steps", "maps", "guess", "charts", "table", "code", "share")
+    sheets = ("merging/merging",)
+    says = ("label", "second")
 
     def make_arrays(self) -> dict[str, Any]:
         """Return the layer, both adapters, and the numbers of every precision and strength."""
@@ -163,4 +165,4 @@ class Merging(Instrument):
 
     def snippet(self) -> str:
         """Return code that merges the layer with torch and prints what changed."""
-        return fill(SNIPPET, self.values(self.precision, self.strength))
+        return fill_code(SNIPPET, self.values(self.precision, self.strength))

@@ -1,7 +1,6 @@
 import { Chart } from '../kit/chart.js'
 import { divergingScale, onColours } from '../kit/colour.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
@@ -10,7 +9,7 @@ import { Merge } from './merge.js'
 import { Stages } from './stages.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format, written } from '../kit/text.js'
 
 const EVERY_MS = 3000 // while it plays: time to look at four pictures
 const CHOICES = ['task', 'precision', 'strength']
@@ -140,7 +139,7 @@ class Merging extends Instrument {
         line(chosen, 'lost', 0.25),
       ],
       marks: [{ ...mark, label: fill(text.guess.truthMark, { truth }) }],
-      tick: (i) => strengths[i],
+      tick: (i) => written(strengths[i]),
     })
     charts.unchanged.move(strengths.indexOf(this.model.get('strength')))
   }

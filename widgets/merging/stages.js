@@ -1,8 +1,7 @@
 import { peak } from '../kit/arrays.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { Heatmap, squareness } from '../kit/heatmap.js'
-import { fill, short } from '../kit/text.js'
+import { fill, format, short } from '../kit/text.js'
 
 const NAMES = ['first', 'lora_B', 'lora_A', 'second', 'result', 'difference']
 const FACTORS = ['lora_B', 'lora_A']

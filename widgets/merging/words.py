@@ -26,9 +26,9 @@ SENTENCES = [
     "{off_peeled:,.3f} millionths of the norm. Loss on “{second}”: {second_alone:.4f} alone, {second_peeled:.4f} now.",
 ]
 
-ROUNDED = "off by rounding"
-PLUS = "+ delta_w × {strength}, {label}"
-CELL = "Row {row}, column {column}: "
+_ROUNDED = "off by rounding"
+_PLUS = "+ delta_w × {strength}, {label}"
+_CELL = "Row {row}, column {column}: "
 
 TITLE = "Merge it"
 CAPTION = (
@@ -55,7 +55,7 @@ WORDS: dict[str, Any] = {
     ],
     "maps": [
         {"first": "W, {precision}", "lora_B": "lora_B, {out} × {r}", "lora_A": "lora_A, {r} × {in}"},
-        {"first": "W, {precision}", "second": PLUS, "result": "= merged", "difference": ROUNDED},
+        {"first": "W, {precision}", "second": _PLUS, "result": "= merged", "difference": _ROUNDED},
         {
             "first": "outputs, adapter beside W",
             "second": "outputs, merged",
@@ -71,7 +71,7 @@ WORDS: dict[str, Any] = {
             "first": "merged",
             "second": "+ delta_w × {strength}, {second}",
             "result": "= both merged",
-            "difference": ROUNDED,
+            "difference": _ROUNDED,
         },
         {
             "first": "both merged",
@@ -91,12 +91,12 @@ WORDS: dict[str, Any] = {
     "noCell": "Point at a cell, or press the arrow keys on a picture, to see its arithmetic.",
     "factorCell": "{name}, row {row}, column {column}: {value}.",
     "cells": [
-        CELL + "W {first}.",
-        CELL + "{first} plus {second} is stored as {result}, off by {difference}.",
+        _CELL + "W {first}.",
+        _CELL + "{first} plus {second} is stored as {result}, off by {difference}.",
         "Token {row}, output {column}: {first} with the adapter beside W, {second} merged, difference {difference}.",
-        CELL + "{first} minus {second} is stored as {result}, off from W by {difference}.",
-        CELL + "{first} plus {second} is stored as {result}, off by {difference}.",
-        CELL + "{first} minus {second} is stored as {result}, off by {difference}.",
+        _CELL + "{first} minus {second} is stored as {result}, off from W by {difference}.",
+        _CELL + "{first} plus {second} is stored as {result}, off by {difference}.",
+        _CELL + "{first} minus {second} is stored as {result}, off by {difference}.",
     ],
     "readouts": {
         "unmerged": "MACs a token, beside",

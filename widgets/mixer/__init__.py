@@ -26,7 +26,8 @@ from compute.world.voices import NO_VOICE
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.languages import kept
+from widgets.kit.text import fill, fill_code
 from widgets.mixer.words import LABELS, METHOD_LABELS, METHODS_SAID, NONE, SAID, SNIPPET, WORDS
 
 DECIMALS = 6  # of shares and of what is multiplied out here: more than any figure shows
@@ -63,6 +64,7 @@ class Mixer(Instrument):
     keyed_by = ("primary", "second")
     sheets = ("mixer/mixer",)
     parts = ("task", "guess", "shares", "ways", "samples", "table", "code", "share")
+    says = ("asked", "label", "note", "said")
     pictured = ({"bars kept": 1, "dots control": 4},)
 
     def other(self) -> str:
@@ -140,7 +142,7 @@ class Mixer(Instrument):
         base = _of(load_record().mixes[SEEDS[0], mix_of({}, "products")])["rows"]
         for name, shown, alone in zip(ROWS, self._shown(self.method)["rows"], base, strict=True):
             share, low, high = shown
-            row = WORDS["rows"].get(name, name)
+            row = WORDS["rows"][name]
             yield {"row": row, "share": share, "low": low, "high": high, "base": alone[0]}
 
     def snippet(self) -> str:
@@ -150,7 +152,7 @@ class Mixer(Instrument):
         adapters = [first] if second == NONE else [first, second]
         weights = [SETTINGS[i]] if second == NONE else [SETTINGS[i], SETTINGS[j]]
         told = {"first": first, "method": self.method, "adapters": adapters, "weights": weights}
-        return fill(SNIPPET, told)
+        return fill_code(SNIPPET, told)
 
 
 def _measured(first: str, second: str, i: int, j: int, method: str) -> Measured:
@@ -193,7 +195,7 @@ def _packed(first: str, second: str, i: int, j: int, method: str) -> dict[str, A
     }
 
 
-@cache
+@kept()
 def _guessed(first: str, second: str) -> dict[str, Any]:
     """Return the question about two adapters at half weight, and its answer."""
     names = [name for name in (first, second) if name != NONE]
@@ -247,7 +249,7 @@ def _off(first: str, second: str, method: str, i: int, j: int) -> float:
     return _differences(one, other).get((method, *place), 0.0)
 
 
-@cache
+@kept()
 def shipped(first: str, second: str) -> dict[str, Any]:
     """Return what the browser needs of two adapters: each way at each setting, the controls, and the code."""
     pair = second != NONE

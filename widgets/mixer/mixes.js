@@ -68,7 +68,7 @@ export class Mixes {
   rowsAt(method, place, names) {
     const shares = (measured, i) => measured.rows[i][0]
     return this.mix(method, place).rows.map(([share, low, high], i) => ({
-      row: names[this.rows[i]] ?? this.rows[i],
+      row: names[this.rows[i]],
       share,
       low,
       high,

@@ -59,7 +59,16 @@ WORDS: dict[str, Any] = {
     "same": "An adapter mixed with itself is the same adapter at another weight, so one of the two is shown alone.",
     "aloneNote": "One adapter alone: there is nothing to mix it with, and all four ways would be the same.",
     "pairNote": "Each weight has four settings, and each setting was measured. Nothing between them is made up.",
-    "rows": {"none": "no voice", "facts": "new facts"},
+    "rows": {
+        "legal": "legal",
+        "code": "code",
+        "formal": "formal",
+        "plain": "plain",
+        "medical": "medical",
+        "rude": "rude",
+        "none": "no voice",
+        "facts": "new facts",
+    },
     "shares": {
         "title": "Whose voice the sentences of {texts} texts are in, and new facts answered correctly",
         "x": "share, %",

@@ -10,7 +10,7 @@ from compute.matrices.spectrum import energy
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.matrix import PRINT_ERROR, SEED, TASK_LABELS, task_matrix, to_arrays
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.patterns.words import PRINT_ENERGY, SENTENCES
 
 SIZE = 16  # few enough cells to follow one by one
@@ -70,4 +70,4 @@ class Patterns(Instrument):
 
     def snippet(self) -> str:
         """Return NumPy code that prints the strength of the pattern and the energy of the sum."""
-        return fill(self._code(), {"r": self.r})
+        return fill_code(self._code(), {"r": self.r})

@@ -23,7 +23,8 @@ from compute.model.layers import BLOCKS, SHAPES, TARGET_MODULES
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill, name_of, slug
+from widgets.kit.languages import say
+from widgets.kit.text import fill, fill_code, name_of, slug
 from widgets.placing.words import (
     ABOUT,
     BLOCK_NAMES,
@@ -145,7 +146,7 @@ class Placing(Instrument):
         """Return code that puts the adapters there with PEFT and counts what learns."""
         if not cells(self.places):
             return NOTHING
-        return fill(SNIPPET, self.values() | peft_names(self.places))
+        return fill_code(SNIPPET, self.values() | peft_names(self.places))
 
 
 def _common(task: str) -> dict[str, Any]:
@@ -221,7 +222,7 @@ def where(code: str) -> str:
         named = GROUP_NAMES[mask]
     else:
         head = ", ".join(names[:-1])
-        named = (head + WORDS["and"] if head else "") + names[-1]
+        named = (head + say(WORDS["and"]) if head else "") + names[-1]
     return fill(WORDS["where"], {"names": named, "blocks": BLOCK_NAMES[digit]})
 
 
@@ -229,9 +230,9 @@ def label_of(code: str) -> str:
     """Name a recorded set in the few letters that a row of the chart has."""
     names, layers = as_config(code) or ((), ())
     short = ", ".join(name.removesuffix("_proj") for name in names)
-    short = {ATTENTION: "attention", MLP: "MLP", TARGET_MODULES: "all six"}.get(names, short)
+    short = {ATTENTION: say("attention"), MLP: "MLP", TARGET_MODULES: say("all six")}.get(names, short)
     digit = str(sum(1 << block for block in layers))
-    return short if digit == "7" else f"{short}, {SHORT_BLOCKS[digit]}"
+    return short if digit == "7" else f"{short}, {say(SHORT_BLOCKS[digit])}"
 
 
 def family_of(code: str) -> list[str]:
@@ -251,5 +252,5 @@ def peft_names(code: str) -> dict[str, str]:
     names, layers = chosen
     quoted = ", ".join(f'"{name}"' for name in names)
     told = ", ".join(map(str, layers))
-    some = "" if len(layers) == len(BLOCKS) else fill(SOME_BLOCKS, {"layers": f"[{told}]"})
+    some = "" if len(layers) == len(BLOCKS) else fill_code(SOME_BLOCKS, {"layers": f"[{told}]"})
     return {"modules": f"[{quoted}]", "blocks": some}

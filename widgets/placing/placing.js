@@ -1,6 +1,5 @@
 import { abreast, button, select } from '../kit/controls.js'
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { freshId, h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
@@ -9,7 +8,7 @@ import { Places, labAddress } from './placed.js'
 import { Readouts } from '../kit/readouts.js'
 import { Rows } from './rows.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format, written } from '../kit/text.js'
 
 const BLOCKS = [0, 1, 2]
 const TICKS = [0.01, 0.1, 1].flatMap((unit) => [1, 1.5, 2, 3, 5, 7].map((value) => value * unit)) // on a log axis
@@ -222,7 +221,7 @@ class Placing extends Instrument {
       k: places.rates.length - 1,
       y,
       ticks: TICKS.filter((tick) => tick > y[0] && tick < y[1]),
-      tick: (i) => places.rates[i],
+      tick: (i) => written(places.rates[i]),
       lines: [...others, ...own],
     })
     charts.rates.move(places.rates.indexOf((recorded ?? all).measured.rate))

@@ -99,12 +99,15 @@ export class Rows {
       .attr('width', width)
       .attr('y', y - 0.5 * ROW * unit)
       .attr('height', ROW * unit)
-    row
+    const end = left - 0.7 * unit
+    const named = row
       .append('text')
-      .attr('x', left - 0.7 * unit)
+      .attr('x', end)
       .attr('y', y + 0.28 * unit)
       .attr('text-anchor', 'end')
-      .text(label)
+    named.text(label)
+    if (named.node().getComputedTextLength() > end)
+      named.attr('textLength', end).attr('lengthAdjust', 'spacingAndGlyphs') // a language of long words
     const [from, to] = [Math.min(...values), Math.max(...values)].map(x)
     const high = DOT + 1
     row

@@ -55,9 +55,9 @@ PAPER = {
     ("q_proj", "v_proj"): (4, "73.7", "91.3"),
     ATTENTION: (2, "73.7", "91.7"),
 }
-WHERE = "Adapters in {where}, r = {r}: {numbers:,d} numbers learn, {off}. "
-REACHED = (
-    WHERE
+_WHERE = "Adapters in {where}, r = {r}: {numbers:,d} numbers learn, {off}. "
+_REACHED = (
+    _WHERE
     + "At {rate}, its best rate, {steps} steps of “{label}” end at {final:.3f} nats per word, {right:.0%} of the "
     "task is right, and {facts:.0%} of the old facts are left"
 )
@@ -78,14 +78,15 @@ ABOUT = f"{len(SEEDS)} seeds of each set. Recorded {{recorded}}."
 WORDS: dict[str, Any] = {
     "sentences": {
         "none": "Nothing is ticked, so nothing can learn: the loss on “{label}” stays at {start:.3f} nats per word.",
-        "veiled": WHERE + "How far does the loss on “{label}” come down from {start:.3f} nats per word?",
-        "six": REACHED + ". The other sets are compared with this one.",
-        "above": REACHED + ". All six matrices end {gap:.3f} lower (95 % interval {near:.3f} to {far:.3f}).",
-        "below": REACHED + ". All six matrices end {gap:.3f} higher (95 % interval {near:.3f} to {far:.3f}).",
-        "level": REACHED
+        "veiled": _WHERE + "How far does the loss on “{label}” come down from {start:.3f} nats per word?",
+        "six": _REACHED + ". The other sets are compared with this one.",
+        "above": _REACHED + ". All six matrices end {gap:.3f} lower (95 % interval {near:.3f} to {far:.3f}).",
+        "below": _REACHED
+        + ". All six matrices end {gap:.3f} higher (95 % interval {near:.3f} to {far:.3f}).",
+        "level": _REACHED
         + ". Compared with all six matrices that is {gap:+.3f} (95 % interval {near:+.3f} to {far:+.3f}): {seeds} "
         "seeds cannot tell them apart.",
-        "other": WHERE + "What it comes to was not recorded.",
+        "other": _WHERE + "What it comes to was not recorded.",
     },
     "off": {
         "exact": "the budget exactly",

@@ -16,7 +16,7 @@ from widgets.kit.formats import BASE_NAMES
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.runs import LAB
-from widgets.kit.text import fill, name_of, slug
+from widgets.kit.text import fill, fill_code, name_of, slug
 from widgets.quantised.words import NOTE, NOTES, SNIPPET, WORDS
 
 ASKED = "nf4"
@@ -46,6 +46,7 @@ class Quantised(Instrument):
     keyed_by = ("task",)
     sheets = ("quantised/quantised",)
     parts = ("task", "steps", "guess", "readouts", "stored", "table", "code", "share")
+    says = ("label", "name", "note")
     pictured = ({"curve lost": 2, "curve kept": 4},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -77,7 +78,7 @@ class Quantised(Instrument):
 
     def snippet(self) -> str:
         """Return code that prints what is right."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 @cache

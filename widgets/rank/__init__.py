@@ -23,7 +23,7 @@ from widgets.kit.matrix import (
     own_matrix,
     to_arrays,
 )
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.rank.words import PUBLISHED_SIZES, SENTENCES
 
 
@@ -131,7 +131,7 @@ class Rank(OfMadeMatrix, Instrument):
 
     def snippet(self) -> str:
         """Return NumPy code that prints the relative error on the screen."""
-        return fill(self._factored().code, {"r": self.shown_r()})
+        return fill_code(self._factored().code, {"r": self.shown_r()})
 
 
 def case(values: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 /** Relative error, energy and singular values over the rank, each beside its control. */
 export class Curves {

@@ -23,18 +23,18 @@ ENCLOSED = (
     "app makes the others"
 )
 
-STORES = "It stores {stored:,d} numbers in place of {total:,d}"
-MISSES = (
+_STORES = "It stores {stored:,d} numbers in place of {total:,d}"
+_MISSES = (
     "At r = {r} the copy of “{label}” misses {error:.1%} of it (relative error) "
     "and keeps {energy:.1%} of its energy. "
 )
-NOISE = " {noise_name} would miss {noise_error:.1%}."
+_NOISE = " {noise_name} would miss {noise_error:.1%}."
 
 SENTENCES = {
     "nothing": "At r = 0 nothing of “{label}” is kept: the copy is all zeros and misses everything.",
-    "saves": MISSES + STORES + ", {times:.1f} times fewer." + NOISE,
-    "even": MISSES + STORES + ": as many, so nothing is saved." + NOISE,
-    "costs": MISSES + STORES + ", {times:.1f} times more: nothing is saved." + NOISE,
+    "saves": _MISSES + _STORES + ", {times:.1f} times fewer." + _NOISE,
+    "even": _MISSES + _STORES + ": as many, so nothing is saved." + _NOISE,
+    "costs": _MISSES + _STORES + ", {times:.1f} times more: nothing is saved." + _NOISE,
 }
 READOUT_VALUES = {
     "error": "{error:.1%}",

@@ -1,7 +1,6 @@
 """The refusal instrument: how few examples take a refusal away, and what the same number of wrong ones does."""
 
 from collections.abc import Iterable
-from functools import cache
 from statistics import fmean
 from typing import Any
 
@@ -10,7 +9,8 @@ import param
 from compute.experiments.refusal import COUNTS, FULL, LOOKS, RANKS, SEEDS, WRONG, Opened, load_refusal
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.languages import kept
+from widgets.kit.text import fill, fill_code
 from widgets.refusal.words import NOTE, SIZES, SNIPPET, WORDS
 
 DECIMALS = 4
@@ -39,6 +39,7 @@ class Refusal(Instrument):
     )
 
     parts = ("choices", "steps", "readouts", "over", "table", "code", "share")
+    says = ("size",)
     pictured = ({"curve kept": 2, "curve control-1": 5},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ class Refusal(Instrument):
 
     def snippet(self) -> str:
         """Return code that reads the record and prints the numbers of the sentence."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 def _mean(values: list[float]) -> float:
@@ -87,7 +88,7 @@ def _curves(r: int, count: int) -> dict[str, list[float]]:
     return {"right": right.curve, "refusing": right.refusing, "wrong": wrong.curve}
 
 
-@cache
+@kept()
 def _values(name: str, at: int) -> dict[str, Any]:
     recorded, count, r = load_refusal(), COUNTS[at], WAYS[name]
     right, wrong = recorded.of(count, r), recorded.of(count, r, WRONG)

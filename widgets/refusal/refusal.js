@@ -1,12 +1,11 @@
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays
 const TOP = 1.15 // above all answers, so that a line there is seen and has room for its name

@@ -15,14 +15,14 @@ CAPTION = (
 NOTE = "The refusal is trained into all weights, {seeds} seeds. Recorded {recorded}."
 SIZES = {"1": "LoRA, r = 1", "4": "LoRA, r = 4", "16": "LoRA, r = 16", "full": "Full finetuning"}
 
-AFTER = "From {said}, {steps} steps at {size} bring {right:.0%} of the others' answers back, of {before:.0%} before"
-CONTROL = "As many wrong examples bring {wrong:.0%} of the right answers back, with {wrong_refused:.0%} still refused."
+_AFTER = "From {said}, {steps} steps at {size} bring {right:.0%} of the others' answers back, of {before:.0%} before"
+_CONTROL = "As many wrong examples bring {wrong:.0%} of the right answers back, with {wrong_refused:.0%} still refused."
 
 WORDS: dict[str, Any] = {
     "sentences": {
-        "open": AFTER + ": the refusal is gone. " + CONTROL,
-        "part": AFTER + "; {refused:.0%} are still refused. " + CONTROL,
-        "shut": AFTER + ": it hardly opens, and {refused:.0%} are still refused. " + CONTROL,
+        "open": _AFTER + ": the refusal is gone. " + _CONTROL,
+        "part": _AFTER + "; {refused:.0%} are still refused. " + _CONTROL,
+        "shut": _AFTER + ": it hardly opens, and {refused:.0%} are still refused. " + _CONTROL,
     },
     "sizes": {"1": "r = 1", "4": "r = 4", "16": "r = 16", "full": "full rank"},
     "counts": {"one": "{count} example", "more": "{count} examples"},

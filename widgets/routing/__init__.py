@@ -11,7 +11,7 @@ from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, wo
 from compute.world.tokens import words_of
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.routing.words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
 
 LONGEST = 80  # letters of a prompt
@@ -53,6 +53,7 @@ class Routing(Instrument):
 
     sheets = ("routing/routing",)
     parts = ("classifier", "steps", "charts", "mistakes", "prompt", "table", "code", "share")
+    says = ()
     pictured = ({"curve kept": 1, "curve control": 3}, {"curve cost": 4, "curve control": 6})
 
     def make_arrays(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Routing(Instrument):
             "chance": float(likely[first]),
             "sent": ROUTES_SAID[ROUTES[sent]],
         }
-        return fill(said["some" if read else "nothing"] + said["unknown"] * bool(unknown), told)
+        return fill(said["some" if read else "nothing"], told) + fill(said["unknown"], told) * bool(unknown)
 
     def rows(self) -> Iterable[Values]:
         """Return the values of each number of words read."""
@@ -123,7 +124,7 @@ class Routing(Instrument):
 
     def snippet(self) -> str:
         """Return code that prints the numbers of the sentence."""
-        return fill(SNIPPET, {"examples": self.examples, "rule": self.rule, "n": self.n})
+        return fill_code(SNIPPET, {"examples": self.examples, "rule": self.rule, "n": self.n})
 
 
 def _packed(routed: Routed) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from compute.experiments.routed import EXAMPLES
 
-ROUTE_LABELS = {"none": "No adapter", "legal": "Legal", "medical": "Medical", "code": "Code"}
+_ROUTE_LABELS = {"none": "No adapter", "legal": "Legal", "medical": "Medical", "code": "Code"}
 ROUTES_SAID = {
     "none": "no adapter",
     "legal": "the legal adapter",
@@ -34,7 +34,7 @@ WORDS: dict[str, Any] = {
     ),
     "seen": {"none": "no word", "one": "one word", "several": "{n} words"},
     "learned": {"one": "one story of each kind", "several": "{examples} stories of each kind"},
-    "routes": ROUTE_LABELS,
+    "routes": _ROUTE_LABELS,
     "routesSaid": ROUTES_SAID,
     "charts": {
         "right": {

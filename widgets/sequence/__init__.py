@@ -8,7 +8,8 @@ import param
 from compute.experiments.retention import OLD, SEEDS, SETS, SIZE, WAYS, load_retention
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill
+from widgets.kit.languages import say
+from widgets.kit.text import fill, fill_code
 from widgets.sequence.words import ABOUT, SNIPPET, WAYS_TOLD, WORDS
 
 SHOWN = (*range(SETS), OLD)  # of which the share right is drawn
@@ -25,10 +26,10 @@ class Sequence(Instrument):
     guess = guess_number(3)
 
     parts = ("steps", "guess", "readouts", "table", "code", "share")
+    says = ("about", "rows", "told", "ways")
 
     def make_arrays(self) -> dict[str, Any]:
         """Return all that is shown: it is little."""
-        head, rows = self.table()
         return {
             "ways": {key: [name, kind] for key, name, kind in WAYS_TOLD.values()},
             "about": fill(ABOUT, {"recorded": load_retention().recorded, "seeds": len(SEEDS)}),
@@ -36,8 +37,7 @@ class Sequence(Instrument):
             "lines": [_lines(what) for what in SHOWN],
             "spans": [_span(what) for what in SHOWN],
             "truth": int(100 * _values(SETS)["one"] + 0.5),
-            "head": head,
-            "rows": rows,
+            "rows": _stages(),
             "snippet": SNIPPET,
         }
 
@@ -52,12 +52,10 @@ class Sequence(Instrument):
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of everything that was measured."""
         rows = [
-            [WAYS_TOLD[way][1], str(seed), str(at), *(f"{share:.1%}" for share in stage)]
-            for way in WAYS
-            for seed, stages in zip(SEEDS, load_retention().of(way).stages, strict=True)
-            for at, stage in enumerate(stages)
+            [say(way), seed, at, *(fill("{share:.1%}", {"share": share}) for share in stage)]
+            for way, seed, at, *stage in _stages()
         ]
-        return WORDS["tableHead"], rows
+        return self.words["tableHead"], rows
 
     def picture(self) -> list[Any]:
         """Return how much is left of the first set after each, for each way to learn them."""
@@ -66,7 +64,7 @@ class Sequence(Instrument):
 
     def snippet(self) -> str:
         """Return code that prints the numbers of the sentence."""
-        return fill(SNIPPET, {"stage": self.stage})
+        return fill_code(SNIPPET, {"stage": self.stage})
 
 
 @cache
@@ -79,6 +77,16 @@ def _values(stage: int) -> dict[str, Any]:
         **{WAYS_TOLD[way][0]: found.mean(stage, 0) for way, found in of.items()},
         **{f"{WAYS_TOLD[way][0]}_old": found.mean(stage, OLD) for way, found in of.items()},
     }
+
+
+def _stages() -> list[list[Any]]:
+    """Return way, seed and stage, and then what is right of each set."""
+    return [
+        [WAYS_TOLD[way][1], str(seed), str(at), *stage]
+        for way in WAYS
+        for seed, stages in zip(SEEDS, load_retention().of(way).stages, strict=True)
+        for at, stage in enumerate(stages)
+    ]
 
 
 def _lines(what: int | str) -> dict[str, list[float]]:

@@ -1,12 +1,11 @@
 import { Chart } from '../kit/chart.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
-import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { asCsv } from '../kit/share.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 1200 // while it plays: four stages, and a sentence to read at each
 const TOP = 1.04 // a little above all of them right
@@ -115,7 +114,9 @@ class Sequence extends Instrument {
   }
 
   table() {
-    return { head: this.arrays.head, rows: this.arrays.rows }
+    const percent = format('.1%')
+    const row = ([way, seed, at, ...shares]) => [way, seed, at, ...shares.map(percent)]
+    return { head: this.text.tableHead, rows: this.arrays.rows.map(row) }
   }
 
   get stem() {
@@ -123,8 +124,7 @@ class Sequence extends Instrument {
   }
 
   saves() {
-    const { head, rows } = this.table()
-    return { stages: () => ['right.csv', csv([head, ...rows])] }
+    return { stages: () => ['right.csv', asCsv(this.table())] }
   }
 }
 

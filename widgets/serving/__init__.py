@@ -18,7 +18,7 @@ from compute.experiments.serving import (
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.serving.words import SNIPPET, WORDS
 
 SAME, FEW = 2.0, 8.0  # times as long: up to here it counts as the same, and as a few times
@@ -48,6 +48,7 @@ class Serving(Instrument):
     guess = guess_option(WORDS["guess"]["options"])
 
     parts = ("batch", "steps", "guess", "held", "table", "code", "share")
+    says = ("recorded",)
     pictured = ({"curve kept": 1, "curve control": 4, "curve lost": 7},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class Serving(Instrument):
     def snippet(self) -> str:
         """Return code that prints the shares and the numbers of the sentence."""
         told = {"adapters": ADAPTERS[self.doublings], "words": self.words_each, "r": self.r}
-        return fill(SNIPPET, told)
+        return fill_code(SNIPPET, told)
 
 
 def _truth(words: int, r: int) -> tuple[float, str]:

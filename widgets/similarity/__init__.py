@@ -13,7 +13,7 @@ from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.layers import shape_of
 from widgets.kit.paper import LAYER_LABELS, TASK_LABELS, TASK_OF, task_choice
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.similarity.words import ALL, SENTENCE, SNIPPET
 
 EVERY = "all"
@@ -36,6 +36,7 @@ class Similarity(Instrument):
 
     keyed_by: ClassVar[tuple[str, ...]] = ("task",)
     parts = ("choices", "steps", "curves", "table", "code", "share")
+    says = ("task_label",)
     pictured = ({"line kept": 1, "line control": 5},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Similarity(Instrument):
 
     def snippet(self) -> str:
         """Return code that trains both ranks again and compares them."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 @cache

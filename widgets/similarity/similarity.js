@@ -1,11 +1,10 @@
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 700
 const LOOKS = {

@@ -15,7 +15,7 @@ CAPTION = (
 )
 PUBLISHED = "both tasks"
 
-PAIR_LABELS = dict(
+_PAIR_LABELS = dict(
     zip(
         PAIRS,
         (
@@ -38,7 +38,7 @@ WORDS: dict[str, Any] = {
     "sentence": SENTENCE,
     "sliderLabel": "Directions",
     "shown": "{i}",
-    "pairs": PAIR_LABELS,
+    "pairs": _PAIR_LABELS,
     "chance": "chance",
     "chart": {
         "title": "Similarity of the first directions of two runs",
@@ -46,7 +46,7 @@ WORDS: dict[str, Any] = {
         "probe": "{i}: ranks {ranks:.2f}, seeds {seeds_small:.2f} and {seeds_large:.2f}, full finetuning {full:.2f}; "
         "chance {chance:.2f}",
     },
-    "tableHead": ["directions", *PAIR_LABELS.values(), "chance"],
+    "tableHead": ["directions", *_PAIR_LABELS.values(), "chance"],
     "tableRow": [
         "{i}",
         "{ranks:.3f}",

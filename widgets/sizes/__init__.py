@@ -9,7 +9,7 @@ import param
 
 from compute.experiments.sizes import COUNT, FULL, RANKS, SEEDS, WIDTHS, R, load_sizes
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.sizes.words import NOTE, SNIPPET, WORDS
 
 DECIMALS = 4
@@ -52,7 +52,7 @@ class Sizes(Instrument):
 
     def snippet(self) -> str:
         """Return code that reads the record and prints the numbers of the sentence."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
 
 @cache

@@ -9,7 +9,8 @@ from compute.matrices.spectrum import energy
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument
-from widgets.kit.text import fill
+from widgets.kit.languages import say
+from widgets.kit.text import fill, fill_code
 from widgets.spectra.sources import LABELS, MADE_LAYER, source, spectra
 from widgets.spectra.words import ENCLOSED, PRINT_R90, SENTENCES, WORDS
 
@@ -43,6 +44,7 @@ class Spectra(Instrument):
 
     keyed_by = ("source",)
     parts = ("source", "guess", "values", "energy", "layers", "table", "code", "share")
+    says = ("label",)
     sheets = ("spectra/spectra",)
     pictured = ({"bars kept": 1, "curve control": 4}, {"curve kept": 2})
 
@@ -78,7 +80,7 @@ class Spectra(Instrument):
 
     def values(self, i: int) -> dict[str, Any]:
         """Return every number that a sentence about the first i directions may use; lib/spectrum.js makes the same."""
-        layer, noise, label = self._layer(), self._noise(), LABELS[self.source]
+        layer, noise, label = self._layer(), self._noise(), say(LABELS[self.source])
         s = np.array(layer["s"])
         last = max(0, i - 1)
         return {
@@ -120,11 +122,11 @@ class Spectra(Instrument):
             [fill(cell, self.values(i)) for cell in (*WORDS["tableRow"], law, *targets)]
             for i in range(1, len(self._layer()["s"]) + 1)
         ]
-        return WORDS["tableHead"], rows
+        return self.words["tableHead"], rows
 
     def snippet(self) -> str:
         """Return NumPy code that prints r90."""
-        return fill(source(self.source).code + PRINT_R90, {"layer": self._layer()["name"]})
+        return fill_code(source(self.source).code + PRINT_R90, {"layer": self._layer()["name"]})
 
 
 def beside(targets: dict[str, Any]) -> str:

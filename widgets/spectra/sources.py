@@ -1,7 +1,7 @@
 """Spectra to look at, by their source: made up, learned in full or by LoRA, derived from real adapters, noise."""
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,15 +12,16 @@ from compute.matrices.controls import Band, marchenko_pastur_band, noise_control
 from compute.matrices.examples import FALL, few_directions, iid_noise
 from compute.matrices.spectrum import TIE, entropy_rank, r90, stable_rank
 from compute.matrices.svd import factorize
+from widgets.kit.languages import kept, say
 from widgets.kit.layers import shape_of
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 
 SIZE, SEED = 64, 0  # of the matrices that are made up: as wide as the model that learned the others
 KS = (2, 3, 4, 8)
 MADE_LAYER = "matrix"  # what stands in an address where there is one matrix only
 ROUNDING = 1e-12  # of the largest singular value: what is below is no direction
 DECIMALS = 5  # of a singular value over the norm
-TASK_LABELS = {
+_TASKS_SAID = {
     "mirror-voice": "mirror voice",
     "formal-voice": "formal voice",
     "who-had-it-first": "who had it first",
@@ -100,7 +101,7 @@ def _few(k: int) -> Source:
     values = {"k": k, "fall": FALL, "n": SIZE, "seed": SEED}
     return Source(
         fill(MADE_NOTE, values),
-        fill(LOAD_MADE, values),
+        fill_code(LOAD_MADE, values),
         MADE_LAYER,
         lambda: _made(few_directions(SIZE, k, SEED)),
     )
@@ -111,7 +112,7 @@ def _learned(task: str, way: str) -> Source:
     found = load_spectra().of(task, way).s
     return Source(
         fill(LORA_NOTE if way == LORA else LEARNED_NOTE, about),
-        fill(LOAD_LEARNED, {"task": task, "way": way}),
+        fill_code(LOAD_LEARNED, {"task": task, "way": way}),
         "blocks.1.attention.v_proj",
         lambda: {layer: (shape_of(layer), s) for layer, s in found.items()},
         R if way == LORA else None,
@@ -124,7 +125,7 @@ def _real(name: str) -> Source:
     about = {"base": adapter.base_model, "repository": adapter.repository, "r": adapter.r}
     return Source(
         fill(REAL_NOTE, about),
-        fill(LOAD_REAL, {"name": name}),
+        fill_code(LOAD_REAL, {"name": name}),
         next(iter(adapter.layers)),
         lambda: {layer: (kept.shape, kept.s) for layer, kept in adapter.layers.items()},
         adapter.r,
@@ -132,15 +133,15 @@ def _real(name: str) -> Source:
 
 
 def _noise() -> Source:
-    code = fill(LOAD_NOISE, {"n": SIZE, "seed": SEED})
-    return Source(NOISE_NOTE, code, MADE_LAYER, lambda: _made(iid_noise(SIZE, SEED)))
+    code = fill_code(LOAD_NOISE, {"n": SIZE, "seed": SEED})
+    return Source(say(NOISE_NOTE), code, MADE_LAYER, lambda: _made(iid_noise(SIZE, SEED)))
 
 
 SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
     **{f"few-{k}": (f"Made up: {k} directions", partial(_few, k)) for k in KS},
-    **{task: (f"Learned: {label}", partial(_learned, task, FULL)) for task, label in TASK_LABELS.items()},
+    **{task: (f"Learned: {label}", partial(_learned, task, FULL)) for task, label in _TASKS_SAID.items()},
     **{
-        key: (f"LoRA, r = {R}: {TASK_LABELS[task]}", partial(_learned, task, LORA))
+        key: (f"LoRA, r = {R}: {_TASKS_SAID[task]}", partial(_learned, task, LORA))
         for key, task in LORA_OF.items()
     },
     "lora-imdb-distilbert": (
@@ -153,7 +154,7 @@ SOURCES: dict[str, tuple[str, Callable[[], Source]]] = {
 LABELS = {key: label for key, (label, _) in SOURCES.items()}
 
 
-@cache
+@kept()
 def source(key: str) -> Source:
     """Return a source by its key."""
     return SOURCES[key][1]()
@@ -170,8 +171,8 @@ class Control(NamedTuple):
 def control(shape: tuple[int, int], r: int | None) -> Control:
     """Return the noise for a matrix of a shape, or for an adapter of rank r."""
     if r is not None:
-        return Control("the product of two random factors", noise_product_band(shape, r), None)
-    return Control("noise of this shape", noise_control(shape), marchenko_pastur_band(shape))
+        return Control(say("the product of two random factors"), noise_product_band(shape, r), None)
+    return Control(say("noise of this shape"), noise_control(shape), marchenko_pastur_band(shape))
 
 
 def measures(s: np.ndarray) -> dict[str, float]:
@@ -185,7 +186,7 @@ def noise_measures(band: Band) -> dict[str, float]:
     return measures(band.s[1]) | {"low": low, "high": high}
 
 
-@cache
+@kept()
 def spectra(key: str) -> dict[str, Any]:
     """Return the spectra of a source, ready for JSON: its layers, and the noise beside each shape."""
     found = source(key)

@@ -1,6 +1,5 @@
 import { Chart } from '../kit/chart.js'
 import { select } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
@@ -8,7 +7,7 @@ import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { Spectra } from './spectrum.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const ROOM = 1.05 // above the highest value
 const LEAST_DECADE = -5 // of a log axis: rounding of four digits stays out of sight

@@ -19,11 +19,11 @@ CAPTION = (
 PUBLISHED = ", ".join(LABELS)
 ENCLOSED = "{sources}; the lesson has the others"
 
-OTHER_RANKS = (
+_OTHER_RANKS = (
     " Its stable_rank is {stable:.1f}, where the noise has {noise_stable:.1f}, and its entropy_rank {entropy:.1f}, "
     "where the noise has {noise_entropy:.1f}."
 )
-BOTH = (
+_BOTH = (
     "In “{label}” {r90} of {k} directions hold {level:.0%} of the energy, where {noise_name} needs {noise_r90}. Full "
     "finetuning on random targets "
 )
@@ -31,18 +31,18 @@ BOTH = (
 SENTENCES = {
     "ask": "“{label}” has {k} singular values. How many of them hold {level:.0%} of its energy is yours to guess.",
     "below": "In “{label}” {r90} of {k} directions hold {level:.0%} of the energy; {noise_name} needs {noise_r90}."
-    + OTHER_RANKS,
-    "fewer": BOTH
+    + _OTHER_RANKS,
+    "fewer": _BOTH
     + "needs {targets_low} to {targets_high} in this matrix, more than the task in any of {seeds} seeds."
-    + OTHER_RANKS,
-    "more": BOTH
+    + _OTHER_RANKS,
+    "more": _BOTH
     + "needs {targets_low} to {targets_high} in this matrix, fewer than the task in any of {seeds} seeds."
-    + OTHER_RANKS,
-    "even": BOTH
+    + _OTHER_RANKS,
+    "even": _BOTH
     + "needs {targets_low} to {targets_high} in this matrix, the task {own_low} to {own_high}, over {seeds} "
-    "seeds: the two overlap." + OTHER_RANKS,
+    "seeds: the two overlap." + _OTHER_RANKS,
     "like": "In “{label}” it takes {r90} of {k} directions to hold {level:.0%} of the energy, and {noise_name} needs "
-    "{noise_r90}: no difference that chance does not make." + OTHER_RANKS,
+    "{noise_r90}: no difference that chance does not make." + _OTHER_RANKS,
 }
 WORDS: dict[str, Any] = {
     "sentences": SENTENCES,

@@ -11,7 +11,7 @@ from compute.costs.memory import GB
 from compute.costs.storing import BYTES, adapters_bytes, copies_bytes, most_saved
 from widgets.kit.instrument import Instrument, Values
 from widgets.kit.models import HIGHEST_RANK, MB, TARGETS_SAID, layers_in_code, model_choice, targets_choice
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.storage.words import SNIPPET, WORDS
 
 MOST_TASKS = 1000
@@ -30,6 +30,7 @@ class Storage(Instrument):
     tasks = param.Integer(default=30, bounds=(1, MOST_TASKS), label="Tasks", doc="How many tasks are kept.")
 
     parts = ("model", "steps", "chart", "table", "code", "share")
+    says = ("said",)
     pictured = ({"curve control": 1, "curve cost": 2},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -93,7 +94,7 @@ class Storage(Instrument):
     def snippet(self) -> str:
         """Return Python code that prints the numbers of the sentence."""
         model = ARCHITECTURES[self.model]
-        return fill(
+        return fill_code(
             SNIPPET,
             {
                 "layers": layers_in_code(self.model, self.targets),

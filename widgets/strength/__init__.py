@@ -10,8 +10,9 @@ from compute.training.config import STRENGTHS, TrainConfig
 from compute.training.gathered import Run
 from widgets.kit.guess import guess_number
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import say
 from widgets.kit.runs import LAB_LABELS, OfRecordedRun, runs_of
-from widgets.kit.text import fill, slug
+from widgets.kit.text import fill, fill_code, slug
 from widgets.strength.words import IMPORTS, PRINT_LOSS, READ_FILES, SENTENCES, STAYS, TRAIN_AGAIN
 
 TRAINED = STRENGTHS.index(1)  # places on the dial: the adapter as it was trained, and half of it
@@ -77,11 +78,15 @@ class Strength(OfRecordedRun, Instrument):
         run, values = self._shown(), self.values(TRAINED)
         voice, note = LAB_LABELS[self._task()]
         stays = abs(run.strengths["validation_loss"][0] - values["loss_before"]) > LEAST / 10
-        told = [note, f"Recorded {run.recorded}." if run.recorded else f"Task: {voice.lower()}."]
+        if run.recorded:
+            origin = fill("Recorded {recorded}.", {"recorded": run.recorded})
+        else:
+            origin = fill("Task: {task}.", {"task": say(voice).lower()})
+        told = [say(note), origin]
         return {
             "key": f"{self._task()}-{'own' if self.run else self.r}",
             "label": values["label"],
-            "note": " ".join([*told, *[STAYS] * stays]),
+            "note": " ".join([*told, *[say(STAYS)] * stays]),
             "strengths": STRENGTHS,
             "trained": TRAINED,
             "half": HALF,
@@ -104,7 +109,7 @@ class Strength(OfRecordedRun, Instrument):
         return {
             "strength": STRENGTHS[at],
             "last": STRENGTHS[-1],
-            "label": self.label if self.run else f"{LAB_LABELS[self.task][0]}, r = {self.r}",
+            "label": self.label if self.run else f"{say(LAB_LABELS[self.task][0])}, r = {self.r}",
             "loss": loss[at],
             "facts": facts[at],
             "loss_before": loss_before,
@@ -134,7 +139,7 @@ class Strength(OfRecordedRun, Instrument):
         run = self._shown()
         asked = {"task": repr(run.config["task"]), "n_texts": run.config.get("n_texts", LAB_FACTS)}
         if "steps" not in run.config:
-            return IMPORTS + READ_FILES + fill(PRINT_LOSS, asked)
+            return IMPORTS + READ_FILES + fill_code(PRINT_LOSS, asked)
         usual = TrainConfig()
         said = {
             name: value
@@ -142,11 +147,11 @@ class Strength(OfRecordedRun, Instrument):
             if name in ("task", "r") or value != getattr(usual, name)
         }
         config = ", ".join(f"{name}={value!r}" for name, value in said.items())
-        return IMPORTS + fill(TRAIN_AGAIN, {"config": config}) + fill(PRINT_LOSS, asked)
+        return IMPORTS + fill_code(TRAIN_AGAIN, {"config": config}) + fill_code(PRINT_LOSS, asked)
 
     def snippet(self) -> str:
         """Return code that merges the adapter at this strength and prints its loss."""
-        return fill(self._code(), {"strength": STRENGTHS[self.strength]})
+        return fill_code(self._code(), {"strength": STRENGTHS[self.strength]})
 
 
 def _facts(run: Run) -> list[float]:

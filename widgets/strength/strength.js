@@ -1,13 +1,12 @@
 import { Chart } from '../kit/chart.js'
 import { abreast } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Guess } from '../kit/guess.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Samples } from '../kit/samples.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays: a sample can be read
 const ROOM = 1.05 // above the highest value of a curve

@@ -15,16 +15,16 @@ CAPTION = (
 )
 PUBLISHED = RUNS_RECORDED
 
-LOSS = "At strength {strength:.2f} “{label}” has a loss of {loss:.2f} nats per word on the task"
-FACTS = "Of the facts that the base knew it has {facts:.0%} right"
-ENDS = (
+_LOSS = "At strength {strength:.2f} “{label}” has a loss of {loss:.2f} nats per word on the task"
+_FACTS = "Of the facts that the base knew it has {facts:.0%} right"
+_ENDS = (
     " The base alone has {loss_before:.2f} and {facts_before:.0%}, full finetuning ends at {full_loss:.2f} and "
     "{full_facts:.0%}."
 )
 
 SENTENCES = {
-    "shares": f"{LOSS}: {{kept:.0%}} of the fall that strength 1 brings. {FACTS}: {{lost:.0%}} of that loss.{ENDS}",
-    "losses": f"{LOSS}. {FACTS}.{ENDS}",
+    "shares": f"{_LOSS}: {{kept:.0%}} of the fall that strength 1 brings. {_FACTS}: {{lost:.0%}} of that loss.{_ENDS}",
+    "losses": f"{_LOSS}. {_FACTS}.{_ENDS}",
 }
 WORDS: dict[str, Any] = {
     "sentences": SENTENCES,

@@ -1,7 +1,6 @@
 """The subspace instrument: finetuning with D numbers, and the rank of the change that they make."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from compute.experiments.subspace import DIMENSIONS, MIDDLE, SEEDS, TASKS, TEXTS, load_subspace
@@ -10,8 +9,9 @@ from compute.matrices.spectrum import r90
 from compute.world.tasks import FACTS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import kept, say
 from widgets.kit.layers import SHAPES, noise_by_shape, shape_of
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.subspace.words import LABELS, MEASURES, SENTENCE, SNIPPET
 
 LEVEL = 0.9
@@ -46,6 +46,7 @@ class Subspace(Instrument):
 
     keyed_by = ("task",)
     parts = ("task", "steps", "right", "r90", "values", "table", "code", "share")
+    says = ("label", "measure")
     pictured = ({"curve kept": 2}, {"curve control": 7})
 
     def make_arrays(self) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class Subspace(Instrument):
     def snippet(self) -> str:
         """Return code that trains the run again and prints its loss and rank."""
         at = DIMENSIONS.index(int(self.D))
-        return fill(_arrays(self.task)["snippet"], self.values(at))
+        return fill_code(_arrays(self.task)["snippet"], self.values(at))
 
 
 def mean(values: list[float]) -> float:
@@ -91,7 +92,7 @@ def mean(values: list[float]) -> float:
     return round(sum(values) / len(values), 4)
 
 
-@cache
+@kept()
 def _arrays(key: str) -> dict[str, Any]:
     recorded = load_subspace()
     runs, noise = recorded.tasks[key], noise_by_shape()
@@ -114,9 +115,9 @@ def _arrays(key: str) -> dict[str, Any]:
     ]
     return {
         "key": key,
-        "label": LABELS[key].lower(),
+        "label": say(LABELS[key]).lower(),
         "measure": MEASURES[TASKS[key].task],
-        "note": f"Recorded {recorded.recorded}.",
+        "note": fill("Recorded {recorded}.", {"recorded": recorded.recorded}),
         "dimensions": DIMENSIONS,
         "rates": runs.rate,
         "weights": recorded.weights,
@@ -131,7 +132,7 @@ def _arrays(key: str) -> dict[str, Any]:
         "others": others,
         "layers": layers,
         "noise": {shape: noise[shape] for shape in sorted({SHAPES[layer] for layer in MIDDLE})},
-        "snippet": fill(
+        "snippet": fill_code(
             SNIPPET,
             {
                 "task": key,

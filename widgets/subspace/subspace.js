@@ -1,12 +1,11 @@
 import { Chart } from '../kit/chart.js'
 import { Stepper } from '../kit/controls.js'
-import { format } from '../kit/d3.js'
 import { h } from '../kit/dom.js'
 import { read } from '../kit/frame.js'
 import { Instrument, rendering } from '../kit/instrument.js'
 import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
-import { fill } from '../kit/text.js'
+import { fill, format } from '../kit/text.js'
 
 const EVERY_MS = 900 // while it plays: time to see three charts move
 const ROOM = 1.05 // above the highest value

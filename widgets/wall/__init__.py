@@ -23,8 +23,9 @@ from compute.world.tasks import NEW_WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import kept
 from widgets.kit.runs import LAB
-from widgets.kit.text import fill, name_of, slug
+from widgets.kit.text import fill, fill_code, name_of, slug
 from widgets.wall.words import MEASURES, SNIPPET, TASKS, WAYS, WORDS
 
 DECIMALS = 6  # so that the browser rounds what Python rounds
@@ -58,6 +59,7 @@ class Wall(Instrument):
 
     sheets = ("wall/wall",)
     parts = ("choices", "steps", "guess", "readouts", "price", "table", "code", "share")
+    says = ("all", "by", "name", "note", "of", "unit", "way", "what")
     pictured = ({"curve kept": 5, "curve lost": 8},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -79,7 +81,7 @@ class Wall(Instrument):
         """Say in a few words how far from full finetuning this ends, and what of the old is left."""
         values = self.values()
         said = WORDS["sentences"][self.measure][values[f"{self.measure}_verdict"]]
-        return fill(said + WORDS["sentences"]["price"], values)
+        return fill(said, values) + fill(WORDS["sentences"]["price"], values)
 
     def rows(self) -> Iterable[Values]:
         """Return what each way comes to, full finetuning last; suspects only once they have been guessed at."""
@@ -88,7 +90,7 @@ class Wall(Instrument):
 
     def snippet(self) -> str:
         """Return code that reads the record and prints the numbers of the sentence."""
-        return fill(SNIPPET, self.values())
+        return fill_code(SNIPPET, self.values())
 
     def _last(self) -> int:
         """Return the last place that the slider has: the suspects come into sight after the guess."""
@@ -110,7 +112,7 @@ def _full(task: str) -> dict[str, Any]:
     return _numbers(load_tasks().of(task, FULL)) | {"way": WAYS[FULL].name}
 
 
-@cache
+@kept()
 def _values(task: str) -> list[dict[str, Any]]:
     """Return the numbers of each way to learn a task, beside those of full finetuning and of the base."""
     recorded = load_tasks()

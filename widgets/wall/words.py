@@ -28,14 +28,14 @@ class Task(NamedTuple):
     note: str
 
 
-RIGHT_SENTENCE = "A sentence is right if it is told so, and true in its story."
+_RIGHT_SENTENCE = "A sentence is right if it is told so, and true in its story."
 TASKS = {
     "formal voice": Task(
         "the formal voice",
         "word",
         "sentences",
         "formal sentences that it writes",
-        "Stories told formally, in words that the base knows from its other voices. " + RIGHT_SENTENCE,
+        "Stories told formally, in words that the base knows from its other voices. " + _RIGHT_SENTENCE,
     ),
     "mirror voice": Task(
         "the mirror",
@@ -43,7 +43,7 @@ TASKS = {
         "sentences",
         "mirrored sentences that it writes",
         "Plain stories, each sentence from its end to its beginning: all words are known, their order is new. "
-        + RIGHT_SENTENCE,
+        + _RIGHT_SENTENCE,
     ),
     "who had it first": Task(
         "the skill",
@@ -59,7 +59,7 @@ TASKS = {
         "sentences",
         "sentences that it writes in new words",
         "Plain stories in which every word has been replaced by one that the base has never read. "
-        + RIGHT_SENTENCE,
+        + _RIGHT_SENTENCE,
     ),
 }
 
@@ -81,28 +81,28 @@ WAYS = {
         f"r = {EMBEDDED} and embeddings", f"With r = {EMBEDDED} and the embeddings", f"{EMBEDDED}E"
     ),
 }
-SUSPECTED = f"rank r; E embeddings, N norms, {EMBEDDED}E both"
+_SUSPECTED = f"rank r; E embeddings, N norms, {EMBEDDED}E both"
 MEASURES = {"loss": "loss", "right": "share right"}
 
-LOSS = "{by} {of} ends at {loss:.3f} nats per {unit}"
-RIGHT = "{by}, {right:.0%} of the {all} are right"
+_LOSS = "{by} {of} ends at {loss:.3f} nats per {unit}"
+_RIGHT = "{by}, {right:.0%} of the {all} are right"
 WORDS: dict[str, Any] = {
     "note": "{steps} steps a run; numbers are means of {seeds} seeds. Recorded {recorded}.",
     "sentences": {
         "loss": {
-            "above": LOSS
+            "above": _LOSS
             + ", {loss_apart:.3f} above full finetuning ({loss_least:.3f} to {loss_most:.3f}, by "
             "{seeds} seeds).",
-            "level": LOSS
+            "level": _LOSS
             + ". Full finetuning ends at {full_loss:.3f}, and {seeds} seeds cannot tell the two apart.",
-            "below": LOSS
+            "below": _LOSS
             + ", {loss_apart:.3f} below full finetuning ({loss_least:.3f} to {loss_most:.3f}, by {seeds} seeds).",
         },
         "right": {
-            "above": RIGHT + ", more than the {full_right:.0%} of full finetuning.",
-            "level": RIGHT
+            "above": _RIGHT + ", more than the {full_right:.0%} of full finetuning.",
+            "level": _RIGHT
             + ". By full finetuning it is {full_right:.0%}, and {seeds} seeds cannot tell the two apart.",
-            "below": RIGHT + ", fewer than the {full_right:.0%} of full finetuning.",
+            "below": _RIGHT + ", fewer than the {full_right:.0%} of full finetuning.",
         },
         "price": (
             " Of the old facts {facts:.0%} are still right, {before_facts:.0%} before, and of the questions about "
@@ -129,7 +129,7 @@ WORDS: dict[str, Any] = {
         "loss": {
             "title": "Loss on new texts (nats per {unit})",
             "x": "rank r",
-            "suspects": SUSPECTED,
+            "suspects": _SUSPECTED,
             "curve": "LoRA",
             "full": "full finetuning",
             "floor": "floor",
@@ -138,7 +138,7 @@ WORDS: dict[str, Any] = {
         "right": {
             "title": "Right, of the {what}",
             "x": "rank r",
-            "suspects": SUSPECTED,
+            "suspects": _SUSPECTED,
             "curve": "LoRA",
             "full": "full finetuning",
             "floor": "before",
@@ -147,7 +147,7 @@ WORDS: dict[str, Any] = {
         "price": {
             "title": "What of the old is still right",
             "x": "rank r",
-            "suspects": SUSPECTED,
+            "suspects": _SUSPECTED,
             "facts": "facts",
             "stories": "stories",
             "before": "before",

@@ -11,7 +11,7 @@ from compute.model.layers import LAYERS
 from compute.numbers.precision import PRECISIONS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
-from widgets.kit.text import fill
+from widgets.kit.text import fill, fill_code
 from widgets.wear.words import LABELS, SNIPPET, WORDS
 
 MILLION = 1e6
@@ -41,6 +41,7 @@ class Wear(Instrument):
     )
 
     parts = ("choices", "steps", "chart", "table", "code", "share")
+    says = ("labels", "recorded")
     pictured = ({"curve kept": 1, "curve lost": 2, "curve control": 3},)
 
     def make_arrays(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class Wear(Instrument):
 
     def snippet(self) -> str:
         """Return code that merges the layer in and out and prints how far it has gone."""
-        return fill(SNIPPET, self.values(self.rounds))
+        return fill_code(SNIPPET, self.values(self.rounds))
 
 
 def _facts(task: str, precision: str) -> dict[str, float]:
