@@ -71,9 +71,8 @@ class Page(RequestHandler):
         if self._led_elsewhere(path):
             return
         language, inside = self.site.parted(path)
-        if inside.startswith(
-            "arrays/"
-        ):  # factoring takes up to a second; the other readers do not wait for it
+        if inside.startswith("arrays/"):
+            # Factoring takes up to a second; the other readers do not wait for it.
             body = await asyncio.to_thread(self._arrays, language, inside)
         else:
             body = self.site.read(path)

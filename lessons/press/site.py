@@ -220,16 +220,14 @@ class Site:
     def _render(self, template: str, path: str, **values: Any) -> str:
         """Return the page at a path, by its template."""
         up = "../" * path.count("/")
-        common = {
+        common = {  # no page may use these names
             "parts": self.contents,
             "beside": say_all(BESIDE),
             "rooms": self.rooms,
-            "base": up + self._above,
-            "translations": self._translations(path, up),
             "translated": self.language is not ENGLISH,
-            "up": up,
         }
-        return render(template, **common | values)
+        leading = {"up": up, "base": up + self._above, "translations": self._translations(path, up)}
+        return render(template, **common, **leading | values)
 
     @property
     def _above(self) -> str:

@@ -70,7 +70,7 @@ WORDS: dict[str, Any] = {
         "some": "It reads “{read}”. Likeliest is {likely}, at {chance:.1%}. It is sent to {sent}.",
         "nothing": "It reads no word that a voice has, so all four are equally likely. It is sent to {sent}.",
         "unknown": " No voice has {unknown}; that says nothing.",
-        "head": ["adapter", "chance", "cost if chosen"],
+        "head": ["adapter", "probability", "cost if chosen"],
         "word": "{word}",
         "row": ["{label}", "{chance:.1%}", "{cost:.3f}"],
         "weight": "{weight:+.1f}",
