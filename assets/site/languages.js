@@ -5,7 +5,9 @@ export function inLanguage({ href }) {
   const here = new URL(href)
   const asked = here.searchParams.get('lang')
   if (!asked || asked === document.documentElement.lang) return null
-  const other = [...document.querySelectorAll('link[rel="alternate"]')].find((each) => each.hreflang === asked)
+  const other = [...document.querySelectorAll('link[rel="alternate"]')].find(
+    (each) => each.hreflang === asked,
+  )
   if (!other) return null
   const there = new URL(other.getAttribute('href'), here)
   here.searchParams.delete('lang')
