@@ -1,7 +1,8 @@
 """The catalogues: every text that a reader can meet, gathered for those who translate it.
 
 `python -m lessons.press.languages` renews assets/languages/*.po after texts have changed (`make catalogues`), and
-`python -m lessons.press.languages fr` begins another one.
+`python -m lessons.press.languages fr` begins another one. With `--whole` it fails where something is not translated:
+who changes an English sentence need not know Spanish, but a release has all of it.
 
 What is translated is found where it stands: the paragraphs of lessons, the words of instruments and of parts that run
 on a server (public names in widgets/; a text of several lines is code), the labels of
@@ -9,6 +10,7 @@ choices, the templates, and what else is said by its own name, as say("...") or 
 text that has changed stays as a guess (fuzzy), which is not shown before somebody has looked at it.
 """
 
+import argparse
 import ast
 import importlib
 import io
@@ -34,7 +36,7 @@ from lessons.press.glossary import TERMS
 from lessons.press.prose import CITATION, message, paragraphs
 from lessons.press.site import BESIDE, STORED
 from widgets.kit.instrument import ROOT, SITE, Instrument
-from widgets.kit.languages import FOLDER
+from widgets.kit.languages import FOLDER, codes
 from widgets.kit.text import GAP
 
 Found = Iterator[tuple[str, str]]  # messages, each with the place where it stands
@@ -205,16 +207,29 @@ def catalogue(code: str) -> Catalog:
     return kept
 
 
-def renew(code: str) -> None:
-    """Write the catalogue of a language anew."""
+def renew(code: str) -> int:
+    """Write the catalogue of a language anew, and return how many of its messages are to be translated."""
     FOLDER.mkdir(exist_ok=True)
     made = catalogue(code)
     with (FOLDER / f"{code}.po").open("wb") as file:
         write_po(file, made, width=0, include_lineno=False, ignore_obsolete=True)
     missing = sum(1 for each in made if each.id and (not each.string or each.fuzzy))
     sys.stdout.write(f"assets/languages/{code}.po: {len(made)} messages, {missing} to translate\n")
+    return missing
+
+
+def main() -> None:
+    """Renew catalogues."""
+    parser = argparse.ArgumentParser(prog="make catalogues", description="Gather what there is to translate.")
+    parser.add_argument(
+        "codes", nargs="*", metavar="CODE", help="languages, such as fr; all that are there if none"
+    )
+    parser.add_argument("--whole", action="store_true", help="fail where something is not translated")
+    given = parser.parse_args()
+    missing = [renew(code) for code in given.codes or codes()]
+    if given.whole and any(missing):
+        sys.exit("A release says everything in every language.")
 
 
 if __name__ == "__main__":
-    for code in sys.argv[1:] or sorted(path.stem for path in FOLDER.glob("*.po")):
-        renew(code)
+    main()
