@@ -19,7 +19,9 @@ SHOWN = [
 
 def drawer(root) -> list[str]:
     """Return what the open drawer says."""
-    return open_drawer(root, "The arithmetic").locator("dd").all_inner_texts()
+    found = open_drawer(root, "The arithmetic").locator("dd")
+    found.first.wait_for()  # it is written when the drawer has opened
+    return found.all_inner_texts()
 
 
 @pytest.mark.parametrize(("slug", "figure"), SHOWN)

@@ -59,7 +59,9 @@ def finetune(page: Page, steps: int = 10) -> None:
 
 def last_row(page: Page) -> list[str]:
     drawer = open_drawer(instrument(page, "finetune"), "Numbers as a table")
-    return drawer.locator("tr").last.locator(":is(th, td)").all_text_contents()
+    row = drawer.locator("tbody tr").last
+    row.wait_for()  # it is written when the drawer has opened
+    return row.locator(":is(th, td)").all_text_contents()
 
 
 # Per cent: after ten steps in float32 an answer of a hundred may be so close to another that a CPU's rounding decides.
