@@ -435,3 +435,11 @@ def test_a_lesson_opens_it_in_the_state_of_its_experiment(open_page, exported):
     expect(root.get_by_label("Embeddings")).to_have_value("yes")
     expect(root.locator(".sentence")).to_contain_text("Nothing has been trained yet on “New words”")
     expect(root.locator(".notice")).not_to_be_visible()
+
+
+def test_what_programs_read_of_a_run_is_the_same_in_every_language(open_page, server):
+    page = open_page(f"{server}/es/embed/first/finetune.html?{SHORT}")
+    page.get_by_role("button", name="Afinar", exact=True).click()
+    figure = page.locator(".lora-finetune")
+    expect(figure).to_have_attribute("data-steps-per-second", re.compile(r"^[1-9]\d*\.\d$"), timeout=WAIT_MS)
+    expect(figure).to_contain_text(re.compile(r"\d,\d pasos por segundo"))

@@ -352,9 +352,9 @@ class Finetune extends Instrument {
     if (this.at === null) this.history.looked = looked
     const { root } = this.frame
     root.dataset.step = this.history.step
-    const speed = seconds ? format('.1f')(this.history.losses.length / seconds) : '0'
-    root.dataset.stepsPerSecond = speed
-    this.speed.textContent = seconds ? fill(this.text.measured.speed, { speed }) : ''
+    const speed = seconds ? this.history.losses.length / seconds : 0
+    root.dataset.stepsPerSecond = speed.toFixed(1) // for programs: a point in every language
+    this.speed.textContent = seconds ? fill(this.text.measured.speed, { speed: format('.1f')(speed) }) : ''
     this.numbers.textContent = fill(this.text.measured.numbers, { numbers })
     this.draw()
     if (news.some(({ evaluation }) => evaluation)) this.tellPage(false)
