@@ -17,8 +17,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lessons.press.options import PREFIX, Options, Wrong, add_to, options, unknown
+
+if TYPE_CHECKING:
+    from widgets.kit.languages import Language
 
 
 def hear() -> None:
@@ -31,15 +35,21 @@ def hear() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def export(folder: Path, url: str = "", codes: Sequence[str] = ()) -> None:
-    """Write the published site into a folder; `url` is where it will be read, `codes` names its languages."""
-    from lessons.press.site import Site
+def _languages(codes: Sequence[str]) -> "list[Language]":
+    """Return the languages of some codes, all that are shipped where none is named; end where there is no such."""
     from widgets.kit.languages import language, shipped
 
     try:
-        site = Site(live=False, url=url, languages=[language(code) for code in codes] or shipped())
+        return [language(code) for code in codes] or shipped()
     except ValueError as error:
         sys.exit(str(error))
+
+
+def export(folder: Path, url: str = "", codes: Sequence[str] = ()) -> None:
+    """Write the published site into a folder; `url` is where it will be read, `codes` names its languages."""
+    from lessons.press.site import Site
+
+    site = Site(live=False, url=url, languages=_languages(codes))
     try:
         for path in site.paths:
             target = folder / path
@@ -63,17 +73,11 @@ def export_scorm(folder: Path, slugs: list[str], url: str = "", codes: Sequence[
     from lessons import load_all
     from lessons.press.scorm import package
     from lessons.press.site import Site
-    from widgets.kit.languages import language
 
     known = {lesson.slug: lesson for lesson in load_all()}
     if strange := [slug for slug in slugs if slug not in known]:
         sys.exit(f"There is no lesson {strange[0]!r}. There are: {', '.join(known)}.")
-    try:
-        site = Site(
-            live=False, url=url, course=True, languages=[language(code) for code in codes[:1] or ("en",)]
-        )
-    except ValueError as error:
-        sys.exit(str(error))
+    site = Site(live=False, url=url, course=True, languages=_languages(codes[:1] or ("en",)))
     wanted = [known[slug] for slug in slugs] or site.chapters
     try:
         folder.mkdir(parents=True, exist_ok=True)

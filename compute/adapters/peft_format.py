@@ -19,10 +19,8 @@ from compute.numbers.refusal import FileRefused, quote
 
 PREFIX = "base_model.model."  # PEFT wraps the model twice
 FACTORS = (".lora_A", ".lora_B")
-LENGTH, MAGNITUDE = (
-    ".row_length",
-    ".lora_magnitude_vector",
-)  # what DoRA's rows are as long as: ours, and PEFT's name
+# What DoRA's rows are as long as: our name, and PEFT's.
+LENGTH, MAGNITUDE = ".row_length", ".lora_magnitude_vector"
 EMBEDDINGS = ("embed_tokens", "lm_head")  # what may be trained whole beside an adapter
 MAX_BYTES = 20_000_000  # r = 64 on every layer and both embeddings take 1.5 million
 # An init that changes the weight of the base layer too would need that change, which is not in the files.

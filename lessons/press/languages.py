@@ -5,9 +5,9 @@
 who changes an English sentence need not know Spanish, but a release has all of it.
 
 What is translated is found where it stands: the paragraphs of lessons, the words of instruments and of parts that run
-on a server (public names in widgets/; a text of several lines is code), the labels of
-choices, the templates, and what else is said by its own name, as say("...") or fill("...", ...). The translation of a
-text that has changed stays as a guess (fuzzy), which is not shown before somebody has looked at it.
+on a server (public names in widgets/; a text of several lines is code), the labels of choices, the templates, and what
+else is said by its own name, as say("...") or fill("...", ...). The translation of a text that has changed stays as a
+guess (fuzzy), which is not shown before somebody has looked at it.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from lessons.press.glossary import TERMS
 from lessons.press.prose import CITATION, message, paragraphs
 from lessons.press.site import BESIDE, STORED
 from widgets.kit.instrument import ROOT, SITE, Instrument
-from widgets.kit.languages import FOLDER, codes
+from widgets.kit.languages import FOLDER, codes, labelled
 from widgets.kit.text import GAP
 
 Found = Iterator[tuple[str, str]]  # messages, each with the place where it stands
@@ -128,12 +128,7 @@ def leaves(value: Any) -> Iterator[str]:
         yield from (text for each in fields(value) for text in leaves(getattr(value, each.name)))
     elif isinstance(value, list | tuple):
         for each in value:
-            pair = (
-                isinstance(each, list | tuple)
-                and len(each) == 2
-                and all(isinstance(text, str) for text in each)
-            )
-            yield from leaves(each[1] if pair else each)
+            yield from leaves(each[1] if labelled(each) else each)
 
 
 def of_instruments() -> Found:
@@ -201,9 +196,8 @@ def catalogue(code: str) -> Catalog:
     for text, places in messages().items():
         today.add(text, locations=[(place, 0) for place in places])
     kept.update(today)
-    kept.creation_date = kept.revision_date = (
-        begun  # a catalogue that is renewed and has nothing new stays as it is
-    )
+    # A catalogue that is renewed and has nothing new stays as it is.
+    kept.creation_date = kept.revision_date = begun
     return kept
 
 

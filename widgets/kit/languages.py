@@ -191,15 +191,15 @@ def say_all(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: say_all(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_labelled(each) or say_all(each) for each in value]
+        return [[each[0], say_all(each[1])] if labelled(each) else say_all(each) for each in value]
     return value
 
 
-def _labelled(value: Any) -> list[str] | None:
-    """Return a value and its label, the label said, or None if it is no such pair."""
-    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(each, str) for each in value):
-        return [value[0], say_all(value[1])]
-    return None
+def labelled(value: Any) -> bool:
+    """Return whether something in a list is a value with its label: two texts, of which only the second is said."""
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(each, str) for each in value)
+    )
 
 
 def written(number: str) -> str:
@@ -230,11 +230,11 @@ def kept(most: int | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
     def keeping(function: Callable[P, T]) -> Callable[P, T]:
         made: Callable[..., T] = function
-        known = lru_cache(most)(lambda _, *given: made(*given))
+        known: Callable[..., T] = lru_cache(most)(lambda _, *given, **named: made(*given, **named))
 
         @wraps(function)
         def asked(*given: P.args, **named: P.kwargs) -> T:
-            return known(spoken(), *given, *named.values())
+            return known(spoken(), *given, **named)
 
         return asked
 
