@@ -24,6 +24,10 @@ from lessons.press.options import PREFIX, Options, Wrong, add_to, options, unkno
 if TYPE_CHECKING:
     from widgets.kit.languages import Language
 
+# NumPy's matrices are small here: threads would only wait for each other, beside other programs for many times as long
+# as one takes. OpenBLAS reads it when it is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def hear() -> None:
     """End quietly, from now on, on Ctrl-C or when told to.
@@ -62,7 +66,6 @@ def export(folder: Path, url: str = "", codes: Sequence[str] = ()) -> None:
 
 def inspect(given: argparse.Namespace) -> None:
     """Say what is in an adapter, and do with it what was asked for."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # layers are computed side by side instead
     from compute.adapters.formats.command import inspect
 
     sys.exit(inspect(given, sys.stdout, sys.stderr))
