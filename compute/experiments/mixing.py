@@ -101,7 +101,7 @@ class Measured(NamedTuple):
         letter, asked = LETTERS[voice], LETTERS[SHARED]
         found = []
         for text in self.told:
-            said = [each for each in text.lower() if each != asked] or [LETTERS[NO_VOICE]]
+            said = text.lower().replace(asked, "") or LETTERS[NO_VOICE]
             found.append(said.count(letter) / len(said))
         return found
 

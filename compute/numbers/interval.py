@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import NamedTuple
 
 from scipy.special import stdtrit
@@ -49,7 +49,10 @@ def of_mean(values: Sequence[float]) -> tuple[float, float]:
     whole("number of values", n, 2)
     for value in values:
         number("value", value)
-    mean, half = fmean(values), float(stdtrit(n - 1, 0.975)) * stdev(values) / math.sqrt(n)
+    mean = fmean(values)
+    # statistics' own counts in fractions, which takes ten times as long.
+    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    half = float(stdtrit(n - 1, 0.975)) * math.sqrt(variance / n)
     return mean - half, mean + half
 
 

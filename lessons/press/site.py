@@ -18,6 +18,7 @@ from widgets.kit.instrument import (
     Instrument,
     bundle,
     figure_config,
+    in_script,
     json_block,
     render,
     self_contained,
@@ -209,7 +210,7 @@ class Site:
 
     @staticmethod
     def _arrays(instrument: type[Instrument], key: str) -> str:
-        arrays = json_block(instrument.from_key(key).spoken_arrays())
+        arrays = in_script(instrument.from_key(key).arrays)
         return f"lora_arrays({json_block(f'{instrument.script}/{key}')}, {arrays})\n"
 
     def said(self, text: str) -> str:

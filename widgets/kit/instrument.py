@@ -192,7 +192,7 @@ class Instrument(AnyWidgetComponent):
 
     def _make(self, *_: param.parameterized.Event) -> None:
         with speaking(self._language):  # also when a reader's choice asks for other arrays
-            self.arrays = json.dumps(self.spoken_arrays(), ensure_ascii=False)
+            self.arrays = compact(self.spoken_arrays())
 
     @staticmethod
     def engine() -> str:
@@ -358,9 +358,19 @@ def _rule(parameter: param.Parameter) -> dict[str, Any]:
     raise TypeError(f"{parameter.name}: a choice is a Selector, an Integer or a String with a regex.")
 
 
+def compact(value: Any) -> str:
+    """Return JSON without a space that says nothing."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def json_block(value: Any) -> str:
     """Return JSON that can stand inside a script element: no `<` is left to end it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return in_script(compact(value))
+
+
+def in_script(text: str) -> str:
+    """Return JSON as it can stand inside a script element: no `<` is left to end it."""
+    return text.replace("<", "\\u003c")
 
 
 def self_contained(figure: Instrument) -> str:
@@ -368,7 +378,7 @@ def self_contained(figure: Instrument) -> str:
     config = figure_config(figure) | {
         "prefix": "",
         "title": figure.title,
-        "datasets": {key: figure.from_key(key).spoken_arrays() for key in figure.enclosed()},
+        "datasets": {key: json.loads(figure.from_key(key).arrays) for key in figure.enclosed()},
         "have": figure.enclosed_words(),
     }
     return render(

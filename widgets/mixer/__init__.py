@@ -17,6 +17,7 @@ from compute.experiments.mixing import (
     TOLD,
     WEIGHTS,
     Measured,
+    Mix,
     load_factors,
     load_record,
     mix_of,
@@ -89,7 +90,8 @@ class Mixer(Instrument):
         """Return every number that a sentence about a way of mixing may use; mixes.js makes the same."""
         first, second = self.primary, self.other()
         i, j = self.settings()
-        shown, alone = self._shown(method), {name: _alone(name).losses[name] for name in MIXED}
+        shown = self._shown(method)
+        alone = {name: _measured(_by_itself(name)).losses[name] for name in MIXED}
 
         def own(place: str, name: str, k: int) -> dict[str, Any]:
             share, low, high = shown["rows"][ROWS.index(name)]
@@ -139,7 +141,7 @@ class Mixer(Instrument):
 
     def rows(self) -> Iterable[Values]:
         """Return the numbers behind the bars."""
-        base = _of(load_record().mixes[SEEDS[0], mix_of({}, "products")])["rows"]
+        base = _of(mix_of({}, "products"))["rows"]
         for name, shown, alone in zip(ROWS, self._shown(self.method)["rows"], base, strict=True):
             share, low, high = shown
             row = WORDS["rows"][name]
@@ -155,14 +157,18 @@ class Mixer(Instrument):
         return fill_code(SNIPPET, told)
 
 
-def _measured(first: str, second: str, i: int, j: int, method: str) -> Measured:
-    """Return what was measured at two settings of the weights."""
+def _set(first: str, second: str, i: int, j: int, method: str) -> Mix:
+    """Return the mix at two settings of the weights."""
     weights = {first: SETTINGS[i]} | ({} if second == NONE else {second: SETTINGS[j]})
-    return load_record().mixes[SEEDS[0], mix_of(weights, method)]
+    return mix_of(weights, method)
 
 
-def _alone(name: str) -> Measured:
-    return load_record().mixes[SEEDS[0], mix_of({name: 1.0}, "products")]
+def _by_itself(name: str) -> Mix:
+    return mix_of({name: 1.0}, "products")
+
+
+def _measured(mix: Mix) -> Measured:
+    return load_record().mixes[SEEDS[0], mix]
 
 
 def _spread(values: list[float]) -> list[float]:
@@ -171,8 +177,10 @@ def _spread(values: list[float]) -> list[float]:
     return [round(each, DECIMALS) for each in (fmean(values), max(0.0, low), min(1.0, high))]
 
 
-def _of(measured: Measured) -> dict[str, Any]:
-    """Return what is said of one measurement: a share with its interval for each of ROWS, and what can be said."""
+@cache
+def _of(mix: Mix) -> dict[str, Any]:
+    """Return what is said of one mix: a share with its interval for each of ROWS, and what can be said."""
+    measured = _measured(mix)
     rows = [_spread(measured.shares(voice)) for voice in (*VOICES, NO_VOICE)]
     return {
         "rows": [*rows, [measured.facts] * 3],
@@ -185,10 +193,11 @@ def _of(measured: Measured) -> dict[str, Any]:
 @cache
 def _packed(first: str, second: str, i: int, j: int, method: str) -> dict[str, Any]:
     """Return what is said of one mix, beside the sum of the products at the same weights."""
-    measured = _measured(first, second, i, j, method)
-    more = apart(measured.right(), _measured(first, second, i, j, "products").right())
+    mix = _set(first, second, i, j, method)
+    measured, summed = _measured(mix), _measured(_set(first, second, i, j, "products"))
+    more = apart(measured.right(), summed.right())
     return {
-        **_of(measured),
+        **_of(mix),
         "losses": [measured.losses[name] for name in (first, first if second == NONE else second, "base")],
         "more": [round(each, DECIMALS) for each in more],
         "off": 0.0 if second == NONE else _off(first, second, method, i, j),
@@ -199,7 +208,7 @@ def _packed(first: str, second: str, i: int, j: int, method: str) -> dict[str, A
 def _guessed(first: str, second: str) -> dict[str, Any]:
     """Return the question about two adapters at half weight, and its answer."""
     names = [name for name in (first, second) if name != NONE]
-    measured = _measured(first, second, HALF, 0 if second == NONE else HALF, "products")
+    measured = _measured(_set(first, second, HALF, 0 if second == NONE else HALF, "products"))
     about = FACTS if FACTS in names else "voices"
     if about == FACTS:
         guessed = [measured.facts] * 3
@@ -254,7 +263,7 @@ def shipped(first: str, second: str) -> dict[str, Any]:
     """Return what the browser needs of two adapters: each way at each setting, the controls, and the code."""
     pair = second != NONE
     others = range(len(SETTINGS)) if pair else range(1)
-    alone = [_alone(name) for name in (first, second) if name != NONE]
+    alone = [_by_itself(name) for name in (first, second) if name != NONE]
     return {
         "first": first,
         "second": second if pair else None,
@@ -270,9 +279,9 @@ def shipped(first: str, second: str) -> dict[str, Any]:
             method: [[_packed(first, second, i, j, method) for j in others] for i in range(len(SETTINGS))]
             for method in (MEASURED_METHODS if pair else MEASURED_METHODS[:1])
         },
-        "base": _of(load_record().mixes[SEEDS[0], mix_of({}, "products")]),
+        "base": _of(mix_of({}, "products")),
         "alone": [_of(each) for each in alone],
-        "aloneLosses": [_alone(name).losses[name] for name in (first, second) if name != NONE],
+        "aloneLosses": [_measured(mix).losses[mix.names[0]] for mix in alone],
         "guessed": _guessed(first, second),
         "cosine": _cosine(first, second) if pair else None,
         "methods": {
