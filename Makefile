@@ -42,7 +42,7 @@ test: $(VENV)/.installed-test browser ## check everything: format, lint, types, 
 	@echo "ruff format"; $(VENV)/bin/ruff format --check .
 	@echo "ruff check"; $(VENV)/bin/ruff check .
 	@echo "mypy"; $(VENV)/bin/mypy
-	@echo "pytest"; $(PY) -m pytest --numprocesses 3 --dist load $(ARGS)
+	@echo "pytest"; $(PY) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.installed-test browser ## measure speed, weight and training against their limits (ARGS="training ticks")
 	@exec $(PY) -m tests.bench $(ARGS)

@@ -27,17 +27,13 @@ collect_ignore = ["bench"]  # measurements, run by `make bench`
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser's tests last: Playwright leaves an event loop running, so asyncio.run fails after it.
+    """Run files with tests of the browser last: Playwright leaves an event loop running, so asyncio.run fails after it.
 
-    Of these the long ones come first, so that no process is left with one at the end, and then those that need
-    the export, so that hardly any process waits for another to write it.
+    Of these come first those with a long test, so that no process is left with one at the end.
     """
-
-    def turn(item: pytest.Item) -> tuple[bool, bool, bool]:
-        needs = getattr(item, "fixturenames", ())
-        return "browser" in needs, item.get_closest_marker("long") is None, "exported" not in needs
-
-    items.sort(key=turn)
+    browsers = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: (item.path in browsers, item.path not in long))
 
 
 @pytest.fixture

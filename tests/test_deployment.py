@@ -15,8 +15,9 @@ import pytest
 
 from helpers import ROOT
 from helpers.app import program, run
+from helpers.site import published
 from lessons.press.options import FIELDS, options
-from lessons.press.site import STORED, Site
+from lessons.press.site import STORED
 
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 UNIT = ROOT / "deploy" / "lora-live.service"
@@ -193,7 +194,7 @@ def test_the_page_of_what_is_stored_names_all_that_scripts_store():
 
 
 def test_the_page_of_licences_names_every_package_in_the_bundles():
-    page = Site(live=False).read("licences.html").decode()
+    page = published().read("licences.html").decode()
     bundled = json.loads((ROOT / "assets" / "package.json").read_text(encoding="utf-8"))["dependencies"]
     told = re.search(r"They contain parts of ([^<]*), each under", page)[1]
     assert {"d3-array", "minisearch"} <= set(bundled) <= set(re.split(", | and ", told))

@@ -1,22 +1,11 @@
 """What stands around the lessons: contents, words that open, search, from a folder as from a server."""
 
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-import app
 from helpers.browser import RULES
 from lessons import load_all
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Export the site."""
-    site = tmp_path_factory.mktemp("pages") / "site"
-    app.export(site)
-    return site
 
 
 def test_a_word_opens_and_closes_by_keyboard(server, open_page):
@@ -81,8 +70,8 @@ def test_a_figure_stays_in_view_while_its_text_passes(server, open_page):
 
 
 @pytest.mark.parametrize("from_folder", [False, True])
-def test_the_search_finds_sections_and_words(server, open_page, folder, from_folder):
-    page = open_page(f"{(folder / 'search.html').as_uri() if from_folder else f'{server}/search.html'}")
+def test_the_search_finds_sections_and_words(server, open_page, exported, from_folder):
+    page = open_page((exported / "search.html").as_uri() if from_folder else f"{server}/search.html")
     asked, found = page.get_by_role("searchbox"), page.locator("#found li")
     expect(asked).to_be_focused()
     asked.fill("break-even")

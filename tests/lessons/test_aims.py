@@ -9,9 +9,9 @@ import yaml
 
 from helpers import ROOT
 from helpers.prose import Page
+from helpers.site import published
 from lessons import load_all
 from lessons.press.prose import to_inline
-from lessons.press.site import Site
 from lessons.press.sources import SOURCES
 
 # The journal's checklist for reviewers: where the page answers each of its points.
@@ -36,7 +36,7 @@ ENTRIES = {key: dict(FIELD.findall(text)) for key, text in ENTRY.findall(BIB)}
 
 @pytest.fixture(scope="module")
 def aims() -> str:
-    return Site(live=False).read("aims.html").decode()
+    return published().read("aims.html").decode()
 
 
 def test_every_point_of_the_journals_checklist_has_a_section(aims):

@@ -8,16 +8,16 @@ from PIL import Image
 
 from app import command_line
 from helpers.prose import Page
+from helpers.site import published
 from lessons import load_all
 from lessons.press.card import COLOURS, HIGH, WIDE, card
-from lessons.press.site import Site
 
 URL = "https://your-site.example/lora/"
 
 
 @pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
 def test_every_lesson_has_a_picture_and_says_where_it_is(lesson):
-    site = Site(live=False, url=URL)
+    site = published(URL)
     image = Image.open(io.BytesIO(site.read(f"cards/{lesson.slug}.png")))
     assert image.size == (WIDE, HIGH)
     assert len(image.getcolors(maxcolors=WIDE * HIGH)) > 20, "more than letters"
@@ -31,7 +31,7 @@ def test_every_lesson_has_a_picture_and_says_where_it_is(lesson):
 
 
 def test_without_an_address_there_is_none():
-    site = Site(live=False)
+    site = published()
     assert not [path for path in site.paths if path.startswith("cards/")]
     assert b"og:image" not in site.read("lesson/rank.html")
     assert b'<meta name="description"' in site.read("lesson/rank.html")

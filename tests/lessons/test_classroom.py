@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from helpers.prose import Page, impossible
+from helpers.site import published
 from lessons import load_all
 from lessons.press.blocks import PLANS, Lesson, Teaching
 from lessons.press.classroom import address, code, taught
@@ -16,7 +17,7 @@ from lessons.press.prose import to_html, to_inline
 from lessons.press.site import Site
 
 URL = "https://your-site.example/lora/"
-SITE, KNOWN = Site(live=False), Site(live=False, url=URL)
+SITE, KNOWN = published(), published(URL)
 LESSONS = pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
 PLANNED = [
     pytest.param(lesson, lesson.teaching, id=lesson.slug)

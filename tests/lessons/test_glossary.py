@@ -5,11 +5,11 @@ import re
 import pytest
 
 from helpers.prose import Page, misspelled, shown_markup, typed_numbers
+from helpers.site import published
 from lessons import load_all
 from lessons.press.glossary import TERMS, Glossary, anchor, told
-from lessons.press.site import Site
 
-SITE = Site(live=False)
+SITE = published()
 OPENING = re.compile(r'<button type="button" class="term" popovertarget="([^"]*)">([^<]*)</button>')
 
 

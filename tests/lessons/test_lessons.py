@@ -11,11 +11,11 @@ import pytest
 from bokeh.document import Document
 
 from helpers.prose import Page, faults, markdown, sentences, shown_markup
+from helpers.site import published
 from lessons import load_all
 from lessons.press.blocks import PARTS, TRAINER, Claim, Figure, Live, Prose, Try
 from lessons.press.panel import lesson_page
 from lessons.press.prose import CITATION, MARK, to_html, values_of
-from lessons.press.site import Site
 from widgets.kit.instrument import Instrument
 
 USUAL = 18  # words in a sentence, on average
@@ -63,7 +63,7 @@ def test_sentences_are_short(lesson):
 
 @LESSONS
 def test_every_claim_and_source_is_on_the_page(lesson):
-    page = Site(live=False).read(f"lesson/{lesson.slug}.html").decode()
+    page = published().read(f"lesson/{lesson.slug}.html").decode()
     read = Page(page)
     targets = {element["id"] for element in read.all("li") if "id" in element}
     links = {element["href"][1:] for element in read.all("a") if element.get("class") == "cited"}
@@ -83,7 +83,7 @@ def test_it_closes_with_two_or_three_questions_that_have_one_right_answer(lesson
         assert len({answer.text for answer in question.answers}) == len(question.answers) == 3
         assert all(answer.why.strip() for answer in question.answers)
     places = [answer.right for question in lesson.questions for answer in question.answers]
-    page = Page(Site(live=False).read(f"lesson/{lesson.slug}.html").decode())
+    page = Page(published().read(f"lesson/{lesson.slug}.html").decode())
     shown = [
         "data-right" in each for each in page.all("details") if each.get("name", "").startswith("recall")
     ]

@@ -22,10 +22,10 @@ from tornado.websocket import websocket_connect
 
 from helpers import ROOT
 from helpers.app import Served, program
+from helpers.site import served
 from lessons.press.proxies import TOLD_BY_PROXIES, Proxies
-from lessons.press.site import Site
 
-SITE = Site(live=True)
+SITE = served()
 LIVE = "/live/lab/train"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -13,6 +13,7 @@ import pytest
 
 import app
 from helpers.prose import Page
+from helpers.site import published
 from lessons import load_all
 from lessons.press.scorm import package
 from lessons.press.site import Site
@@ -112,7 +113,7 @@ def test_a_package_is_the_same_each_time():
 
 
 def test_the_site_itself_knows_nothing_of_courses():
-    plain = Site(live=False)
+    plain = published()
     assert "assets/course.js" not in plain.paths
     for path in plain.paths:
         if path.startswith("lesson/"):

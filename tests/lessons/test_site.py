@@ -17,12 +17,13 @@ import yaml
 import app
 from helpers import ROOT
 from helpers.prose import Page
+from helpers.site import published, served
 from lessons import load_all
 from lessons.press.prose import MARK
 from lessons.press.site import MOVED, START_FIGURE, Site
 from lessons.press.sources import SOURCES
 
-SITES = {live: Site(live=live) for live in (True, False)}
+SITES = {True: served(), False: published()}
 PAGES = [path for path in SITES[False].paths if path.endswith(".html")]
 PUBLISHED = [path for path in PAGES if not path.startswith("file/")]
 ARRAYS = [path for path in SITES[False].paths if path.startswith("arrays/")]
@@ -283,7 +284,7 @@ def test_the_export_writes_the_same_bytes_and_nothing_else(tmp_path, capsys):
 
 
 def test_each_correction_leads_to_a_figure_that_is_there():
-    page = Page(Site(live=False).read("corrections.html").decode())
+    page = Page(published().read("corrections.html").decode())
     links = [a["href"] for a in page.all("a") if a["href"].startswith("lesson/") and "#" in a["href"]]
     told = [(lesson, each) for lesson in load_all() for each in lesson.corrections]
     assert len(told) >= len(load_all()), "every lesson has something to put right"
@@ -294,7 +295,7 @@ def test_each_correction_leads_to_a_figure_that_is_there():
 
 
 def test_the_start_page_has_a_small_picture_of_every_lesson():
-    page = Page(Site(live=False).read("index.html").decode())
+    page = Page(published().read("index.html").decode())
     small = [each for each in page.all("svg") if each.get("class") == "small"]
     made = ([block.make() for block in lesson.figures().values()] for lesson in load_all())
     figures = [next(figure for figure in of if not figure.engine()) for of in made]
