@@ -154,9 +154,11 @@ finds none of the names it expects may well leave the model as it was and say no
 the dialect first. Parts without their partner, layers that are zero, doubled or not a number, and keys that belong
 nowhere are listed under the spectrum.
 
-What the weights do not hold is how far to go. In PEFT's format that stands beside them, in `adapter_config.json`,
-which says r = [[file.r]] and alpha = [[file.alpha]] for ours; image models mostly keep an `alpha` next to each pair
-instead. Whoever passes on the weights alone has passed on the map and kept the scale.
+What the weights do not hold is how far to go. In PEFT's format that stands beside them, in `adapter_config.json`, which
+says r = [[file.r]] and alpha = [[file.alpha]] for ours; image models mostly keep an `alpha` next to each pair instead.
+Whoever passes on the weights alone has passed on the map and kept the scale. PEFT's upload to a public hub of models
+takes both files [@peft, PeftModel.push_to_hub], and what comes from such a hub should have both. (AdapterHub, in spite
+of its name, is another project, with a library of its own.)
 
 ## One file, several strengths
 

@@ -127,8 +127,8 @@ training simply goes on, with different texts.
 ## Fifty binders on a shelf
 
 What comes out of a finetune is a file as large as what went in, because every number in it was allowed to move. Suppose
-the model is [[copies.label]], which has [[copies.billions:.0f]] billion numbers [@touvron2023, section 2.2]. At two
-bytes each, one copy takes [[copies.one:,.0f]] GB, and fifty take [[copies.all:,.0f]] GB.
+the model is [[copies.label]], which has [[copies.billions:.0f]] billion numbers [@touvron2023, released configuration].
+At two bytes each, one copy takes [[copies.one:,.0f]] GB, and fifty take [[copies.all:,.0f]] GB.
 
 Picture a shelf with fifty thick binders. All of them hold the same book, copied out fifty times, and in each copy
 somebody has made pencil corrections for one customer. When a mistake is found in the book, it has to be corrected fifty

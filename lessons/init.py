@@ -233,9 +233,10 @@ when the village's model learns something from there.
 ## Eight starts
 
 Two of them have a zero in one factor, as [the chapter shows](first.html#inits): `lora_B` or, as the mirror image,
-`lora_A`. With *both at zero* nothing is ever learned. Asked which of the other two one should take, LoRA's first
-author expected no meaningful difference between them, as long as the other factor is not zero [@loralib, issue 98].
-Then there are four that begin at the base and nevertheless have, on the model, a gradient for both factors:
+`lora_A`. With *both at zero* nothing is ever learned. Asked about the embeddings, which his code starts the other way
+round, LoRA's first author expected no meaningful difference between the first two, as long as one factor is not zero
+[@loralib, issue 98]. Then there are four that begin at the base and nevertheless have, on the model, a gradient for
+both factors:
 
 - *Mixed.* Half of the directions begin with `lora_A` at zero, the other half with `lora_B`.
 - *Orthogonal.* PEFT draws both factors at right angles to each other, so that their product vanishes
@@ -248,6 +249,10 @@ Then there are four that begin at the base and nevertheless have, on the model, 
   finetuning.
 
 On the model these four begin at a distance of [[alive.distance:.0f]] from the base, but for rounding.
+
+To begin with an addition that adds nothing is not LoRA's invention. ReZero, for one, multiplies what each layer adds to
+its input by a learned number that starts at zero, so that a very deep network begins as the identity
+[@bachlechner2020, section 1].
 
 Must a finetune start at the base at all? The eighth start draws *both factors at random*. It lifts the loss of a
 small layer from [[random.base:.2f]] to [[random.start:.1f]] before anything is learned. On the model it depends on

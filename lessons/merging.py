@@ -356,7 +356,7 @@ LESSON = Lesson(
                 Answer(
                     "Most entries do not move, and much of what it learned is lost",
                     "At strength [[tiny.strength]] in [[tiny.precision]], [[tiny.unchanged:.0%]] of the entries stay "
-                    "where they were. Of what the adapter takes off the loss, [[tiny.gain:.0%]] are left.",
+                    "where they were. Of what the adapter takes off the loss, [[tiny.gain:.0%]] is left.",
                     right=True,
                 ),
                 Answer(
@@ -370,9 +370,10 @@ LESSON = Lesson(
             "A server merges the same adapter every morning and takes it out every night. What keeps W as it was?",
             (
                 Answer(
-                    "Subtracting exactly what was added, by whatever rule",
-                    "By PEFT's default what goes in is not what comes out: after [[unrounded.cycles]] rounds in "
-                    "[[unrounded.precision]] W is [[unrounded.times_bf16:.1f]] times as far off as after one.",
+                    "Nothing is needed: what was added is subtracted again",
+                    "The first round already leaves W a little off. And by PEFT's default what goes in is not what "
+                    "comes out: after [[unrounded.cycles]] rounds in [[unrounded.precision]] W is "
+                    "[[unrounded.times_bf16:.1f]] times as far off as after one.",
                 ),
                 Answer(
                     "A copy of the original, from which each merge starts",

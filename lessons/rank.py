@@ -82,6 +82,20 @@ def _learned() -> Mapping[str, Any]:
     }
 
 
+def _convex() -> Mapping[str, Any]:
+    """Return what a best pair of factors misses, the same pair with its signs turned, and what lies halfway."""
+    delta_w, r = make_task("few-patterns", N, 0), 2
+    U, s, Vh = factorize(delta_w)
+    pair = U[:, :r] * s[:r], Vh[:r]
+    turned = tuple(-factor for factor in pair)
+    between = tuple((one + other) / 2 for one, other in zip(pair, turned, strict=True))
+    missed = [
+        np.linalg.norm(delta_w - lora_B @ lora_A) / np.linalg.norm(delta_w)
+        for lora_B, lora_A in (pair, turned, between)
+    ]
+    return {"r": r, **dict(zip(("pair", "turned", "between"), missed, strict=True))}
+
+
 CLAIMS: Mapping[str, Claim | Cited] = {
     "three": Claim(
         lambda: {"n": N, "r": knee_rank(_s("few-patterns"), 1e-6)},
@@ -124,6 +138,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "break-even": Claim(
         lambda: {"even": break_even_rank(LAYER), "small": break_even_rank((N, N))},
         lambda v: v["even"] == 2048 and v["small"] == 16,
+    ),
+    "convex": Claim(
+        _convex,
+        lambda v: v["pair"] == v["turned"] < 0.5 and v["between"] == 1,
     ),
     "learned": Claim(
         _learned,
@@ -367,6 +385,14 @@ LESSON = Lesson(
             "is the largest error that any matrix of this size can have at r = [[apart.r]]: one whose singular values "
             "are all equal has it, and so has the reorder matrix ([[apart.reorder:.1%]]). Even noise does better, at "
             "[[apart.noise:.1%]].",
+            "rank",
+        ),
+        Correction(
+            "To fit two thin matrices is a convex problem, and so training finds the best copy.",
+            "The best copy comes from the singular value decomposition, and the problem is not convex. A best pair for "
+            "“Few patterns” at r = [[convex.r]] misses [[convex.pair:.0%]], and the same pair with all its signs "
+            "turned misses as much. Halfway between the two lies zero, which misses [[convex.between:.0%]]. In a "
+            "convex problem nothing between two best points could be worse.",
             "rank",
         ),
     ),

@@ -478,10 +478,11 @@ best rate falls [[valley.least:.0f]] to [[valley.most:.0f]] times, by rank. One 
 after the first step, and a rate moves both factors where the scaling stands before their product once. An exact
 exchange exists, but it also asks for another start of `lora_A` and for two rates [@schulman2025, blog post].
 
-The literature disagrees. One study raised the rate in place of alpha, and found unstable and often worse runs
-[@biderman2024, section 4.7], and a newer one finds that the scaling gains what no rate gains [@zhang2026, abstract].
-Another derives that the best rate stays the same over ranks or falls with them, by the start and the scaling that one
-takes [@chen2026, abstract].
+The literature disagrees. LoRA's authors hold that under Adam tuning alpha is roughly tuning the rate, provided that the
+start is scaled as well [@hu2021, section 4.1]. One study of a single model, with the optimiser LionW, raised the rate
+in place of alpha, and found unstable and often worse runs [@biderman2024, section 4.7], and a newer one finds that the
+scaling gains what no rate gains [@zhang2026, abstract]. Another derives that the best rate stays the same over ranks or
+falls with them, by the start and the scaling that one takes [@chen2026, abstract].
 
 LoRA+ gives `lora_B` a larger rate than `lora_A`, and reports gains of [[plus-gain]]. The last chart tries it, each
 ratio at the rate that suits it best. At r = [[two-rates.r]] one rate for both does best. Of [[two-rates.pairs]]
@@ -502,9 +503,11 @@ is steady is not yet a loss that is good.
 ## Rules to begin with
 
 *Ten times the rate of full finetuning.* A study of fourteen models fits [[tml-ten]]; LoRA's authors used [[hu-forty]]
-as much for GPT-3. Here, where the same matrices learn whole or through two factors, LoRA at r = [[same-matrices.r]]
-wants [[same-matrices.more:.1f]] times full finetuning's rate at the least scaling of the grid, and
-[[same-matrices.less:.1f]] times at the largest. A ratio of two rates means little unless the scaling is told with it.
+as much for GPT-3. On one Llama-2 it was about ten times in finetuning on instructions, but the same rate for both where
+pretraining went on [@biderman2024, section 4.7 and appendix A]. Here, where the same matrices learn whole or through
+two factors, LoRA at r = [[same-matrices.r]] wants [[same-matrices.more:.1f]] times full finetuning's rate at the least
+scaling of the grid, and [[same-matrices.less:.1f]] times at the largest. A ratio of two rates means little unless the
+scaling is told with it.
 
 *Alpha at twice the rank.* One study calls that crucial for high ranks [@biderman2024, section 4.7]. LoRA's authors set
 alpha to the first r that they tried and did not tune it [@hu2021, section 4.1]; PEFT starts from [[peft-default]], the

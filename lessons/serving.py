@@ -236,7 +236,7 @@ What it lacks is not data. It takes words for independent that come together, an
 themselves.
 
 Our choice is made once for a request and takes one whole adapter. AdapterFusion does something else: it learns an
-attention over adapters of another kind, in each layer [@pfeiffer2020, abstract].
+attention over adapters of another kind, in each layer [@pfeiffer2020, section 3].
 """
     )
 

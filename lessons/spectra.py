@@ -1,7 +1,7 @@
 """Is the change really low in rank: the reader can say what was measured, beside noise, and what was not."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from statistics import fmean
 from typing import Any
 
@@ -52,6 +52,7 @@ UNDERSTOOD = (MIRROR, FORMAL, FIRST)  # tasks in which there is something to be 
 FACT_TASKS = ("new-facts-512", "new-facts-2048")
 ONE = "blocks.1.attention.v_proj"
 FEW = 3  # directions: as many as the made-up changes have
+LI_NETWORK = (784, 200, 200, 10)  # widths of the network of Li et al. 2018 that reads digits
 
 
 def _of_noise(shape: tuple[int, int]) -> int:
@@ -334,6 +335,10 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     ),
     "bid-model": Cited("The model Llama-2-7B", "biderman2024", "section 4.6"),
     "bid-rank": Cited("more than 1,500 of 4,096 directions", "biderman2024", "section 4.6 and appendix E"),
+    "li-network": Claim(
+        lambda: {"numbers": sum((into + 1) * out for into, out in pairwise(LI_NETWORK))},
+        lambda v: v["numbers"] == 199_210,
+    ),
     "agh": Cited("only 200", "aghajanyan2020", "abstract"),
     "agh-level": Cited("90 %", "aghajanyan2020", "abstract"),
 }
@@ -357,8 +362,7 @@ two does finetuning build?
 ## Two cities to compare with
 
 A skyline is low only in comparison, so the figure draws two more. One is *noise*, a matrix of random numbers. Even
-noise falls off, because by chance some of its directions come out stronger than others; for large matrices the curve is
-known [@marchenko1967, theorem 1].
+noise [falls off](rank.html), and for large matrices the curve is known [@marchenko1967, theorem 1].
 
 The other is a fairer comparison. Each run has a *random twin*: the same steps at the same learning rate, on the same
 texts and questions, except that every word or answer to be learned is drawn at random, so that there is nothing to
@@ -387,8 +391,8 @@ MLP) it is at most [[learned.wide_high]], where noise needs [[learned.wide_noise
 They all lie below the city of noise. Yet of all [[not-tiny.matrices]] changes only a single one gets by with three
 directions. It is true that they are *lower than noise*, but not that they have *only a few directions*. Be careful,
 too, because several counts go by the name of rank: the smooth count `stable_rank` [@rudelson2007, abstract] gives
-[[three.stable:.1f]] for a matrix whose `r90` is [[three.r90]], and `entropy_rank` [@roy2007, section 2] lies between
-them.
+[[three.stable:.1f]] for a matrix whose `r90` is [[three.r90]], and `entropy_rank`, here of squares
+[@roy2007, section 2], lies between them.
 
 Is it the task, then, that keeps the skyline low? Noise cannot tell us, because it was never trained; the twin can. The
 mirror voice takes [[targets.own:.0f]] directions of a square matrix on average, and its random twin only
@@ -418,8 +422,8 @@ Studies that measured full finetuning in larger models disagree. One finds that 
 rank [@ryu2023, abstract]. Another finds that it mainly amplifies the top singular values of the weights
 [@si2025, abstract]. A third finds far more directions. [[bid-model]] was trained further on code, and nine tenths of
 the variance of one matrix's change needed [[bid-rank]], where noise would need [[large-noise.directions:,d]]. Its
-authors say that this was continued pretraining, and that the rank which rebuilds a change may be higher than the one
-that the task needs [@biderman2024, sections 4.6 and 6].
+authors found similar spectra when they added noise, and say that this was continued pretraining, and that the rank
+which rebuilds a change may be higher than the one that the task needs [@biderman2024, sections 4.6 and 6].
 
 Our own world has few words. So we also took a base that has read the addresses of American presidents, and finetuned it
 on *Moby-Dick*. The order of the three skylines is the same: in the square matrices finetuning takes
@@ -458,7 +462,7 @@ With eight times as many facts it takes [[needed.many_needed:,d]] numbers, and t
 directions or more. Those of full finetuning, which does the task a little better, need [[as-noise.full:.0f]]. So a
 change can do nearly the same and still look much like noise.
 
-The reason is simple: each weight was assigned one of the D numbers and a sign at random, as in [@chen2015, abstract].
+The reason is simple: each weight was assigned one of the D numbers at random, as in [@chen2015, abstract], and a sign.
 Turn one of these numbers, and weights all over the model move, some up and some down, in a random pattern of signs, and
 random patterns have full rank. D counts the *knobs*. Rank describes the *shape* of what a knob moves.
 
@@ -572,6 +576,13 @@ LESSON = Lesson(
             "[[full-rank.rank]] of [[full-rank.width]] in each of the [[full-rank.layers]] layers. In the"
             " square ones [[full-rank.low]] to [[full-rank.high]] directions hold nine tenths of the "
             "energy; in noise, [[full-rank.noise]].",
+            "subspace",
+        ),
+        Correction(
+            "Intrinsic dimension was first found to be small in models of great size.",
+            "The study that measured it first trained small networks. Its fully connected one for handwritten digits "
+            "[@li2018, README of its code] has [[li-network.numbers:,d]] numbers, counted by its layers. "
+            "Large language models came later [@aghajanyan2020, abstract].",
             "subspace",
         ),
     ),

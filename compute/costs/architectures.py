@@ -77,9 +77,9 @@ def block_matrices(model: Architecture) -> dict[str, tuple[int, int]]:
     References
     ----------
     Names: transformers' modeling_gpt2.py and modeling_llama.py. Shapes: Radford et al. 2019, table 2 (GPT-2);
-    Brown et al. 2020, arXiv:2005.14165, table 2.1 and section 2.1 (GPT-3); Touvron et al. 2023, arXiv:2307.09288,
-    section 2.2, and the configurations released with it (Llama-2); Grattafiori et al. 2024, arXiv:2407.21783,
-    table 3 (Llama-3).
+    Brown et al. 2020, arXiv:2005.14165, table 2.1 and section 2.1 (GPT-3); the configurations released
+    with Touvron et al. 2023, arXiv:2307.09288 (Llama-2); Grattafiori et al. 2024, arXiv:2407.21783, table 3
+    (Llama-3).
 
     Examples
     --------

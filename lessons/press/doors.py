@@ -37,7 +37,9 @@ FULL = (
     "Your network has {taken} live parts open, which is as many as may. Half a minute after one of them is closed, "
     "another can be opened.",
 )
-MEANWHILE = "“Finetune it here” in the lesson “Watch it learn” trains in your own browser and needs no place."
+MEANWHILE = (
+    "“Finetune it here” in the lesson “The first adapter” trains in your own browser and needs no place."
+)
 
 
 class Doors:

@@ -258,7 +258,7 @@ TERMS = (
         "A row of learned vectors that stands before the words, in place of a change of weights.",
         ("soft prompts",),
     ),
-    Term("forgetting", "What a finetuned model no longer can that its base could."),
+    Term("forgetting", "What the base could do and the finetuned model no longer can."),
     Term(
         "floor",
         "The loss of a reader who knows the rule by which the texts were made: no model can do better.",

@@ -319,6 +319,14 @@ SOURCES = {
         "arXiv 2410.07170.",
         "https://arxiv.org/abs/2410.07170",
     ),
+    "bachlechner2020": Source(
+        "Bachlechner et al. 2020",
+        "Bachlechner, Majumder, Mao, Cottrell, McAuley",
+        2020,
+        "ReZero is All You Need: Fast Convergence at Large Depth",
+        "arXiv 2003.04887, UAI 2021.",
+        "https://arxiv.org/abs/2003.04887",
+    ),
     "li2025": Source(
         "Li et al. 2025",
         "Li, Luo, Tang, Wang, Chen, Luo, Li, He, Li",
