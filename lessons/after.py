@@ -261,8 +261,8 @@ What is learned counts more than how. [New facts](#forgetting?task=new-facts&way
 kind under either method. Full finetuning keeps [[facts-left.full_facts:.0%]] of the old ones, and has
 [[facts-left.full_stories:.0%]] of the questions on stories right. LoRA keeps [[facts-adapted.facts:.0%]] and
 [[facts-adapted.stories:.0%]]; here it pays the higher price, because it has to go further to hold them all. A study of
-one large model, the smallest Llama-2, finds that LoRA usually forgets less, and that it learns less
-[@biderman2024, abstract]. So ask of such a finding at which rate each was run, and what both had learned by then.
+the smallest Llama-2 finds that LoRA usually forgets less, and that it learns less [@biderman2024, abstract]. So ask of
+such a finding at which rate each was run, and what both had learned by then.
 
 Do [intruders](paper.html#intruders) explain it? On the skill, with each method at its best rate, hardly any appear but
 at r = [[intruders.least]], and there no more than random changes make. Full finetuning at a larger rate makes none at

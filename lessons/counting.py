@@ -256,7 +256,7 @@ them can hold.
     yield Prose(
         """
 The sizes come from the papers [@radford2019, table 2] [@brown2020, table 2.1] [@grattafiori2024, table 3], those of
-Llama-2 from the configurations released with it [@touvron2023, released configurations]. Where a model was released,
+Llama-2 from the configurations released with it [@touvron2023, released configuration]. Where a model was released,
 our total is that of its published weights, number by number.
 
 ## What is trained
@@ -313,9 +313,9 @@ reads, and for the gradient of W itself. LoRA leaves out the third and adds the 
 matrix of [[step.n:,d]] rows and columns, [[step.share:.0%]] of the multiplications are left.
 
 What does the clock say? For GPT-3 LoRA's authors report [[step.before]] tokens a second on each card with full
-finetuning and [[step.after]] with LoRA, and call that a quarter faster [@hu2021, section 4.2]. It is a quarter of the
-time: in tokens a second the gain is [[step.more:.0%]]. Another study, with usual implementations, measured the
-opposite, [[slower]]. A saving in multiplications becomes one in time only if nothing else takes it up.
+finetuning and [[step.after]] with LoRA, and call that a quarter faster [@hu2021, section 4.2]. By these numbers it is a
+quarter of the time: in tokens a second the gain is [[step.more:.0%]]. Another study, with usual implementations,
+measured the opposite, [[slower]]. A saving in multiplications becomes one in time only if nothing else takes it up.
 
 ## Where QLoRA saves
 
@@ -338,8 +338,8 @@ at least.
 ## What is an estimate
 
 Activations cannot be counted without the program that makes them. They grow with the tokens of a step. Our estimate
-assumes that every block is recomputed in the backward pass, which saves much memory and costs time, [[again]] in one
-measurement; what stays is the input of each block, and the scores of all tokens in the loss
+assumes that every block is recomputed in the backward pass. That saves much memory, and in one measurement it took
+[[again]]. What stays is the input of each block, and the scores of all tokens in the loss
 [@korthikanti2022, sections 4 and 5]. It gives [[activations.one:.1f]] GB for one sequence of
 [[activations.context:,d]] tokens on [[activations.label]], and [[activations.many:.1f]] GB for [[activations.batch]].
 

@@ -223,7 +223,7 @@ has to look for something else in what it reads. Of the old facts r = [[skill-ke
 and full finetuning [[skill-kept.full_facts:.0%]].
 
 Before you take that for a law, raise the rank. At the same settings r = [[skill-rank.largest]] leaves
-[[skill-rank.largest_facts:.0%]], because a larger r takes larger steps. One study of a large model found that LoRA
+[[skill-rank.largest_facts:.0%]], because a larger r takes larger steps. One study of a far larger model found that LoRA
 usually forgets less than full finetuning, and learns less [@biderman2024, abstract]; [what finetuning leaves
 behind](after.html#forgetting) varies the learning rates of both.
 

@@ -391,11 +391,11 @@ matters, since each letter opens only one. A merged copy for each customer is fa
 same one, but falls to [[copies.merged_all:.0%]] when each wants its own.
 
 Large systems are built on this. Punica multiplies all the thin matrices of a batch in one call and reports, compared
-with the servers of its time, [[punica]]; S-LoRA serves [[slora]]. In vLLM and in Text Generation Inference, by now only
-maintained, a request names its adapter [@vllm, LoRA Adapters] [@tgi, LoRA], and on its phones Apple swaps adapters of
-[[apple-rank]]. A later kind, aLoRA, starts working only at the word where it is called, so that what the base has read
-before need not be read again [@greenewald2025, abstract]. [A room of its own](serving.html) counts what a batch costs
-in time and memory.
+with the servers of its time, [[punica]]; S-LoRA serves [[slora]]. In vLLM a request names its adapter
+[@vllm, LoRA Adapters], as it does in Text Generation Inference, which is now only maintained [@tgi, LoRA]; on its
+phones Apple swaps adapters of [[apple-rank]]. A later kind, aLoRA, starts working only at the word where it is called,
+so that what the base has read before need not be read again [@greenewald2025, abstract]. [A room of its
+own](serving.html) counts what a batch costs in time and memory.
 
 ## A letter without a name
 

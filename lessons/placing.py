@@ -269,7 +269,7 @@ the paper, `q_proj` and `v_proj`, has [[facts-paper.one_right:.0%]].
 The table in the figure is that of LoRA's authors; its columns are accuracies on WikiSQL and MNLI.
 
 - `k_proj` alone is the worst: [[paper-k]]. `q_proj` alone is close: [[paper-q]]. They call both clearly lower.
-- `o_proj` alone beats `q_proj`: [[paper-o]]. So the change does not live in `q_proj` and `v_proj`.
+- `o_proj` alone beats `q_proj`: [[paper-o]]. So the change need not live in `q_proj` and `v_proj`.
 - All four reach [[paper-qkvo]]. Beside the pair, [[paper-qv]], that is a tie on the first task, and on the second a
   gain that is larger than the stated spread.
 

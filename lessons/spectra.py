@@ -579,8 +579,8 @@ LESSON = Lesson(
             "subspace",
         ),
         Correction(
-            "Intrinsic dimension was first found to be small in models of great size.",
-            "The study that measured it first trained small networks. Its fully connected one for handwritten digits "
+            "The first study of intrinsic dimension measured large models.",
+            "It measured small networks. Its fully connected one for handwritten digits "
             "[@li2018, README of its code] has [[li-network.numbers:,d]] numbers, counted by its layers. "
             "Large language models came later [@aghajanyan2020, abstract].",
             "subspace",
