@@ -431,8 +431,9 @@ LESSON = Lesson(
     corrections=(
         Correction(
             "LoRA forgets less than full finetuning.",
-            "Often, at one rate for both. There LoRA keeps [[same-rate.facts:.0%]] of the old facts and full "
-            "finetuning [[same-rate.full_facts:.0%]]. With each at its own best rate on the same skill, LoRA keeps "
+            "Usually, says a study of the smallest Llama-2, and it learns less [@biderman2024, abstract]. Here it was "
+            "so at one rate for both, where LoRA keeps [[same-rate.facts:.0%]] of the old facts and full finetuning "
+            "[[same-rate.full_facts:.0%]]. With each at its own best rate on the same skill, LoRA keeps "
             "[[best-rate.facts:.1%]] and full finetuning [[best-rate.full_facts:.1%]].",
             "forgetting",
         ),

@@ -474,9 +474,9 @@ LESSON = Lesson(
         ),
         Correction(
             "LoRA avoids overwriting the base, and therefore generalises better than full finetuning.",
-            "The paper does not say so, and LoRA does overwrite. Among the strongest directions of the sum, W + "
+            "The paper does not say so, and here LoRA does overwrite. Among the strongest directions of the sum, W + "
             "delta_w, it makes new ones: after new facts [[made.many:.0f]] of [[made.of]] at r = [[made.most]], where "
-            "full finetuning makes [[made.full:.0f]], on average over [[made.seeds]] seeds. And it forgets as much. Of "
+            "full finetuning makes [[made.full:.0f]], on average over [[made.seeds]] seeds. And it forgets as much: of "
             "the old facts [[forgotten.many_facts:.0%]] are left, and with full finetuning "
             "[[forgotten.full_facts:.0%]].",
             "intruders",

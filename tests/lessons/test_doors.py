@@ -14,8 +14,10 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from helpers.app import Served, program
+from lessons import load_all
 from lessons.press import doors
 from tests.bench.reader import Reader
+from widgets.finetune import Finetune
 
 LIVE = "/live/lab/train"
 BOUNDS = ["--most-sessions", "6", "--sessions-each", "4", "--most-steps", "100", "--trust", "127.0.0.1"]
@@ -44,6 +46,12 @@ def test_a_request_has_half_a_minute_and_its_body_ten_seconds():
     assert doors.SILENCE == doors.LIMITS["idle_connection_timeout"] == 30
     assert doors.LIMITS["body_timeout"] == 10
     assert doors.PING["websocket_ping_timeout"] < doors.PING["websocket_ping_interval"] == 30
+
+
+def test_the_lesson_that_needs_no_place_has_the_figure_that_is_named():
+    [named] = [lesson for lesson in load_all() if f"“{lesson.title}”" in doors.MEANWHILE]
+    [figure] = [figure for figure in named.figures().values() if figure.instrument is Finetune]
+    assert f"“{figure.instrument.title}”" in doors.MEANWHILE
 
 
 def connect(served: Served, text: bytes = b"") -> socket.socket:
