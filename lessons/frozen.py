@@ -227,7 +227,8 @@ When a loss stops falling as r grows, the rank is large enough *for what is bein
 task is done. The next question is not how many directions the adapter has, but what the task needs that no adapter can
 reach. With a language, look first at which of its *tokens* are new, the words or pieces of words for which a model has
 rows. Other finetunes have new tokens without looking like a language: a mark for each speaker, a special format, the
-name of a tool. PEFT can train whole tables along with an adapter, under the name `modules_to_save` [@peft, LoraConfig].
+name of a tool. PEFT can train whole tables along with an adapter, under the name `modules_to_save`, or just the rows of
+chosen tokens, under `trainable_token_indices` [@peft, LoraConfig].
 
 One caution: our model reads whole words, while a large one spells a word that it has never seen with pieces that it
 knows. Its wall may be lower, or stand somewhere else; we have not tried.

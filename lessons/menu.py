@@ -238,8 +238,8 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         lambda v: v["each_first"] > 0.95 and v["each_old"] == v["before"],
     ),
     "lee": Cited("within 1 to 2 %", "lee2026", "abstract"),
-    "bitfit-sql": Cited("71.3 beside 73.8", "hu2021", "Table 4, WikiSQL"),
-    "bitfit-mnli": Cited("91.0 beside 89.5", "hu2021", "Table 4, MNLI"),
+    "bitfit-sql": Cited("71.3 beside 73.8", "hu2021", "table 4, WikiSQL"),
+    "bitfit-mnli": Cited("91.0 beside 89.5", "hu2021", "table 4, MNLI"),
     "prompt-numbers": Cited("20,480 numbers a task", "lester2021", "figure 2"),
 }
 

@@ -146,7 +146,7 @@ def _peeled() -> Mapping[str, Any]:
 CLAIMS: Mapping[str, Claim | Cited] = {
     "counts": Claim(_counts, lambda v: 0.1 < v["more"] < 0.15 and 0 < v["large"] < 0.01),
     "times": Claim(_times, lambda v: v["model"] > 1 + 2 * _counts()["more"]),
-    "latency": Cited("20.7 % and 30.3 % more time", "hu2021", "Table 1"),
+    "latency": Cited("20.7 % and 30.3 % more time", "hu2021", "table 1"),
     "exact": Claim(
         _exact,
         lambda v: v["difference"] < 1 and f"{v['beside']:.4f}" == f"{v['merged']:.4f}",

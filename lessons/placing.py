@@ -190,8 +190,8 @@ CLAIMS: Mapping[str, Claim | Cited] = {
     "paper-o": Cited("73.2 and 91.3", "hu2021", "table 5"),
     "paper-qv": Cited("73.7 and 91.3", "hu2021", "table 5"),
     "paper-qkvo": Cited("73.7 and 91.7", "hu2021", "table 5"),
-    "tml-attention": Cited("r = 256 on attention, 0.25 billion numbers", "schulman2025", "blog post"),
-    "tml-mlp": Cited("r = 128 on the MLP, 0.24 billion", "schulman2025", "blog post"),
+    "tml-attention": Cited("r = 256 on attention, 0.25 billion numbers", "schulman2025", "the article"),
+    "tml-mlp": Cited("r = 128 on the MLP, 0.24 billion", "schulman2025", "the article"),
 }
 
 

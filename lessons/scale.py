@@ -402,9 +402,9 @@ CLAIMS: Mapping[str, Claim | Cited] = {
         ),
     ),
     "plus-gain": Cited("1 to 2 %", "hayou2024plus", "abstract"),
-    "tml-ten": Cited("9.8 times", "schulman2025", "blog post"),
+    "tml-ten": Cited("9.8 times", "schulman2025", "the article"),
     "hu-forty": Cited("forty times", "hu2021", "table 12"),
-    "tml-range": Cited("from 4 to 512", "schulman2025", "blog post"),
+    "tml-range": Cited("from 4 to 512", "schulman2025", "the article"),
     "peft-default": Cited("r = 8 and alpha = 8", "peft", "LoraConfig"),
     "qlora-default": Cited("r = 64 and alpha = 16", "dettmers2023", "repository, README"),
 }
@@ -476,7 +476,7 @@ the grid even the best rate ends above the best scaling's at every rank, by [[le
 best rates keep the product constant: over the whole grid the scaling grows [[valley.times:.0f]] times, while AdamW's
 best rate falls [[valley.least:.0f]] to [[valley.most:.0f]] times, by rank. One reading is that `lora_A` moves as well
 after the first step, and a rate moves both factors where the scaling stands before their product once. An exact
-exchange exists, but it also asks for another start of `lora_A` and for two rates [@schulman2025, blog post].
+exchange exists, but it also asks for another start of `lora_A` and for two rates [@schulman2025, the article].
 
 The literature disagrees. LoRA's authors hold that under Adam tuning alpha is roughly tuning the rate, provided that the
 start is scaled as well [@hu2021, section 4.1]. One study of a single model, with the optimiser LionW, raised the rate
