@@ -279,6 +279,7 @@ there?
 """,
         run={
             "`lora_A = 0`": {"init": "A=0", "size": "4"},
+            "orthogonal": {"init": "orthogonal", "size": "4"},
             "PiSSA": {"init": "PiSSA", "size": "4"},
             "both random": {"init": "both random", "size": "4"},
         },

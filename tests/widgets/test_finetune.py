@@ -15,7 +15,7 @@ from compute.experiments.watched import LAYER, config, load_watched
 from compute.matrices.svd import factorize
 from compute.model.layers import SHAPES
 from compute.numbers.records import WORLD
-from compute.training.config import TrainConfig
+from compute.training.config import EVEN_RANK, INITS, TrainConfig
 from compute.world.tasks import FACTS
 from helpers.instruments import gaps
 from widgets.finetune import FULL, RANKS, TASKS, Finetune, best_rates, random_spectra
@@ -38,7 +38,7 @@ def test_each_choice_says_something_else_of_the_run():
         ("rule", "root", "scaling_rule", "alpha/sqrt(r)"),
         ("matrices", "mlp", "target_modules", ("up_proj", "down_proj")),
         ("blocks", "2", "layers", (2,)),
-        ("init", "mixed", "init", "mixed"),
+        *(("init", init, "init", init) for init in INITS if init != EVEN_RANK),
         ("lengths", "yes", "method", "dora"),
         ("optimizer", "sgd", "optimizer", "sgd"),
         ("embeddings", "yes", "train_embeddings", True),
@@ -51,6 +51,19 @@ def test_each_choice_says_something_else_of_the_run():
     few = Finetune(task="who-had-it-first", facts="8", examples="16").config()
     assert few.n_texts == 16
     assert Finetune(task="who-had-it-first", facts="8").config().n_texts == TrainConfig.n_texts
+
+
+def test_an_orthogonal_start_is_a_run_where_the_rank_is_even():
+    for size in RANKS[1:]:
+        assert Finetune(init=EVEN_RANK, size=str(size)).config().init == EVEN_RANK
+    odd = Finetune(init=EVEN_RANK, size="1")
+    with pytest.raises(ValueError, match="init orthogonal needs an even r, got 1"):
+        odd.config()
+    assert (
+        "r=1, alpha=2, init='orthogonal'" in odd.snippet()
+    )  # it shows what is asked for, and torch refuses it
+    for unused in ({"lengths": "yes"}, {"size": FULL}):  # who has no use for a start has none to refuse
+        assert Finetune(**{"init": EVEN_RANK, "size": "1"} | unused).config().init == TrainConfig.init
 
 
 def test_the_best_rates_are_those_of_the_records():

@@ -13,7 +13,7 @@ from compute.experiments.runs import load
 from compute.experiments.tasks import load_tasks, way_of
 from compute.matrices.svd import factorize
 from compute.model.layers import BLOCKS, LAYERS
-from compute.training.config import TrainConfig
+from compute.training.config import INITS, TrainConfig
 from compute.world.tasks import FACTS, SKILL
 from widgets.finetune.engine import engine
 from widgets.finetune.words import ALPHAS, MATRICES, OPENED, SNIPPET, WORDS
@@ -30,7 +30,6 @@ RANKS = (1, 2, 4, 8, 16, 32, 64)
 FULL = "full"
 SEVERAL = 30  # pairs of random factors, for the band of their singular values
 DIGITS = 4
-INITS = ("B=0", "A=0", "both random", "both zero", "mixed", "PiSSA")
 EVERY = {SKILL: 10} | dict.fromkeys((task for task in LAB if task not in (FACTS, SKILL)), 25)
 OFTEN = {"few": 128, "often": 5, "seldom": 25}  # of new facts: how many are few, and steps between two looks
 
@@ -39,7 +38,7 @@ class Finetune(Instrument):
     """Finetune the mini-model in the browser, and watch factors, singular values, gradients and answers change.
 
     Teal is what is learned, vermilion what is lost of the old, grey the controls: the floor of the loss, and the
-    singular values of random factors. Left out: larger models, and the orthogonal start, which needs an even rank.
+    singular values of random factors. Left out: larger models.
     """
 
     task = one_of(
@@ -147,9 +146,13 @@ class Finetune(Instrument):
         return TrainConfig.n_texts if self.examples == EVERY_EXAMPLE else int(self.examples)
 
     def config(self) -> TrainConfig:
-        """Return the run that is asked for; finetune.js makes the same."""
+        """Return the run that is asked for; an orthogonal start with an odd rank is none."""
+        return TrainConfig(**self.asked())
+
+    def asked(self) -> dict[str, Any]:
+        """Return the fields of the run that is asked for; finetune.js makes the same."""
         task = TASKS[self.task]
-        common: dict[str, Any] = {
+        common = {
             "task": task,
             "learning_rate": best_rates()[self.task][self.size] if self.rate == "best" else float(self.rate),
             "optimizer": self.optimizer,
@@ -160,18 +163,20 @@ class Finetune(Instrument):
             "base_share": int(self.mixed) / 100,
         }
         if self.size == FULL:
-            return TrainConfig(method=FULL, **common)
+            return common | {"method": FULL}
         r = int(self.size)
         own = {"method": "dora"} if self.lengths == "yes" else {"init": self.init}
-        return TrainConfig(
-            r=r,
-            alpha={"2r": 2 * r, "r": r}.get(self.alpha) or int(self.alpha),
-            scaling_rule="alpha/r" if self.rule == "r" else "alpha/sqrt(r)",
-            target_modules=MATRICES[self.matrices][1],
-            layers=BLOCKS if self.blocks == "all" else (int(self.blocks),),
-            train_embeddings=self.embeddings == "yes",
-            **own,
-            **common,
+        return (
+            common
+            | own
+            | {
+                "r": r,
+                "alpha": {"2r": 2 * r, "r": r}.get(self.alpha) or int(self.alpha),
+                "scaling_rule": "alpha/r" if self.rule == "r" else "alpha/sqrt(r)",
+                "target_modules": MATRICES[self.matrices][1],
+                "layers": BLOCKS if self.blocks == "all" else (int(self.blocks),),
+                "train_embeddings": self.embeddings == "yes",
+            }
         )
 
     def make_arrays(self) -> dict[str, Any]:
@@ -205,9 +210,10 @@ class Finetune(Instrument):
 
     def snippet(self) -> str:
         """Return code that makes the same run with torch."""
-        usual, config = asdict(TrainConfig()), asdict(self.config())
+        usual = asdict(TrainConfig())
+        asked = usual | self.asked()
         given = [
-            f"{name}={value!r}" for name, value in config.items() if name == "task" or value != usual[name]
+            f"{name}={value!r}" for name, value in asked.items() if name == "task" or value != usual[name]
         ]
         return fill_code(SNIPPET, {"settings": ", ".join(given)})
 

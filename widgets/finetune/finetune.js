@@ -179,6 +179,12 @@ class Finetune extends Instrument {
     }
   }
 
+  /** Why there is no such run, if there is none. */
+  get refused() {
+    const { init, r } = this.config()
+    return init === 'orthogonal' && r % 2 ? fill(this.text.oddRank, { r }) : ''
+  }
+
   /** Nothing has been trained. */
   reset() {
     const replays = this.recorded && this.usual
@@ -202,7 +208,8 @@ class Finetune extends Instrument {
       input.value = this.model.get(name)
     this.engine?.say({ pause: true })
     const { text } = this
-    this.problem.textContent = this.speed.textContent = this.numbers.textContent = ''
+    this.problem.textContent = this.refused
+    this.speed.textContent = this.numbers.textContent = ''
     this.about.textContent = adapter
       ? fill(text.opened, adapter)
       : this.recording && !this.lacking
@@ -448,7 +455,9 @@ class Finetune extends Instrument {
     const { recording, prepared } = this
     const idle = recording || !history.step ? text.finetune : history.over ? text.again : text.goOn
     this.train.textContent = running ? text.pause : idle
-    this.one.disabled = running || (history.over && !recording)
+    const refused = Boolean(this.refused)
+    this.train.disabled = refused && !this.lacking // where nothing is trained, it plays what was recorded
+    this.one.disabled = refused || running || (history.over && !recording)
     this.again.disabled = !prepared
     this.take.hidden = recording || running || !history.step || history.diverged
     this.shown.layer.input.disabled = recording

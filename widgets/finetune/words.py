@@ -23,6 +23,7 @@ MATRICES: dict[str, tuple[str, tuple[str, ...]]] = {
     "qv": ("q_proj and v_proj", ("q_proj", "v_proj")),
     **{name: (name, (name,)) for name in TARGET_MODULES},
 }
+ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
 ALPHAS = {"2r": "2 r", "r": "r", "1": "1", "8": "8", "16": "16", "32": "32", "64": "64", "128": "128"}
 
 WORDS: dict[str, Any] = {
@@ -64,6 +65,7 @@ WORDS: dict[str, Any] = {
             "facts that the base knew; its loss on the task is {loss:.2f} nats per word."
         ),
     },
+    "oddRank": ODD_RANK,
     "diverged": "The loss has grown out of all bounds: the run has diverged. Try a smaller learning rate.",
     "problems": {
         "forbidden": (

@@ -9,6 +9,7 @@ from compute.model.layers import BLOCKS, TARGET_MODULES
 from compute.numbers.quantising import FLOAT32
 from compute.training.config import EVALUATE_EVERY, EVEN_RANK, INITS, OPTIMIZERS, SCALING_RULES, TrainConfig
 from compute.world.tasks import FACTS, TRAINING_TEXTS
+from widgets.finetune.words import ODD_RANK
 from widgets.kit.instrument import said_under
 from widgets.kit.languages import say
 from widgets.kit.layers import BLOCK_NAMES
@@ -63,7 +64,6 @@ MOST_FACTS = 2048  # new ones: what the largest recorded capacity was measured w
 
 UNREADABLE = "These settings cannot be read. Reload the page to begin with the usual ones."
 NOT_POSSIBLE = "{label} = {given} is not possible: {allowed}."
-ODD_RANK = "The orthogonal start pairs directions, so r must be even: r = {r} is not possible."
 NO_MAP = "The map is of LoRA on one frozen base: {label} = {given} is not possible there."
 ALLOWED = {
     "number": "from {low:,g} to {high:,g}",

@@ -198,7 +198,7 @@ def test_a_rate_that_is_one_percent_off_would_be_noticed(world, optimizer):
     assert largest(found, loop(config, world)) > 10 * TEN
 
 
-@pytest.mark.parametrize("setting", [{}, DORA | {"steps": 100}], ids=str)
+@pytest.mark.parametrize("setting", [{}, {"init": "orthogonal"}, DORA | {"steps": 100}], ids=str)
 def test_hundreds_of_steps_are_those_of_the_loop(world, setting):
     config = TrainConfig(task="new facts", n_texts=512, learning_rate=5e-4, **setting)
     found = [*own_run(config, world).updates(config)]
