@@ -67,8 +67,6 @@ IN_VIEW = 720  # what a browser shows of 800 pixels below its own bars
 LATER = {
     "block": {"matrix"},  # the weights of what was picked among its strips
     "bits": {"matrix"},  # after the histogram that its slider moves
-    "merging": {"curve"},  # after the matrices that it steps through
-    "placing": {"curve"},  # after the boxes to tick, which stand beside it where there is room
     "inspector": {"curve"},  # after the file, the layers and their choice: it has no slider
 }
 # Charts are drawn when they have their size, and what they need may change it: wait until three frames are alike.
@@ -97,6 +95,18 @@ def test_every_figure_can_be_read(lesson, open_page, server):
             ends = page.evaluate(ENDS)
             low = {name for name, end in ends.items() if end > IN_VIEW}
             assert low <= LATER.get(kind.script, set()), (figure, width, view, ends)
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_what_a_merge_passes_through_is_in_view_with_its_curve_at_every_step(step, open_page, server):
+    page = open_page(f"{server}/embed/merging/merging.html?guess=skip&step={step}")
+    expect(page.locator(".lora .sentence").first).not_to_be_empty()
+    for (width, height), view in VIEWS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(VIEWED, view)
+        assert max(page.evaluate(ENDS).values()) <= IN_VIEW, (width, view)
+        last = page.locator(".heatmap:visible").last.bounding_box()
+        assert last["y"] + last["height"] < page.locator(".chart").bounding_box()["y"]
 
 
 def test_names_that_overlap_are_found(open_page, server):

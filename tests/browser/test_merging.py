@@ -13,7 +13,7 @@ from helpers.browser import downloaded, matrix_of, open_drawer, table
 from widgets.merging import Merging
 from widgets.merging.words import WORDS
 
-SHARE = "Entries of W that the merge leaves exactly as they were"
+SHARE = "Entries of W that the merge leaves as they were"
 
 
 def opened(open_page, server, **state):

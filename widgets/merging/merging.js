@@ -11,6 +11,7 @@ import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { fill, format, written } from '../kit/text.js'
 
+const LOW = 9.6 // in rem: the chart stands below the pictures, in view with them
 const EVERY_MS = 3000 // while it plays: time to look at four pictures
 const CHOICES = ['task', 'precision', 'strength']
 
@@ -55,9 +56,18 @@ class Merging extends Instrument {
       ...frame.part('choices', abreast(this.controls)),
       this.stepper.element,
       this.stage,
-      ...frame.part('maps', this.stages.element, this.stages.aside),
-      ...frame.part('guess', this.guess.element),
-      ...frame.part('charts', this.unchanged),
+      ...frame.part('maps', this.stages.element),
+      h(
+        'div',
+        { class: 'below' },
+        ...frame.part('charts', this.unchanged),
+        h(
+          'div',
+          { class: 'told' },
+          ...frame.part('maps', this.stages.aside),
+          ...frame.part('guess', this.guess.element),
+        ),
+      ),
       frame.sentence,
       this.readouts.element,
       this.note,
@@ -74,6 +84,7 @@ class Merging extends Instrument {
     const turn = (i) => this.frame.shown('choices') && this.choose('strength', this.strengths[i])
     return {
       unchanged: new Chart(charts.unchanged, {
+        height: LOW,
         format: format('.0%'),
         choose: turn,
         probe: (i) => (this.merge ? unchanged(i) : ''),

@@ -124,7 +124,7 @@ WORDS: dict[str, Any] = {
     },
     "charts": {
         "unchanged": {
-            "title": "Entries of W that the merge leaves exactly as they were",
+            "title": "Entries of W that the merge leaves as they were",
             "x": "strength",
             "probe": "strength {at}: fp32 {fp32:.1%}, bf16 {bf16:.1%}, fp16 {fp16:.1%}",
         },

@@ -42,23 +42,30 @@ class Placing extends Instrument {
     this.about = h('p', { class: 'note' })
     const { task, family, shown } = this.controls
     const { charts } = this
-    this.drawn = h(
-      'div',
-      { class: 'drawn' },
-      abreast({ family, shown }),
-      charts.sets.element,
-      charts.rates.element,
-      ...frame.part('paper', this.paper()),
-    )
+    // The sets stand below the boxes, or beside them: all else comes after, so that both are in view.
+    const compared = h('div', {}, charts.sets.element, abreast({ family, shown }))
+    const more = h('div', {}, charts.rates.element, ...frame.part('paper', this.paper()))
+    this.drawn = [compared, more]
     frame.root.append(
       ...frame.part('choices', abreast({ task, preset: this.preset })),
-      ...frame.part('guess', this.guess.element),
       h(
         'div',
         { class: 'placing' },
-        h('div', { class: 'ticked' }, ...frame.part('matrix', this.matrix), ...frame.part('live', this.live)),
-        ...frame.part('chart', this.drawn),
-        h('div', { class: 'told' }, frame.sentence, ...frame.part('readouts', this.readouts.element)),
+        ...frame.part('matrix', this.matrix),
+        h(
+          'div',
+          { class: 'beside' },
+          ...frame.part('chart', compared),
+          ...frame.part('guess', this.guess.element),
+          ...frame.part('chart', more),
+        ),
+        h(
+          'div',
+          { class: 'told' },
+          ...frame.part('live', this.live),
+          frame.sentence,
+          ...frame.part('readouts', this.readouts.element),
+        ),
       ),
       this.about,
     )
@@ -152,7 +159,7 @@ class Placing extends Instrument {
     const { budget, truth, worst, best } = this.places
     const { label } = this.places.common
     this.guess.show(this.guessed, { label, budget, truth, worst, best })
-    this.drawn.classList.toggle('waiting', this.guessed === 'ask')
+    for (const part of this.drawn) part.classList.toggle('waiting', this.guessed === 'ask')
     this.show()
   }
 

@@ -2,8 +2,9 @@ import { axisBottom, create, scaleLinear, scaleLog } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
 
 // In rem, so that a projector's large letters find room.
-const MARGIN = { top: 2.4, right: 1, bottom: 2.6 }
-const ABREAST = 24 // where there is less room, the names of the controls stand one above the other
+const MARGIN = { top: 1.3, right: 1, bottom: 2.6 }
+const HIGHER = 1.1 // where the names of the controls would meet, they stand one above the other
+const BETWEEN = 0.5 // two names in a row, at least
 const NAMES = 9.6
 const ROW = 1.45
 const TICK = 5
@@ -36,11 +37,7 @@ export class Rows {
     const unit = (this.unit = rem())
     const width = this.element.clientWidth
     const [left, right] = [NAMES * unit, width - MARGIN.right * unit]
-    const higher = right - left < ABREAST * unit ? 1.1 : 0
     if (right <= left) return // not laid out
-    const [top, bottom] = [MARGIN.top * unit, (MARGIN.top + ROW * rows.length) * unit]
-    const height = bottom + MARGIN.bottom * unit
-    this.box = { left, right, top, bottom, width }
     const all = rows.flatMap(({ values }) => values)
     const reach = NEAR * (Math.max(...all) - Math.min(...all))
     const near = rules.map(({ at }) => at).filter((at) => at < Math.max(...all) + reach)
@@ -50,13 +47,28 @@ export class Rows {
       ? scaleLog([low / room, high * room], [left, right])
       : scaleLinear([low - room, high + room], [left, right])
     const { svg } = this
+    svg.selectAll('*').remove()
+    const controls = rules.map((rule, i) => this.control(rule, `control-${i}`, [left, right]))
+    const boxes = controls.map(({ name }) => name.node().getBBox())
+    const meet = boxes.some((one, i) =>
+      boxes
+        .slice(i + 1)
+        .some(
+          (other) => Math.max(one.x - other.x - other.width, other.x - one.x - one.width) < BETWEEN * unit,
+        ),
+    )
+    const higher = meet ? HIGHER : 0
+    const top = (MARGIN.top + higher) * unit
+    const bottom = top + ROW * rows.length * unit
+    const height = bottom + MARGIN.bottom * unit
+    this.box = { left, width }
     const told = rows.map(({ label, mean }) => `${label} ${format(mean)}`)
     svg.attr('viewBox', `0 0 ${width} ${height}`).attr('width', width).attr('height', height)
-    svg
-      .attr('aria-label', [this.words.title, ...told].join('. '))
-      .selectAll('*')
-      .remove()
-    rules.forEach((rule, i) => this.rule(rule, `control-${i}`, 0.5 + higher * i))
+    svg.attr('aria-label', [this.words.title, ...told].join('. '))
+    controls.forEach(({ line, name }, i) => {
+      line?.attr('y1', top).attr('y2', bottom)
+      name.attr('y', top - (0.5 + higher * i) * unit)
+    })
     rows.forEach((row, i) => this.row(row, top + (i + 0.5) * ROW * unit))
     const most = Math.max(2, Math.floor((right - left) / (TICK * unit)))
     const axis = axisBottom(this.x).ticks(most).tickFormat(tick).tickSizeOuter(0)
@@ -71,21 +83,21 @@ export class Rows {
       .text(x)
   }
 
-  /** An upright line through all rows; one that lies beyond the rows is named with its value instead. */
-  rule({ at, label }, kind, above) {
-    const { svg, x, unit } = this
-    const { left, right, top, bottom } = this.box
+  /** An upright line through all rows, and its name; one that lies beyond the rows is named with its value instead. */
+  control({ at, label }, kind, [left, right]) {
+    const { svg, x } = this
     const inside = at <= x.domain()[1]
     const place = inside ? x(at) : right
-    const line = () => svg.append('line').attr('class', `rule ${kind}`).attr('x1', place).attr('x2', place)
-    if (inside) line().attr('y1', top).attr('y2', bottom)
-    svg
+    const line = inside
+      ? svg.append('line').attr('class', `rule ${kind}`).attr('x1', place).attr('x2', place)
+      : null
+    const name = svg
       .append('text')
       .attr('class', `label ${kind}`)
       .attr('x', place)
-      .attr('y', top - above * unit)
       .attr('text-anchor', place > (left + right) / 2 ? 'end' : 'start')
       .text(inside ? label : `${label} ${this.content.format(at)} →`)
+    return { line, name }
   }
 
   row({ code, label, values, mean }, y) {
