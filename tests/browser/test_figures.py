@@ -1,7 +1,7 @@
 """Every figure as it opens, on a screen, a projector, in a narrow frame and on a phone.
 
-Names in charts can be read: none stands on another one, none lies on a line or an axis. Slider, picture and curve are
-in view together.
+Names in charts can be read: none stands on another one, none lies on a line, an axis or a mark. Slider, picture and
+curve are in view together.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from lessons import load_all
 
-# Of every chart: names that overlap another text, and names that a line runs through. A name's box is higher than its
-# letters, so that what touches only the upper or lower fifth of it touches no letter.
+# Of every chart: names that overlap another text, that a line runs through, or that lie on a mark. A name's box is
+# higher than its letters, so that what touches only the upper or lower fifth of it touches no letter.
 FOUND = """() => {
   const BETWEEN = 3 // pixels, without which two names in a row are read as one
   const found = []
@@ -29,7 +29,8 @@ FOUND = """() => {
       if (wide > (names ? -BETWEEN : 1) && high > 0.2 * one.height)
         found.push(`“${words(i)}” and “${words(i + 1 + j)}” overlap`)
     }))
-    for (const line of svg.querySelectorAll('.curve, .rule, .domain, .mark path')) {
+    const lines = '.curve, .rule, .domain, .tick line, .mark path, .joined, .interval, .span'
+    for (const line of svg.querySelectorAll(lines)) {
       const length = line.getTotalLength()
       const { a, d, e, f } = line.getScreenCTM()
       const through = new Set()
@@ -42,6 +43,17 @@ FOUND = """() => {
         })
       }
       for (const name of through) found.push(`a ${line.getAttribute('class')} runs through “${name}”`)
+    }
+    for (const mark of svg.querySelectorAll('.mark path, .shape, .dot, .bars, .bar, circle:not(.needle)')) {
+      if (getComputedStyle(mark).visibility === 'hidden' || getComputedStyle(mark).fill === 'none') continue
+      const back = mark.getScreenCTM().inverse()
+      boxes.forEach(({ left, right, top, bottom, height }, i) => {
+        if (!texts[i].matches('.label')) return
+        for (let y = top + 0.25 * height; y < bottom - 0.2 * height; y += 2)
+          for (let x = left; x < right; x += 2)
+            if (mark.isPointInFill(new DOMPoint(x, y).matrixTransform(back)))
+              return found.push(`“${words(i)}” lies on a ${mark.getAttribute('class')}`)
+      })
     }
   }
   return found
@@ -119,3 +131,20 @@ def test_names_that_overlap_are_found(open_page, server):
         " { name.setAttribute('x', x); name.setAttribute('y', y) } }"
     )
     assert any("overlap" in each for each in page.evaluate(FOUND))
+
+
+@pytest.mark.parametrize("shown", ["right", "loss", "time-1", "step"])
+def test_names_of_crowded_marks_lie_on_none(shown, open_page, server):
+    page = open_page(f"{server}/embed/menu/menu.html?guess=skip&shown={shown}")
+    expect(page.locator(".scatter .label").first).to_be_visible()
+    for width, height in ((390, 844), (1280, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(VIEWED, "")
+        assert page.evaluate(FOUND) == [], (shown, width)
+    page.evaluate(
+        "() => { const name = document.querySelector('.scatter .label.control-1');"
+        " const [, x, y] = /translate\\(([^,]+),([^)]+)/.exec("
+        "document.querySelector('.point .shape').getAttribute('transform'));"
+        " name.setAttribute('x', x - 10); name.setAttribute('y', Number(y) + 5) }"
+    )
+    assert any("lies on a shape" in each for each in page.evaluate(FOUND))

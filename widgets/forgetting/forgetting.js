@@ -15,9 +15,8 @@ const ROOM = 1.06 // above the highest value
 
 /** Runs as marks: those of one series are not joined, since five seeds stand at one rate. */
 class Runs extends Scatter {
-  draw(content) {
-    super.draw(content)
-    this.svg.selectAll('.joined').remove()
+  get joins() {
+    return false
   }
 
   upwards(range) {

@@ -1,12 +1,9 @@
 import { scaleLinear, scaleLog } from './d3.js'
 import { freshId } from './dom.js'
-import { Names, around, widthOf } from './names.js'
+import { around } from './names.js'
 import { Plot, path } from './plot.js'
 
 const HEIGHT = 14.4 // in rem, as the distance of labels
-const LETTERS = 0.8 // in rem, as .lora svg text
-const LINE = 1.2 // times their size: how high a name is
-const BASE = 0.8 // of that: where it stands
 const GROWN = 1.2 // times as long: a curve whose name is to be put anew
 export const MARK = 6 // pixels around the middle of a mark
 
@@ -70,16 +67,10 @@ export class Chart extends Plot {
       .filter(({ label }) => label)
       .map((band) => ({ ...band, points: points(band.middle, band.shift ?? 0) }))
     const all = [...marked, ...middles, ...drawn, ...ruled]
-    this.font = `${LETTERS * this.unit}px ${getComputedStyle(svg.node()).fontFamily}`
-    const crossed = all.map((each) => each.points).filter(({ length }) => length > 1)
-    const room = { ...box, top: 0, right: this.width - 1 }
-    this.names = new Names({
-      width: this.width,
-      height: box.height,
-      box: room,
-      lines: crossed,
-      bars: this.boxes,
-    })
+    this.spare(
+      all.map((each) => each.points).filter(({ length }) => length > 1),
+      this.boxes,
+    )
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
     this.name(all) // over the line that moves: their halo keeps it off
     this.dots = lines.map(({ kind, dot = 4 }) =>
@@ -137,19 +128,6 @@ export class Chart extends Plot {
         .attr('clip-path', `url(#${this.clip}-${name})`)
   }
 
-  /** A line across, or up at a rank: with its ends, for its name; null where it is outside. */
-  rule({ at, label, kind, left, low }) {
-    if (at.x > this.k) return null
-    const { svg, box } = this
-    const [x, y] = [at.x === undefined ? null : this.x(at.x), at.x === undefined ? this.y(at.y) : null]
-    const points =
-      x === null ? [box.left, box.right].map((end) => [end, y]) : [box.top, box.bottom].map((end) => [x, end])
-    const [[x1, y1], [x2, y2]] = points
-    const line = svg.append('line').attr('class', `rule ${kind}`)
-    line.attr('x1', x1).attr('x2', x2).attr('y1', y1).attr('y2', y2)
-    return { points, label, kind, along: x === null ? Number(!left) : Number(Boolean(low)) }
-  }
-
   /** A ring or another sign at a place: for its name. */
   mark({ x, y, label, kind }) {
     const at = [this.x(x), this.y(y)]
@@ -157,25 +135,6 @@ export class Chart extends Plot {
     sign.append('path').attr('d', SHAPES[kind] ?? RING)
     this.boxes.push(around(at, MARK))
     return { points: [at], label, kind }
-  }
-
-  /** Write names: of marks, curves and rules, each where it can be read and told whose it is. */
-  name(all, into = this.svg) {
-    const { names, unit, font } = this
-    const height = LETTERS * LINE * unit
-    const named = all.filter(({ label, points }) => label && points.length)
-    const less = (one, other) => Boolean(one.optional) - Boolean(other.optional)
-    for (const { label, kind, points, along = 0.66, optional } of named.sort(less)) {
-      const text = into.append('text').attr('class', `label ${kind}`).text(label)
-      const width = widthOf(label, `${getComputedStyle(text.node()).fontWeight} ${font}`)
-      const place = names.put({ points, along, optional, width, height })
-      if (!place) {
-        text.remove()
-        continue
-      }
-      if (place.lead) into.append('path').attr('class', 'lead').attr('d', path(place.lead))
-      text.attr('x', place.left).attr('y', place.top + BASE * height)
-    }
   }
 
   /** Put the line of the present rank at r. */

@@ -7,9 +7,9 @@ const LED = 14 // a name further away than this is led to its curve by a thin li
 const BETWEEN = 5 // pixels between two names in a row, which would be read as one
 const NEAR = 6 // pixels between a name and another curve that would be taken for its own
 // What is worse, in pixels of distance: each field of a line behind the name, a curve nearer than its own, a place where
-// another curve runs together with its own, a step along the curve away from where the name was wanted, a side that is
-// not the first one.
-const COSTS = { crossed: 160, mistaken: 22, shared: 60, along: 60, side: 1.5 }
+// another curve runs together with its own, a step along the curve away from where the name was wanted, or among marks
+// away from the one where it was, a side that is not the first one.
+const COSTS = { crossed: 160, mistaken: 22, shared: 60, along: 60, mark: 12, side: 1.5 }
 const SIDES = [
   [0, -1], // above, in the middle
   [0, 1],
@@ -52,7 +52,8 @@ class Fields {
   }
 
   fill([left, top, right, bottom]) {
-    for (let y = top; y < bottom; y += CELL) for (let x = left; x < right; x += CELL) this.mark(x, y)
+    for (let y = top; y < bottom + CELL; y += CELL)
+      for (let x = left; x < right + CELL; x += CELL) this.mark(Math.min(x, right), Math.min(y, bottom))
   }
 
   add() {
@@ -108,6 +109,10 @@ const spanned = ([[x, y], [toX, toY]]) => [
   Math.max(y, toY),
 ]
 
+/** How far a place is from a rectangle. */
+const distance = ([left, top, right, bottom], [x, y]) =>
+  Math.hypot(Math.max(left - x, 0, x - right), Math.max(top - y, 0, y - bottom))
+
 const apart = (a, b) => a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3]
 
 /** A picture's lines and bars, and the names that are put between them, one after the other. */
@@ -124,18 +129,21 @@ export class Names {
   /**
    * Put a name of this size at one of `points`, best `along` of the way: {left, top, lead}; `lead` holds the two ends of
    * a thin line to the curve where the name is far from it. A name that is `optional` stands where all is clear, or
-   * nowhere: then null.
+   * nowhere: then null. Where `others` are given, points are marks that no curve joins, and others those of which the
+   * name is not.
    */
-  put({ points, along, width, height, optional }) {
+  put({ points, along, width, height, optional, others }) {
     const { box } = this
     let best = null
-    const many = points.length > 1 ? PLACES : 0
+    const many = others ? points.length - 1 : points.length > 1 ? PLACES : 0
     for (let i = 0; i <= many; i++) {
       const share = many ? i / many : 0
       const [x, y] = pointAt(points, share)
-      const away = many
-        ? COSTS.along * Math.abs(share - along) + COSTS.shared * this.shared(points, [x, y])
-        : 0
+      const away = others
+        ? COSTS.mark * Math.abs(share - along)
+        : many
+          ? COSTS.along * Math.abs(share - along) + COSTS.shared * this.shared(points, [x, y])
+          : 0
       if (best && away >= best.cost) continue
       for (const [n, [across, down]] of SIDES.entries())
         for (const gap of GAPS) {
@@ -146,7 +154,7 @@ export class Names {
               ? x + (across > 0 ? gap : -gap - width)
               : Math.max(box.left + 1, Math.min(box.right - width, x + (width * (across - 1)) / 2))
           const top = down ? y + (down > 0 ? gap : -gap - height) : y - height / 2
-          const found = this.judge({ left, top, width, height, anchor: [x, y], points, gap, cost })
+          const found = this.judge({ left, top, width, height, anchor: [x, y], points, others, cost })
           if (found && (!best || found.cost < best.cost) && !(optional && found.unclear)) best = found
         }
     }
@@ -163,7 +171,7 @@ export class Names {
   }
 
   /** What a place costs; null where it is taken or outside. */
-  judge({ left, top, width, height, anchor, points, cost }) {
+  judge({ left, top, width, height, anchor, points, others, cost }) {
     const { box, fields, taken, lines } = this
     const rectangle = [left, top, left + width, top + height]
     if (left < box.left || left + width > box.right + 1 || top < box.top || top + height > box.bottom)
@@ -172,14 +180,15 @@ export class Names {
     const trim = 0.12 * height // letters do not reach the edges of their line
     const crossed = fields.count([left, top + trim, left + width, top + height - trim])
     const middle = [left + width / 2, top + height / 2]
-    const own = heightAt(points, middle[0])
-    const far = Math.abs((own ?? anchor[1]) - middle[1]) - height / 2
-    const mistaken =
-      points.length > 1 &&
-      lines.some((line) => {
-        const other = line === points ? undefined : heightAt(line, middle[0])
-        return other !== undefined && Math.abs(other - middle[1]) - height / 2 < Math.max(NEAR, far)
-      })
+    const own = others ? undefined : heightAt(points, middle[0])
+    const far = others ? distance(rectangle, anchor) : Math.abs((own ?? anchor[1]) - middle[1]) - height / 2
+    const mistaken = others
+      ? others.some((other) => distance(rectangle, other) < far + NEAR)
+      : points.length > 1 &&
+        lines.some((line) => {
+          const other = line === points ? undefined : heightAt(line, middle[0])
+          return other !== undefined && Math.abs(other - middle[1]) - height / 2 < Math.max(NEAR, far)
+        })
     const lead =
       far > LED || mistaken
         ? [[Math.max(left, Math.min(left + width, anchor[0])), anchor[1] < top ? top : top + height], anchor]

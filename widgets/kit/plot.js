@@ -1,8 +1,13 @@
 import { axisBottom, axisLeft, create } from './d3.js'
 import { freshId, rem } from './dom.js'
+import { Names, widthOf } from './names.js'
 
 // In rem, so that a projector's large letters find room.
 const MARGIN = { top: 0.9, right: 0.75, bottom: 2.5, left: 2.9 }
+const LETTERS = 0.8 // in rem, as .lora svg text
+const LINE = 1.2 // times their size: how high a name is
+const BASE = 0.8 // of that: where it stands
+const HALO = 2 // pixels around letters, as .lora svg text: no axis shall be cut by it
 const TICK = 0.3 // between an axis and what stands at it: the first names of two axes shall not meet
 
 /** The path through points [x, y]; none through no points. */
@@ -87,19 +92,49 @@ export class Plot {
       .text(title)
   }
 
-  /** A line across at a height, with its label above or below, at the right or at the left. */
-  rule({ at, label, kind, left = false, below = false }) {
-    const { svg, box, unit } = this
-    const y = this.y(at.y)
-    const rule = svg.append('line').attr('class', `rule ${kind}`)
-    rule.attr('x1', box.left).attr('x2', box.right).attr('y1', y).attr('y2', y)
-    svg
-      .append('text')
-      .attr('class', `label ${kind}`)
-      .attr('text-anchor', left ? 'start' : 'end')
-      .attr('x', left ? box.left + 4 : box.right)
-      .attr('y', y + (below ? 0.85 * unit : -4))
-      .text(label)
+  /** A line across, or up at a rank: with its ends, for its name; null where it is outside. */
+  rule({ at, label, kind, left, low }) {
+    if (at.x > this.last) return null
+    const { svg, box } = this
+    const [x, y] = [at.x === undefined ? null : this.x(at.x), at.x === undefined ? this.y(at.y) : null]
+    const points =
+      x === null ? [box.left, box.right].map((end) => [end, y]) : [box.top, box.bottom].map((end) => [x, end])
+    const [[x1, y1], [x2, y2]] = points
+    const line = svg.append('line').attr('class', `rule ${kind}`)
+    line.attr('x1', x1).attr('x2', x2).attr('y1', y1).attr('y2', y2)
+    return { points, label, kind, along: x === null ? Number(!left) : Number(Boolean(low)) }
+  }
+
+  /** Make room for names: on none of these lines and boxes, as long as there is room elsewhere. */
+  spare(lines, boxes) {
+    const { svg, unit, width, box } = this
+    this.font = `${LETTERS * unit}px ${getComputedStyle(svg.node()).fontFamily}`
+    this.names = new Names({
+      width,
+      height: box.height,
+      box: { ...box, left: box.left + HALO, top: 0, right: width - 1 },
+      lines,
+      bars: boxes,
+    })
+  }
+
+  /** Write names: of marks, curves and rules, each where it can be read and told whose it is. */
+  name(all, into = this.svg) {
+    const { names, unit, font } = this
+    const height = LETTERS * LINE * unit
+    const named = all.filter(({ label, points }) => label && points.length)
+    const less = (one, other) => Boolean(one.optional) - Boolean(other.optional)
+    for (const { label, kind, points, along = 0.66, optional, others } of named.sort(less)) {
+      const text = into.append('text').attr('class', `label ${kind}`).text(label)
+      const width = widthOf(label, `${getComputedStyle(text.node()).fontWeight} ${font}`)
+      const place = names.put({ points, along, optional, others, width, height })
+      if (!place) {
+        text.remove()
+        continue
+      }
+      if (place.lead) into.append('path').attr('class', 'lead').attr('d', path(place.lead))
+      text.attr('x', place.left).attr('y', place.top + BASE * height)
+    }
   }
 
   /** Probe place i; null ends it. */

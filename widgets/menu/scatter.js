@@ -9,13 +9,14 @@ import {
   symbolWye,
 } from 'd3-shape'
 import { scaleLinear, scaleLog } from '../kit/d3.js'
+import { around } from '../kit/names.js'
 import { Plot, path } from '../kit/plot.js'
 
 const HEIGHT = 24 // in rem
 const REACH = 2 // how near a click must be to a mark
 const AREA = 0.36 // of a mark, in square rem; a merged one is smaller
 const SMALL = 0.4
-const HIGH = 0.9 // of a name
+const HALF = 0.55 // of the widest mark, in rem
 const ROOM = { linear: 0.06, log: 1.12 } // above and below what is drawn: a share of it, or a factor
 const WIDE = 3 // times the lowest: where the marks span more, the axis is logarithmic
 const TICKS = [0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10] // of such an axis
@@ -63,22 +64,38 @@ export class Scatter extends Plot {
     const [low, high] = y.domain()
     const ticks = this.wide ? TICKS.filter((tick) => tick >= low && tick <= high) : y.ticks(6)
     this.axes([powers, content.formatX], [ticks, content.format], content.x)
-    for (const { y, label } of rules) this.rule({ at: { y }, label, kind: 'control-1', left: true })
+    const ruled = rules.map(({ y, label }) => this.rule({ at: { y }, label, kind: 'control-1', left: true }))
     this.places = marks.map((mark) => [x(mark.x), y(mark.y)])
     const series = names.map((_, s) => marks.flatMap((mark, i) => (mark.series === s ? [i] : [])))
-    for (const [s, members] of series.entries())
-      svg
-        .append('path')
-        .attr('class', `joined ${this.kind(s)}`)
-        .attr('d', path(members.map((i) => this.places[i])))
+    const of = (members) => members.map((i) => this.places[i])
+    if (this.joins)
+      for (const [s, members] of series.entries())
+        svg
+          .append('path')
+          .attr('class', `joined ${this.kind(s)}`)
+          .attr('d', path(of(members)))
+    this.boxes = [] // on which no name may stand
     marks.forEach((mark, i) => this.mark(mark, i))
-    this.name(series)
+    const named = series.map((members, s) => ({
+      label: names[s],
+      kind: this.kind(s),
+      points: of(members),
+      others: of(marks.flatMap((mark, i) => (mark.series === s ? [] : [i]))),
+      along: 1,
+    }))
+    this.spare([...(this.joins ? series.map(of) : []), ...ruled.map(({ points }) => points)], this.boxes)
+    this.name([...named, ...ruled])
     this.needle = svg
       .append('circle')
       .attr('class', 'needle around')
       .attr('r', 0.75 * unit)
     this.at = at
     this.show(this.probed)
+  }
+
+  /** Whether the marks of a series are joined. */
+  get joins() {
+    return true
   }
 
   /** The scale from the lowest to the highest that is drawn, with room. */
@@ -108,12 +125,16 @@ export class Scatter extends Plot {
     const group = svg.append('g').attr('class', `point ${this.kind(series)}${i === content.at ? ' at' : ''}`)
     const shape = (size) => symbol(SHAPES[series], size * AREA * unit ** 2)()
     const turned = TURNED[series] ? ` rotate(${TURNED[series]})` : ''
-    if (to > from)
+    this.boxes.push(around([left, top], HALF * unit))
+    if (to > from) {
       group
         .append('path')
         .attr('class', 'interval')
         .attr('d', `M${left},${y(from)}V${y(to)}`)
+      this.boxes.push([left - 1, y(to), left + 1, y(from)])
+    }
     if (merged) {
+      this.boxes.push(around([left, y(merged)], HALF * unit))
       group
         .append('path')
         .attr('class', 'interval merging')
@@ -126,37 +147,6 @@ export class Scatter extends Plot {
       .attr('class', 'shape')
       .attr('d', shape(1))
       .attr('transform', `translate(${left},${top})${turned}`)
-  }
-
-  /** Name each series at one of its marks, where no other name and no mark is in the way. */
-  name(series) {
-    const { svg, unit, box, places, content } = this
-    const half = 0.42 * unit
-    const taken = places.map(([x, y]) => [x - half, y - half, x + half, y + half])
-    const free = ([left, top, right, bottom]) =>
-      left >= box.left && right <= box.right && top >= 0 && bottom <= box.bottom
-        ? taken.filter((t) => left < t[2] && right > t[0] && top < t[3] && bottom > t[1]).length
-        : Infinity
-    for (const [s, members] of series.entries()) {
-      const text = svg
-        .append('text')
-        .attr('class', `label ${this.kind(s)}`)
-        .text(content.names[s])
-      const wide = text.node().getComputedTextLength()
-      const spots = [...members].reverse().flatMap((i) => {
-        const [x, y] = places[i]
-        return [-0.3, 0.6, -1.1, 1.4, -1.9, 2.2].flatMap((down) =>
-          [x + 0.7 * unit, x - 0.7 * unit - wide, x - wide / 2].map((left) => {
-            const top = y + (down - HIGH / 2) * unit
-            return [left, top, left + wide, top + HIGH * unit]
-          }),
-        )
-      })
-      const crowded = spots.map(free)
-      const spot = spots[crowded.indexOf(Math.min(...crowded))]
-      taken.push(spot)
-      text.attr('x', spot[0]).attr('y', spot[3] - 0.15 * unit)
-    }
   }
 
   get last() {

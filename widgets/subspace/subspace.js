@@ -10,7 +10,8 @@ import { fill, format } from '../kit/text.js'
 const EVERY_MS = 900 // while it plays: time to see three charts move
 const ROOM = 1.05 // above the highest value
 const LABEL_AT = 0.22 // of the axis
-const OTHER_AT = 0.55 // along the curve of another task
+const OTHER_AT = 0.95 // along the curve of another task: at their ends they are furthest apart
+const OTHERS = ['faint', 'control-0'] // each its own dash
 const brief = format('~s') // 10k: nine of them fit below a chart
 
 /** The mean of the seeds, as many digits as the record has; __init__.py makes the same. */
@@ -149,7 +150,7 @@ class View extends Instrument {
       y: [0, 1],
       bands: [{ low: of('right_low'), high: of('right_high'), middle: of('right'), kind: 'kept' }],
       lines: [
-        ...others.map(({ label, right }) => ({ values: right, label, kind: 'control-0', along: OTHER_AT })),
+        ...others.map(({ label, right }, i) => ({ values: right, label, kind: OTHERS[i], along: OTHER_AT })),
         { values: of('right'), label: text.curve, kind: 'kept', along: 0.3 },
       ],
       rules: [
