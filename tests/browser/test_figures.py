@@ -142,7 +142,7 @@ def test_names_of_crowded_marks_lie_on_none(shown, open_page, server):
         page.evaluate(VIEWED, "")
         assert page.evaluate(FOUND) == [], (shown, width)
     page.evaluate(
-        "() => { const name = document.querySelector('.scatter .label.control-1');"
+        "() => { const name = document.querySelector('.scatter .label');"
         " const [, x, y] = /translate\\(([^,]+),([^)]+)/.exec("
         "document.querySelector('.point .shape').getAttribute('transform'));"
         " name.setAttribute('x', x - 10); name.setAttribute('y', Number(y) + 5) }"

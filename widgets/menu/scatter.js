@@ -134,13 +134,16 @@ export class Scatter extends Plot {
       this.boxes.push([left - 1, y(to), left + 1, y(from)])
     }
     if (merged) {
-      this.boxes.push(around([left, y(merged)], HALF * unit))
-      group
-        .append('path')
-        .attr('class', 'interval merging')
-        .attr('d', `M${left},${top}V${y(merged)}`)
+      const low = y(merged)
+      this.boxes.push(around([left, low], HALF * unit), [
+        left - 1,
+        Math.min(top, low),
+        left + 1,
+        Math.max(top, low),
+      ])
+      group.append('path').attr('class', 'interval merging').attr('d', `M${left},${top}V${low}`)
       const small = group.append('path').attr('class', 'shape merged').attr('d', shape(SMALL))
-      small.attr('transform', `translate(${left},${y(merged)})${turned}`)
+      small.attr('transform', `translate(${left},${low})${turned}`)
     }
     group
       .append('path')

@@ -11,7 +11,7 @@ import { Readouts } from '../kit/readouts.js'
 import { csv } from '../kit/share.js'
 import { fill, format, written } from '../kit/text.js'
 
-const LOW = 9.6 // in rem: the chart stands below the pictures, in view with them
+const LOW = 9.2 // in rem: the chart stands below the pictures, in view with them
 const EVERY_MS = 3000 // while it plays: time to look at four pictures
 const CHOICES = ['task', 'precision', 'strength']
 
