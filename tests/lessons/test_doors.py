@@ -23,7 +23,7 @@ LIVE = "/live/lab/train"
 BOUNDS = ["--most-sessions", "6", "--sessions-each", "4", "--most-steps", "100", "--trust", "127.0.0.1"]
 # The app with a tenth of its patience, so that a test need not wait for what a reader would.
 SILENCE = 3  # seconds
-FORGOTTEN = 8  # seconds after which a page that was closed is; all are opened in fewer
+FORGOTTEN = 15  # seconds after which a page that was closed is; all are opened in fewer
 HASTY = f"""
 import sys
 from lessons.press import doors
