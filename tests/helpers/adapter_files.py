@@ -13,7 +13,7 @@ import math
 import struct
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -269,6 +269,25 @@ def peft_experts_3d(draw: Draw) -> Fixture:
     tensors = {f"{PREFIX}{name}.lora_A.weight": A, f"{PREFIX}{name}.lora_B.weight": B}
     expected = {f"{name}[{i}]": 2.0 * B[i] @ A[i] for i in range(n)}
     return Fixture("PEFT LoRA", {WEIGHTS: packed(tensors), CONFIG: peft_config()}, expected)
+
+
+def experts_apart(
+    block: str, matrices: Sequence[str], n: int, ranks: Sequence[int] = (), dora: bool = False, **config
+) -> dict[str, bytes]:
+    """Return an adapter of a mixture whose experts are layers of their own, as transformers before 5 has them."""
+    draw = Draw(n)
+    pairs = {}
+    for i in range(n):
+        for matrix in matrices:
+            r = ranks[i] if ranks else 3
+            pairs[f"model.layers.0.{block}.experts.{i}.{matrix}"] = draw(8, r), draw(r, 5)
+    tensors = _peft(pairs)
+    if dora:
+        tensors |= {f"{PREFIX}{name}.lora_magnitude_vector": draw(8) for name in pairs}
+    return {
+        WEIGHTS: packed(tensors),
+        CONFIG: peft_config(target_modules=["experts"], use_dora=dora, **config),
+    }
 
 
 def peft_saved_modules(draw: Draw) -> Fixture:

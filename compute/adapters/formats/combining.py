@@ -5,13 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from compute.adapters.formats.comparing import common_name
+from compute.adapters.formats.experts import apart
 from compute.adapters.formats.layers import Layer, balanced, factors
 from compute.adapters.formats.reading import Adapter, quote_end
-from compute.adapters.formats.writing import Plain, kernel_of
+from compute.adapters.formats.writing import Plain, kernel_of, target_of
 from compute.matrices.svd import balanced_factors, factorize_product, first_directions
 from compute.numbers.bounds import number, one_of, whole
 
 WAYS = ("concatenation", "svd", "ties", "dare")
+# Why experts are not merged; the page says the same.
+OTHER_EXPERTS = (
+    "{name} is one of several experts. They are merged with those of the same weight only: the first adapter has to "
+    "have as many, in the same format and, in PEFT, with the same target_parameters."
+)
 NARROW = {"F8_E4M3": "BF16", "F8_E5M2": "BF16", "Q8_0": "F16"}  # a sum has more digits than eight bits hold
 
 
@@ -90,8 +96,22 @@ def combined(
     groups: dict[str, list[tuple[float, Layer]]] = {}
     for adapter, weight in zip(adapters, weights, strict=True):
         for layer in adapter.layers:
-            groups.setdefault(common_name(layer.name), []).append((float(weight), layer))
+            name = apart(layer.name) or layer.name  # experts of MLX's stacks are those that PEFT has apart
+            groups.setdefault(common_name(name), []).append((float(weight), layer))
+    _check_experts(adapters)
     return [_one(group, way, rank, density, rng) for group in groups.values()]
+
+
+def _check_experts(adapters: Sequence[Adapter]) -> None:
+    """Refuse experts of which it is not known that they belong to the same weight.
+
+    PEFT's names say the module and not its parameter (target_parameters in the config), and other formats stack others.
+    """
+    kinds = [(target_of(each), (each.told.config or {}).get("target_parameters")) for each in adapters]
+    for adapter, kind in zip(adapters, kinds, strict=True):
+        for layer in adapter.layers:
+            if layer.expert and not apart(layer.name) and kind != kinds[0]:
+                raise ValueError(OTHER_EXPERTS.format(name=quote_end(layer.name)))
 
 
 def _one(
@@ -100,8 +120,8 @@ def _one(
     first = group[0][1]
     if any(layer.shape != first.shape for _, layer in group):
         raise ValueError(f"{quote_end(first.name)} has another shape in another adapter.")
-    if any(layer.expert for _, layer in group):
-        raise ValueError(f"{quote_end(first.name)} is one of several experts, which cannot be merged yet.")
+    if len({layer.expert for _, layer in group} - {None}) > 1:
+        raise ValueError(OTHER_EXPERTS.format(name=quote_end(first.name)))
     pairs = [balanced(*factors(layer)) for _, layer in group]
     weights = [weight for weight, _ in group]
     r = min(rank or max(layer.r for _, layer in group), *first.shape)
@@ -118,7 +138,16 @@ def _one(
         merged = ties(products, density) if way == "ties" else dare(products, density, rng)
         lora_B, lora_A = balanced_factors(first_directions(merged, r), r)
     dtype = NARROW.get(first.dtype, first.dtype)
-    return Plain(first.name, lora_B, lora_A, 1.0, (dtype, dtype), kernel_of(first), first.embedding)
+    return Plain(
+        first.name,
+        lora_B,
+        lora_A,
+        1.0,
+        (dtype, dtype),
+        kernel_of(first),
+        first.embedding,
+        expert=first.expert,
+    )
 
 
 def ties(deltas: Sequence[np.ndarray], density: float) -> np.ndarray:

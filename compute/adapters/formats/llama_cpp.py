@@ -9,18 +9,20 @@ import numpy as np
 from compute.adapters.formats.reading import quote_end
 from compute.numbers.refusal import FileRefused, quote
 
-# By model_type in config.json llama.cpp's name for the architecture; only those whose layers are all of _NAMES.
+# By model_type in config.json llama.cpp's name for the architecture; only those whose layers are all of NAMES.
 ARCHITECTURES = {
     "llama": "llama",
     "mistral": "llama",
+    "mixtral": "llama",
     "qwen2": "qwen2",
     "qwen3": "qwen3",
+    "qwen3_moe": "qwen3moe",
     "gemma": "gemma",
     "gemma2": "gemma2",
 }
 TIED = ("gemma", "gemma2")  # whose head is the embedding, also where config.json does not say so
 TURNED = "llama"  # whose rotary embedding takes neighbours as pairs
-_NAMES = {
+NAMES = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
@@ -28,6 +30,23 @@ _NAMES = {
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+} | {
+    f"{block}.switch_mlp.{matrix}_proj": f"ffn_{matrix}_exps"  # experts in a stack, by MLX's names
+    for block in ("mlp", "block_sparse_moe")
+    for matrix in ("gate", "up", "down")
+}
+# Why an adapter is not written for llama.cpp; the page says the same.
+REFUSED = {
+    "unknown": (
+        "The base is a {kind}; as GGUF adapters of {known} are written. The converter of llama.cpp "
+        "(convert_lora_to_gguf.py) knows the others."
+    ),
+    "unplaced": "{name} is no layer that llama.cpp could adapt.",
+    "heads": "config.json of the base names {heads} heads for {rows} rows of {name}.",
+    "switched": "The adapter is switched on by tokens (aLoRA), which are not written yet.",
+    "silent": "GGUF has one alpha for all layers, of which 0 would count as r.",
+    "magnitude": "{name} is a DoRA, which has no place in a GGUF adapter.",
+    "shaped": "{name} is no linear layer, which has no place in a GGUF adapter.",
 }
 _LAYER = re.compile(r"(?:model\.)?layers\.(\d+)\.(.+)")
 
@@ -66,10 +85,7 @@ def architecture_of(config: Mapping[str, Any] | None) -> str:
         )
     kind = str(config.get("model_type"))
     if kind not in ARCHITECTURES:
-        raise FileRefused(
-            f"The base is a {quote(kind)}; as GGUF adapters of {', '.join(ARCHITECTURES)} are written. llama.cpp's "
-            "convert_lora_to_gguf.py knows the others."
-        )
+        raise FileRefused(REFUSED["unknown"].format(kind=quote(kind), known=", ".join(ARCHITECTURES)))
     return ARCHITECTURES[kind]
 
 
@@ -103,12 +119,12 @@ def gguf_name(name: str, config: Mapping[str, Any]) -> str:
     'blk.3.attn_q.weight'
     """
     found = _LAYER.fullmatch(name)
-    if found and found[2] in _NAMES:
-        return f"blk.{int(found[1])}.{_NAMES[found[2]]}.weight"
+    if found and found[2] in NAMES:
+        return f"blk.{int(found[1])}.{NAMES[found[2]]}.weight"
     tied = config.get("tie_word_embeddings", config.get("model_type") in TIED)
     if name == "lm_head" and tied is not True:
         return "output.weight"
-    raise FileRefused(f"{quote_end(name)} is no layer that llama.cpp could adapt.")
+    raise FileRefused(REFUSED["unplaced"].format(name=quote_end(name)))
 
 
 def turned_rows(rows: np.ndarray, name: str, config: Mapping[str, Any]) -> np.ndarray:
@@ -155,7 +171,5 @@ def turned_rows(rows: np.ndarray, name: str, config: Mapping[str, Any]) -> np.nd
     if name.endswith("attn_k.weight"):
         heads = config.get("num_key_value_heads") or heads
     if type(heads) is not int or heads < 1 or len(rows) % (2 * heads):
-        raise FileRefused(
-            f"config.json of the base names {heads!r:.20} heads for {len(rows)} rows of {name}."
-        )
+        raise FileRefused(REFUSED["heads"].format(heads=f"{heads!r:.20}", rows=len(rows), name=name))
     return rows.reshape(heads, 2, -1, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)

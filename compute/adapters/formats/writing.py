@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from compute.adapters.formats.containers import CONFIG, Tensor, write_gguf, write_safetensors
-from compute.adapters.formats.dtypes import encode
+from compute.adapters.formats.dtypes import ITEMSIZE, encode
+from compute.adapters.formats.experts import apart, stacked
 from compute.adapters.formats.keys import PREFIX, parse_key
 from compute.adapters.formats.layers import Layer, along_inputs, as_pair, parts
-from compute.adapters.formats.llama_cpp import TURNED, architecture_of, gguf_name, turned_rows
+from compute.adapters.formats.llama_cpp import REFUSED, TURNED, architecture_of, gguf_name, turned_rows
 from compute.adapters.formats.reading import Adapter, quote_end
 from compute.adapters.formats.scales import METADATA, a_number
 from compute.numbers.bounds import one_of
@@ -31,6 +32,14 @@ WEIGHTS = {
     "mlx": "adapters.safetensors",
     "gguf": "adapter.gguf",
 }
+NO_SCALE = "MLX has one scale for all layers, and that of most is 0."
+STACKING = ("mlx", "gguf")  # formats that hold the experts of a layer in one stack
+# Why experts are not written; the page says the same.
+OWN_EXPERTS = (
+    "{name} is one of several experts, which only its own format holds; others stack other weights together."
+)
+NO_EXPERT = "{name} would stack experts of which some are not adapted; only all of them can be stacked."
+DORA_EXPERT = "{name} is one of several experts and a DoRA, which no format holds."
 GGUF_FLOATS = ("F32", "F16", "BF16")  # that llama.cpp computes with
 INVOKED = "adapter.alora.invocation_tokens"  # by which llama.cpp switches an adapter on
 _PIPELINE = re.compile(r"(unet|transformer|diffusion_model|text_encoder|text_encoder_2)\.")
@@ -268,8 +277,9 @@ def write_adapter(
     written out in each format, so that alpha / r is the scale: PEFT gets lora_alpha with alpha_pattern and rank_pattern
     for the layers that differ, and no use_rslora; kohya one .alpha a layer; diffusers the config in the header; MLX one
     scale for all layers and GGUF one alpha, into which those that differ are multiplied. kohya's names have underscores
-    for full stops: the names as they were go along in the header. GGUF has llama.cpp's names
-    (`compute.adapters.formats.llama_cpp`), and F32 for what llama.cpp does not compute with. Cost: O(numbers).
+    for full stops: the names as they were go along in the header. Experts that are layers of their own in PEFT are
+    stacked for MLX and llama.cpp, and the other way round (`compute.adapters.formats.experts`). GGUF has llama.cpp's
+    names (`compute.adapters.formats.llama_cpp`), and F32 for what llama.cpp does not compute with. Cost: O(numbers).
 
     References
     ----------
@@ -293,15 +303,8 @@ def write_adapter(
     one_of("target", target, WRITABLE)
     if not plains:
         raise ValueError("there is no layer to write.")
-    expert = next((each.name for each in plains if each.expert), None)
-    if expert and target != target_of(source):
-        raise ValueError(
-            f"{quote_end(expert)} is one of several experts, which only its own format holds; others stack other "
-            "weights together."
-        )
-    rows = sum(len(each.lora_A) for each in plains)
-    plains = _stacked(plains)
-    filled = sum(len(each.lora_A) for each in plains) > rows
+    plains = _as_experts(plains, target, source)
+    plains, notes = _stacked(plains)
     writers: dict[str, Callable[[Sequence[Plain], Adapter], Written]] = {
         "peft": _write_peft,
         "kohya": _write_kohya,
@@ -312,10 +315,7 @@ def write_adapter(
     written = writers[target](plains, source)
     if source.told.gguf and target != "gguf":
         written.notes.append("The layers keep llama.cpp's names, under which no other program finds them.")
-    if filled:
-        written.notes.append(
-            "Experts of a layer share a rank: what is cut to a lower one is filled up with zeros."
-        )
+    written.notes.extend(notes)
     return written
 
 
@@ -351,24 +351,65 @@ def target_of(adapter: Adapter) -> str:
 Entry = tuple[str, str, tuple[int, ...], bytes]
 
 
-def _stacked(plains: Sequence[Plain]) -> list[Plain]:
-    """Return the layers with the experts of each in one, those of a lower rank filled up with zeros."""
+def _as_experts(plains: Sequence[Plain], target: str, source: Adapter) -> list[Plain]:
+    """Return the layers with experts as the format has them: MLX and llama.cpp in stacks, the others apart."""
+    if target not in STACKING:
+        found = [
+            each._replace(name=name, expert=None) if each.expert and (name := apart(each.name)) else each
+            for each in plains
+        ]
+    elif source.told.gguf:
+        found = list(plains)
+    else:
+        names = [stacked(apart(each.name) or each.name) for each in plains]
+        held: dict[str, set[int]] = {}
+        for stack, i in filter(None, names):
+            held.setdefault(stack, set()).add(i)
+        for stack, numbers in held.items():
+            if numbers != set(range(len(numbers))):
+                raise ValueError(NO_EXPERT.format(name=quote_end(stack)))
+        found = [
+            each._replace(name=f"{name[0]}[{name[1]}]", expert=(name[1], len(held[name[0]])))
+            if name
+            else each
+            for each, name in zip(plains, names, strict=True)
+        ]
+    for each in found:
+        if each.expert and each.magnitude is not None:
+            raise ValueError(DORA_EXPERT.format(name=quote_end(each.name)))
+        if each.expert and target != target_of(source) and not apart(each.name):
+            raise ValueError(OWN_EXPERTS.format(name=quote_end(each.name)))
+    return found
+
+
+def _stacked(plains: Sequence[Plain]) -> tuple[list[Plain], list[str]]:
+    """Return the layers with the experts of each in one, and notes on what was changed for that."""
     groups: dict[str, list[Plain]] = {}
     for each in plains:
         groups.setdefault(each.name.rpartition("[")[0] if each.expert else each.name, []).append(each)
-    found = []
+    found, notes = [], []
     for name, group in groups.items():
         if not group[0].expert:
             found += group
             continue
+        group.sort(key=lambda each: each.expert or (0, 0))
         n, r = len(group), max(each.r for each in group)
+        scale = group[0].scale if len({each.scale for each in group}) == 1 else 1.0
+        if any(each.r < r for each in group):
+            notes.append(
+                "Experts of a layer share a rank: what is cut to a lower one is filled up with zeros."
+            )
+        if any(each.scale != scale for each in group):
+            notes.append("Experts of a layer share a scale: where theirs differ, lora_B is multiplied by it.")
         lora_A = np.zeros((n, r, group[0].lora_A.shape[1]))
         lora_B = np.zeros((len(group[0].lora_B), r, n))
         for i, each in enumerate(group):
-            lora_A[i, : each.r], lora_B[:, : each.r, i] = each.lora_A, each.lora_B
+            lora_A[i, : each.r] = each.lora_A
+            lora_B[:, : each.r, i] = each.lora_B if each.scale == scale else each.scale * each.lora_B
         flat = lora_B.reshape(len(lora_B), -1), lora_A.reshape(n * r, -1)
-        found.append(Plain(name, *flat, group[0].scale, group[0].dtypes, experts=n))
-    return found
+        types = [max((each.dtypes[side] for each in group), key=ITEMSIZE.__getitem__) for side in (0, 1)]
+        found.append(Plain(name, *flat, scale, (types[0], types[1]), experts=n))
+    return found, list(dict.fromkeys(notes))
 
 
 def _apart(each: Plain) -> tuple[np.ndarray, np.ndarray]:
@@ -622,7 +663,7 @@ def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
     scale = _most([each.scale for each in plains])
     other = [each.name for each in plains if each.scale != scale]
     if other and scale == 0:
-        raise ValueError("MLX has one scale for all layers, and that of most is 0.")
+        raise ValueError(NO_SCALE)
     if other:
         notes.append(
             f"MLX has one scale for all layers: lora_b of {count(len(other), 'layer')} is multiplied by what differs."
@@ -670,11 +711,11 @@ def _write_gguf(plains: Sequence[Plain], source: Adapter, base: Mapping[str, Any
     elif "general.architecture" in told:
         metadata["general.architecture"] = told["general.architecture"]
     if INVOKED in told or (source.told.config or {}).get("alora_invocation_tokens"):
-        raise ValueError("The adapter is switched on by tokens (aLoRA), which are not written yet.")
+        raise ValueError(REFUSED["switched"])
     alpha = _most([_alpha(each) for each in plains])
     other = [each.name for each in plains if _alpha(each) != alpha]
     if alpha == 0:
-        raise ValueError("GGUF has one alpha for all layers, of which 0 would count as r.")
+        raise ValueError(REFUSED["silent"])
     metadata |= {"adapter.type": "lora", "adapter.lora.alpha": alpha}
     entries, notes = _beside(source, "gguf")
     if other:
@@ -685,8 +726,8 @@ def _write_gguf(plains: Sequence[Plain], source: Adapter, base: Mapping[str, Any
         notes.append(f"{count(wide, 'layer')} stored in F32: llama.cpp computes with F32, F16 and BF16.")
     for each in plains:
         if each.kernel or each.embedding or each.magnitude is not None:
-            what = "a DoRA" if each.magnitude is not None else "no linear layer"
-            raise ValueError(f"{quote_end(each.name)} is {what}, which has no place in a GGUF adapter.")
+            why = "magnitude" if each.magnitude is not None else "shaped"
+            raise ValueError(REFUSED[why].format(name=quote_end(each.name)))
         name, lora_B = each.name, each.lora_B
         if base is not None and not source.told.gguf:
             name = gguf_name(each.name, base)
