@@ -1,8 +1,8 @@
 // Build assets/bundles: the kit (all of widgets/kit/), one file for each instrument (widgets/<name>/<name>.js) and live
-// part (widgets/live/<name>.js), one for all pages (assets/site/page.js), one for a page that is presented, one for one
-// in a room for a class, one for that which searches and one for those in a package for learning platforms, and one for
-// a Worker (widgets/finetune/worker.js), which takes nothing from the kit. The player in which the tests open such
-// packages is copied to tests/helpers/, with its licence.
+// part (widgets/live/<name>.js), one for all pages (assets/site/page.js), one for a figure that is a file of its own, one
+// for a page that is presented, one for one in a room for a class, one for that which searches and one for those in a
+// package for learning platforms, and one for a Worker (widgets/finetune/worker.js), which takes nothing from the kit. The
+// player in which the tests open such packages is copied to tests/helpers/, with its licence.
 //
 // Each is a classic script, so that it also loads from a folder. The kit defines lora_kit, which holds what widgets/kit/
 // exports; the others take their parts from there, so it goes before them. A bundle of an instrument defines lora_<name>,
@@ -139,6 +139,7 @@ function licences(names) {
 
 // An instrument's script has the name of its room; in widgets/live each script is one.
 const entries = new Map([
+  ['alone', 'assets/site/alone.js'],
   ['course', 'assets/site/course.js'],
   ['page', 'assets/site/page.js'],
   ['present', 'assets/site/present.js'],

@@ -16,6 +16,7 @@ from helpers import ROOT
 BUNDLES = sorted((ROOT / "assets" / "bundles").glob("*.js"))
 ALONE = {
     "course": "assets/site/course.js",
+    "alone": "assets/site/alone.js",
     "page": "assets/site/page.js",
     "present": "assets/site/present.js",
     "room": "assets/site/room.js",

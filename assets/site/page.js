@@ -1,38 +1,17 @@
 // The host of instruments on a published page: it brings the figures to life, keeps their state in the address, and
 // opens a live part when the reader asks for it.
 
-import { settle } from '../../widgets/kit/dom.js'
 import { fill } from '../../widgets/kit/text.js'
-import { Figure } from './figure.js'
+import { brought, follow, heights } from './hosting.js'
 import { kept } from './kept.js'
 import { notes } from './notes.js'
 import { inLanguage, languages } from './languages.js'
 import { recall } from './recall.js'
-import { follows, viewControls } from './view.js'
+import { viewControls } from './view.js'
 
 const EDGE = 16 // px between a figure that stays in view and the edge of the screen
-const ADDRESS_MS = 250 // browsers refuse more than about a hundred address changes in half a minute
 
 const here = document.currentScript?.src // where the scripts are; a single file has them inside
-
-/** Keep the whole state of the page in its address, defaults included, from the first change on. */
-function follow(figures) {
-  let touched = false
-  const write = settle(() => {
-    const url = new URL(location.href)
-    for (const figure of figures) figure.write(url.searchParams)
-    for (const figure of figures) figure.share(url.href)
-    if (!touched) return
-    try {
-      history.replaceState(null, '', url)
-    } catch {
-      // a sandboxed frame may not change its address
-    }
-  }, ADDRESS_MS)
-  for (const figure of figures) figure.moved = write
-  for (const event of ['pointerdown', 'keydown'])
-    addEventListener(event, () => (touched = true), { once: true })
-}
 
 /** Phrases of the text that set a figure: pressed they make its choices, and pointed at they light its controls. */
 function phrases(figures) {
@@ -71,20 +50,6 @@ function liveParts() {
       frame.focus()
     })
   }
-}
-
-/** Frames of ours on this page tell their height; ours is told to the page around us, whose colours we follow. */
-function heights() {
-  addEventListener('message', ({ source, data }) => {
-    if (source === parent && parent !== window && typeof data?.loraTheme === 'string') follows(data.loraTheme)
-    if (!Number.isFinite(data?.loraHeight)) return
-    for (const frame of document.querySelectorAll('iframe.live-frame')) {
-      if (frame.contentWindow === source) frame.style.height = `${data.loraHeight}px`
-    }
-  })
-  if (parent === window) return
-  const height = () => Math.ceil(document.body.getBoundingClientRect().height)
-  new ResizeObserver(() => parent.postMessage({ loraHeight: height() }, '*')).observe(document.body)
 }
 
 /** Numbers of the text that follow a figure. */
@@ -153,8 +118,7 @@ function start() {
   document.documentElement.classList.add('scripted')
   viewControls(address)
   languages()
-  const elements = [...document.querySelectorAll('figure.instrument:has(> script)')]
-  const figures = elements.map((element) => new Figure(element, address))
+  const figures = brought(address)
   numbersFollow(figures)
   follow(figures)
   phrases(figures)

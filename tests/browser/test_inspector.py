@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from compute.adapters.formats.base import matched
 from compute.adapters.formats.beside import beside_base
@@ -32,7 +32,7 @@ from compute.matrices.spectrum import entropy_rank, r90, stable_rank
 from compute.model.checkpoint import load_base
 from compute.model.layers import LAYERS
 from helpers import ROOT
-from helpers.adapter_files import FIXTURES, NOT_ADAPTERS, packed, peft_config
+from helpers.adapter_files import FIXTURES, NOT_ADAPTERS, experts_apart, gguf, packed, peft_config
 from helpers.browser import open_everything, violations
 from helpers.instruments import printed_by
 from lessons.adapter import LESSON
@@ -73,7 +73,8 @@ def blank(browser) -> Iterator[Page]:
     for name in ("kit", "inspector"):
         page.add_script_tag(content=(ROOT / "assets" / "bundles" / f"{name}.js").read_text(encoding="utf-8"))
     page.add_script_tag(content=FILES)
-    page.evaluate("words => { window.WORDS = words }", WITH_UNDERSCORE)
+    known = {"words": WITH_UNDERSCORE, "llama": Inspector().make_arrays()["llama"]}
+    page.evaluate("known => { window.KNOWN = known }", known)
     yield page
     page.close()
 
@@ -249,27 +250,38 @@ def test_a_pattern_that_is_not_tried_is_named(blank):
     ]
 
 
-CONVERT = """async ([files, format, cut, amount]) => {
-  const { opened, measured, planned, converted } = lora_inspector
-  const about = await opened(fileOf(files))
-  await measured(about)
-  const plan = cut ? planned(about.layers, cut, amount) : null
-  const made = await converted(about, format, plan && plan.kept, WORDS)
+TAKEN = """async ({ files, notes }) => {
   const text = async (pieces) => {
     const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
     return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
   }
   const out = []
-  for (const { name, pieces } of made) out.push([name, await text(pieces)])
-  return { files: out, plan: plan && { ...plan, kept: [...plan.kept] } }
+  for (const { name, pieces } of files) out.push([name, await text(pieces)])
+  return { files: out, notes: [...notes] }
 }"""
+CONVERT = f"""async ([files, format, cut, amount, base]) => {{
+  const {{ opened, measured, planned, converted }} = lora_inspector
+  try {{
+    const about = await opened(fileOf(files))
+    await measured(about)
+    const plan = cut ? planned(about.layers, cut, amount) : null
+    const made = await converted(about, format, plan && plan.kept, {{ ...KNOWN, base }})
+    return {{ ...(await ({TAKEN})(made)), plan: plan && {{ ...plan, kept: [...plan.kept] }} }}
+  }} catch (error) {{
+    return {{ refused: error.reason ?? null, values: error.values, error: String(error.stack) }}
+  }}
+}}"""
 
 
 def convert(
-    page: Page, files: dict[str, bytes], format: str, cut: str = "", amount: int = 0
+    page: Page, files: dict[str, bytes], format: str, cut: str = "", amount: int = 0, base: Any = None
 ) -> tuple[dict[str, bytes], Any]:
-    """Return the files that are handed out, and what was told before."""
-    made = page.evaluate(CONVERT, [sent(files), format, cut, amount])
+    """Return the files that are handed out, and what was told before; or no files, and the sentence that refuses."""
+    made = page.evaluate(CONVERT, [sent(files), format, cut, amount, base])
+    if "refused" in made:
+        assert made["refused"] in WORDS["refused"], made
+        return {}, fill(WORDS["refused"][made["refused"]], made["values"])
+    assert {*made["notes"]} <= {*WORDS["cut"]["notes"]}
     return {name: base64.b64decode(data) for name, data in made["files"]}, made["plan"]
 
 
@@ -288,18 +300,26 @@ def test_there_and_back_again_to_the_last_bit(blank, dtype):
     assert first["layers"] == second["layers"]
     stored = "adapter_model.safetensors"
     assert tensors_of(original.files[stored]) == tensors_of(back[stored])
+    from_kohya, _ = convert(blank, files, "peft")  # whose alpha is of another type than the factors
+    assert tensors_of(original.files[stored]) == tensors_of(from_kohya[stored])
 
 
-@pytest.mark.parametrize(
-    "target", [each for each in WRITABLE if each != "gguf"]
-)  # which the command alone writes
+QWEN = {"model_type": "qwen2"}
+LLAMA = {"model_type": "llama", "num_attention_heads": 4, "num_key_value_heads": 2}
+
+
+def expected_of(files: dict[str, bytes], target: str, base: Any = None) -> dict[str, bytes]:
+    """Return what Python writes."""
+    adapter = read_bytes(files)
+    return write_adapter([plain(layer) for layer in adapter.layers], target, adapter, base).files
+
+
+@pytest.mark.parametrize("target", ["peft", "kohya", "diffusers", "mlx"])
 def test_what_is_written_is_what_python_writes(blank, target):
     """The same tensors under the same names, bit for bit, and a config that says the same."""
-    # MLX has one scale: where those of layers differ, both sides multiply, and round, in their own way.
-    for name in ("peft",) if target == "mlx" else ("peft", "kohya", "diffusers", "peft_patterns"):
+    for name in ("peft", "kohya", "diffusers", "peft_patterns", "mlx"):
         files = FIXTURES[name].files
-        adapter = read_bytes(files)
-        expected = write_adapter([plain(layer) for layer in adapter.layers], target, adapter).files
+        expected = expected_of(files, target)
         made, _ = convert(blank, files, target)
         assert set(made) == set(expected), name
         weights = next(iter(expected))
@@ -309,6 +329,151 @@ def test_what_is_written_is_what_python_writes(blank, target):
         assert [(a.name, a.scale, a.r) for a in ours.layers] == [
             (b.name, b.scale, b.r) for b in theirs.layers
         ]
+
+
+def llama_files(**config: Any) -> dict[str, bytes]:
+    """Return an adapter whose queries and keys have heads to be turned."""
+    rng = np.random.default_rng(1)
+    tensors = {}
+    for name, out in (("self_attn.q_proj", 16), ("self_attn.k_proj", 8), ("mlp.up_proj", 12)):
+        key = f"base_model.model.model.layers.10.{name}.lora_{{}}.weight"
+        tensors |= {
+            key.format("A"): rng.standard_normal((3, 5)),
+            key.format("B"): rng.standard_normal((out, 3)),
+        }
+    tensors |= {
+        "base_model.model.lm_head.lora_A.weight": rng.standard_normal((3, 5)),
+        "base_model.model.lm_head.lora_B.weight": rng.standard_normal((7, 3)),
+    }
+    return {"adapter_model.safetensors": packed(tensors), "adapter_config.json": peft_config(**config)}
+
+
+MIXTURES = {
+    "mlp": (("gate_proj", "down_proj", "up_proj"), {"model_type": "qwen3_moe"}),
+    "block_sparse_moe": (("w1", "w2", "w3"), {"model_type": "mixtral"}),
+}
+
+
+def test_gguf_is_to_the_last_bit_what_python_writes(blank):
+    cases = [
+        (FIXTURES[name].files, QWEN)
+        for name in ("peft", "peft_rslora", "peft_patterns", "mlx", "peft_without_config", "shards")
+    ]
+    cases += [(FIXTURES[name].files, QWEN) for name in FIXTURES if name.startswith("dtype_")]
+    cases += [(llama_files(), LLAMA | {"model_type": kind}) for kind in ("llama", "mistral", "qwen3")]
+    cases += [(FIXTURES[name].files, None) for name in ("gguf_lora", "gguf_q8")]
+    cases += [(experts_apart(block, matrices, 3), model) for block, (matrices, model) in MIXTURES.items()]
+    for dtype in ("F32", "F16", "BF16"):
+        name = "blk.0.ffn_up_exps.weight"
+        tensors = {f"{name}.lora_a": np.ones((2, 3, 5)), f"{name}.lora_b": np.ones((2, 7, 3))}
+        told = {"general.type": "adapter", "general.architecture": "llama", "adapter.lora.alpha": 6.0}
+        cases.append(({"a.gguf": gguf(tensors, told, dtype)}, None))
+    same = 0
+    for files, base in cases:
+        made, said = convert(blank, files, "gguf", base=base)
+        expected = expected_of(files, "gguf", base)
+        assert made, said
+        ours, theirs = read_bytes(made), read_bytes(expected)
+        assert ours.told.metadata == theirs.told.metadata, (base, [*files])
+        # Of two types the page makes one that holds both.
+        mixed = len({each.dtype for each in theirs.tensors.values()}) > 1
+        stored = [
+            {
+                name: (each.shape, each.read().tolist() if mixed else each.raw())
+                for name, each in found.tensors.items()
+            }
+            for found in (ours, theirs)
+        ]
+        assert stored[0] == stored[1]
+        if not mixed and [*stored[0]] == [*stored[1]]:  # the page keeps the order of the file
+            assert made == expected
+            same += 1
+    assert same > len(cases) / 2
+
+
+def test_gguf_of_a_cut_adapter_is_read_back(blank):
+    files = FIXTURES["peft_patterns"].files
+    made, plan = convert(blank, files, "gguf", "rank", 2, base=QWEN)
+    there = read_bytes(made)
+    before = {layer.name: np.matmul(*factors(layer)) for layer in read_bytes(files).layers}
+    assert [layer.r for layer in there.layers] == [k for _, k in plan["kept"]]
+    for layer, matrix in zip(there.layers, before.values(), strict=True):
+        U, s, Vh = np.linalg.svd(matrix)
+        best = U[:, :2] * s[:2] @ Vh[:2]
+        np.testing.assert_allclose(np.matmul(*factors(layer)), best, rtol=0, atol=1e-6 * s[0])
+
+
+ALORA = peft_config(alora_invocation_tokens=[1, 2])
+SILENT = peft_config(lora_alpha=0)
+
+
+@pytest.mark.parametrize(
+    ("files", "base"),
+    [
+        (FIXTURES["peft"].files, {"model_type": "bert"}),
+        (FIXTURES["peft"].files, {"model_type": "llama", "num_attention_heads": 3}),
+        (FIXTURES["peft"].files | {"adapter_config.json": ALORA}, QWEN),
+        (FIXTURES["peft"].files | {"adapter_config.json": SILENT}, QWEN),
+        (FIXTURES["loralib"].files, QWEN),
+        (FIXTURES["peft_dora"].files, QWEN),
+        (FIXTURES["peft_embedding"].files, QWEN),
+        (FIXTURES["peft_conv"].files, QWEN),
+        (llama_files(), QWEN | {"tie_word_embeddings": True}),
+        (llama_files(), {"model_type": "gemma2"}),
+        (FIXTURES["peft_experts"].files, QWEN),
+    ],
+)
+def test_what_python_refuses_for_llama_cpp_the_page_refuses_with_the_same_sentence(blank, files, base):
+    with pytest.raises(ValueError) as told:  # noqa: PT011, the sentence is compared below
+        expected_of(files, "gguf", base)
+    made, said = convert(blank, files, "gguf", base=base)
+    assert made == {}
+    assert said.replace("'", "") == str(told.value).replace("'", "")
+
+
+def test_without_the_config_of_the_base_the_page_says_where_it_is_given(blank):
+    made, said = convert(blank, FIXTURES["peft"].files, "gguf")
+    assert not made
+    assert WORDS["base"]["title"] in said
+
+
+@pytest.mark.parametrize("target", [each for each in WRITABLE if each != "gguf"])
+def test_experts_are_written_as_python_writes_them(blank, target):
+    """Apart or in a stack, or refused with the same sentence."""
+    cases = [FIXTURES[name].files for name in ("peft_experts", "peft_experts_3d", "mlx_experts")]
+    cases += [experts_apart(block, matrices, 3) for block, (matrices, _) in MIXTURES.items()]
+    cases += [experts_apart("mlp", ["up_proj"], 3, [2, 3, 1], rank_pattern={"0.up_proj": 2, "2.up_proj": 1})]
+    cases += [expected_of(each, "mlx") for each in cases[3:5]]
+    for files in cases:
+        made, said = convert(blank, files, target)
+        if not made:
+            with pytest.raises(ValueError, match=re.escape(said.partition(" is one of ")[2])):
+                expected_of(files, target)
+            continue
+        expected = expected_of(files, target)
+        weights = next(iter(expected))
+        assert tensors_of(made[weights]) == tensors_of(expected[weights])
+        ours, theirs = read_bytes(made), read_bytes(expected)
+        assert [(a.name, a.scale, a.r) for a in ours.layers] == [
+            (b.name, b.scale, b.r) for b in theirs.layers
+        ]
+
+
+def test_what_is_no_linear_layer_has_no_place_in_mlx(blank):
+    assert "MLX adapts nothing else" in convert(blank, FIXTURES["peft_conv"].files, "mlx")[1]
+
+
+def test_a_number_too_large_for_its_type_is_refused(blank):
+    files = peft_files(np.full((4, 2), 1e300), np.full((2, 4), 1e-300))
+    assert convert(blank, files, "gguf", base=QWEN)[1] != ""
+
+
+def test_the_config_of_peft_is_kept(blank):
+    files = FIXTURES["peft"].files | {
+        "adapter_config.json": peft_config(base_model_name_or_path="org/model", task_type="CAUSAL_LM")
+    }
+    config = json.loads(convert(blank, files, "peft")[0]["adapter_config.json"])
+    assert (config["base_model_name_or_path"], config["task_type"]) == ("org/model", "CAUSAL_LM")
 
 
 def tensors_of(file: bytes) -> dict[str, tuple[str, bytes]]:
@@ -579,17 +744,15 @@ MERGE = """async ([all, choice, target]) => {
   const { opened, merged, filesOf } = lora_inspector
   const sources = []
   for (const [files, weight] of all) sources.push({ about: await opened(fileOf(files)), weight })
-  const made = filesOf(await merged(sources, choice), target, { metadata: {}, words: WORDS })
-  const bytes = new Uint8Array(await new Blob(made[0].pieces).arrayBuffer())
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
-}"""
+  return (TAKEN)(filesOf(await merged(sources, choice), target, sources[0].about, KNOWN))
+}""".replace("TAKEN", TAKEN)
 
 
 def merge(page: Page, sources: list[tuple[dict[str, bytes], float]], **choice: Any) -> dict[str, np.ndarray]:
     """Return delta_w of each layer of what is merged."""
     choice = {"rank": None, "density": 0.5, "seed": 0} | choice
     made = page.evaluate(MERGE, [[[sent(files), weight] for files, weight in sources], choice, "peft"])
-    back = read_bytes({"adapter_model.safetensors": base64.b64decode(made)})
+    back = read_bytes({name: base64.b64decode(data) for name, data in made["files"]})
     return {layer.name: np.matmul(*factors(layer)) for layer in back.layers}
 
 
@@ -607,6 +770,53 @@ def test_adapters_are_merged_as_python_merges_them(blank, rng, way, shape):
     # What turns find is as good as the best to a millionth of the energy; vectors are less exact than that.
     close = 1e-10 if way != "ties" or out < 96 else 2e-2
     assert np.linalg.norm(found - dense) < close * np.linalg.norm(dense)
+
+
+def test_experts_are_merged_as_python_merges_them(blank):
+    apart = experts_apart("mlp", ["up_proj"], 3)
+    pairs = [(FIXTURES[name].files,) * 2 for name in ("peft_experts", "peft_experts_3d")]
+    for one, other in [*pairs, (apart, expected_of(apart, "mlx"))]:
+        adapters = [read_bytes(one), read_bytes(other)]
+        plains = combined(adapters, [1.0, 0.5], "svd")
+        expected = read_bytes(write_adapter(plains, "peft", adapters[0]).files)
+        found = merge(blank, [(one, 1.0), (other, 0.5)], way="svd")
+        assert {*found} == {layer.name for layer in expected.layers}
+        for layer in expected.layers:
+            np.testing.assert_allclose(found[layer.name], np.matmul(*factors(layer)), atol=1e-5)
+
+
+def test_experts_of_another_weight_are_not_merged(blank):
+    flat, cube = (FIXTURES[name].files for name in ("peft_experts", "peft_experts_3d"))
+    fewer, more = (expected_of(experts_apart("mlp", ["up_proj"], n), "mlx") for n in (2, 3))
+    for pair in ((flat, cube), (FIXTURES["peft"].files, flat), (fewer, more)):
+        with pytest.raises(Error, match="otherExperts"):
+            merge(blank, [(each, 1.0) for each in pair], way="svd")
+        with pytest.raises(ValueError, match="with those of the same weight"):
+            combined([read_bytes(each) for each in pair], [1.0, 1.0], "svd")
+
+
+def test_gguf_is_taken_from_the_page(open_page, server):
+    """Refused until config.json of the base is there; then the file that Python writes."""
+    page = open_page(f"{server}/embed/adapter/inspector.html")
+    root = page.locator(".lora-inspector")
+    given = [{"name": name, "mimeType": "", "buffer": data} for name, data in FIXTURES["peft"].files.items()]
+    root.get_by_label("Open your adapter").set_input_files(given)
+    root.get_by_label("How much").fill("100")
+    root.get_by_label("How much").press("Enter")
+    taker = root.get_by_role("button", name="As GGUF").first
+    taker.click()
+    said = root.locator(".left ~ .note")  # beside the buttons, where the reader looks
+    expect(said).to_contain_text("open the config.json of the base under")
+    root.get_by_text("Put its base beside it").first.click()
+    config = {"name": "config.json", "mimeType": "", "buffer": json.dumps(QWEN).encode()}
+    root.get_by_label("Open the base").set_input_files(config)
+    expect(root.locator(".compare").nth(1)).to_contain_text("The base is a qwen2")
+    with page.expect_download() as kept:
+        taker.click()
+    assert kept.value.suggested_filename == "adapter.gguf"
+    expected = expected_of(FIXTURES["peft"].files, "gguf", QWEN)
+    assert Path(kept.value.path()).read_bytes() == expected["adapter.gguf"]
+    expect(said).to_have_text("Written: adapter.gguf.")
 
 
 def test_what_is_dropped_by_lot_keeps_the_sum_on_average(blank, rng):

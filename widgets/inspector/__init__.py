@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import param
 
+from compute.adapters.formats.llama_cpp import ARCHITECTURES, TIED
+from compute.adapters.formats.llama_cpp import NAMES as GGUF_NAMES
 from compute.adapters.formats.page import STYLE
 from compute.adapters.formats.writing import WORDS as WITH_UNDERSCORE
 from compute.adapters.scaling import scaling_of
@@ -33,8 +35,12 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class Example:
-    """Hold what is known of an adapter: its config, and of each layer shape and singular values, scale included."""
+    """Hold what is known of an adapter: its config, and of each layer shape and singular values, scale included.
 
+    Two that differ in the config alone are one `adapter`, whose values are shipped once.
+    """
+
+    adapter: str
     label: str
     note: str
     code: str
@@ -131,7 +137,16 @@ class Inspector(Instrument):
     def make_arrays(self) -> dict[str, Any]:
         """Return the examples, and the noise beside each shape and rank of theirs."""
         return {
-            "examples": {key: _shipped(each) for key, each in examples().items()},
+            "examples": {
+                key: {
+                    "label": each.label,
+                    "note": each.note,
+                    "config": each.config,
+                    "adapter": each.adapter,
+                }
+                for key, each in examples().items()
+            },
+            "adapters": {each.adapter: _shipped(each) for each in examples().values()},
             "noise": {
                 f"{out}x{into}x{r}": _noise((out, into), r)
                 for each in examples().values()
@@ -142,6 +157,7 @@ class Inspector(Instrument):
             "pair": SNIPPETS["pair"],
             "style": STYLE,
             "words": WITH_UNDERSCORE,
+            "llama": {"models": ARCHITECTURES, "names": GGUF_NAMES, "tied": TIED},
         }
 
     def _shown(self) -> Example:
@@ -198,8 +214,10 @@ def examples() -> dict[str, Example]:
     note = fill(NOTES["own"], {"recorded": recorded.recorded})
     plain, rooted = _config(R, 2 * R), _config(R, 2 * round(math.sqrt(R)), use_rslora=True)
     found = {
-        "own": Example(say("ours: mirror voice"), note, code, plain, layers),
-        "rooted": Example(say("ours, alpha over the root of r"), NOTES["rooted"], code, rooted, layers),
+        "own": Example("own", say("ours: mirror voice"), note, code, plain, layers),
+        "rooted": Example(
+            "own", say("ours, alpha over the root of r"), NOTES["rooted"], code, rooted, layers
+        ),
     }
     for key, name, label in (
         ("imdb", "lora-imdb-distilbert", say("IMDB reviews, DistilBERT")),
@@ -208,6 +226,7 @@ def examples() -> dict[str, Example]:
         each = load_derived()[name]
         scale = each.lora_alpha / each.r
         found[key] = Example(
+            key,
             label,
             fill(NOTES["real"], {"base": each.base_model, "repository": each.repository}),
             fill_code(SNIPPETS["derived"], {"name": name}),
@@ -227,9 +246,6 @@ def _config(r: int, alpha: int, use_rslora: bool = False) -> dict[str, Any]:
 
 def _shipped(example: Example) -> dict[str, Any]:
     return {
-        "label": example.label,
-        "note": example.note,
-        "config": example.config,
         "snippet": example.code,
         "layers": [{"name": name, "shape": shape, "s": s} for name, (shape, s) in example.layers.items()],
     }

@@ -1,13 +1,18 @@
 // What can be done with an adapter: cut it to fewer directions, and write it in another format. The scale is told by the
 // file that is written; of layers that are cut it is 1, multiplied into both factors.
 
-import { changeOf } from './layers.js'
+import { recoded, withExperts } from './experts.js'
+import { ggufWritten } from './gguf.js'
+import { changeOf, numbersIn } from './layers.js'
 import { energyOf, factorized } from './linear.js'
+import { adapted } from './llama_cpp.js'
 import { fullNames, keptNames, piped, underscored } from './names.js'
 import { pause } from './pause.js'
-import { bytesOf, encoded, numbersOf, written } from './safetensors.js'
+import { NotOpened, told as quoted } from './refused.js'
+import { bytesOf, encoded, fitting, written } from './safetensors.js'
 
 const SIZES = { F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 }
+const WIDE = ['F64', 'F32', 'F16', 'BF16'] // that are written
 const TIE = 1e-9 // as in compute/matrices/spectrum.py
 
 /** How many directions a layer keeps: {rank, energy, error}, of which `amount` is a count or a percentage. */
@@ -102,33 +107,23 @@ function turnedBytes(bytes, r, n, size) {
   return new Uint8Array(transposed(whole, r, n, KINDS[size]).buffer)
 }
 
-/** Whether a layer can be handed on as it is stored: lora_A by rows and lora_B by rows. */
-const plain = ({ kind, parts, dtype }) =>
-  ['lora', 'gguf', 'mlx'].includes(kind) &&
-  Object.values(parts).every((part) => part.dtype === dtype && !part.every)
-
 /** Both factors of a layer as {A: bytes (r, in), B: bytes (out, r), r, scale, window}, cut to k directions or as they are. */
 async function factorsOf(layer, k) {
   const { shape, scale, dtype, kind, parts, r } = layer
   const [out, into] = shape
   const window = windowOf(layer)
-  if (k === null && plain(layer)) {
-    const type = dtype in SIZES ? dtype : 'F32' // which holds Q8_0 exactly
-    const bytes = async (part) => (dtype in SIZES ? bytesOf(part) : encoded(await numbersOf(part), type))
-    const [a, b] = [
-      await bytes(parts.A ?? parts.down ?? parts.a),
-      await bytes(parts.B ?? parts.up ?? parts.b),
-    ]
+  if (k === null && ['lora', 'gguf', 'mlx'].includes(kind)) {
+    const pair = [parts.A ?? parts.down ?? parts.a, parts.B ?? parts.up ?? parts.b]
+    const types = new Set(pair.map((part) => part.dtype))
+    const whole = types.size === 1 && dtype in SIZES && pair.every(({ every }) => !every)
+    const alike = whole || (types.size === 1 && WIDE.includes(dtype))
+    const type = alike ? dtype : types.has('F64') ? 'F64' : 'F32' // which hold exactly what differs, and Q8_0
+    const bytes = async (part) => (whole ? bytesOf(part) : encoded(await numbersIn(part), type))
+    const [a, b] = await Promise.all(pair.map(bytes))
     if (kind !== 'mlx') return { A: a, B: b, r, scale, window, dtype: type }
     const size = SIZES[type]
-    return {
-      A: turnedBytes(a, into, r, size),
-      B: turnedBytes(b, r, out, size),
-      r,
-      scale,
-      window,
-      dtype: type,
-    }
+    const [A, B] = [turnedBytes(a, into, r, size), turnedBytes(b, r, out, size)]
+    return { A, B, r, scale, window, dtype: type }
   }
   const { B, A } = await changeOf(layer)
   const found = cutTo(await factorized(B, A), shape, k ?? Infinity, Math.abs(scale))
@@ -145,9 +140,9 @@ export function cutTo({ s, Q_B, Q_A, U, V }, [out, into], k, scale = 1) {
 
 /** Factors (r, out) and (r, into) as they are written, with the scale 1. */
 export function stored({ left, right, r }, [out], dtype, window) {
-  const type = ['F64', 'F16', 'BF16'].includes(dtype) ? dtype : 'F32'
-  const B = encoded(transposed(left, r, out), type)
-  return { A: encoded(right, type), B, r, scale: 1, window, dtype: type }
+  const type = WIDE.includes(dtype) ? dtype : 'F32'
+  const B = fitting(transposed(left, r, out), type)
+  return { A: fitting(right, type), B, r, scale: 1, window, dtype: type }
 }
 
 /** The kernel of a convolution with its inputs, null for a linear layer. */
@@ -174,15 +169,37 @@ function loraConfig(made, spelt = (name) => name) {
     use_dora: false,
     rank_pattern: differing(({ r }) => r),
     alpha_pattern: differing(alphaOf),
-    target_modules: made.map(({ name }) => name).sort(),
+    target_modules: made
+      .filter(({ experts }) => !experts)
+      .map(({ name }) => name)
+      .sort(),
   }
 }
 
-/** Both factors under PEFT's names. */
-const pair = (start, { A, B, r, window, dtype }, [out, into], a = 'lora_A', b = 'lora_B') => [
-  [`${start}.${a}.weight`, window ? [r, ...window] : [r, into], A, dtype],
-  [`${start}.${b}.weight`, window ? [out, r, 1, 1] : [out, r], B, dtype],
-]
+/** Both factors under PEFT's names; of experts with a side for them, or `flat` in one matrix, as PEFT keeps them. */
+function pair(start, { factors, shape: [out, into], experts }, [a, b] = ['lora_A', 'lora_B'], flat = false) {
+  const { A, B, r, window, dtype } = factors
+  const many = experts ? [experts] : []
+  const sides = flat
+    ? [
+        [experts * r, into],
+        [out, r * experts],
+      ]
+    : window
+      ? [
+          [r, ...window],
+          [out, r, 1, 1],
+        ]
+      : [
+          [...many, r, into],
+          [...many, out, r],
+        ]
+  const left = flat ? turnedBytes(B, experts, out * r, SIZES[dtype]) : B
+  return [
+    [`${start}.${a}.weight`, sides[0], A, dtype],
+    [`${start}.${b}.weight`, sides[1], left, dtype],
+  ]
+}
 
 const literal = (name) => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`
 
@@ -199,27 +216,36 @@ function pipelineConfig(made) {
   return { lora_adapter_metadata: JSON.stringify(Object.fromEntries(told), null, 2) }
 }
 
-// Each format: how it spells a name, the tensors of a layer, and what is written into the header and beside them.
+// Each format: how it spells a name, the tensors of a layer, and what is written into the header and beside them; `one` is
+// the number of which it has one for all layers.
 const FORMATS = {
   peft: {
     spelt: (name) => name.replace(/^unet\./, ''),
-    tensors: ({ name, factors, shape }) => pair(`base_model.model.${name}`, factors, shape),
-    config: (made) => ({
-      peft_type: 'LORA',
+    tensors: (layer, { config }) =>
+      pair(
+        `base_model.model.${layer.name}`,
+        layer,
+        undefined,
+        layer.experts && Boolean(config?.target_parameters),
+      ),
+    config: (made, { config }) => ({
       task_type: null,
       base_model_name_or_path: null,
-      ...loraConfig(made),
       lora_dropout: 0,
+      ...(config?.peft_type === 'LORA' ? config : {}),
+      ...loraConfig(made),
+      peft_type: 'LORA',
       bias: 'none',
+      lora_bias: false,
       modules_to_save: null,
       inference_mode: true,
     }),
     file: 'adapter_model.safetensors',
   },
   kohya: {
-    tensors: ({ name, factors, shape }) => [
-      ...pair(name, factors, shape, 'lora_down', 'lora_up'),
-      [`${name}.alpha`, [], encoded([alphaOf(factors)], 'F32'), 'F32'],
+    tensors: (layer) => [
+      ...pair(layer.name, layer, ['lora_down', 'lora_up']),
+      [`${layer.name}.alpha`, [], encoded([alphaOf(layer.factors)], 'F32'), 'F32'],
     ],
     header: (made) =>
       keptNames(made.filter(({ name, old }) => name !== old).map(({ name, old }) => [name, old])),
@@ -227,16 +253,22 @@ const FORMATS = {
   },
   diffusers: {
     spelt: piped,
-    tensors: ({ name, factors, shape }) => pair(name, factors, shape),
+    tensors: (layer) => pair(layer.name, layer),
     header: pipelineConfig,
     file: 'pytorch_lora_weights.safetensors',
   },
   mlx: {
     spelt: (name) => name,
-    tensors: ({ name, factors: { A, B, r, dtype }, shape: [out, into] }) => [
-      [`${name}.lora_a`, [into, r], turnedBytes(A, r, into, SIZES[dtype]), dtype],
-      [`${name}.lora_b`, [r, out], turnedBytes(B, out, r, SIZES[dtype]), dtype],
-    ],
+    one: ({ scale }) => scale,
+    linear: 'unlinear',
+    tensors({ name, factors: { A, B, r, dtype }, shape: [out, into], experts }) {
+      const turned = (bytes, rows, columns) =>
+        experts ? bytes : turnedBytes(bytes, rows, columns, SIZES[dtype])
+      return [
+        [`${name}.lora_a`, experts ? [experts, r, into] : [into, r], turned(A, r, into), dtype],
+        [`${name}.lora_b`, experts ? [experts, out, r] : [r, out], turned(B, out, r), dtype],
+      ]
+    },
     config: (made) => ({
       fine_tune_type: 'lora',
       num_layers: -1,
@@ -244,45 +276,79 @@ const FORMATS = {
     }),
     file: 'adapters.safetensors',
   },
+  gguf: { spelt: (name) => name, one: alphaOf, linear: 'shaped', file: 'adapter.gguf' },
 }
 export const TARGETS = Object.keys(FORMATS)
 
-/** Files [{name, type, pieces}] of layers {name, shape, factors}, whose names are as their file spelt them. */
-export function filesOf(layers, format, { metadata, words }) {
-  const { spelt, tensors, config, header = () => ({}), file } = FORMATS[format]
-  const full = fullNames(metadata, words)
-  const made = layers.map(({ name, ...layer }) => ({
-    ...layer,
-    name: spelt ? spelt(full(name)) : underscored(name),
-    old: name,
-  }))
-  if (!made.length) return []
-  const files = [
-    { name: file, type: 'application/octet-stream', pieces: written(made.flatMap(tensors), header(made)) },
-  ]
-  if (config)
-    files.push({
-      name: 'adapter_config.json',
-      type: 'application/json',
-      pieces: [`${JSON.stringify(config(made), null, 2)}\n`],
-    })
-  return files
+/** The layers with one number for all: lora_B of those whose own differs is multiplied by what differs. */
+function evened(layers, of, notes) {
+  const many = new Map()
+  for (const { factors } of layers) many.set(of(factors), (many.get(of(factors)) ?? 0) + 1)
+  const most = Math.max(...many.values())
+  const usual = Math.max(...[...many.keys()].filter((each) => many.get(each) === most))
+  if (many.size > 1) notes.add('lossy')
+  if (many.size > 1 && !usual) throw new NotOpened('unscaled')
+  return layers.map((layer) => {
+    const { factors } = layer
+    if (of(factors) === usual) return layer
+    const by = of(factors) / usual
+    const type = factors.dtype.startsWith('F8') ? 'F32' : factors.dtype
+    return { ...layer, factors: { ...recoded(factors, type, by), scale: factors.scale / by } }
+  })
 }
 
 /**
- * The adapter in a format, after a cut or as it is (`kept` null): files [{name, type, pieces}]. `told` hears of each layer.
- * MLX has one scale and one rank for all, so that there a file whose layers differ is multiplied out.
+ * What is written of layers {name, shape, factors, expert, spelling}, whose names are as their file spelt them: {files:
+ * [{name, type, pieces}], notes}. `known` are words of names, what llama.cpp calls layers, and the base's config.json.
  */
-export async function converted({ layers, metadata }, format, kept, words, told = () => {}) {
-  const some = layers.filter(writable)
-  const uneven = new Set(some.map(({ scale }) => scale)).size > 1
+export function filesOf(layers, format, about, known) {
+  const notes = new Set()
+  const { spelt, tensors, config, one, linear, header = () => ({}), file } = FORMATS[format]
+  if (!layers.length) return { files: [], notes }
+  const odd = linear && layers.find(({ factors }) => factors.window)
+  if (odd) throw new NotOpened(linear, { name: quoted(odd.name) })
+  const full = fullNames(about.metadata, known.words)
+  const whole = withExperts(layers, format, notes)
+  const named = (one ? evened(whole, one, notes) : whole).map((layer) => ({
+    ...layer,
+    name: spelt ? spelt(full(layer.name)) : underscored(layer.name),
+    old: layer.name,
+  }))
+  const of = (pieces, name = file, type = 'application/octet-stream') => ({ name, type, pieces })
+  if (format === 'gguf') {
+    const { tensors: all, values } = adapted(named, alphaOf(named[0].factors), about, known, notes)
+    return { files: [of(ggufWritten(all, values))], notes }
+  }
+  const files = [
+    of(
+      written(
+        named.flatMap((layer) => tensors(layer, about)),
+        header(named),
+      ),
+    ),
+  ]
+  if (config) {
+    const text = `${JSON.stringify(config(named, about), null, 2)}\n`
+    files.push(of([text], 'adapter_config.json', 'application/json'))
+  }
+  return { files, notes }
+}
+
+/**
+ * The adapter in a format, after a cut or as it is (`kept` null), as `filesOf` gives it. `told` hears of each layer.
+ */
+export async function converted(about, format, kept, known, told = () => {}) {
+  const out = about.layers.find(({ dora, kind }) => dora || kind === 'embedding')
+  if (format === 'gguf' && out)
+    throw new NotOpened(out.dora ? 'magnitude' : 'shaped', { name: quoted(out.name) })
+  const some = about.layers.filter(writable)
   const made = []
   for (const [i, layer] of some.entries()) {
-    const whole = format === 'mlx' && uneven ? layer.s.length : null
-    const factors = await factorsOf(layer, kept?.get(layer.name) ?? whole)
-    made.push({ name: layer.name, shape: layer.shape, factors })
+    const { name, shape, expert, spelling } = layer
+    const factors = await factorsOf(layer, kept?.get(name) ?? null)
+    made.push({ name, shape, factors, expert, spelling })
     told(i + 1, some.length)
     await pause()
   }
-  return filesOf(made, format, { metadata, words })
+  return filesOf(made, format, about, known)
 }

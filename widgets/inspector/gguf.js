@@ -1,11 +1,12 @@
 // An adapter of llama.cpp: names, types and places of its tensors, as gguf-py/gguf/constants.py numbers them.
 
 import { NotOpened, told } from './refused.js'
+import { joined } from './safetensors.js'
 
 const MOST = 64e6 // bytes of a header; one of a model holds its vocabulary
 const TYPES = { 0: ['F32', 4], 1: ['F16', 2], 8: ['Q8_0', 34 / 32], 30: ['BF16', 2], 28: ['F64', 8] }
 const SIZES = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 }
-const [STRING, ARRAY] = [8, 9]
+const [FLOAT, STRING, ARRAY] = [6, 8, 9]
 const ALIGNED = 32
 
 /** The tensors and values of a GGUF file, as `header` in safetensors.js gives them. */
@@ -37,7 +38,7 @@ export async function ggufHeader(blob, name) {
       return null
     }
     if (!SIZES[type]) throw new RangeError('type')
-    if (type === 6) return take(4, view.getFloat32)
+    if (type === FLOAT) return take(4, view.getFloat32)
     if (type === 12) return take(8, view.getFloat64)
     if (type === 4 || type === 5) return u32()
     at += SIZES[type]
@@ -77,4 +78,33 @@ export async function ggufHeader(blob, name) {
     if (error instanceof NotOpened) throw error
     throw new NotOpened('damaged', { name: told(name) })
   }
+}
+
+const u32 = (value) => new Uint8Array(Uint32Array.of(value).buffer)
+const u64 = (value) => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer)
+const written = (text) => {
+  const bytes = new TextEncoder().encode(text)
+  return [u64(bytes.length), bytes]
+}
+const padded = (bytes) => [bytes, new Uint8Array((ALIGNED - (bytes.length % ALIGNED)) % ALIGNED)]
+
+/** A GGUF file of tensors [name, shape, bytes, dtype] and values [key, text or number], as a list of pieces for a Blob. */
+export function ggufWritten(tensors, values) {
+  const head = [new TextEncoder().encode('GGUF'), u32(3), u64(tensors.length), u64(values.length)]
+  for (const [key, value] of values)
+    head.push(
+      ...written(key),
+      ...(typeof value === 'string'
+        ? [u32(STRING), ...written(value)]
+        : [u32(FLOAT), new Uint8Array(Float32Array.of(value).buffer)]),
+    )
+  let end = 0
+  const body = []
+  for (const [name, shape, bytes, dtype] of tensors) {
+    const type = Object.keys(TYPES).find((number) => TYPES[number][0] === dtype)
+    head.push(...written(name), u32(shape.length), ...shape.toReversed().map(u64), u32(type), u64(end))
+    body.push(...padded(bytes))
+    end += Math.ceil(bytes.length / ALIGNED) * ALIGNED
+  }
+  return [...padded(joined(head)), ...body]
 }

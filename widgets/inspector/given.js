@@ -92,3 +92,11 @@ export async function given(files) {
   const metadata = Object.assign({}, ...weights.map((each) => each.metadata))
   return { config, metadata, weights }
 }
+
+/** What config.json beside the weights of a base says; undefined where it is not among the files. */
+export async function modelConfig(files) {
+  const file = [...files].find(({ name }) => name === 'config.json')
+  if (!file) return undefined
+  if (file.size > MAX_JSON) throw new NotOpened('config', { name: file.name })
+  return parsed(new Uint8Array(await file.arrayBuffer()), 'config', { name: file.name })
+}

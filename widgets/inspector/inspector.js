@@ -13,7 +13,7 @@ import { compared } from './compared.js'
 import { TARGETS, converted, filesOf, planned } from './deeds.js'
 import { EPSILON, pointing } from './directions.js'
 import { findings } from './doctor.js'
-import { given } from './given.js'
+import { given, modelConfig } from './given.js'
 import { whereIs } from './keys.js'
 import { energyOf, measures } from './linear.js'
 import { WAYS, merged } from './merged.js'
@@ -157,7 +157,8 @@ class Inspector extends Instrument {
   /** An adapter of which the page has the spectra. */
   showExample() {
     const { arrays, model } = this
-    const { label, note, config, layers, snippet } = arrays.examples[model.get('example')]
+    const { label, note, config, adapter } = arrays.examples[model.get('example')]
+    const { layers, snippet } = arrays.adapters[adapter]
     this.own = null
     this.turn = (this.turn ?? 0) + 1 // what is being read is no longer wanted
     const { r } = config
@@ -245,11 +246,15 @@ class Inspector extends Instrument {
 
   /** Say why files are not opened; what was shown stays. */
   refuse(error, files) {
+    this.frame.say(this.refusal(error, files[0]?.name ?? ''))
+  }
+
+  /** Why something is not done. */
+  refusal(error, name) {
     const { refused, methods } = this.text
-    if (error instanceof NotOpened) {
-      const { kind } = error.values
-      this.frame.say(fill(refused[error.reason], { ...error.values, kind: methods[kind] ?? kind }))
-    } else this.frame.say(fill(refused.unreadable, { name: told(files[0]?.name ?? '') }))
+    if (!(error instanceof NotOpened)) return fill(refused.unreadable, { name: told(name) })
+    const { kind } = error.values
+    return fill(refused[error.reason], { ...error.values, kind: methods[kind] ?? kind })
   }
 
   /** Another adapter is here. */
@@ -261,7 +266,7 @@ class Inspector extends Instrument {
     this.back.hidden = !this.own
     this.other.replaceChildren()
     this.beneath.replaceChildren()
-    this.besideBase = null
+    this.besideBase = this.baseConfig = null
     this.sources = [{ about, weight: 1 }]
     this.listed()
     this.audited()
@@ -548,19 +553,29 @@ class Inspector extends Instrument {
     const advanced = (done, all) => (this.taken.value = done / all)
     try {
       const kept = this.whole ? null : this.plan.kept
-      const files = await converted(about, target, kept, this.arrays.words, advanced)
+      const made = await converted(about, target, kept, this.known, advanced)
       if (this.turn !== turn) return
-      for (const { name, type, pieces } of files) handed(name, type, pieces)
-      const uneven = target === 'mlx' && new Set(about.layers.map(({ scale }) => scale)).size > 1
-      own.made = [
-        fill(text.cut.made, { names: files.map(({ name }) => name).join(', ') }),
-        ...(uneven ? [text.cut.lossy] : []),
-      ].join(' ')
+      own.made = this.handedOn(made)
     } catch (error) {
-      if (this.turn === turn) this.refuse(error, [{ name: about.label }])
+      own.made = this.refusal(error, about.label)
     }
     this.taken.hidden = true
     if (this.turn === turn) this.planned()
+  }
+
+  /** What is known of names, and of the base. */
+  get known() {
+    const { words, llama } = this.arrays
+    return { words, llama, base: this.baseConfig }
+  }
+
+  /** Give the reader files, and return what is said of them. */
+  handedOn({ files, notes }) {
+    const { cut } = this.text
+    for (const { name, type, pieces } of files) handed(name, type, pieces)
+    if (!files.length) return cut.nothing
+    const names = files.map(({ name }) => name).join(', ')
+    return [fill(cut.made, { names }), ...[...notes].map((note) => cut.notes[note])].join(' ')
   }
 
   /** Files that are put beside the adapter: what opens under a title. */
@@ -666,7 +681,7 @@ class Inspector extends Instrument {
 
   /** Hand the reader one adapter made of several. */
   async merge(target) {
-    const { turn, own, text, ways, sources, about, arrays, mergeBar } = this
+    const { turn, own, text, ways, sources, about, mergeBar } = this
     const of = (name) => Number(ways[name].input.value)
     const choice = {
       way: ways.way.input.value,
@@ -683,14 +698,10 @@ class Inspector extends Instrument {
     Object.assign(mergeBar, { hidden: false, value: 0 })
     try {
       const made = await merged(sources, choice, (done, all) => (mergeBar.value = done / all))
-      if (this.turn === turn) {
-        const files = filesOf(made, target, { metadata: about.metadata, words: arrays.words })
-        for (const { name, type, pieces } of files) handed(name, type, pieces)
-        const names = files.map(({ name }) => name).join(', ')
-        this.mergeSaid.textContent = fill(text.cut.made, { names })
-      }
+      if (this.turn === turn)
+        this.mergeSaid.textContent = this.handedOn(filesOf(made, target, about, this.known))
     } catch (error) {
-      if (this.turn === turn) this.refuse(error, [{ name: about.label }])
+      if (this.turn === turn) this.mergeSaid.textContent = this.refusal(error, about.label)
     }
     for (const each of this.mergers) each.disabled = false
     mergeBar.hidden = true
@@ -714,6 +725,11 @@ class Inspector extends Instrument {
     const asked = (this.asked = files) // who chooses another base no longer wants this one
     const wanted = () => this.turn === turn && this.asked === asked
     try {
+      this.baseConfig = (await modelConfig(files)) ?? this.baseConfig
+      if (files.every(({ name }) => /\.json$/i.test(name)) && this.baseConfig) {
+        const kind = told(this.baseConfig.model_type)
+        return beneath.replaceChildren(h('p', {}, fill(words.config, { kind })))
+      }
       const { weights } = await given(files)
       const { rows, missing } = await beside(about, weights, (done, all) => (bar.value = done / all), wanted)
       if (!wanted()) return

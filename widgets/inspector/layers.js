@@ -232,6 +232,9 @@ function strided(values, { every, shape: [rows, columns] }) {
   })
 }
 
+/** The numbers of a part. */
+export const numbersIn = async (part) => strided(await numbersOf(part), part)
+
 /** A 4-d tensor (a, b, kh, kw) contracted over b with a matrix (b, n): (a, n * kh * kw). */
 function contracted(tensor, [a, b, ...window], matrix, n) {
   const k = product(window)
@@ -293,7 +296,7 @@ async function half(parts, i, get) {
  * such, {dense} columns of a matrix. The numbers are read anew each time, and are the caller's.
  */
 export const changeOf = ({ kind, parts, ...layer }) =>
-  change(kind, layer, parts, async (name) => strided(await numbersOf(parts[name]), parts[name]))
+  change(kind, layer, parts, (name) => numbersIn(parts[name]))
 
 async function change(kind, { shape, r }, parts, get) {
   if (kind === 'full') {

@@ -2,6 +2,7 @@
 // compute/adapters/formats/combining.py does the same.
 
 import { cutTo, stored, windowOf } from './deeds.js'
+import { apart } from './experts.js'
 import { commonName } from './keys.js'
 import { changeOf } from './layers.js'
 import { balanced, byColumns, decomposed, dot, factorized, triangle } from './linear.js'
@@ -26,15 +27,21 @@ const beside = (n, parts) => ({
  */
 export async function merged(sources, choice, tell = () => {}) {
   const groups = new Map()
+  const kindOf = ({ config }, { spelling }) => spelling + JSON.stringify(config?.target_parameters ?? null)
+  const [{ about: first }] = sources
   for (const { about, weight } of sources)
     for (const layer of about.layers) {
-      if (layer.expert || ['lokr', 'full', 'embedding'].includes(layer.kind) || layer.dora)
-        throw new NotOpened('unmerged', { name: told(layer.name) })
-      const key = commonName(layer.name)
+      const { name, kind, dora, expert, shape, scale } = layer
+      if (['lokr', 'full', 'embedding'].includes(kind) || dora)
+        throw new NotOpened('unmerged', { name: told(name) })
+      const key = commonName(apart(name) ?? name) // experts of MLX's stacks are those that PEFT has apart
       const group = groups.get(key) ?? []
-      groups.set(key, [...group, { layer, by: weight * layer.scale }])
-      if (group.some(({ layer: { shape } }) => shape.join() !== layer.shape.join()))
-        throw new NotOpened('apart', { name: told(layer.name) })
+      groups.set(key, [...group, { layer, by: weight * scale }])
+      if (group.some(({ layer: other }) => other.shape.join() !== shape.join()))
+        throw new NotOpened('apart', { name: told(name) })
+      const strange = expert && !apart(name) && kindOf(about, layer) !== kindOf(first, first.layers[0])
+      const many = ({ layer: other }) => expert && other.expert && other.expert[1] !== expert[1]
+      if (strange || group.some(many)) throw new NotOpened('otherExperts', { name: told(name) })
     }
   const next = uniform(choice.seed)
   const made = []
@@ -44,6 +51,8 @@ export async function merged(sources, choice, tell = () => {}) {
     made.push({
       name: layer.name,
       shape: layer.shape,
+      expert: layer.expert,
+      spelling: layer.spelling,
       factors: stored(found, layer.shape, layer.dtype, windowOf(layer)),
     })
     tell(made.length, groups.size)

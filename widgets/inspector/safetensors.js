@@ -77,6 +77,13 @@ export function encoded(values, dtype) {
   return new Uint8Array(short.buffer)
 }
 
+/** The same, where none is too large for it. */
+export function fitting(values, dtype) {
+  const bytes = encoded(values, dtype)
+  if (DTYPES[dtype][1](bytes.buffer).every(Number.isFinite)) return bytes
+  throw new NotOpened('overflow', { dtype })
+}
+
 const [DOUBLE, WORDS] = (() => {
   const one = new Float64Array(1)
   return [one, new Uint32Array(one.buffer)]

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from compute.adapters.formats.combining import OTHER_EXPERTS
+from compute.adapters.formats.llama_cpp import REFUSED as NOT_FOR_LLAMA
+from compute.adapters.formats.writing import NO_EXPERT, NO_SCALE, NOT_LINEAR, OWN_EXPERTS
+
 TITLE = "What is in an adapter"
 CAPTION = (
     "First the scales: by what each program would multiply the factors, with a dash where it does not load the layer. "
@@ -168,7 +172,7 @@ WORDS: dict[str, Any] = {
     },
     "base": {
         "title": "Put its base beside it",
-        "label": "Open the base, all its .safetensors",
+        "label": "Open the base: all its .safetensors, its config.json",
         "progress": "Layers put beside their weights",
         "head": [
             "layer",
@@ -215,6 +219,7 @@ WORDS: dict[str, Any] = {
             "between": "between {least} and {most}",
         },
         "none": "No layer has its weight there. Is it the base of this adapter?",
+        "config": "The base is a {kind}, as its config.json says. Its weights are not here.",
         "gguf": "{name} is GGUF. Bring the base as .safetensors.",
         "missing": {
             "none": "No weight is called so: {names}.",
@@ -234,18 +239,29 @@ WORDS: dict[str, Any] = {
         "out": "{many} of the layers cannot be cut or converted here, and are left out.",
         "loose": "What is no such layer ({many}: biases, norms, whole weights) is not handed on either.",
         "llama": (
-            "Its layers keep llama.cpp’s names, under which no other program finds them; the command inspect cuts and "
-            "merges a GGUF adapter as one."
+            "Its layers keep llama.cpp’s names, under which no other program finds them: take it as GGUF, also cut or "
+            "merged."
         ),
         "whole": "Nothing is cut: the numbers are handed on as they are, to the last bit.",
         "own": "Open an adapter of yours to take it away cut or converted.",
         "writing": "Layers written",
         "made": "Written: {names}.",
-        "lossy": (
-            "MLX has one scale for all layers, and these have several: the scale was multiplied into the factors, "
-            "which rounds them."
-        ),
-        "formats": {"peft": "As PEFT", "kohya": "As kohya", "diffusers": "As diffusers", "mlx": "As MLX"},
+        "nothing": "Nothing was written: no layer can be.",
+        "notes": {
+            "lossy": (
+                "The format has one scale for what has several here: it was multiplied into the factors, which rounds "
+                "them."
+            ),
+            "filled": "Experts of a layer share a rank: those of a lower one are filled up with zeros.",
+            "wide": "What llama.cpp does not compute with is stored in F32.",
+        },
+        "formats": {
+            "peft": "As PEFT",
+            "kohya": "As kohya",
+            "diffusers": "As diffusers",
+            "mlx": "As MLX",
+            "gguf": "As GGUF",
+        },
     },
     "merge": {
         "title": "Merge it with others",
@@ -312,6 +328,17 @@ WORDS: dict[str, Any] = {
         ),
         "broken": "{name} has parts of adapters, but no layer with both of its factors in shapes that fit each other.",
         "hollow": "{name} holds no tensors.",
+        **NOT_FOR_LLAMA,
+        "baseless": (
+            "llama.cpp names layers by the model, and turns q_proj and k_proj of a Llama: open the config.json of the "
+            "base under “Put its base beside it”."
+        ),
+        "unlinear": NOT_LINEAR,
+        "unscaled": NO_SCALE,
+        "experts": OWN_EXPERTS,
+        "unstacked": NO_EXPERT,
+        "otherExperts": OTHER_EXPERTS,
+        "overflow": "A number is too large for {dtype}.",
         "unmerged": "{name} is no plain product of two factors; more is merged by python app.py inspect --merge.",
         "apart": "{name} has another shape in another adapter, so that the two cannot be merged.",
         "unfinished": "{name} has a number that is not finite; it cannot be merged.",

@@ -63,6 +63,11 @@ def bundle(name: str) -> str:
     return (ROOT / "assets" / "bundles" / f"{name}.js").read_text(encoding="utf-8")
 
 
+def without_sources(script: str) -> str:
+    """Return a bundle without the lines that say what it was made of; whose parts it contains stays."""
+    return re.sub(r"^/\* (\w+: )?sources\b.*\*/\n", "", script, flags=re.MULTILINE)
+
+
 @cache
 def stylesheet(*names: str) -> str:
     """Return style sheets, one after the other, without comments and spare blanks: room/name, site is the page's."""
@@ -386,7 +391,12 @@ def self_contained(figure: Instrument) -> str:
         figure=figure,
         config=json_block(config),
         css=stylesheet("site/theme", "site/figure", "kit/instrument", *figure.sheets),
-        scripts=[bundle("kit"), *filter(None, [figure.engine()]), bundle(figure.script), bundle("page")],
+        scripts=[
+            without_sources(bundle("kit")),
+            *filter(None, [figure.engine()]),
+            without_sources(bundle(figure.script)),
+            without_sources(bundle("alone")),
+        ],
         policy=file_policy(bool(figure.engine())),
     )
 

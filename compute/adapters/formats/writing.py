@@ -32,6 +32,7 @@ WEIGHTS = {
     "mlx": "adapters.safetensors",
     "gguf": "adapter.gguf",
 }
+NOT_LINEAR = "{name} is no linear layer, and MLX adapts nothing else in this way."
 NO_SCALE = "MLX has one scale for all layers, and that of most is 0."
 STACKING = ("mlx", "gguf")  # formats that hold the experts of a layer in one stack
 # Why experts are not written; the page says the same.
@@ -535,7 +536,8 @@ def _alpha(each: Plain) -> float:
 
 
 def _most(values: Sequence[float]) -> float:
-    return Counter(values).most_common(1)[0][0]
+    """Return the most frequent value, of several the largest."""
+    return max(Counter(values).items(), key=lambda pair: (pair[1], pair[0]))[0]
 
 
 def _tidy(value: float) -> float | int:
@@ -606,6 +608,8 @@ def _write_peft(plains: Sequence[Plain], source: Adapter) -> Written:
     old = source.told.config or {}
     if old.get("peft_type") == "LORA":
         config |= old
+    if {each.name for each in plains} - {layer.name for layer in source.layers}:  # of what was merged with it
+        config["target_modules"] = sorted(names.values())
     config |= {"peft_type": "LORA", "use_dora": any(each.magnitude is not None for each in plains)}
     config |= _lora_config(plains, names)
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
@@ -674,9 +678,7 @@ def _write_mlx(plains: Sequence[Plain], source: Adapter) -> Written:
         )
     for each in plains:
         if each.kernel or each.embedding:
-            raise ValueError(
-                f"{quote_end(each.name)} is no linear layer, and MLX adapts nothing else in this way."
-            )
+            raise ValueError(NOT_LINEAR.format(name=quote_end(each.name)))
         lora_B = each.lora_B if each.scale == scale else each.lora_B * (each.scale / scale)
         (dtype_B, dtype_A), name = each.dtypes, names[each.name]
         if each.experts > 1:  # which lie as PEFT's do
@@ -724,13 +726,14 @@ def _write_gguf(plains: Sequence[Plain], source: Adapter, base: Mapping[str, Any
         )
     if wide := sum(any(dtype not in GGUF_FLOATS for dtype in each.dtypes) for each in plains):
         notes.append(f"{count(wide, 'layer')} stored in F32: llama.cpp computes with F32, F16 and BF16.")
+    names = _names(plains, source)
     for each in plains:
         if each.kernel or each.embedding or each.magnitude is not None:
             why = "magnitude" if each.magnitude is not None else "shaped"
             raise ValueError(REFUSED[why].format(name=quote_end(each.name)))
         name, lora_B = each.name, each.lora_B
         if base is not None and not source.told.gguf:
-            name = gguf_name(each.name, base)
+            name = gguf_name(names[each.name], base)
             if metadata["general.architecture"] == TURNED:
                 lora_B = turned_rows(lora_B, name, base)
         if _alpha(each) != alpha:

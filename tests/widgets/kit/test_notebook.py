@@ -100,9 +100,11 @@ def test_one_file_holds_the_whole_figure(cls):
     assert figure.sentence() in page.text()
     assert cls.caption in page.text()
     scripts = [text for tag, text in page.texts if tag == "script"]
-    assert [text for text in scripts if text.startswith("/*")] == [
-        bundle(name) for name in ("kit", cls.script, "page")
-    ]
+    for name in ("kit", cls.script, "alone"):
+        head, code = bundle(name).split(start := f"var lora_{name}=", 1)
+        [script] = [text for text in scripts if text.endswith(start + code)]
+        assert head.endswith(script.removesuffix(start + code))  # whose parts it contains
+        assert "sources" not in script[: -len(code)]
     config = config_of(page)
     assert config["state"] == figure.state()
     assert config["arrays"] == json.loads(figure.arrays)
