@@ -263,7 +263,11 @@ def test_beside_its_base(written, inspect, tmp_path, rng):
     assert f"Beside {tmp_path}: 1 of 2 layers" in out
     assert "is not compared with the base" in out
     assert max(map(len, out.splitlines())) <= WIDTH
-    assert "The layers beside the base" in report.read_text(encoding="utf-8")
+    told = report.read_text(encoding="utf-8")
+    assert "The layers beside the base" in told
+    (said,) = re.findall(r"<p>(.*?: delta_w is [\d.e-]+ times .*?)</p>", told)
+    assert "directions; by chance it would be" in said
+    assert re.search(r"Intruder dimensions among the first 5 left singular vectors .*below 0.5: \d.$", said)
     told = json.loads(inspect(written[name], "--base", tmp_path, "--json")[1])
     first, second = (layer["base"] for layer in told["layers"])
     assert second is None

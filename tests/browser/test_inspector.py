@@ -960,6 +960,8 @@ def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, 
     assert report.count("<svg") == 2
     assert "The layers beside the weights of the base" in report
     assert "They do not agree." in report
+    assert "directions; by chance it would be" in report
+    assert "among the first 5 left singular vectors" in report
     assert not re.search("<script|https?:|src=|url\\(", report)
     with page.expect_download() as kept:
         root.get_by_role("button", name="As kohya").click()

@@ -750,7 +750,12 @@ class Inspector extends Instrument {
         h('p', { class: 'note' }, fill(words.missing[why], { names: this.someOf(all) })),
       )
       this.besideBase = rows.length
-        ? { ...words, title: text.report.base, rows: textRows(words, shown) }
+        ? {
+            ...words,
+            title: text.report.base,
+            rows: textRows(words, shown),
+            pointed: new Map(),
+          }
         : null
       beneath.replaceChildren(
         h('p', {}, rows.length ? fill(words.said, said) : words.none),
@@ -768,7 +773,8 @@ class Inspector extends Instrument {
 
   /** What looks where the change of the chosen layer points. */
   pointer(weights, rows, wanted) {
-    const { text, about } = this
+    const { text, about, besideBase } = this
+    const { pointed } = besideBase // what the report says, too
     const words = text.base.pointing
     const bar = h('progress', { max: 1, value: 0, 'aria-label': words.progress, hidden: true })
     const said = h('p', { role: 'status' })
@@ -783,6 +789,7 @@ class Inspector extends Instrument {
       try {
         const found = await pointing(about, layer, weights, row, advanced, wanted)
         said.textContent = found ? this.pointingTold(layer, found) : fill(words.large, layer)
+        if (found) pointed.set(layer.name, said.textContent)
       } catch (error) {
         if (wanted()) this.refuse(error, [weights[0]])
       }
@@ -874,7 +881,7 @@ class Inspector extends Instrument {
 
   /** Everything that is shown, as one page that can be sent. */
   asReport() {
-    const { about, text, arrays, audit } = this
+    const { about, text, arrays, audit, besideBase: base } = this
     const { report, scales: words } = text
     const some = about.layers.filter(({ s }) => s)
     const { head, rows } = this.table()
@@ -887,7 +894,7 @@ class Inspector extends Instrument {
     const tables = [
       { title: words.title, head: [words.layers, ...RUNTIMES, ''], rows: scales },
       { title: report.layers, head, rows, spectra: some.map(({ s }) => s) },
-      ...(this.besideBase ? [this.besideBase] : []),
+      ...(base ? [{ ...base, told: [...base.pointed.values(), base.note] }] : []),
     ]
     const notes = [...this.odd.children].map(({ textContent }) => textContent)
     return reported(

@@ -29,13 +29,16 @@ function table({ title, head, rows, spectra }, words) {
   return `<div><table><caption>${escaped(title)}</caption>\n${row('th', top)}\n${body}\n</table></div>`
 }
 
-/** The page: {title, sentence, notes: texts, tables: [{title, head, rows, spectra, note}]}; `words` are {style, spectrum, bars}. */
+/** The page: {title, sentence, notes: texts, tables: [{title, head, rows, spectra, told: texts}]}; `words` are {style, spectrum, bars}. */
 export function reported({ title, sentence, notes, tables }, words) {
   const parts = [
     `<h1>${escaped(title)}</h1>`,
     `<p>${escaped(sentence)}</p>`,
     notes.length ? `<ul>${notes.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul>` : '',
-    ...tables.map((each) => table(each, words) + (each.note ? `<p>${escaped(each.note)}</p>` : '')),
+    ...tables.flatMap((each) => [
+      table(each, words),
+      ...(each.told ?? []).map((text) => `<p>${escaped(text)}</p>`),
+    ]),
   ]
   return (
     `<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>${escaped(title)}</title>\n` +

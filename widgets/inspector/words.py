@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from compute.adapters.formats.beside import POINTING
 from compute.adapters.formats.combining import OTHER_EXPERTS
 from compute.adapters.formats.llama_cpp import REFUSED as NOT_FOR_LLAMA
 from compute.adapters.formats.writing import NO_EXPERT, NO_SCALE, NOT_LINEAR, OWN_EXPERTS
@@ -207,15 +208,7 @@ WORDS: dict[str, Any] = {
             "progress": "Directions looked at",
             "without": "{name} has no weight here: choose another layer.",
             "large": "{name} is too large for a page. The command inspect --base --intruders looks at it.",
-            "said": (
-                "{name}: delta_w is {amplification:.3~g} times as large as the part of W that lies in its {r} "
-                "directions; by chance it would be {chance:.3~g} times."
-            ),
-            "nothing": "{name}: W has nothing in the directions of delta_w.",
-            "intruders": (
-                "Intruder dimensions among the first {top} left singular vectors of W + delta_w, those whose cosine "
-                "with every one of W is below {epsilon}: {intruders}."
-            ),
+            **POINTING,
             "between": "between {least} and {most}",
         },
         "none": "No layer has its weight there. Is it the base of this adapter?",

@@ -1,7 +1,7 @@
 """What an adapter does to its base: how large delta_w is against W, where it points, what a merge loses."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from compute.adapters.formats.layers import Layer, along_inputs, factors, layer_
 from compute.adapters.formats.reading import Adapter
 from compute.matrices.amplification import within
 from compute.matrices.controls import random_within
-from compute.matrices.intruders import TOP, count_intruders, largest_cosines
+from compute.matrices.intruders import EPSILON, TOP, count_intruders, largest_cosines
 from compute.matrices.row_changes import magnitude
 from compute.matrices.svd import first_directions, largest_singular_value
 from compute.numbers.bounds import finite, one_of, whole
@@ -82,6 +82,56 @@ class Beside:
     chance: float | None
     losses: Mapping[str, Loss | None]
     intruders: int | None
+
+
+# What is said of where a change points; the page says the same. Of a number three digits, as d3-format spells it.
+POINTING = {
+    "said": (
+        "{name}: delta_w is {amplification:.3~g} times as large as the part of W that lies in its {r} "
+        "directions; by chance it would be {chance:.3~g} times."
+    ),
+    "nothing": "{name}: W has nothing in the directions of delta_w.",
+    "intruders": (
+        "Intruder dimensions among the first {top} left singular vectors of W + delta_w, those whose cosine "
+        "with every one of W is below {epsilon}: {intruders}."
+    ),
+}
+
+
+def pointing(found: Sequence[Beside]) -> str:
+    """Say where the change points that points most where W has little.
+
+    Parameters
+    ----------
+    found : sequence of Beside
+        From `beside_base`.
+
+    Returns
+    -------
+    str
+        Of the layer whose amplification is the largest beside that of chance: both, and its intruder dimensions if they
+        were asked for. Empty where no layer has an amplification.
+
+    Examples
+    --------
+    >>> pointing([])
+    ''
+    """
+    ratios = [times(each.amplification or 0.0, each.chance or 0.0) or 0.0 for each in found]
+    if not any(ratios):
+        return ""
+    each = found[ratios.index(max(ratios))]
+    values = {
+        "name": each.layer.name,
+        "r": len(each.s),
+        "amplification": each.amplification,
+        "chance": each.chance,
+        "top": min(TOP, *each.layer.shape),
+        "epsilon": EPSILON,
+        "intruders": each.intruders,
+    }
+    parts = ["said"] if each.intruders is None else ["said", "intruders"]
+    return " ".join(POINTING[part].replace(".3~g", ".3g").format(**values) for part in parts)
 
 
 def times(one: float, other: float) -> float | None:

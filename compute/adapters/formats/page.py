@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from compute.adapters.formats.beside import Beside
+from compute.adapters.formats.beside import Beside, pointing
 from compute.adapters.formats.contents import Fault, Measures
 from compute.adapters.formats.reading import Adapter
 from compute.adapters.formats.report import (
@@ -154,7 +154,8 @@ def _layers(found: Sequence[Measures]) -> str:
 
 def _beside(found: Sequence[Beside]) -> str:
     rows = [[html.escape(cell) for cell in row] for row in beside_rows(found, gathered=False)]
-    return _table("The layers beside the base", BESIDE, rows) + f"<p>{html.escape(BESIDE_TOLD)}</p>"
+    told = "".join(f"<p>{html.escape(text)}</p>" for text in (pointing(found), BESIDE_TOLD) if text)
+    return _table("The layers beside the base", BESIDE, rows) + told
 
 
 def _bars(s: np.ndarray) -> str:
