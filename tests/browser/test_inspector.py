@@ -637,6 +637,8 @@ def test_where_a_change_points_is_what_decompositions_say(blank, rng):
         ((150, 200), 0.97, 1.0),
         ((120, 40), 0.97, 2.0),
         ((60, 60), 0.8, 0.01),
+        ((300, 260), 0.99, 0.3),
+        ((260, 300), 0.995, 6.0),
     ):
         W = rng.standard_normal((out, into)) / np.sqrt(into)
         U, s, Vh = np.linalg.svd(W, full_matrices=False)

@@ -16,6 +16,10 @@ const NUMERICAL = 1e-9 // of the largest: what is below is rounding, as in compu
 const SETTLED = 1e-6 // of the largest: what may be left of a singular value that is found
 const LOST = 1e-13 // of the largest: rounding, where a space has no more directions
 const [FIRST_CHECK, NEXT_CHECK, MOST_STEPS] = [8, 1.1, 240]
+// A direction that is spread over many of the weight's is told in some steps; of one that is not, few show that much lies
+// between two neighbours.
+const [FEW_STEPS, SOME_STEPS, HELD] = [16, 48, 0.5]
+const BETWEEN = 2 ** 17 // numbers of the weight between two pauses
 const MOST_TURNS = 60 // of the QL steps for an eigenvalue; two are usual
 
 /** A column times a number, added to another. */
@@ -24,28 +28,56 @@ function add(into, by, column) {
   return into
 }
 
+/** Rows from..to of a matrix times x, into y: four at once, so that x is read once for them. */
+function timesRows(W, into, x, y, from, to) {
+  let i = from
+  for (; i + 3 < to; i += 4) {
+    let [a, b, c, d] = [0, 0, 0, 0]
+    const one = i * into
+    const [two, three, four] = [one + into, one + 2 * into, one + 3 * into]
+    for (let j = 0; j < into; j++) {
+      const value = x[j]
+      a += W[one + j] * value
+      b += W[two + j] * value
+      c += W[three + j] * value
+      d += W[four + j] * value
+    }
+    y[i] = a
+    y[i + 1] = b
+    y[i + 2] = c
+    y[i + 3] = d
+  }
+  for (; i < to; i++) y[i] = dot(W.subarray(i * into, (i + 1) * into), x)
+}
+
+/** The same rows, each times a number of y, added to x: four at once, so that x is read and written once for them. */
+function turnedRows(W, into, y, x, from, to) {
+  let i = from
+  for (; i + 3 < to; i += 4) {
+    const one = i * into
+    const [two, three, four] = [one + into, one + 2 * into, one + 3 * into]
+    const [a, b, c, d] = [y[i], y[i + 1], y[i + 2], y[i + 3]]
+    for (let j = 0; j < into; j++)
+      x[j] += a * W[one + j] + b * W[two + j] + (c * W[three + j] + d * W[four + j])
+  }
+  for (; i < to; i++) add(x, y[i], W.subarray(i * into, (i + 1) * into))
+}
+
 /** What a matrix by rows, (out, into), makes of vectors. */
 function matrix(W, out, into) {
-  const row = (i) => W.subarray(i * into, (i + 1) * into)
+  const step = 4 * Math.max(1, Math.floor(BETWEEN / (4 * into)))
+  const each = async (rows, from, found) => {
+    for (let i = 0; i < out; i += step) {
+      rows(W, into, from, found, i, Math.min(out, i + step))
+      await pause()
+    }
+    return found
+  }
   return {
     out,
     into,
-    async times(x) {
-      const y = new Float64Array(out)
-      for (let i = 0; i < out; i++) {
-        y[i] = dot(row(i), x)
-        await pause()
-      }
-      return y
-    },
-    async turned(y) {
-      const x = new Float64Array(into)
-      for (let i = 0; i < out; i++) {
-        add(x, y[i], row(i))
-        await pause()
-      }
-      return x
-    },
+    times: (x) => each(timesRows, x, new Float64Array(out)),
+    turned: (y) => each(turnedRows, y, new Float64Array(into)),
   }
 }
 
@@ -101,22 +133,33 @@ class Reached {
   }
 
   /**
-   * Of each singular value of L, descending: {s, square, settled}: that of the cosine between its left vector and the start,
-   * and whether it is one of the matrix, up to what is left of it.
+   * Of each singular value of L, descending: {s, square, settled, squares}: that of the cosine between its left vector and the
+   * start, whether it is one of the matrix, up to what is left of it, and the same as `square` for each of `others`, given as
+   * inner products with the directions on the left.
    */
-  small() {
+  small(others = []) {
     const { diagonal, beside, ended } = this
     const squares = diagonal.map((value, j) => value ** 2 + (j ? beside[j - 1] ** 2 : 0))
-    const found = eigen(
+    const [first, last] = [new Float64Array(squares.length), new Float64Array(squares.length)]
+    first[0] = last[squares.length - 1] = 1
+    const rows = others.map((other) => Float64Array.from(squares, (_, j) => other[j]))
+    const values = eigen(
       squares,
       diagonal.slice(0, -1).map((value, j) => value * beside[j]),
+      [first, last, ...rows],
     ) // of L L.T
+    const found = values.map((value, i) => ({
+      value,
+      first: first[i],
+      last: last[i],
+      squares: rows.map((row) => row[i] ** 2),
+    }))
     const top = Math.sqrt(Math.max(...found.map(({ value }) => value)))
     return found
-      .map(({ value, first, last }) => {
+      .map(({ value, first: own, last: end, squares: all }) => {
         const s = Math.sqrt(Math.max(0, value))
-        const rest = s ? (beside.at(-1) * diagonal.at(-1) * Math.abs(last)) / s : 0
-        return { s, square: first ** 2, settled: ended || rest <= SETTLED * top }
+        const rest = s ? (beside.at(-1) * diagonal.at(-1) * Math.abs(end)) / s : 0
+        return { s, square: own ** 2, settled: ended || rest <= SETTLED * top, squares: all }
       })
       .sort((one, other) => other.s - one.s)
   }
@@ -137,14 +180,12 @@ class Reached {
 }
 
 /**
- * Eigenvalues of a symmetric matrix with a diagonal d and e beside it, with the first and the last entry of each vector: QL
+ * Eigenvalues of a symmetric matrix with a diagonal d and e beside it; each of `rows` becomes what it is on the vectors: QL
  * steps with shifts, which are not carried out explicitly (Golub and Welsch 1969; imtql2 of EISPACK).
  */
-function eigen(d, beside) {
+function eigen(d, beside, rows) {
   const n = d.length
   const e = [...beside, 0]
-  const [first, last] = [new Float64Array(n), new Float64Array(n)]
-  first[0] = last[n - 1] = 1
   for (let low = 0; low < n; low++)
     for (let turn = 0; turn < MOST_TURNS; turn++) {
       let high = low
@@ -165,7 +206,7 @@ function eigen(d, beside) {
         shift = sine * turned
         d[i + 1] = g + shift
         g = cosine * turned - b
-        for (const row of [first, last]) {
+        for (const row of rows) {
           const [one, other] = [row[i], row[i + 1]]
           row[i + 1] = sine * one + cosine * other
           row[i] = cosine * one - sine * other
@@ -178,7 +219,7 @@ function eigen(d, beside) {
       }
       e[high] = 0
     }
-  return d.map((value, i) => ({ value, first: first[i], last: last[i] }))
+  return d
 }
 
 /** Make a column one of length 1 in its place and return what its length was; zero stays. */
@@ -188,9 +229,13 @@ function unit(column) {
   return long
 }
 
-/** A column without what lies along others; twice, since the first time leaves rounding. */
+/** A column without what lies along others; again where little was left, of which rounding is a part that counts. */
 function cleaned(column, others) {
-  for (let turn = 0; turn < 2; turn++) for (const other of others) add(column, -dot(other, column), other)
+  for (let before = Infinity, left = dot(column, column); left < before / 2;) {
+    before = left
+    for (const other of others) add(column, -dot(other, column), other)
+    left = dot(column, column)
+  }
   return column
 }
 
@@ -214,10 +259,11 @@ async function firstOf(whole, k) {
  * Whether any left singular vector of a matrix has a cosine of EPSILON or more with a direction, null where that is not
  * settled. The squares of its cosines are a measure on the singular values. That of one that is settled is known, and
  * between two neighbours of the small matrix lies at most the measure of both (Chebyshev, Markov and Stieltjes; Szegő 1975,
- * *Orthogonal Polynomials*, section 3.41).
+ * *Orthogonal Polynomials*, section 3.41). `enough(steps, held)` says when to give up, `held` being the most that lies between
+ * two neighbours.
  */
-async function resembled(whole, direction) {
-  const space = new Reached(whole, direction)
+async function resembled(whole, direction, enough) {
+  const space = new Reached(whole, direction.slice())
   for (;;) {
     await space.grow()
     const found = space
@@ -225,9 +271,59 @@ async function resembled(whole, direction) {
       .map(({ s, square, ...one }, i, [{ s: top }]) => ({ ...one, square: s > FAINT * top ? square : 0 }))
     if (found.some(({ square, settled }) => settled && square >= EPSILON ** 2)) return true
     const open = found.map(({ square, settled }) => (settled ? 0 : square))
-    if (open.every((square, i) => square + (open[i + 1] ?? 0) < EPSILON ** 2)) return false
-    if (found.length >= MOST_STEPS) return null
+    const held = Math.max(...open.map((square, i) => square + (open[i + 1] ?? 0)))
+    if (held < EPSILON ** 2) return false
+    if (enough(found.length, held)) return null
   }
+}
+
+/**
+ * The same of several directions from one space, which their sum begins: what they have in common is looked for once. What
+ * does not lie in vectors that are settled is known only in all, and decides where it is little.
+ */
+async function together(whole, directions) {
+  const start = directions.reduce((sum, each) => add(sum, 1, each), new Float64Array(whole.out))
+  const space = new Reached(whole, start)
+  const inner = directions.map(() => [])
+  for (;;) {
+    await space.grow()
+    const { length } = space.right
+    directions.forEach((each, i) => {
+      while (inner[i].length < length) inner[i].push(dot(space.left[inner[i].length], each))
+    })
+    const found = space.small(inner).filter(({ settled }) => settled)
+    const top = found[0]?.s
+    const verdicts = directions.map((_, i) => {
+      const held = found.reduce((sum, { squares }) => sum + squares[i], 0)
+      if (found.some(({ s, squares }) => s > FAINT * top && squares[i] >= EPSILON ** 2)) return true
+      return 1 - held < EPSILON ** 2 ? false : null
+    })
+    if (!verdicts.includes(null) || space.ended || length >= MOST_STEPS) return verdicts
+  }
+}
+
+/** Whether each of some directions is resembled by a left singular vector of a matrix; null where that is not settled. */
+async function verdictsOf(whole, directions, told) {
+  const verdicts = []
+  const hopeless = (steps, held) => steps >= SOME_STEPS || (steps >= FEW_STEPS && held > HELD)
+  for (const [i, each] of directions.entries()) {
+    verdicts.push(await resembled(whole, each, hopeless))
+    if (!told(i / 2)) return null
+  }
+  const open = () => [...directions.keys()].filter((i) => verdicts[i] === null)
+  const some = open()
+  if (some.length > 1) {
+    const found = await together(
+      whole,
+      some.map((i) => directions[i]),
+    )
+    some.forEach((i, j) => (verdicts[i] = found[j]))
+  }
+  for (const i of open()) {
+    if (!told((directions.length + i) / 2)) return null
+    verdicts[i] = await resembled(whole, directions[i], (steps) => steps >= MOST_STEPS)
+  }
+  return verdicts
 }
 
 /** The directions of a change on both sides, with singular values: of a DoRA the first r of its true change. */
@@ -259,12 +355,13 @@ export async function pointing(about, layer, weights, { size, size_W }, told = (
   }
   told(1, TOP + 2)
   const { left, settled } = await firstOf(merged(W, made), Math.min(TOP, out, into))
-  const verdicts = []
-  for (const [i, direction] of left.entries()) {
-    told(2 + i, TOP + 2)
-    if (!still()) return null
-    verdicts.push(settled[i] ? await resembled(W, direction) : null)
-  }
+  const sure = left.filter((_, i) => settled[i])
+  const verdicts = await verdictsOf(W, sure, (done) => {
+    told(2 + done, TOP + 2)
+    return still()
+  })
+  if (!verdicts) return null
+  verdicts.push(...left.slice(sure.length).map(() => null))
   const count = (...which) => verdicts.filter((verdict) => which.includes(verdict)).length
   const times = (other) => (Number.isFinite(size / other) ? size / other : null)
   return {
