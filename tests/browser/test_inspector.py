@@ -468,6 +468,26 @@ def test_a_number_too_large_for_its_type_is_refused(blank):
     assert convert(blank, files, "gguf", base=QWEN)[1] != ""
 
 
+def test_what_is_trained_beside_stays_in_its_own_format(blank):
+    """A head, a base layer and a bias, as Python keeps them; in another format they have no place."""
+    files = FIXTURES["peft_saved_modules"].files
+    made, _ = convert(blank, files, "peft")
+    stored = "adapter_model.safetensors"
+    assert tensors_of(made[stored]) == tensors_of(files[stored])
+    assert json.loads(made["adapter_config.json"])["modules_to_save"] == ["score"]
+    other, _ = convert(blank, files, "kohya")
+    expected = expected_of(files, "kohya")
+    assert tensors_of(other["lora.safetensors"]) == tensors_of(expected["lora.safetensors"])
+
+
+def test_blocks_are_in_the_order_of_their_numbers(blank, rng):
+    B, A = rng.standard_normal((4, 1)), rng.standard_normal((1, 5))
+    names = [f"layers.{i}.q.lora_{x}.weight" for i in (10, 9, 1) for x in "AB"]
+    pairs = {name: {"A": A, "B": B}[name[-8]] for name in names}
+    [found] = inspected(blank, {"a.safetensors": packed(pairs)})
+    assert [layer["name"] for layer in found["layers"]] == ["layers.1.q", "layers.9.q", "layers.10.q"]
+
+
 def test_the_config_of_peft_is_kept(blank):
     files = FIXTURES["peft"].files | {
         "adapter_config.json": peft_config(base_model_name_or_path="org/model", task_type="CAUSAL_LM")

@@ -232,13 +232,12 @@ const FORMATS = {
       task_type: null,
       base_model_name_or_path: null,
       lora_dropout: 0,
+      bias: 'none',
+      modules_to_save: null,
+      inference_mode: true,
       ...(config?.peft_type === 'LORA' ? config : {}),
       ...loraConfig(made),
       peft_type: 'LORA',
-      bias: 'none',
-      lora_bias: false,
-      modules_to_save: null,
-      inference_mode: true,
     }),
     file: 'adapter_model.safetensors',
   },
@@ -278,6 +277,13 @@ const FORMATS = {
   },
   gguf: { spelt: (name) => name, one: alphaOf, linear: 'shaped', file: 'adapter.gguf' },
 }
+// What is no layer is handed on in its own format alone.
+const OWN = {
+  'PEFT LoRA': 'peft',
+  'kohya LoRA': 'kohya',
+  'diffusers LoRA': 'diffusers',
+  'MLX LoRA': 'mlx',
+}
 export const TARGETS = Object.keys(FORMATS)
 
 /** The layers with one number for all: lora_B of those whose own differs is multiplied by what differs. */
@@ -298,10 +304,11 @@ function evened(layers, of, notes) {
 }
 
 /**
- * What is written of layers {name, shape, factors, expert, spelling}, whose names are as their file spelt them: {files:
- * [{name, type, pieces}], notes}. `known` are words of names, what llama.cpp calls layers, and the base's config.json.
+ * What is written of layers {name, shape, factors, expert, spelling}, whose names are as their file spelt them, and of tensors
+ * `beside` them: {files: [{name, type, pieces}], notes}. `known` are words of names, what llama.cpp calls layers, and the
+ * base's config.json.
  */
-export function filesOf(layers, format, about, known) {
+export function filesOf(layers, format, about, known, beside = []) {
   const notes = new Set()
   const { spelt, tensors, config, one, linear, header = () => ({}), file } = FORMATS[format]
   if (!layers.length) return { files: [], notes }
@@ -316,17 +323,11 @@ export function filesOf(layers, format, about, known) {
   }))
   const of = (pieces, name = file, type = 'application/octet-stream') => ({ name, type, pieces })
   if (format === 'gguf') {
-    const { tensors: all, values } = adapted(named, alphaOf(named[0].factors), about, known, notes)
-    return { files: [of(ggufWritten(all, values))], notes }
+    const { tensors: some, values } = adapted(named, alphaOf(named[0].factors), about, known, notes)
+    return { files: [of(ggufWritten(some, values))], notes }
   }
-  const files = [
-    of(
-      written(
-        named.flatMap((layer) => tensors(layer, about)),
-        header(named),
-      ),
-    ),
-  ]
+  const all = [...beside, ...named.flatMap((layer) => tensors(layer, about))]
+  const files = [of(written(all, header(named)))]
   if (config) {
     const text = `${JSON.stringify(config(named, about), null, 2)}\n`
     files.push(of([text], 'adapter_config.json', 'application/json'))
@@ -350,5 +351,8 @@ export async function converted(about, format, kept, known, told = () => {}) {
     told(i + 1, some.length)
     await pause()
   }
-  return filesOf(made, format, about, known)
+  const beside = []
+  for (const { name, shape, dtype, ...place } of format === OWN[about.format] ? about.loose : [])
+    beside.push([name, shape, await bytesOf(place), dtype])
+  return filesOf(made, format, about, known, beside)
 }

@@ -111,7 +111,7 @@ function experts(parts, config) {
 }
 
 /**
- * The layers of what was given, in the order of the files: {layers, notes, parts, saved}: `parts` are those that any layer
+ * The layers of what was given, ordered by name: {layers, notes, parts, saved, loose}: `parts` are those that any layer
  * has, `saved` says whether there are tensors of no layer. A note is {kind, name, ...}: a key that has no
  * place, a half of a pair, shapes that do not fit, a weight that is saved whole.
  */
@@ -137,7 +137,8 @@ export function layersOf({ weights, config }) {
     }
   const layers = []
   const gguf = weights.some((each) => each.gguf)
-  for (const [module, { parts, ...about }] of modules) {
+  const { compare } = new Intl.Collator('en', { numeric: true }) // block 10 behind block 9
+  for (const [module, { parts, ...about }] of [...modules].sort(([one], [other]) => compare(one, other))) {
     const kind = kindOf(parts)
     if (kind === null) {
       const known = Object.keys(parts)
@@ -185,8 +186,13 @@ export function layersOf({ weights, config }) {
   }
   if (!layers.length) throw whyNot(config, rest, weights, modules)
   notes.push(...leftOver(rest, config, weights))
+  const loose = [...modules.values()].flatMap(({ parts }) =>
+    Object.keys(parts)
+      .filter((part) => VECTORS.includes(part))
+      .map((part) => parts[part]),
+  )
   const saved = rest.some(({ name }) => !name.includes('.base_layer.')) && !gguf
-  return { layers, notes, parts: seen, saved }
+  return { layers, notes, parts: seen, saved, loose: [...rest, ...loose] }
 }
 
 /** What is told of tensors that belong to no layer; of a file that has no other, once. */

@@ -230,7 +230,7 @@ WORDS: dict[str, Any] = {
             "{before} of factors become {after}."
         ),
         "out": "{many} of the layers cannot be cut or converted here, and are left out.",
-        "loose": "What is no such layer ({many}: biases, norms, whole weights) is not handed on either.",
+        "loose": "What is no such layer ({many}: biases, norms, whole weights) is handed on in its own format only.",
         "llama": (
             "Its layers keep llama.cpp’s names, under which no other program finds them: take it as GGUF, also cut or "
             "merged."
