@@ -100,12 +100,13 @@ class Inspector(Instrument):
     )
     cut = one_of(
         {
+            "all": "every direction, only converted",
             "rank": "the same rank in each layer",
             "energy": "as much energy in each layer, in %",
             "error": "at most this relative error in each layer, in %",
             "budget": "so many of the numbers in all, in %, where they hold most",
         },
-        default="energy",
+        default="all",
         label="Keep",
         doc="By what rule directions are kept.",
     )

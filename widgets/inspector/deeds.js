@@ -15,8 +15,9 @@ const SIZES = { F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 }
 const WIDE = ['F64', 'F32', 'F16', 'BF16'] // that are written
 const TIE = 1e-9 // as in compute/matrices/spectrum.py
 
-/** How many directions a layer keeps: {rank, energy, error}, of which `amount` is a count or a percentage. */
+/** How many directions a layer keeps: {all, rank, energy, error}, of which `amount` is a count or a percentage. */
 const KEEPS = {
+  all: ({ s }) => s.length,
   rank: ({ s }, amount) => Math.min(amount, s.length),
   energy: ({ s }, amount) =>
     Math.max(

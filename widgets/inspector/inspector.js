@@ -297,6 +297,7 @@ class Inspector extends Instrument {
   get whole() {
     const [cut, amount] = [this.model.get('cut'), this.model.get('amount')]
     if (cut === 'rank') return this.about.layers.every(({ r }) => r <= amount)
+    if (cut === 'all') return true
     return amount === 100 && cut !== 'error'
   }
 
@@ -318,6 +319,7 @@ class Inspector extends Instrument {
   draw() {
     const { model, controls, text, cells, layer, about } = this
     for (const name of ['measure', 'cut', 'amount']) controls[name].input.value = model.get(name)
+    controls.amount.input.disabled = model.get('cut') === 'all'
     const name = model.get('measure')
     const { cell } = text.measures[name]
     const of = (one) => (one.s ? (name === 'share' ? one.r90 / one.r : one[name]) : null)
