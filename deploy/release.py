@@ -81,6 +81,7 @@ def main() -> None:
         sys.exit("There is no gh here to upload with. Without UPLOAD the commands are printed.")
     said, tag = checked(given.version), f"v{given.version}"
     make("test")
+    make("test", "ARGS=--language es tests/browser")
     make("catalogues", "ARGS=--whole")
     folder = ROOT / "release" / tag
     shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 from helpers import ROOT, find_browser
 from helpers.app import locked, shared
 from helpers.find_browser import FLAGS
+from helpers.spoken import prefix
 from helpers.windows import Windows
+from widgets.kit.languages import ENGLISH, language, speaking, spoken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +27,19 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 collect_ignore = ["bench"]  # measurements, run by `make bench`
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the browser's tests be run in another language."""
+    about = "the language of the pages that tests/browser opens, such as es"
+    parser.addoption("--language", default=ENGLISH.code, metavar="CODE", help=about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Speak the language that was chosen from now on, so that what tests expect is said as their pages say it."""
+    with contextlib.ExitStack() as chosen:
+        chosen.enter_context(speaking(language(config.getoption("--language"))))
+        config.add_cleanup(chosen.pop_all().close)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,22 +107,23 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(common) -> Iterator[str]:
-    """Serve the app once for all processes of the session; give its address without a slash at the end."""
+    """Serve the app once for all processes of the session; give the address of its pages without a slash at the end."""
     with shared(common) as address:
-        yield address
+        yield address + prefix()
 
 
 @pytest.fixture(scope="session")
 def exported(common) -> Path:
-    """Export the site once for all processes of the session; give the folder it was written to."""
-    folder, written = common / "site", common / "site.written"
+    """Export the site once for all processes of the session; give the folder of its pages."""
+    site, written = common / "site", common / "site.written"
+    languages = dict.fromkeys([ENGLISH.code, spoken().code])
     with locked(common / "site.lock"):
         if not written.exists():
-            command = [sys.executable, "app.py", "export", str(folder), "--languages", "en"]
+            command = [sys.executable, "app.py", "export", str(site), "--languages", *languages]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
             if done.returncode != 0:
                 pytest.fail(
                     f"python app.py export ended ({done.returncode}); it said:\n{done.stdout}{done.stderr}"
                 )
             written.touch()
-    return folder
+    return Path(f"{site}{prefix()}")

@@ -108,7 +108,7 @@ def test_a_folder_of_a_targets_name_does_not_keep_make_from_making_it():
 
 MAKEFILE = """
 test:
-	@echo tested >> release.log
+	@echo "tested $(ARGS)" >> release.log
 catalogues:
 	@echo "catalogues $(ARGS)" >> release.log
 export:
@@ -160,7 +160,9 @@ def release(clone: Path, *arguments: str, path: str = os.environ["PATH"]) -> sub
 def test_one_command_checks_packs_and_tags_and_publishes_nothing(clone):
     done = release(clone, "1.2.0")
     assert done.returncode == 0, done.stderr
-    assert (clone / "release.log").read_text(encoding="utf-8") == "tested\ncatalogues --whole\nexported\n"
+    assert (clone / "release.log").read_text(encoding="utf-8") == (
+        "tested \ntested --language es tests/browser\ncatalogues --whole\nexported\n"
+    )
     folder = clone / "release" / "v1.2.0"
     names = {"lora-live-1.2.0-site.zip", "python.cdx.json", "app.lock", "torch.lock"}
     assert {path.name for path in folder.iterdir()} == names | {"SHA256SUMS"}

@@ -33,7 +33,7 @@ from lessons.press.blocks import PARTS, Cited, Lesson, Live, Notes, Prose, Try
 from lessons.press.doors import FULL as NO_PLACE
 from lessons.press.doors import MEANWHILE
 from lessons.press.glossary import TERMS
-from lessons.press.prose import CITATION, message, paragraphs
+from lessons.press.prose import CITATION, IN_FORMULA, message, paragraphs
 from lessons.press.site import BESIDE, STORED
 from widgets.kit.instrument import ROOT, SITE, Instrument
 from widgets.kit.languages import FOLDER, codes, labelled
@@ -87,7 +87,9 @@ def of_lessons() -> Found:
         for text in _texts(lesson):
             for paragraph in paragraphs(text):
                 said = message(paragraph)
-                if translatable(said.replace("\n", " ")) and not said.startswith(("```", "$$")):
+                if said.startswith("$$"):
+                    yield from ((words, place) for words in IN_FORMULA.findall(said) if translatable(words))
+                elif translatable(said.replace("\n", " ")) and not said.startswith("```"):
                     yield said, place
             yield from ((where, place) for _, where in CITATION.findall(text) if translatable(where))
 

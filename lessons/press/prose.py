@@ -19,6 +19,7 @@ from widgets.kit.text import fill
 MARK = re.compile(r"\[\[([\w-]+)(?:\.(\w+)(?::([^\[\]]*))?)?\]\]")  # key, name of a value, how it is written
 FOLLOWING = re.compile(r"\[\[#(\w+)\.(\w+)(?::([^\[\]]*))?\]\]")  # figure, name of a value, how it is written
 CITATION = re.compile(r"\[@(\w+)(?:, ([^\]]+))?\]")
+IN_FORMULA = re.compile(r"\\text\{([^{}]*)\}")  # words, of which names stay as they are
 TITLE = re.compile(r"#+ ")
 LINED = re.compile(r"[-+*] |[|>]|\d+[.)] |```|\$\$| {4}")  # a list, a table, ...: its lines mean something
 
@@ -54,9 +55,18 @@ def say_prose(text: str) -> str:
     return "\n\n".join(map(told, paragraphs(text)))
 
 
+def _formula(tex: str, display: str) -> str:
+    """Return a formula as MathML, the words in it in the language that is spoken."""
+
+    def told(found: re.Match) -> str:
+        return rf"\text{{{html.escape(say(found[1]), quote=False)}}}"
+
+    return convert(IN_FORMULA.sub(told, tex), display=display)
+
+
 def _displayed(self, tokens, i, *_) -> str:
     """Set a formula on a line of its own; where it is wider than a phone it scrolls, with the keyboard too."""
-    formula = convert(tokens[i].content, display="block")
+    formula = _formula(tokens[i].content, "block")
     name = html.escape(say("Formula"))
     return f'<div class="formula" tabindex="0" role="group" aria-label="{name}">{formula}</div>\n'
 
@@ -65,7 +75,7 @@ def _displayed(self, tokens, i, *_) -> str:
 def _markdown() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": False, "typographer": True}).enable(["table", "smartquotes"])
     reader.use(dollarmath_plugin)
-    reader.add_render_rule("math_inline", lambda self, tokens, i, *_: convert(tokens[i].content))
+    reader.add_render_rule("math_inline", lambda self, tokens, i, *_: _formula(tokens[i].content, "inline"))
     reader.add_render_rule("math_block", _displayed)
     return reader
 

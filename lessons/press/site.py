@@ -425,7 +425,7 @@ class Site:
 
     def _search(self) -> str:
         lead = say("Search all lessons and words in your browser; nothing is sent.")
-        return self._room("search.html", say("Search"), lead, scripts=["search_index", "search"])
+        return self._room("search.html", say("Search"), lead, index="search_index", scripts=["search"])
 
     def _cite(self) -> str:
         return self._room("cite.html", say("How to cite"), say("In a paper, in a course page, on a slide."))

@@ -4,7 +4,9 @@ import pytest
 from playwright.sync_api import expect
 
 from helpers.browser import instrument, open_everything, sentence, violations
+from helpers.spoken import say, saying
 from widgets.rank import Rank
+from widgets.rank.words import WORDS
 
 BIG = {"viewport": {"width": 1920, "height": 1080}}
 LOOKS = {
@@ -27,7 +29,7 @@ def test_axe_finds_nothing(open_page, server, look):
     name = "finetune" if "index" in path else "rank"
     root = instrument(page, name)
     assert violations(page) == []
-    field = page.get_by_label("My guess: r =")
+    field = page.get_by_label(say("My guess: r ="))
     if field.count():
         field.fill("3")
         page.keyboard.press("Enter")
@@ -35,7 +37,7 @@ def test_axe_finds_nothing(open_page, server, look):
     if name == "rank":
         root.locator(".delta_w .cells").focus()
         page.keyboard.press("ArrowRight")
-        expect(root.locator(".cell")).to_contain_text("Row 0, column 1")
+        expect(root.locator(".cell")).to_contain_text(saying(WORDS["cells"]["matrix"], row=0, column=1))
     assert violations(page) == []
 
 
@@ -57,7 +59,7 @@ def test_a_screen_reader_hears_the_sentence_when_the_slider_rests(open_page, ser
           new MutationObserver(() => heard.push(status.textContent)).observe(status, { childList: true })
         }"""
     )
-    root.get_by_role("slider", name="Rank r").focus()
+    root.get_by_role("slider", name=say("Rank r")).focus()
     for _ in range(6):
         page.keyboard.press("ArrowRight")
     expect(status).to_have_text(sentence(Rank(), 7))
@@ -71,5 +73,5 @@ def test_every_control_has_a_name_of_its_own(open_page, server):
     ids = page.locator("[id]").evaluate_all("all => all.map((one) => one.id)")
     assert len(ids) == len(set(ids)), "an id that stands twice names the wrong control"
     for name in ("Rank r", "Patterns r"):
-        expect(page.get_by_role("slider", name=name)).to_have_count(1)
-    assert page.get_by_label("Matrix", exact=True).count() == 2
+        expect(page.get_by_role("slider", name=say(name))).to_have_count(1)
+    assert page.get_by_label(say("Matrix"), exact=True).count() == 2

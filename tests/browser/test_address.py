@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from compute.experiments.learned import LEARNED
 from helpers.browser import choose, instrument, open_drawer, sentence
+from helpers.spoken import say
 from widgets.kit.instrument import WORDS
 from widgets.kit.text import fill
 from widgets.rank import Rank
@@ -18,11 +19,13 @@ LONG = "9" * 5000
 
 
 def out_of_range(name: str, given: str, low: int, high: int, value: int) -> str:
-    return fill(WORDS["outOfRange"], {"name": name, "given": given, "low": low, "high": high, "value": value})
+    return fill(
+        WORDS["outOfRange"], {"name": say(name), "given": given, "low": low, "high": high, "value": value}
+    )
 
 
 def not_a_choice(name: str, given: str, allowed: str, value: str) -> str:
-    return fill(WORDS["notAChoice"], {"name": name, "given": given, "allowed": allowed, "value": value})
+    return fill(WORDS["notAChoice"], {"name": say(name), "given": given, "allowed": allowed, "value": value})
 
 
 BAD = {
@@ -59,7 +62,7 @@ def test_what_is_not_possible_is_said(open_page, server):
         expect(root.locator(".notice"), query[:60]).to_have_text(notice)
         assert root.locator(".notice").is_visible() == bool(notice)
         expect(root.locator(".sentence"), query[:60]).to_have_text(shown.sentence())
-        page.get_by_role("slider", name="Rank r").focus()  # the page is of use as before
+        page.get_by_role("slider", name=say("Rank r")).focus()  # the page is of use as before
         page.keyboard.press("Home")
         page.keyboard.press("ArrowRight")
         expect(root.locator(".sentence")).to_have_text(sentence(shown, 1))
@@ -81,7 +84,7 @@ def test_from_the_first_change_on_the_address_holds_the_whole_state(open_page, s
     page = open_page(f"{server}/lesson/rank.html")
     instrument(page)
     assert page.url == f"{server}/lesson/rank.html", "nothing was changed yet"
-    page.get_by_role("slider", name="Rank r").focus()
+    page.get_by_role("slider", name=say("Rank r")).focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url(lambda url: "rank.r=2" in url)
     assert parse_qs(urlsplit(page.url).query) == {
@@ -99,22 +102,22 @@ def test_a_link_opens_what_was_left(open_page, server):
     page = open_page(f"{server}/lesson/rank.html?rank.hide=charts&theme=dark")
     root = instrument(page)
     figure = choose(root, "flat", 48, 7)
-    page.get_by_label("My guess: r =").fill("20")
+    page.get_by_label(say("My guess: r =")).fill("20")
     page.keyboard.press("Enter")
-    slider = page.get_by_role("slider", name="Rank r")
+    slider = page.get_by_role("slider", name=say("Rank r"))
     slider.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.wait_for_url(lambda url: "rank.r=5" in url)
-    link = open_drawer(root, "Share and download").get_by_label("A link to exactly this state")
+    link = open_drawer(root, "Share and download").get_by_label(say("A link to exactly this state"))
     expect(link).to_have_value(page.url)
     verdict = root.locator(".verdict").inner_text()
 
     fresh = instrument(open_page(page.url))
     expect(fresh.locator(".sentence")).to_have_text(sentence(figure, 5))
-    expect(fresh.get_by_label("Matrix", exact=True)).to_have_value("flat")
-    expect(fresh.get_by_label("Size", exact=True)).to_have_value("48")
-    expect(fresh.get_by_label("Seed", exact=True)).to_have_value("7")
+    expect(fresh.get_by_label(say("Matrix"), exact=True)).to_have_value("flat")
+    expect(fresh.get_by_label(say("Size"), exact=True)).to_have_value("48")
+    expect(fresh.get_by_label(say("Seed"), exact=True)).to_have_value("7")
     expect(fresh.locator(".verdict")).to_have_text(verdict)
     expect(fresh.locator(".charts")).to_have_count(0)
     expect(fresh.page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -122,9 +125,9 @@ def test_a_link_opens_what_was_left(open_page, server):
 
 def test_the_embed_code_shows_this_state(open_page, server, tmp_path):
     page = open_page(f"{server}/lesson/rank.html?rank.task=blur&rank.r=6&rank.guess=skip&rank.hide=table")
-    code = open_drawer(instrument(page), "Share and download").get_by_label("Embed this figure")
+    code = open_drawer(instrument(page), "Share and download").get_by_label(say(WORDS["embedLabel"]))
     start = f'<iframe src="{server}/embed/rank/rank.html?task=blur&amp;n=32&amp;seed=0&amp;r=6&amp;guess=skip'
-    end = '&amp;hide=table" title="Slide the rank" style="width:100%;height:'
+    end = f'&amp;hide=table" title="{Rank.title}" style="width:100%;height:'
     expect(code).to_have_value(
         re.compile(re.escape(start + end) + r"\d{3,4}px;border:0\" loading=\"lazy\"></iframe>")
     )

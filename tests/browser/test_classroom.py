@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from helpers.browser import violations
+from helpers.spoken import say, saying
 from lessons import load_all
 from lessons.press.blocks import Lesson
+from widgets.merging import Merging
 
 PLANNED = [lesson for lesson in load_all() if lesson.teaching]
 SHEETS = ("teach", "handout", "key")
@@ -44,11 +46,11 @@ def test_a_handout_has_at_most_three_sheets_and_a_key_no_more(open_page, server,
 def test_a_stop_opens_the_figure_in_its_state_and_presents_it_for_its_minutes(open_page, server):
     page = open_page(f"{server}/teach/{LESSON.slug}.html")
     stop = page.locator(".plan").first.locator("> li").nth(1)
-    stop.get_by_role("link", name="Open “Merge it”").click()
-    expect(page.locator("#merging").get_by_label("Strength")).to_have_value("0.01")
-    expect(page.locator("#merging").get_by_label("Precision")).to_have_value("bf16")
+    stop.get_by_role("link", name=say("Open “%(figure)s”", figure=Merging.title)).click()
+    expect(page.locator("#merging").get_by_label(say("Strength"))).to_have_value("0.01")
+    expect(page.locator("#merging").get_by_label(say("Precision"))).to_have_value("bf16")
     page.go_back()
-    stop.get_by_role("link", name="Present it").click()
-    expect(page.locator(".present-bar .where")).to_contain_text("Merge it")
-    expect(page.get_by_role("timer")).to_contain_text(" of 4:00")
-    expect(page.locator("#merging").get_by_label("Strength")).to_have_value("0.01")
+    stop.get_by_role("link", name=say("Present it")).click()
+    expect(page.locator(".present-bar .where")).to_contain_text(Merging.title)
+    expect(page.get_by_role("timer")).to_have_text(saying("{time} of {all}", all="4:00"))
+    expect(page.locator("#merging").get_by_label(say("Strength"))).to_have_value("0.01")

@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 from compute.costs.architectures import ARCHITECTURES, TARGETS, parameters
 from compute.costs.counting import lora_numbers
 from compute.costs.memory import PRECISIONS
-from helpers.browser import downloaded, instrument, open_drawer, requests_of, sentence, table
+from helpers.browser import code, downloaded, instrument, open_drawer, requests_of, sentence, table
+from helpers.spoken import say, saying
 from widgets.counting import WORDS, Counting
 from widgets.kit.text import fill
 
@@ -36,7 +37,7 @@ RANKS = [1, 3, 16, 255, 256]
 
 def choose(root, **choices: str) -> None:
     for label, value in choices.items():
-        root.get_by_label(Counting.param[label].label, exact=True).select_option(value)
+        root.get_by_label(say(Counting.param[label].label), exact=True).select_option(value)
 
 
 def test_the_browser_counts_as_python_does_and_asks_nobody(open_page, server):
@@ -65,10 +66,8 @@ def test_the_table_is_pythons(open_page, server, precision):
 def test_the_code_is_pythons(open_page, server):
     page = open_page(f"{server}{PATH}&model=gpt2-xl&targets=q-v&r=5&precision=32-bit")
     root = instrument(page, "counting")
-    root.get_by_text("The code behind this number").click()
     expected = Counting(model="gpt2-xl", targets="q-v", r=5, precision="32-bit").snippet()
-    code = root.get_by_label("Paste this into Python; it prints the number on the screen")
-    expect(code).to_have_value(expected)
+    expect(code(root)).to_have_value(expected)
 
 
 def test_the_guess_comes_first(open_page, server):
@@ -81,8 +80,8 @@ def test_the_guess_comes_first(open_page, server):
     choose(root, model="gpt3")
     expect(root.locator(".question")).to_contain_text("GPT-3 175B")
     choose(root, model="llama-2-7b")
-    root.get_by_label("My guess, times less:").fill("168")
-    root.get_by_role("button", name="Reveal").click()
+    root.get_by_label(say("My guess, times less:")).fill("168")
+    root.get_by_role("button", name=say("Reveal")).click()
     verdict = fill(WORDS["guess"]["tooHigh"], {**values, "guess": 168})
     expect(root.locator(".verdict")).to_have_text(verdict)
     for part in (".sentence", ".readouts", ".bars-chart"):
@@ -111,16 +110,18 @@ def test_the_bars_are_as_long_as_their_numbers(open_page, server):
 
 def test_the_cursor_reads_the_curve_and_enter_takes_the_rank(open_page, server):
     root = instrument(open_page(server + PATH), "counting")
-    chart = root.get_by_role("slider", name=WORDS["chart"]["title"])
+    chart = root.get_by_role("slider", name=say(WORDS["chart"]["title"]))
     chart.focus()
     root.page.keyboard.press("ArrowRight")
-    expect(root.locator(".probe")).to_contain_text("r = 32: LoRA trains 79,953,920 numbers, 1.187%")
+    expect(root.locator(".probe")).to_contain_text(
+        saying(WORDS["chart"]["probe"], rank=32, rank_trained=79_953_920, rank_share=0.01187)
+    )
     root.page.keyboard.press("Enter")
-    expect(root.get_by_role("slider", name="Rank r")).to_have_value("32")
+    expect(root.get_by_role("slider", name=say("Rank r"))).to_have_value("32")
     chart.focus()
     root.page.keyboard.press("End")
     root.page.keyboard.press("Enter")
-    expect(root.get_by_role("slider", name="Rank r")).to_have_value("256")
+    expect(root.get_by_role("slider", name=say("Rank r"))).to_have_value("256")
 
 
 def test_the_files_hold_bytes_and_numbers(open_page, server):
@@ -153,7 +154,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(open_page, server, look)
     page = open_page(f"{server}/lesson/counting.html?counting.model=gpt3", **LOOKS[look])
     root = instrument(page, "counting")
     assert Axe().run(page, options=RULES).response["violations"] == []
-    root.get_by_role("button", name="Skip").click()
+    root.get_by_role("button", name=say("Skip")).click()
     page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
     expect(root.locator("tbody tr").first).to_be_visible()
     assert Axe().run(page, options=RULES).response["violations"] == []

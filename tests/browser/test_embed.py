@@ -8,10 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from helpers.browser import instrument, move, sentence
+from helpers.spoken import say
 from widgets.kit.instrument import WORDS
 from widgets.rank import Rank
 
 QUERY = "r=8&task=blur&hide=matrix,guess"
+ALONE = "<cite>%(title)s</cite>, from LoRA, live, by its authors."
+PLACED = '<cite>%(title)s</cite>, from <a href="%(home)s" target="_blank" rel="noopener">%(place)s</a>, by its authors.'
 PAGE = """<!doctype html><html lang="en"><title>A course</title><body style="width: 52rem"><h1>A course</h1>
 {}<p id="after">After.</p>"""
 
@@ -41,6 +44,10 @@ def course():
         server.shutdown()
 
 
+def credited(text: str, **values: str) -> str:
+    return re.sub("<[^>]*>", "", say(text, title=Rank.title, **values)) + " CC BY 4.0"
+
+
 def assert_is_the_figure(frame) -> None:
     root = frame.locator(".lora-rank")
     figure = Rank(task="blur")
@@ -49,9 +56,9 @@ def assert_is_the_figure(frame) -> None:
     assert move(root, 20)[0]["sentence"] == sentence(figure, 20)
     for chrome in (".site-head", ".site-foot", "h1", ".skip", ".live-part"):
         expect(frame.locator(chrome)).to_have_count(0)
-    expect(root.get_by_label("Matrix")).to_have_count(0)
-    expect(root.get_by_role("button", name="Reveal")).to_have_count(0)
-    expect(root.get_by_role("button", name="Step")).to_be_visible()
+    expect(root.get_by_label(say("Matrix"))).to_have_count(0)
+    expect(root.get_by_role("button", name=say("Reveal"))).to_have_count(0)
+    expect(root.get_by_role("button", name=say("Step"))).to_be_visible()
 
 
 def test_a_figure_that_is_gone_leads_on(open_page, server):
@@ -89,9 +96,9 @@ def test_by_script_its_height_follows_its_content(open_page, server, course):
         return height()
 
     closed = settle(100)
-    frame.get_by_text("Numbers as a table", exact=True).click()
+    frame.get_by_text(say("Numbers as a table"), exact=True).click()
     opened = settle(closed)
-    frame.get_by_text("Numbers as a table", exact=True).click()
+    frame.get_by_text(say("Numbers as a table"), exact=True).click()
     page.wait_for_function("h => document.querySelector('iframe').offsetHeight < h", arg=opened)
     assert abs(height() - closed) <= 2, "it shrinks again"
     assert page.locator("iframe").get_attribute("title")
@@ -105,18 +112,17 @@ def test_every_part_can_be_hidden(open_page, server):
         "share": "Share and download",
         "steps": "Step",
         "charts": "Relative error: what the copy misses",
-        "factors": "lora_B, 32 × 1",
     }
     page = open_page(f"{server}/embed/rank/rank.html?guess=skip")
     for words in shown.values():
-        expect(page.get_by_text(words, exact=True).first).to_be_visible()
+        expect(page.get_by_text(say(words), exact=True).first).to_be_visible()
     page = open_page(f"{server}/embed/rank/rank.html?hide={','.join(Rank.parts)}")
     expect(page.locator(".sentence")).to_be_visible()
     for words in shown.values():
-        for found in page.get_by_text(words, exact=True).all():
+        for found in page.get_by_text(say(words), exact=True).all():
             expect(found).not_to_be_visible()
     expect(page.get_by_role("slider")).to_have_count(1)
-    assert set(shown) | {"guess"} == set(Rank.parts)
+    assert set(shown) | {"guess", "factors"} == set(Rank.parts)
 
 
 def test_by_script_its_colours_follow_the_page(open_page, server, course):
@@ -137,9 +143,9 @@ def test_both_codes_that_are_offered_show_the_state_that_the_reader_sees(open_pa
     page = open_page(f"{server}/lesson/rank.html?rank.task=blur&rank.guess=skip&rank.hide=matrix,guess")
     root = page.locator("#rank .lora-rank")
     move(root, 8)
-    root.get_by_text("Share and download", exact=True).click()
+    root.get_by_text(say("Share and download"), exact=True).click()
     for label in ("embedLabel", "scriptLabel"):
-        box = root.get_by_label(WORDS[label])
+        box = root.get_by_label(say(WORDS[label]))
         expect(box).to_have_value(re.compile("r=8"))
         there = open_page(course(box.input_value())).frame_locator("iframe")
         expect(there.locator(".lora-rank .sentence")).to_have_text(sentence(Rank(task="blur"), 8))
@@ -148,9 +154,9 @@ def test_both_codes_that_are_offered_show_the_state_that_the_reader_sees(open_pa
 def test_a_figure_that_stands_alone_says_what_it_is_and_from_where(open_page, server):
     page = open_page(f"{server}/embed/rank/rank.html")
     credit = page.locator(".credit")
-    expect(credit).to_have_text(f"{Rank.title}, from LoRA, live: A thin change, by its authors. CC BY 4.0")
+    expect(credit).to_have_text(credited(PLACED, home="", place=f"LoRA, live: {say('A thin change')}"))
     with page.expect_popup() as opened:
         credit.get_by_role("link", name="LoRA, live").click()
     expect(opened.value.locator("#rank .lora-rank")).to_be_visible()
     page = open_page(f"{server}/file/rank-rank.html")
-    expect(page.locator(".credit")).to_have_text(f"{Rank.title}, from LoRA, live, by its authors. CC BY 4.0")
+    expect(page.locator(".credit")).to_have_text(credited(ALONE))

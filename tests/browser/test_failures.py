@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from helpers.browser import code
+from helpers.spoken import say
 from widgets.failures import KNOBS, Failures
 
 
@@ -12,11 +14,10 @@ def test_every_failure_says_what_python_says(open_page, server):
     sentence = page.locator(".lora-failures .sentence")
     expect(sentence).to_have_text(Failures(failure="base", place=3).sentence())
     for failure, knobs in KNOBS.items():
-        page.get_by_label("Failure", exact=True).select_option(failure)
+        page.get_by_label(say("Failure"), exact=True).select_option(failure)
         for place in range(len(knobs)):
-            page.get_by_label("The knob").fill(str(place))
+            page.get_by_label(say("The knob")).fill(str(place))
             expect(sentence).to_have_text(Failures(failure=failure, place=place).sentence())
-    page.get_by_text("The code behind this number").click()
-    expect(page.get_by_label("Paste this into Python")).to_have_value(
+    expect(code(page.locator(".lora-failures"))).to_have_value(
         Failures(failure="base", place=len(KNOBS["base"]) - 1).snippet()
     )

@@ -1,7 +1,7 @@
 """Every figure as it opens, on a screen, a projector, in a narrow frame and on a phone.
 
-Names in charts can be read: none stands on another one, none lies on a line, an axis or a mark. Slider, picture and
-curve are in view together.
+Names in charts can be read: none is cut, none stands on another one, none lies on a line, an axis or a mark. Slider,
+picture and curve are in view together.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import expect
 
 from lessons import load_all
+from widgets.kit.languages import spoken
 
-# Of every chart: names that overlap another text, that a line runs through, or that lie on a mark. A name's box is
-# higher than its letters, so that what touches only the upper or lower fifth of it touches no letter.
+# Of every chart: names that are cut, that overlap another text, that a line runs through, or that lie on a mark. A
+# name's box is higher than its letters, so that what touches only the upper or lower fifth of it touches no letter.
 FOUND = """() => {
   const BETWEEN = 3 // pixels, without which two names in a row are read as one
   const found = []
@@ -22,6 +23,11 @@ FOUND = """() => {
     )
     const boxes = texts.map((text) => text.getBoundingClientRect())
     const words = (i) => texts[i].textContent
+    const edge = svg.getBoundingClientRect()
+    if (getComputedStyle(svg).overflow !== 'visible')
+      boxes.forEach(({ left, right, width }, i) => {
+        if (width && (left < edge.left - 1 || right > edge.right + 1)) found.push(`“${words(i)}” is cut`)
+      })
     boxes.forEach((one, i) => boxes.slice(i + 1).forEach((other, j) => {
       const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left)
       const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top)
@@ -93,6 +99,14 @@ VIEWED = """async (view) => {
 }"""
 
 
+# Numbers as English writes them, which another language would read as others: versions have more than one point.
+ENGLISH_NUMBERS = r"""() => [...document.querySelector('.lora').querySelectorAll('*')]
+  .filter((each) => !each.matches('textarea, code') && each.checkVisibility())
+  .flatMap((each) => [...each.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE))
+  .map((text) => text.data)
+  .filter((data) => /(?<![\d.,\w])(?:0|\d+(?!\.\d{3}(?!\d)))\.\d+(?![\d.]*\.\d)/.test(data))"""
+
+
 @pytest.mark.parametrize("lesson", load_all(), ids=lambda lesson: lesson.slug)
 def test_every_figure_can_be_read(lesson, open_page, server):
     page = open_page(f"{server}/index.html")
@@ -100,6 +114,8 @@ def test_every_figure_can_be_read(lesson, open_page, server):
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(f"{server}/embed/{lesson.slug}/{figure}.html?guess=skip")
         expect(page.locator(".lora .sentence").first).not_to_be_empty()
+        if spoken().numbers.decimal != ".":
+            assert page.evaluate(ENGLISH_NUMBERS) == [], figure
         for (width, height), view in VIEWS.items():
             page.set_viewport_size({"width": width, "height": height})
             page.evaluate(VIEWED, view)

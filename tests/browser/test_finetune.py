@@ -23,11 +23,12 @@ from compute.model.checkpoint import load_base
 from compute.training.config import Evaluation, TrainConfig
 from compute.training.loop import evaluate, prepare, updates
 from helpers.browser import instrument, open_drawer
+from helpers.spoken import english_only, filled, numbers_in, say, saying
 from widgets.finetune import Finetune
-from widgets.finetune.words import ODD_RANK
-from widgets.kit.text import fill
+from widgets.finetune.words import ODD_RANK, WORDS
 
 torch.set_num_threads(1)
+SENTENCES, REFUSED = WORDS["sentences"], WORDS["refused"]
 FEW = {"facts": "8", "batch": 8, "steps": 10}
 SHORT = "facts=8&batch=8&steps=10"
 WAIT_MS = 60_000  # a busy machine trains slowly
@@ -54,16 +55,16 @@ def rounding(**choices: str | int) -> float:
 
 
 def finetune(page: Page, steps: int = 10) -> None:
-    page.get_by_role("button", name="Finetune", exact=True).click()
+    page.get_by_role("button", name=say("Finetune"), exact=True).click()
     expect(page.locator(".lora-finetune")).to_have_attribute("data-step", str(steps), timeout=WAIT_MS)
-    expect(page.get_by_role("button", name="Finetune again")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name=say("Finetune again"))).to_be_visible(timeout=WAIT_MS)
 
 
-def last_row(page: Page) -> list[str]:
+def last_row(page: Page) -> list[float]:
     drawer = open_drawer(instrument(page, "finetune"), "Numbers as a table")
     row = drawer.locator("tbody tr").last
     row.wait_for()  # it is written when the drawer has opened
-    return row.locator(":is(th, td)").all_text_contents()
+    return numbers_in(" ".join(row.locator(":is(th, td)").all_text_contents()))
 
 
 # Per cent: after ten steps in float32 an answer of a hundred may be so close to another that a CPU's rounding decides.
@@ -92,12 +93,12 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
     expect(page.locator(".lora-finetune .sentence")).to_have_text(figure.sentence())
     finetune(page)
     evaluation, _ = by_torch(**FEW | choices)
-    *shares, loss = last_row(page)
+    step, *shares, loss = last_row(page)
     right = evaluation.right
-    assert shares[0] == "10"
+    assert step == 10
     asked = [100 * right[name] for name in ("task", "facts", "stories")]
-    assert [float(each.rstrip("%")) for each in shares[1:]] == pytest.approx(asked, abs=FLIPPED)
-    off = abs(float(loss) - evaluation.validation_loss)
+    assert shares == pytest.approx(asked, abs=FLIPPED)
+    off = abs(loss - evaluation.validation_loss)
     # It is shown with three decimals. Where embeddings learn, AdamW makes whole steps of gradients that are rounding.
     assert off < 6e-4 or off < 6e-4 + rounding(**FEW | choices)
 
@@ -105,28 +106,32 @@ def test_the_page_computes_what_torch_computes(choices, open_page, exported):
 def test_an_orthogonal_start_of_an_odd_rank_is_refused_with_a_sentence_and_kept(open_page, server):
     page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&init=orthogonal")
     root = page.locator(".lora-finetune")
-    said, step = root.locator(".problem"), page.get_by_role("button", name="Step", exact=True)
-    train = page.get_by_role("button", name="Finetune", exact=True)
-    expect(said).to_have_text(fill(ODD_RANK, {"r": 1}))
+    said, step = root.locator(".problem"), page.get_by_role("button", name=say("Step"), exact=True)
+    train = page.get_by_role("button", name=say("Finetune"), exact=True)
+    expect(said).to_have_text(say(ODD_RANK, r=1))
     expect(train).to_be_disabled()
     expect(step).to_be_disabled()
-    root.locator("summary", has_text="More settings").click()
-    start = root.get_by_label("Start", exact=True)
+    root.locator("summary", has_text=say("More settings")).click()
+    start = root.get_by_label(say("Start"), exact=True)
     expect(start).to_have_value("orthogonal")  # as the reader chose it
     page.wait_for_timeout(1000)  # in which another run would have been made ready
-    size = root.get_by_label("What learns", exact=True)
-    for others, value in ((root.get_by_label("Lengths of the rows"), "yes"), (size, "full"), (size, "2")):
+    size = root.get_by_label(say("What learns"), exact=True)
+    for others, value in (
+        (root.get_by_label(say("Lengths of the rows")), "yes"),
+        (size, "full"),
+        (size, "2"),
+    ):
         before = others.input_value()
         others.select_option(value)
         expect(said).to_be_empty()
         expect(train).to_be_enabled()
         others.select_option(before)
-        expect(said).to_contain_text("r must be even: r = 1")
+        expect(said).to_have_text(say(ODD_RANK, r=1))
     size.select_option("2")
     expect(start).to_have_value("orthogonal")
     finetune(page)
     size.select_option("1")
-    expect(said).to_contain_text("r must be even: r = 1")
+    expect(said).to_have_text(say(ODD_RANK, r=1))
     start.select_option("B=0")
     expect(said).to_be_empty()
     finetune(page)
@@ -150,14 +155,14 @@ def test_of_a_run_that_is_asked_for_twice_each_share_counts_once(open_page, expo
     page.wait_for_timeout(3000)  # in which it is made ready
     finetune(page)
     evaluation, _ = by_torch(**choices)
-    assert float(last_row(page)[-1]) == pytest.approx(evaluation.validation_loss, abs=6e-4)
+    assert last_row(page)[-1] == pytest.approx(evaluation.validation_loss, abs=6e-4)
 
 
 def take(page: Page, folder: Path) -> None:
     """Take what was learned, as PEFT's two files, into a folder."""
     found: dict[str, Any] = {}
     page.on("download", lambda download: found.setdefault(download.suggested_filename, download))
-    page.get_by_role("button", name="Take what was learned").click()
+    page.get_by_role("button", name=say("Take what was learned")).click()
     for _ in range(100):
         if len(found) == 2:
             break
@@ -212,32 +217,32 @@ def test_its_code_asks_torch_for_the_same_run(open_page, exported):
 def test_it_pauses_steps_goes_back_and_begins_again(open_page, server):
     page = open_page(f"{server}/embed/first/finetune.html?{SHORT}&steps=200&pace=slow")
     root = page.locator(".lora-finetune")
-    page.get_by_role("button", name="Finetune", exact=True).click()
+    page.get_by_role("button", name=say("Finetune"), exact=True).click()
     expect(root).to_have_attribute("data-step", re.compile("[1-9]"), timeout=WAIT_MS)
-    page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    page.get_by_role("button", name=say("Pause")).click()
+    expect(page.get_by_role("button", name=say("Go on"))).to_be_visible()
     page.wait_for_timeout(300)  # news that were on their way
     at = int(root.get_attribute("data-step"))
     for more in range(1, 6):
-        page.get_by_role("button", name="Step", exact=True).click()
+        page.get_by_role("button", name=say("Step"), exact=True).click()
         expect(root).to_have_attribute("data-step", str(at + more), timeout=WAIT_MS)
     sentence = root.locator(".sentence")
-    expect(sentence).to_contain_text("After 5 steps")
-    slider = page.get_by_role("slider", name="Step", exact=True)
+    expect(sentence).to_have_text(saying(SENTENCES["running"], step=5))
+    slider = page.get_by_role("slider", name=say("Step"), exact=True)
     slider.focus()
     slider.press("Home")
-    expect(sentence).to_contain_text("After 0 steps")
+    expect(sentence).to_have_text(saying(SENTENCES["running"], step=0))
     slider.press("End")
-    expect(sentence).to_contain_text("After 5 steps")
-    page.get_by_role("button", name="Reset").click()
+    expect(sentence).to_have_text(saying(SENTENCES["running"], step=5))
+    page.get_by_role("button", name=say("Reset")).click()
     expect(sentence).to_have_text(Finetune(**FEW).sentence())
 
 
 def test_a_run_that_diverges_says_so(open_page, server):
     page = open_page(f"{server}/embed/first/finetune.html?facts=8&rate=1&size=full&batch=8")
-    page.get_by_role("button", name="Finetune", exact=True).click()
-    expect(page.locator(".problem")).to_contain_text("has diverged", timeout=WAIT_MS)
-    expect(page.get_by_role("button", name="Take what was learned")).to_have_count(0)
+    page.get_by_role("button", name=say("Finetune"), exact=True).click()
+    expect(page.locator(".problem")).to_have_text(say(WORDS["diverged"]), timeout=WAIT_MS)
+    expect(page.get_by_role("button", name=say("Take what was learned"))).to_have_count(0)
 
 
 def forbid(page: Page, path: str) -> None:
@@ -258,21 +263,22 @@ def test_where_the_policy_forbids_it_a_recorded_run_plays_and_one_sentence_says_
     page.goto(f"{server}/embed/first/finetune.html?{SHORT}&task=mirror-voice&size=4")
     sentence = page.locator(".lora-finetune .sentence")
     expect(sentence).to_have_text(Finetune(**FEW | other).sentence())
-    page.get_by_role("button", name="Finetune", exact=True).click()
-    expect(page.locator(".problem")).to_contain_text("does not allow such computing", timeout=WAIT_MS)
-    expect(sentence).to_contain_text("Recorded: after")
-    expect(page.get_by_text("your own browser does it again")).to_have_count(0)
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    page.get_by_role("button", name="Pause").click()
-    slider = page.get_by_role("slider", name="Step", exact=True)
+    page.get_by_role("button", name=say("Finetune"), exact=True).click()
+    expect(page.locator(".problem")).to_have_text(say(WORDS["problems"]["forbidden"]), timeout=WAIT_MS)
+    expect(sentence).to_have_text(saying(SENTENCES["recorded"]))
+    expect(page.get_by_text(say(WORDS["recorded"]))).to_have_count(0)
+    expect(page.get_by_role("button", name=say("Pause"))).to_be_visible()
+    page.get_by_role("button", name=say("Pause")).click()
+    slider = page.get_by_role("slider", name=say("Step"), exact=True)
     slider.focus()
     slider.press("End")
     run = load_watched()
     last = run.evaluations[-1]
-    expect(sentence).to_contain_text("on “New facts”, LoRA with r = 1 had")
-    expect(sentence).to_contain_text(f"{100 * last['task']:.0f}% right")
-    expect(sentence).to_contain_text(f"{100 * last['facts']:.0f}% were left")
-    expect(page.locator(".sample.base li").first).to_contain_text(f"(lost: {run.old[0]['answer']})")
+    told = {"label": "New facts", "how": "LoRA with r = 1", "task": last["task"], "facts": last["facts"]}
+    expect(sentence).to_have_text(saying(SENTENCES["recorded"], **told))
+    expect(page.locator(".sample.base li").first).to_contain_text(
+        say("(lost: {answer})", answer=run.old[0]["answer"])
+    )
     page.said.clear()  # the browser tells of its policy
 
 
@@ -281,25 +287,27 @@ def test_a_recorded_run_is_there_before_anything_is_trained(open_page, exported)
     root = page.locator(".lora-finetune")
     root.scroll_into_view_if_needed()
     sentence = root.locator(".sentence")
-    expect(sentence).to_contain_text("Recorded: after 300 steps")
+    expect(sentence).to_have_text(saying(SENTENCES["recorded"], step=300))
     assert root.get_attribute("data-step") is None  # nothing was made here
     learned = root.locator(".delta_w canvas")
     after = learned.evaluate("canvas => canvas.toDataURL()")
     curves = root.locator(".curve")
     curves.evaluate_all("all => all.forEach((each) => { each.dataset.kept = 'yes' })")
-    slider = root.get_by_role("slider", name="Step", exact=True)
+    slider = root.get_by_role("slider", name=say("Step"), exact=True)
     slider.focus()
     slider.press("Home")
-    expect(sentence).to_contain_text("Recorded: after 0 steps")
+    expect(sentence).to_have_text(saying(SENTENCES["recorded"], step=0))
     assert root.locator(".curve[data-kept]").count() == curves.count() == 5  # none was drawn anew
     assert learned.evaluate("canvas => canvas.toDataURL()") != after  # lora_B starts at zero
-    root.get_by_label("Seed").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('change')) }")
-    expect(sentence).to_contain_text("Nothing has been trained yet")
+    root.get_by_label(say("Seed")).evaluate(
+        "one => { one.value = 1; one.dispatchEvent(new Event('change')) }"
+    )
+    expect(sentence).to_have_text(saying(SENTENCES["before"]))
     expect(root.locator(".curve")).to_have_count(0)
 
 
 def turn(page: Page, tenths: int) -> None:
-    page.get_by_role("slider", name="Strength").evaluate(
+    page.get_by_role("slider", name=say("Strength")).evaluate(
         "(one, to) => { one.value = to; one.dispatchEvent(new Event('input')) }", tenths
     )
 
@@ -314,15 +322,15 @@ def test_the_strength_dial_multiplies_what_was_learned(open_page, server):
         for _, layer in lora_layers(turned):
             layer.scaling *= tenths / 10
         turn(page, tenths)
-        expect(sentence).to_contain_text(f"With {tenths / 10:.1f} times", timeout=WAIT_MS)
+        expect(sentence).to_have_text(saying(SENTENCES["dialled"], strength=tenths / 10), timeout=WAIT_MS)
         found = evaluate(turned, "new facts", 8)
-        told = re.findall(r"([0-9.]+)%? (?:right|of the|nats)", sentence.inner_text())
-        shares = [100 * found.right["task"], 100 * found.right["facts"]]
+        told = filled(SENTENCES["dialled"], sentence.inner_text())
         # Shown without decimals, and with two.
-        assert [float(each) for each in told[:2]] == pytest.approx(shares, abs=0.5 + FLIPPED)
-        assert float(told[2]) == pytest.approx(found.validation_loss, abs=6e-3)
+        for name in ("task", "facts"):
+            assert numbers_in(told[name]) == pytest.approx([100 * found.right[name]], abs=0.5 + FLIPPED)
+        assert numbers_in(told["loss"]) == pytest.approx([found.validation_loss], abs=6e-3)
     turn(page, 10)
-    expect(sentence).to_contain_text("After 10 steps")
+    expect(sentence).to_have_text(saying(SENTENCES["running"], step=10))
 
 
 def of_peft(folder: Path, **more: Any) -> tuple[Path, Path]:
@@ -341,6 +349,10 @@ def of_peft(folder: Path, **more: Any) -> tuple[Path, Path]:
     return folder / "adapter_model.safetensors", folder / "adapter_config.json"
 
 
+def between(low: int, high: int) -> str:
+    return str(low) if low == high else say(WORDS["between"], low=low, high=high)
+
+
 def zipped(folder: Path, *paths: Path) -> Path:
     with zipfile.ZipFile(folder / "taken.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
@@ -353,34 +365,40 @@ V_PROJ = "blocks.1.attention.v_proj"
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "r", "alpha"),
     [
-        ({}, "r = 3, alpha = 5"),
-        (SOME_BLOCKS | {"modules_to_save": ["embed_tokens", "lm_head"]}, "r = 3, alpha = 5"),
-        ({"rank_pattern": {V_PROJ: 6}, "alpha_pattern": {"v_proj": 7}}, "r = 3 to 6, alpha = 5 to 7"),
-        ({"use_dora": True}, "r = 3, alpha = 5"),
-        ({"r": 4, "init_lora_weights": "orthogonal"}, "r = 4, alpha = 5"),
+        ({}, (3, 3), (5, 5)),
+        (SOME_BLOCKS | {"modules_to_save": ["embed_tokens", "lm_head"]}, (3, 3), (5, 5)),
+        ({"rank_pattern": {V_PROJ: 6}, "alpha_pattern": {"v_proj": 7}}, (3, 6), (5, 7)),
+        ({"use_dora": True}, (3, 3), (5, 5)),
+        ({"r": 4, "init_lora_weights": "orthogonal"}, (4, 4), (5, 5)),
     ],
     ids=["plain", "some blocks, embeddings", "uneven", "DoRA", "orthogonal"],
 )
 def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
-    more, told, open_page, exported, tmp_path
+    more, r, alpha, open_page, exported, tmp_path
 ):
     weights, config = of_peft(tmp_path, **more)
     page = open_page(exported / "file" / "first-finetune.html", offline=True, accept_downloads=True)
     page.goto(f"{page.url}?{SHORT}")
     given = [weights, config] if more else [zipped(tmp_path, weights, config)]
-    page.get_by_label("Open an adapter").set_input_files(given)
+    page.get_by_label(say(WORDS["open"])).set_input_files(given)
     sentence = page.locator(".lora-finetune .sentence")
-    expect(sentence).to_contain_text("After 0 steps on “New facts”, your adapter has", timeout=WAIT_MS)
-    expect(page.locator(".lora-finetune .note")).to_contain_text(told)
+    expect(sentence).to_have_text(
+        saying(SENTENCES["running"], step=0, label="New facts", how="your adapter"), timeout=WAIT_MS
+    )
+    expect(page.locator(".lora-finetune .note")).to_contain_text(
+        say(WORDS["opened"], r=between(*r), alpha=between(*alpha))
+    )
     model = by_peft(tmp_path)
     found = evaluate(model, "new facts", 8)
     assert found.right != evaluate(load_base(), "new facts", 8).right  # it does something
     *shares, loss = last_row(page)
-    assert shares == ["0", *(f"{100 * found.right[name]:.1f}%" for name in ("task", "facts", "stories"))]
-    assert float(loss) == pytest.approx(found.validation_loss, abs=6e-4)
-    s = page.locator(".chart", has_text="Singular values").get_by_role("slider")
+    assert shares == pytest.approx(
+        [0, *(100 * found.right[name] for name in ("task", "facts", "stories"))], abs=0.051
+    )
+    assert loss == pytest.approx(found.validation_loss, abs=6e-4)
+    s = page.locator(".chart", has_text=say(WORDS["charts"]["spectrum"]["title"])).get_by_role("slider")
     s.focus()
     s.press("Home")
     s.press("ArrowRight")
@@ -391,16 +409,19 @@ def test_an_adapter_of_peft_is_opened_and_does_what_it_does_in_torch(
         change = layer.base_layer.weight.detach() - change
     else:
         change = 0 * change
-    expect(page.locator(".chart .probe", has_text="direction 1")).to_contain_text(
-        f"direction 1: {torch.linalg.matrix_norm(change, 2):.3f}"
+    probe = saying(
+        WORDS["charts"]["spectrum"]["probe"], direction=1, s=float(torch.linalg.matrix_norm(change, 2))
     )
+    expect(page.locator(".chart .probe").filter(has_text=probe)).to_have_count(1)
     # And it can be trained on, and taken away again.
-    page.get_by_role("button", name="Finetune", exact=True).click()
-    expect(sentence).to_contain_text("After 10 steps on “New facts”, your adapter has", timeout=WAIT_MS)
+    page.get_by_role("button", name=say("Finetune"), exact=True).click()
+    expect(sentence).to_have_text(
+        saying(SENTENCES["running"], step=10, label="New facts", how="your adapter"), timeout=WAIT_MS
+    )
     take(page, tmp_path)
     learned = evaluate(by_peft(tmp_path), "new facts", 8).validation_loss
     assert learned < found.validation_loss - 0.1
-    assert float(last_row(page)[-1]) == pytest.approx(learned, abs=6e-4)
+    assert last_row(page)[-1] == pytest.approx(learned, abs=6e-4)
 
 
 def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server, tmp_path):
@@ -418,23 +439,32 @@ def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server
         }
     )
     lies = (2**62).to_bytes(8, "little") + data[8:]
-    for given, said in [
-        ([("adapter_model.safetensors", data)], "Two files are needed"),
-        ([("a.json", b"[1"), ("a.safetensors", data)], "no JSON"),
-        ([("a.json", b"[1]"), ("a.safetensors", data)], "no JSON"),
-        ([("a.json", told | {"peft_type": "IA3"}), ("a.safetensors", data)], "LORA is needed"),
-        ([("a.json", told | {"use_qalora": True}), ("a.safetensors", data)], "asks for use_qalora"),
-        ([("a.json", told | {"use_dora": True}), ("a.safetensors", data)], "does not fit the model"),
-        ([("a.json", told | {"alpha_pattern": {"(v+)+": 2}}), ("a.safetensors", data)], "(v+)+"),
-        ([("a.json", told | {"lora_alpha": "x"}), ("a.safetensors", data)], "lora_alpha"),
-        ([("a.json", told), ("a.safetensors", data[:-4])], "damaged"),
-        ([("a.json", told), ("a.safetensors", b"\x80\x04K\x01.")], "damaged"),  # a pickle
-        ([("a.json", told), ("a.safetensors", lies)], "damaged"),
-        ([("a.json", told), ("a.safetensors", infinite)], "no finite number"),
-        ([("a.json", told), ("a.safetensors", elsewhere)], "no place in this model"),
-        ([("a.json", told), ("a.safetensors", larger)], "does not fit the model"),
-        ([("a.zip", b"PK" + bytes(40))], "zip is damaged"),
-        ([("a.zip", bytes(3))], "zip is damaged"),
+    for given, refused in [
+        ([("adapter_model.safetensors", data)], say(REFUSED["both"])),
+        ([("a.json", b"[1"), ("a.safetensors", data)], say(REFUSED["json"])),
+        ([("a.json", b"[1]"), ("a.safetensors", data)], say(REFUSED["json"])),
+        (
+            [("a.json", told | {"peft_type": "IA3"}), ("a.safetensors", data)],
+            say(REFUSED["kind"], kind="IA3"),
+        ),
+        (
+            [("a.json", told | {"use_qalora": True}), ("a.safetensors", data)],
+            say(REFUSED["asks"], name="use_qalora"),
+        ),
+        ([("a.json", told | {"use_dora": True}), ("a.safetensors", data)], say(WORDS["problems"]["unfit"])),
+        (
+            [("a.json", told | {"alpha_pattern": {"(v+)+": 2}}), ("a.safetensors", data)],
+            saying(REFUSED["pattern"]),
+        ),
+        ([("a.json", told | {"lora_alpha": "x"}), ("a.safetensors", data)], say(REFUSED["alpha"])),
+        ([("a.json", told), ("a.safetensors", data[:-4])], say(REFUSED["damaged"])),
+        ([("a.json", told), ("a.safetensors", b"\x80\x04K\x01.")], say(REFUSED["damaged"])),  # a pickle
+        ([("a.json", told), ("a.safetensors", lies)], say(REFUSED["damaged"])),
+        ([("a.json", told), ("a.safetensors", infinite)], saying(REFUSED["infinite"])),
+        ([("a.json", told), ("a.safetensors", elsewhere)], saying(REFUSED["place"])),
+        ([("a.json", told), ("a.safetensors", larger)], say(WORDS["problems"]["unfit"])),
+        ([("a.zip", b"PK" + bytes(40))], say(REFUSED["archive"])),
+        ([("a.zip", bytes(3))], say(REFUSED["archive"])),
     ]:
         files = [
             {
@@ -444,10 +474,10 @@ def test_files_that_are_no_adapter_are_refused_with_a_sentence(open_page, server
             }
             for name, content in given
         ]
-        page.get_by_label("Open an adapter").set_input_files(files)
-        expect(page.locator(".problem")).to_contain_text(said, timeout=WAIT_MS)
+        page.get_by_label(say(WORDS["open"])).set_input_files(files)
+        expect(page.locator(".problem")).to_have_text(refused, timeout=WAIT_MS)
     # None of this broke anything.
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name=say("Reset")).click()
     finetune(page)
 
 
@@ -465,14 +495,15 @@ def test_only_pages_that_train_may_compile(open_page, server):
 
 def test_a_lesson_opens_it_in_the_state_of_its_experiment(open_page, exported):
     page = open_page(exported / "lesson" / "frozen.html", offline=True)
-    page.get_by_role("link", name="one direction, and embeddings that learn").click()
+    page.locator("main a[href*='finetune.size=1&finetune.embeddings=yes']").click()
     root = page.locator(".lora-finetune")
-    expect(root.get_by_label("Task", exact=True)).to_have_value("new-words")
+    expect(root.get_by_label(say("Task"), exact=True)).to_have_value("new-words")
     expect(root.get_by_label("Embeddings")).to_have_value("yes")
-    expect(root.locator(".sentence")).to_contain_text("Nothing has been trained yet on “New words”")
+    expect(root.locator(".sentence")).to_have_text(saying(SENTENCES["before"], label="New words"))
     expect(root.locator(".notice")).not_to_be_visible()
 
 
+@english_only("it leads to the Spanish page by itself")
 def test_what_programs_read_of_a_run_is_the_same_in_every_language(open_page, server):
     page = open_page(f"{server}/es/embed/first/finetune.html?{SHORT}")
     page.get_by_role("button", name="Afinar", exact=True).click()

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from helpers.firefox import MISSING, installed, tab
+from helpers.spoken import say, saying
+from widgets.finetune.words import WORDS
 
 FIREFOX = installed()
 ROOT = "document.querySelector('.lora-finetune')"
@@ -17,9 +19,9 @@ async def trained(path: str, profile: Path, url: str) -> tuple[str, str]:
     """Finetune in a page; return its sentence and what is wrong."""
     async with tab(path, profile) as page:
         await page.open(url)
-        await page.until(f"{ROOT} && {BUTTON % 'Finetune'}")
-        await page.value(f"{BUTTON % 'Finetune'}.click()")
-        await page.until(f"{BUTTON % 'Finetune again'} || {ROOT}.querySelector('.problem').textContent")
+        await page.until(f"{ROOT} && {BUTTON % say('Finetune')}")
+        await page.value(f"{BUTTON % say('Finetune')}.click()")
+        await page.until(f"{BUTTON % say('Finetune again')} || {ROOT}.querySelector('.problem').textContent")
         sentence = await page.value(f"{ROOT}.querySelector('.sentence').textContent")
         return sentence, await page.value(f"{ROOT}.querySelector('.problem').textContent")
 
@@ -33,7 +35,7 @@ def test_it_finetunes_in_firefox(where, server, exported, tmp_path):
     }[where]
     sentence, problem = asyncio.run(trained(str(FIREFOX), tmp_path, f"{page}?{SHORT}"))
     assert problem == ""
-    assert sentence.startswith("After 10 steps on “New facts”")
+    assert saying(WORDS["sentences"]["running"], step=10, label="New facts").fullmatch(sentence)
 
 
 async def room_opened(path: str, profile: Path, server: str) -> str:
@@ -49,4 +51,6 @@ async def room_opened(path: str, profile: Path, server: str) -> str:
 @pytest.mark.skipif(FIREFOX is None, reason=MISSING)
 def test_a_page_may_reach_its_room_in_firefox(server, tmp_path):
     """That `connect-src 'self'` lets a page open a websocket to its own server is up to the browser."""
-    assert asyncio.run(room_opened(str(FIREFOX), tmp_path, server)).startswith("Room ")
+    assert asyncio.run(room_opened(str(FIREFOX), tmp_path, server)).startswith(
+        say("Room {code}").removesuffix("{code}")
+    )

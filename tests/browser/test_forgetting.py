@@ -7,8 +7,10 @@ from playwright.sync_api import expect
 
 from compute.experiments.forgetting import TASKS, load_forgetting
 from helpers.browser import downloaded, table
+from helpers.spoken import say
 from widgets.forgetting import ORDER, SLUGS, TASK_SLUGS, Forgetting
 from widgets.forgetting.words import SHOWN_LABELS, WAY_LABELS
+from widgets.kit.languages import written
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -16,7 +18,7 @@ def test_it_says_what_python_says(open_page, server, task):
     page = open_page(f"{server}/embed/after/forgetting.html?task={TASK_SLUGS[task]}")
     root = page.locator(".lora-forgetting")
     for way in ORDER:
-        root.get_by_label("What learns").select_option(SLUGS[way])
+        root.get_by_label(say("What learns")).select_option(SLUGS[way])
         figure = Forgetting(task=TASK_SLUGS[task], way=SLUGS[way])
         expect(root.locator(".sentence")).to_have_text(figure.sentence())
         expect(root.locator(".note")).to_have_text(figure.values()["note"])
@@ -30,15 +32,15 @@ def test_it_says_what_python_says(open_page, server, task):
 def test_whatever_is_shown_upwards_every_mark_stands_inside(open_page, server):
     root = open_page(f"{server}/embed/after/forgetting.html").locator(".lora-forgetting")
     for shown, label in SHOWN_LABELS.items():
-        root.get_by_label("Upwards").select_option(shown)
-        expect(root.locator("figcaption")).to_have_text(label)
+        root.get_by_label(say("Upwards")).select_option(shown)
+        expect(root.locator("figcaption")).to_have_text(say(label))
         box = root.locator("svg").bounding_box()
         for mark in root.locator(".point").all()[::10]:
             inside = mark.bounding_box()
             assert inside["y"] > box["y"] - 1
             assert inside["y"] + inside["height"] < box["y"] + box["height"]
-    root.get_by_label("Across").select_option("rate")
-    expect(root.locator(".axis").first).to_contain_text("0.001")
+    root.get_by_label(say("Across")).select_option("rate")
+    expect(root.locator(".axis").first).to_contain_text(written("0.001"))
 
 
 def test_a_picked_run_chooses_its_series(open_page, server):
@@ -46,6 +48,6 @@ def test_a_picked_run_chooses_its_series(open_page, server):
     root = page.locator(".lora-forgetting")
     root.locator("svg").focus()
     page.keyboard.press("Home")
-    expect(root.locator(".probe")).to_contain_text(WAY_LABELS["full"])
+    expect(root.locator(".probe")).to_contain_text(say(WAY_LABELS["full"]))
     page.keyboard.press("Enter")
-    expect(root.get_by_label("What learns")).to_have_value("full")
+    expect(root.get_by_label(say("What learns"))).to_have_value("full")

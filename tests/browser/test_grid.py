@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from compute.experiments.grid import RATES, SCALINGS
 from helpers.browser import instrument, open_drawer
+from helpers.spoken import say
 from widgets.grid import CHOSEN, Grid
 
 
@@ -14,9 +15,9 @@ def test_it_says_what_python_says_and_frames_the_best(open_page, server):
     root = instrument(page, "grid")
     drawer = open_drawer(root, "Numbers as a table")
     for runs, (optimizer, _) in CHOSEN.items():
-        page.get_by_label("Runs", exact=True).select_option(runs)
+        page.get_by_label(say("Runs"), exact=True).select_option(runs)
         for place in (0, len(SCALINGS) - 1):
-            page.get_by_role("slider", name="Scaling", exact=True).fill(str(place))
+            page.get_by_role("slider", name=say("Scaling"), exact=True).fill(str(place))
             figure = Grid(runs=runs, scaling=place)
             expect(root.locator(".sentence")).to_have_text(figure.sentence())
         head, rows = figure.table()

@@ -33,15 +33,20 @@ from compute.model.checkpoint import load_base
 from compute.model.layers import LAYERS
 from helpers import ROOT
 from helpers.adapter_files import FIXTURES, NOT_ADAPTERS, experts_apart, gguf, packed, peft_config
-from helpers.browser import open_everything, violations
+from helpers.browser import code, open_everything, violations
 from helpers.instruments import printed_by
+from helpers.spoken import say, saying
 from lessons.adapter import LESSON
 from lessons.press.prose import values_of
+from widgets.finetune.words import WORDS as FINETUNE
 from widgets.inspector import Inspector, examples
 from widgets.inspector.words import WORDS
+from widgets.kit.languages import ENGLISH, speaking, written
 from widgets.kit.layers import shape_of
 from widgets.kit.text import fill
 
+OWN, NOT_ALIKE = WORDS["sentences"]["own"], WORDS["verdicts"]["differ"]
+POINTING = WORDS["base"]["pointing"]
 CLOSE = 1e-10  # of the largest singular value: both sides round in float64
 METHODS = ("prompt", "ia3", "vera")  # no delta_w of two factors
 FUZZED = 1500  # mutated files, which take about ten seconds
@@ -142,7 +147,8 @@ def test_python_finds_the_same_ranks_and_scales(blank):
 def test_what_is_no_adapter_is_named(blank):
     refused = inspected(blank, *({name: data} for name, (data, _) in NOT_ADAPTERS.items()))
     for (name, (_, words)), found in zip(NOT_ADAPTERS.items(), refused, strict=True):
-        said = fill(WORDS["refused"][found["refused"]], found["values"])
+        with speaking(ENGLISH):  # as the words of NOT_ADAPTERS
+            said = fill(WORDS["refused"][found["refused"]], found["values"])
         assert words in said, (name, said)
         assert "{" not in said
     others = inspected(blank, *(FIXTURES[name].files for name in METHODS))
@@ -557,8 +563,10 @@ def test_the_lab_and_the_page_open_what_was_cut(blank, open_page, server, tmp_pa
     for name, data in made.items():
         (tmp_path / name).write_bytes(data)
     page = open_page(f"{server}/embed/lab/finetune.html")
-    page.get_by_label("Open an adapter").set_input_files([tmp_path / name for name in made])
-    expect(page.locator(".lora-finetune .note").first).to_contain_text("r = 2, alpha = 2", timeout=60_000)
+    page.get_by_label(say(FINETUNE["open"])).set_input_files([tmp_path / name for name in made])
+    expect(page.locator(".lora-finetune .note").first).to_have_text(
+        say(FINETUNE["opened"], r=2, alpha=2), timeout=60_000
+    )
 
 
 def test_two_adapters_are_compared_as_numpy_compares_them(blank, rng):
@@ -822,23 +830,21 @@ def test_gguf_is_taken_from_the_page(open_page, server):
     page = open_page(f"{server}/embed/adapter/inspector.html")
     root = page.locator(".lora-inspector")
     given = [{"name": name, "mimeType": "", "buffer": data} for name, data in FIXTURES["peft"].files.items()]
-    root.get_by_label("Open your adapter").set_input_files(given)
-    root.get_by_label("How much").fill("100")
-    root.get_by_label("How much").press("Enter")
-    taker = root.get_by_role("button", name="As GGUF").first
+    root.get_by_label(say("Open your adapter")).set_input_files(given)
+    taker = root.get_by_role("button", name=say("As GGUF")).first
     taker.click()
     said = root.locator(".left ~ .note")  # beside the buttons, where the reader looks
-    expect(said).to_contain_text("open the config.json of the base under")
-    root.get_by_text("Put its base beside it").first.click()
+    expect(said).to_contain_text("config.json")
+    root.get_by_text(say("Put its base beside it")).first.click()
     config = {"name": "config.json", "mimeType": "", "buffer": json.dumps(QWEN).encode()}
-    root.get_by_label("Open the base").set_input_files(config)
-    expect(root.locator(".compare").nth(1)).to_contain_text("The base is a qwen2")
+    root.get_by_label(say(WORDS["base"]["label"])).set_input_files(config)
+    expect(root.locator(".compare").nth(1)).to_contain_text("qwen2")
     with page.expect_download() as kept:
         taker.click()
     assert kept.value.suggested_filename == "adapter.gguf"
     expected = expected_of(FIXTURES["peft"].files, "gguf", QWEN)
     assert Path(kept.value.path()).read_bytes() == expected["adapter.gguf"]
-    expect(said).to_have_text("Written: adapter.gguf.")
+    expect(said).to_have_text(say(WORDS["cut"]["made"], names="adapter.gguf"))
 
 
 def test_what_is_dropped_by_lot_keeps_the_sum_on_average(blank, rng):
@@ -900,7 +906,7 @@ def test_an_example_says_what_python_says(open_page, server, example):
     root = page.locator(".lora-inspector")
     figure = Inspector(example=example)
     expect(root.locator(".sentence")).to_have_text(figure.sentence())
-    root.get_by_text("Numbers as a table", exact=True).click()
+    root.get_by_text(say("Numbers as a table"), exact=True).click()
     shown = root.locator(".drawers tbody").evaluate(
         "body => [...body.rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
     )
@@ -918,7 +924,7 @@ def test_an_example_says_what_python_says(open_page, server, example):
 def test_a_cut_costs_what_the_lesson_says(open_page, server, state, claim, value):
     page = open_page(f"{server}/embed/adapter/inspector.html?{state}")
     error = values_of(LESSON.claims[claim])[value]
-    expect(page.locator(".lora-inspector .left")).to_contain_text(f"together is {error:.2%}")
+    expect(page.locator(".lora-inspector .left")).to_contain_text(saying(WORDS["cut"]["said"], error=error))
 
 
 def test_a_layer_is_chosen_by_keyboard_and_stands_in_the_link(open_page, server):
@@ -930,7 +936,7 @@ def test_a_layer_is_chosen_by_keyboard_and_stands_in_the_link(open_page, server)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     expect(root.locator("td[aria-selected=true]")).to_have_attribute("data-name", "blocks.1.attention.k_proj")
-    expect(root.get_by_label("Layer", exact=True)).to_have_value("blocks.1.attention.k_proj")
+    expect(root.get_by_label(say("Layer"), exact=True)).to_have_value("blocks.1.attention.k_proj")
     expect(page).to_have_url(re.compile("layer=blocks.1.attention.k_proj"))
     assert root.evaluate("one => document.activeElement.dataset.name") == "blocks.1.attention.k_proj"
 
@@ -949,57 +955,59 @@ def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, 
     files = [tmp_path / name for name in FIXTURES["peft_rslora"].files]
     page = open_page(f"{server}/embed/adapter/inspector.html", viewport={"width": 320, "height": 700})
     root = page.locator(".lora-inspector")
-    choose = root.get_by_label("Open your adapter")
+    choose = root.get_by_label(say("Open your adapter"))
     choose.set_input_files(files)
-    expect(root.locator(".sentence")).to_contain_text("“adapter_model.safetensors”: PEFT LoRA, 2 layers")
-    expect(root.locator(".sentence")).to_contain_text("Not every program does")
-    expect(root.locator(".differs .told")).to_contain_text("times 2 ")  # llama.cpp takes no root of 4
-    root.get_by_text("The code behind this number").click()
-    code = root.get_by_label("Paste this into Python").input_value()
-    assert "python app.py inspect adapter_model.safetensors" in code
+    expect(root.locator(".sentence")).to_have_text(
+        saying(OWN, label="adapter_model.safetensors", format="PEFT LoRA", layers=2, verdict=say(NOT_ALIKE))
+    )
+    expect(root.locator(".differs .told")).to_have_text(
+        say(WORDS["scales"]["differ"], factor=2)
+    )  # llama.cpp takes no root of 4
+    snippet = code(root).input_value()
+    assert "python app.py inspect adapter_model.safetensors" in snippet
     with contextlib.chdir(tmp_path):
-        printed = printed_by(code)
+        printed = printed_by(snippet)
     assert re.search(r"r90: \d", printed)
     expect(root.locator(".readouts .of-r90")).to_have_text(f"{printed.split(': ')[1].strip()} / 4")
-    root.get_by_text("Compare it with another adapter").click()
-    root.get_by_label("Open the other one").set_input_files(files)
-    expect(root.locator(".compare tbody tr").first).to_contain_text("1.000")
-    root.get_by_text("Put its base beside it").click()
+    root.get_by_text(say("Compare it with another adapter")).click()
+    root.get_by_label(say("Open the other one")).set_input_files(files)
+    expect(root.locator(".compare tbody tr").first).to_contain_text(written("1.000"))
+    root.get_by_text(say("Put its base beside it")).click()
     base = {f"{name}.weight": np.ones(w.shape) for name, w in FIXTURES["peft_rslora"].delta_w.items()}
     base_file = {"name": "model.safetensors", "mimeType": "", "buffer": packed(base)}
-    root.get_by_label("Open the base").set_input_files(base_file)
-    expect(root.locator(".compare").nth(1)).to_contain_text("2 of 2 layers have their weight")
-    root.get_by_role("button", name="Where the change of the chosen layer points").click()
-    expect(root.locator(".compare").nth(1)).to_contain_text("directions; by chance it would be")
-    expect(root.locator(".compare").nth(1)).to_contain_text("among the first 5 left singular vectors")
-    expect(root.locator(".left")).to_have_text(WORDS["cut"]["whole"])
-    expect(root.get_by_label("How much")).to_be_disabled()
-    root.get_by_label("Keep", exact=True).select_option("energy")
-    root.get_by_label("How much").fill("70")
-    root.get_by_label("How much").press("Enter")
-    expect(root.locator(".left")).to_contain_text("the relative error of all layers")
-    root.get_by_text("Share and download").click()
+    root.get_by_label(say(WORDS["base"]["label"])).set_input_files(base_file)
+    expect(root.locator(".compare").nth(1)).to_contain_text(saying(WORDS["base"]["said"], shared=2, layers=2))
+    root.get_by_role("button", name=say("Where the change of the chosen layer points")).click()
+    expect(root.locator(".compare").nth(1)).to_contain_text(saying(POINTING["said"]))
+    expect(root.locator(".compare").nth(1)).to_contain_text(saying(POINTING["intruders"], top=5))
+    expect(root.locator(".left")).to_have_text(say(WORDS["cut"]["whole"]))
+    expect(root.get_by_label(say("How much"), exact=True)).to_be_disabled()
+    root.get_by_label(say("Keep"), exact=True).select_option("energy")
+    root.get_by_label(say("How much"), exact=True).fill("70")
+    root.get_by_label(say("How much"), exact=True).press("Enter")
+    expect(root.locator(".left")).to_contain_text(saying(WORDS["cut"]["said"]))
+    root.get_by_text(say("Share and download")).click()
     with page.expect_download() as kept:
-        root.get_by_role("button", name="Report (HTML)").click()
+        root.get_by_role("button", name=say("Report (HTML)")).click()
     report = Path(kept.value.path()).read_text(encoding="utf-8")
     assert report.count("<svg") == 2
-    assert "The layers beside the weights of the base" in report
-    assert "They do not agree." in report
-    assert "directions; by chance it would be" in report
-    assert "among the first 5 left singular vectors" in report
+    assert say("The layers beside the weights of the base") in report
+    assert say("They do not agree.") in report
+    assert saying(POINTING["said"]).search(report)
+    assert saying(POINTING["intruders"], top=5).search(report)
     assert not re.search("<script|https?:|src=|url\\(", report)
     with page.expect_download() as kept:
-        root.get_by_role("button", name="As kohya").click()
+        root.get_by_role("button", name=say("As kohya")).click()
     assert kept.value.suggested_filename == "lora.safetensors"
     assert tensors_of(Path(kept.value.path()).read_bytes())
     merging = root.locator(".compare").nth(2)
-    merging.get_by_text("Merge it with others").click()
-    merging.get_by_label("Add an adapter").set_input_files(files)
-    weight = merging.get_by_label("2. adapter_model.safetensors: weight")
+    merging.get_by_text(say("Merge it with others")).click()
+    merging.get_by_label(say("Add an adapter")).set_input_files(files)
+    weight = merging.get_by_label(say("{i}. {name}: weight", i=2, name="adapter_model.safetensors"))
     weight.fill("-1")
     weight.press("Tab")
     with page.expect_download() as kept:
-        merging.get_by_role("button", name="As MLX").click()
+        merging.get_by_role("button", name=say("As MLX")).click()
     tensors = read_bytes({"adapters.safetensors": Path(kept.value.path()).read_bytes()})
     assert {layer.r for layer in tensors.layers} == {8}  # side by side: the ranks add up, and nothing is left
     assert all(np.abs(np.matmul(*factors(layer))).max() < 1e-6 for layer in tensors.layers)
@@ -1008,14 +1016,14 @@ def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, 
     assert violations(page) == []
     gguf = FIXTURES["gguf_lora"].files["adapter.gguf"]
     choose.set_input_files({"name": "adapter.gguf", "mimeType": "", "buffer": gguf})
-    expect(root.locator(".left")).to_contain_text("Its layers keep llama.cpp’s names")
+    expect(root.locator(".left")).to_contain_text(say(WORDS["cut"]["llama"]))
     choose.set_input_files(files)
-    expect(root.locator(".sentence")).to_contain_text("PEFT LoRA, 2 layers")
+    expect(root.locator(".sentence")).to_have_text(saying(OWN, format="PEFT LoRA", layers=2))
     choose.set_input_files({"name": "a.bin", "mimeType": "", "buffer": NOT_ADAPTERS["old.pt"][0]})
-    expect(root.locator(".notice")).to_contain_text("pickle")
+    expect(root.locator(".notice")).to_have_text(saying(WORDS["refused"]["pickle"]))
     prompt = FIXTURES["prompt"].files.items()
     choose.set_input_files([{"name": name, "mimeType": "", "buffer": data} for name, data in prompt])
-    expect(root.locator(".notice")).to_contain_text("holds a prompt (vectors")
-    expect(root.locator(".sentence")).to_contain_text("PEFT LoRA, 2 layers")
-    root.get_by_role("button", name="Back to the examples").click()
+    expect(root.locator(".notice")).to_contain_text("PROMPT_TUNING")
+    expect(root.locator(".sentence")).to_have_text(saying(OWN, format="PEFT LoRA", layers=2))
+    root.get_by_role("button", name=say("Back to the examples")).click()
     expect(root.locator(".sentence")).to_have_text(Inspector().sentence())

@@ -1,7 +1,5 @@
 """Everything can be done with the keyboard alone, and what has the focus can be seen."""
 
-import re
-
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -10,6 +8,7 @@ from compute.matrices.examples import make_task
 from compute.matrices.svd import balanced_factors, factorize
 from helpers.browser import FLOAT32_COPY, instrument, sentence
 from helpers.matrices import truncated
+from helpers.spoken import numbers_in, say, saying
 from widgets.kit.text import fill
 from widgets.rank import Rank
 from widgets.rank.words import WORDS
@@ -29,11 +28,6 @@ FOCUSED = """() => {
 HALF_A_DIGIT = 0.5 * 10**-2  # three digits are shown: at most half a unit of the third is lost
 
 
-def numbers(text: str) -> list[float]:
-    """Return the numbers in a sentence, with whatever minus sign."""
-    return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", text.replace("−", "-"))]
-
-
 @pytest.mark.parametrize("guess", ["ask", "skip"])
 def test_tab_reaches_everything_in_order_and_the_focus_shows(open_page, server, guess):
     page = open_page(f"{server}/lesson/rank.html?rank.guess={guess}")
@@ -51,7 +45,7 @@ def test_tab_reaches_everything_in_order_and_the_focus_shows(open_page, server, 
 def test_the_first_stop_leads_to_the_text(open_page, server):
     page = open_page(f"{server}/lesson/rank.html")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the text")).to_be_in_viewport()
+    expect(page.get_by_role("link", name=say("To the text"))).to_be_in_viewport()
     page.keyboard.press("Enter")
     page.wait_for_url("**/lesson/rank.html*#text")
 
@@ -59,26 +53,26 @@ def test_the_first_stop_leads_to_the_text(open_page, server):
 def test_the_guess_and_the_steps(open_page, server):
     page = open_page(f"{server}/lesson/rank.html")
     root = instrument(page)
-    slider = root.get_by_role("slider", name="Rank r")
+    slider = root.get_by_role("slider", name=say("Rank r"))
     slider.focus()
     for key, value in (("ArrowRight", 2), ("End", 32), ("ArrowLeft", 31), ("Home", 0)):
         page.keyboard.press(key)
         expect(slider).to_have_value(str(value))
     for key, name, value in (("Enter", "Step", 1), ("Space", "Step", 2), ("Enter", "Reset", 1)):
-        root.get_by_role("button", name=name).focus()
+        root.get_by_role("button", name=say(name)).focus()
         page.keyboard.press(key)
         expect(slider).to_have_value(str(value))
-    root.get_by_role("button", name="Play").focus()
+    root.get_by_role("button", name=say("Play")).focus()
     page.keyboard.press("Space")
-    expect(root.get_by_role("button", name="Pause")).to_be_focused()
+    expect(root.get_by_role("button", name=say("Pause"))).to_be_focused()
     page.keyboard.press("Enter")
-    expect(root.get_by_role("button", name="Play")).to_be_focused()
-    root.get_by_label("My guess: r =").focus()
+    expect(root.get_by_role("button", name=say("Play"))).to_be_focused()
+    root.get_by_label(say("My guess: r =")).focus()
     page.keyboard.type("3")
     page.keyboard.press("Enter")
-    expect(root.locator(".verdict")).to_contain_text("You said r = 3")
+    expect(root.locator(".verdict")).to_contain_text(saying(WORDS["guess"]["right"], guess=3))
     for name, content in (("Numbers as a table", "tbody"), ("Share and download", "textarea")):
-        summary = root.get_by_text(name, exact=True)
+        summary = root.get_by_text(say(name), exact=True)
         summary.focus()
         page.keyboard.press("Enter")
         expect(root.locator("details[open]").locator(content).first).to_be_visible()
@@ -89,11 +83,11 @@ def test_the_guess_and_the_steps(open_page, server):
 def test_the_focus_is_not_lost_when_the_guess_is_made(open_page, server):
     page = open_page(f"{server}/lesson/rank.html")
     root = instrument(page)
-    root.get_by_role("button", name="Skip").focus()
+    root.get_by_role("button", name=say("Skip")).focus()
     page.keyboard.press("Enter")
-    expect(root.get_by_role("button", name="Guess for this matrix")).to_be_focused()
+    expect(root.get_by_role("button", name=say("Guess for this matrix"))).to_be_focused()
     page.keyboard.press("Enter")
-    expect(root.get_by_label("My guess: r =")).to_be_focused()
+    expect(root.get_by_label(say("My guess: r ="))).to_be_focused()
 
 
 def test_arrow_keys_on_a_matrix_say_its_values(open_page, server):
@@ -105,8 +99,8 @@ def test_arrow_keys_on_a_matrix_say_its_values(open_page, server):
     tolerance = 2 * FLOAT32_COPY * svd.s[0]  # the residual is a difference of two such numbers
     for name in expected:
         root.locator(f".{name} .cells").focus()
-        expect(root.locator(".cell")).to_contain_text("Row")
-        y, x = map(int, numbers(root.locator(".cell").inner_text())[:2])  # the three share one cursor
+        expect(root.locator(".cell")).to_contain_text(saying(WORDS["cells"]["matrix"]))
+        y, x = map(int, numbers_in(root.locator(".cell").inner_text())[:2])  # the three share one cursor
         for key, dy, dx in [
             ("ArrowUp", -1, 0),
             *[("ArrowDown", 1, 0)] * 3,
@@ -116,7 +110,7 @@ def test_arrow_keys_on_a_matrix_say_its_values(open_page, server):
             page.keyboard.press(key)
             y, x = max(0, y + dy), max(0, x + dx)
             text = root.locator(".cell").inner_text()
-            row, column, *values = numbers(text.replace("delta_w", ""))
+            row, column, *values = numbers_in(text.replace("delta_w", ""))
             assert (row, column) == (y, x), text
             wanted = [matrix[y, x] for matrix in expected.values()]
             np.testing.assert_allclose(values, wanted, rtol=HALF_A_DIGIT, atol=tolerance)
@@ -129,16 +123,16 @@ def test_arrow_keys_on_a_factor_say_what_is_stored(open_page, server):
     lora_B, lora_A = balanced_factors(factorize(make_task("noise", 32, 0)), 3)
     for name, factor, key in (("lora_B", lora_B, "ArrowRight"), ("lora_A", lora_A, "ArrowDown")):
         root.locator(f".{name} .cells").focus()
-        said = root.locator(".cell")
-        expect(said).to_contain_text(f"{name}, row 0, column 0: ")
+        cell = root.locator(".cell")
+        expect(cell).to_have_text(saying(WORDS["cells"][name], row=0, column=0))
         for step in range(1, 3):
             page.keyboard.press(key)
             y, x = (0, step) if name == "lora_B" else (step, 0)
-            expect(said).to_contain_text(f"{name}, row {y}, column {x}: ")
-            value = numbers(said.inner_text())[-1]
+            expect(cell).to_have_text(saying(WORDS["cells"][name], row=y, column=x))
+            value = numbers_in(cell.inner_text())[-1]
             np.testing.assert_allclose(value, factor[y, x], rtol=HALF_A_DIGIT, atol=FLOAT32_COPY)
         page.keyboard.press(key)
-        expect(said).to_contain_text("not stored at this r.")
+        expect(cell).to_have_text(saying(WORDS["cells"]["unused"], name=name))
 
 
 def test_arrow_keys_on_a_chart_give_its_values_and_enter_goes_there(open_page, server):
@@ -146,16 +140,16 @@ def test_arrow_keys_on_a_chart_give_its_values_and_enter_goes_there(open_page, s
     root = instrument(page)
     figure = Rank(task="blur")
     for name in ("error", "energy", "s"):
-        title = WORDS["charts"][name]["title"]
+        title = say(WORDS["charts"][name]["title"])
         probe = WORDS["charts"][name]["probe"]
         chart = root.get_by_role("slider", name=title)
         chart.focus()
-        start = int(root.get_by_role("slider", name="Rank r").input_value())
+        start = int(root.get_by_role("slider", name=say("Rank r")).input_value())
         for r in range(start + 1, start + 4):
             page.keyboard.press("ArrowRight")
             said = fill(probe, figure.values(r))
             expect(chart).to_have_attribute("aria-valuetext", said)
             expect(root.locator("figure.chart", has_text=title).locator(".probe")).to_have_text(said)
         page.keyboard.press("Enter")
-        expect(root.get_by_role("slider", name="Rank r")).to_have_value(str(start + 3))
+        expect(root.get_by_role("slider", name=say("Rank r"))).to_have_value(str(start + 3))
         expect(root.locator(".sentence")).to_have_text(sentence(figure, start + 3))

@@ -16,6 +16,7 @@ from helpers.browser import (
     sentence,
 )
 from helpers.matrices import truncated
+from helpers.spoken import say
 from widgets.kit.instrument import WORDS
 from widgets.kit.text import fill
 from widgets.rank import Rank
@@ -27,7 +28,7 @@ RANKS = (0, 1, 9, 32, 39, 64)
 def choose_learned(root, name: str) -> Rank:
     """Choose a learned matrix; return the instrument in Python once the page shows it."""
     figure = Rank(task=name)
-    root.get_by_label("Matrix", exact=True).select_option(name)
+    root.get_by_label(say("Matrix"), exact=True).select_option(name)
     expect(root.locator(".sentence")).to_have_text(figure.sentence())
     expect(root).not_to_have_attribute("aria-busy", "true")
     return figure
@@ -54,12 +55,12 @@ def test_the_copy_of_a_square_one_is_numpys(open_page, server):
 
 def test_size_and_seed_cannot_be_chosen_and_come_back(open_page, server):
     root = instrument(open_page(f"{server}/embed/rank/rank.html?guess=skip&n=64&seed=5"))
-    size, seed = (root.get_by_label(label, exact=True) for label in ("Size", "Seed"))
+    size, seed = (root.get_by_label(say(label), exact=True) for label in ("Size", "Seed"))
     choose_learned(root, "formal-voice-v_proj")
     for control in (size, seed):
         expect(control).to_be_disabled()
         expect(control).to_have_value("")
-    root.get_by_label("Matrix", exact=True).select_option("noise")
+    root.get_by_label(say("Matrix"), exact=True).select_option("noise")
     expect(root.locator(".sentence")).to_have_text(Rank(task="noise", n=64, seed=5).sentence())
     for control, value in ((size, "64"), (seed, "5")):
         expect(control).to_be_enabled()
@@ -83,10 +84,10 @@ def test_an_exported_page_has_one_file_for_it_whatever_size_and_seed_say(open_pa
 
 def test_a_single_file_says_that_it_has_none(open_page, exported):
     root = instrument(open_page(exported / "file" / "rank-rank.html", offline=True))
-    root.get_by_role("button", name="Skip").click()
-    root.get_by_label("Matrix", exact=True).select_option("formal-voice-v_proj")
+    root.get_by_role("button", name=say("Skip")).click()
+    root.get_by_label(say("Matrix"), exact=True).select_option("formal-voice-v_proj")
     said = fill(WORDS["missing"], {"given": "formal-voice-v_proj", "have": Rank().enclosed_words()})
     expect(root.locator(".notice")).to_have_text(said)
-    expect(root.get_by_label("Matrix", exact=True)).to_have_value("few-patterns")
-    expect(root.get_by_label("Size", exact=True)).to_be_enabled()
+    expect(root.get_by_label(say("Matrix"), exact=True)).to_have_value("few-patterns")
+    expect(root.get_by_label(say("Size"), exact=True)).to_be_enabled()
     assert move(root, 5)[0]["sentence"] == Rank(r=5).sentence()

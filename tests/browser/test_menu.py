@@ -6,7 +6,9 @@ import re
 
 from playwright.sync_api import expect
 
+from helpers.spoken import say, saying
 from widgets.menu import Menu, shipped
+from widgets.menu.words import WORDS
 
 
 def test_the_browser_says_what_python_says_and_a_mark_can_be_picked(open_page, server):
@@ -20,15 +22,15 @@ def test_the_browser_says_what_python_says_and_a_mark_can_be_picked(open_page, s
         {"task": "formal-voice", "method": "adalora", "shown": "forgetting"},
     ):
         for name, label in (("task", "Task"), ("method", "Method"), ("shown", "Upwards")):
-            page.get_by_label(label, exact=True).select_option(state[name])
+            page.get_by_label(say(label), exact=True).select_option(state[name])
         expect(sentence).to_have_text(Menu(**state, guess="skip").sentence())
         expect(page.locator(".lora-menu .ways")).to_be_visible(visible=state["method"] == "adalora")
     chart = page.locator(".scatter svg")
     chart.focus()
     chart.press("Home")
-    expect(chart).to_have_attribute("aria-valuetext", re.compile("^full finetuning, "))
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(f"^{say('full finetuning')}, "))
     chart.press("Enter")
-    expect(page.get_by_label("Method", exact=True)).to_have_value("full")
+    expect(page.get_by_label(say("Method"), exact=True)).to_have_value("full")
 
 
 def test_the_marks_are_veiled_until_the_guess(open_page, server):
@@ -37,9 +39,9 @@ def test_the_marks_are_veiled_until_the_guess(open_page, server):
     expect(page.locator(".lora-menu .sentence")).to_have_text(Menu().sentence())
     close = shipped()["guessed"]["close"]
     wrong = next(name for name in shipped()["guessed"]["rights"] if name not in close)
-    for guess, told in ((wrong, "of the facts with"), (close[-1], "the seeds can tell none that has more")):
-        page.get_by_label("My guess:").select_option(guess)
-        page.get_by_role("button", name="Reveal").click()
+    for guess, told in ((wrong, "wrong"), (close[-1], "right")):
+        page.get_by_label(say("My guess:")).select_option(guess)
+        page.get_by_role("button", name=say("Reveal")).click()
         expect(page.locator(".scatter svg")).to_be_visible()
-        expect(page.locator(".verdict")).to_contain_text(told)
-        page.get_by_role("button", name="Guess again").click()
+        expect(page.locator(".verdict")).to_have_text(saying(WORDS["guess"][told]))
+        page.get_by_role("button", name=say("Guess again")).click()

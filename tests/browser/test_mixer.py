@@ -13,11 +13,13 @@ from playwright.sync_api import expect
 from compute.adapters.mixing import METHODS
 from compute.costs.architectures import ARCHITECTURES, TARGETS
 from compute.experiments.mixing import SEEDS, load_record, mix_of
-from helpers.browser import downloaded, instrument, open_drawer, requests_of, table
+from helpers.browser import code, downloaded, instrument, open_drawer, requests_of, table
+from helpers.spoken import say, saying
 from widgets.kit.text import fill
 from widgets.mixer import ROWS, SETTINGS, Mixer
 from widgets.mixer.words import NONE, WORDS
 from widgets.storage import Storage
+from widgets.storage.words import WORDS as STORAGE_WORDS
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 LOOKS = {
@@ -44,7 +46,7 @@ STATES = list(itertools.product((0, 50, 100, 150), repeat=2))
 
 
 def choose(root, label: str, value: str) -> None:
-    root.get_by_label(label, exact=True).select_option(value)
+    root.get_by_label(say(label), exact=True).select_option(value)
 
 
 @pytest.mark.parametrize(("first", "second"), [("legal", "formal"), ("facts", "legal"), ("formal", NONE)])
@@ -73,9 +75,7 @@ def test_table_ways_and_code_are_pythons(open_page, server):
     open_drawer(root, "Numbers as a table")
     rows = root.locator(".drawers tbody tr")
     expect(rows).to_have_text(["".join(row) for row in figure.table()[1]])
-    open_drawer(root, "The code behind this number")
-    code = root.get_by_label("Paste this into Python; it prints the number on the screen")
-    expect(code).to_have_value(figure.snippet())
+    expect(code(root)).to_have_value(figure.snippet())
     samples = load_record().mixes[SEEDS[0], mix_of({"formal": 1.0, "facts": 0.5}, "factors")].samples
     expect(root.locator(".sample li")).to_have_text([*samples])
 
@@ -104,14 +104,14 @@ def test_the_guess_comes_first_and_an_interval_is_right(open_page, server):
     for part in (".sentence", ".readouts", ".shares-chart", ".ways", ".sample"):
         expect(root.locator(part)).not_to_be_visible()
     right = str(round(100 * told["low_guessed"] + 1))
-    root.get_by_label("My guess, of a hundred:").fill(right)
-    root.get_by_role("button", name="Reveal").click()
+    root.get_by_label(say("My guess, of a hundred:")).fill(right)
+    root.get_by_role("button", name=say("Reveal")).click()
     expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"]["right"], {**told, "guess": right}))
     for part in (".sentence", ".readouts", ".shares-chart", ".ways", ".sample"):
         expect(root.locator(part)).to_be_visible()
-    root.get_by_role("button", name="Guess for this choice").click()
-    root.get_by_label("My guess, of a hundred:").fill("1")
-    root.get_by_role("button", name="Reveal").click()
+    root.get_by_role("button", name=say("Guess for this choice")).click()
+    root.get_by_label(say("My guess, of a hundred:")).fill("1")
+    root.get_by_role("button", name=say("Reveal")).click()
     expect(root.locator(".verdict")).to_have_text(fill(WORDS["guess"]["tooLow"], {**told, "guess": 1}))
 
 
@@ -122,15 +122,15 @@ def test_other_adapters_are_loaded_when_chosen(open_page, server):
         choose(root, "Adapter", "code")
     expect(root.locator(".sentence")).to_have_text(Mixer(primary="code").sentence())
     choose(root, "Second adapter", "code")
-    expect(root.locator(".note").first).to_have_text(WORDS["same"])
-    expect(root.get_by_role("slider", name="Weight of the second, %")).to_have_count(0)
+    expect(root.locator(".note").first).to_have_text(say(WORDS["same"]))
+    expect(root.get_by_role("slider", name=say("Weight of the second, %"))).to_have_count(0)
     expect(root.locator(".ways")).not_to_be_visible()
 
 
 def test_the_export_has_every_mix(exported, open_page):
     page = open_page(exported / "lesson" / "mixing.html", offline=True)
     root = instrument(page, "mixer")
-    root.get_by_role("button", name="Skip").click()
+    root.get_by_role("button", name=say("Skip")).click()
     for first, second in (("code", "facts"), ("code", NONE)):
         choose(root, "Adapter", first)
         choose(root, "Second adapter", second)
@@ -161,8 +161,8 @@ def test_the_storage_figure_says_what_python_says_and_asks_nobody(open_page, ser
     for (model, targets), r in zip(itertools.product(ARCHITECTURES, TARGETS), itertools.cycle((1, 7, 256))):
         choose(root, "Model", model)
         choose(root, "Adapters on", targets)
-        root.get_by_label("Rank r", exact=True).fill(str(r))
-        root.get_by_label("Rank r", exact=True).press("Enter")
+        root.get_by_label(say("Rank r"), exact=True).fill(str(r))
+        root.get_by_label(say("Rank r"), exact=True).press("Enter")
         figures = [Storage(model=model, targets=targets, r=r, tasks=each) for each in tasks]
         assert root.evaluate(SAID, [[each] for each in tasks]) == [figure.sentence() for figure in figures]
     assert asked == []
@@ -175,15 +175,15 @@ def test_the_storage_figure_says_what_python_says_and_asks_nobody(open_page, ser
 
 def test_the_storage_code_and_cursor(open_page, server):
     root = instrument(open_page(f"{server}{STORAGE}?model=gpt2&r=3&tasks=12"), "storage")
-    open_drawer(root, "The code behind this number")
-    code = root.get_by_label("Paste this into Python; it prints the number on the screen")
-    expect(code).to_have_value(Storage(model="gpt2", r=3, tasks=12).snippet())
-    chart = root.get_by_role("slider", name="GB stored against the number of tasks (logarithmic axes)")
+    expect(code(root)).to_have_value(Storage(model="gpt2", r=3, tasks=12).snippet())
+    chart = root.get_by_role("slider", name=say("GB stored against the number of tasks (logarithmic axes)"))
     chart.focus()
     root.page.keyboard.press("End")
-    expect(root.locator(".probe")).to_contain_text("1,000 tasks: copies 248.88 GB")
+    expect(root.locator(".probe")).to_contain_text(
+        saying(STORAGE_WORDS["chart"]["probe"], probed=1000, probed_copies=248.88)
+    )
     root.page.keyboard.press("Enter")
-    expect(root.get_by_role("slider", name="Tasks", exact=True)).to_have_value("1000")
+    expect(root.get_by_role("slider", name=say("Tasks"), exact=True)).to_have_value("1000")
 
 
 @pytest.mark.parametrize(("lesson", "figure"), [("mixing", Mixer), ("customers", Storage)])

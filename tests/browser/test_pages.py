@@ -5,18 +5,25 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from helpers.browser import RULES
+from helpers.spoken import say, saying
 from lessons import load_all
+from lessons.press.glossary import TERMS
+
+FINETUNE, BREAK_EVEN, INTRUDER = (
+    next(term for term in TERMS if term.word == word)
+    for word in ("finetune", "break-even rank", "intruder dimension")
+)
 
 
 def test_a_word_opens_and_closes_by_keyboard(server, open_page):
     page = open_page(f"{server}/lesson/customers.html")
-    word = page.get_by_role("button", name="finetuning", exact=True)
+    word = page.locator("[popovertarget=term-finetune]").first
     meaning = page.locator("#term-finetune")
     expect(meaning).to_be_hidden()
     word.focus()
     page.keyboard.press("Enter")
     expect(meaning).to_be_visible()
-    expect(meaning).to_contain_text("To train a model")
+    expect(meaning).to_contain_text(say(FINETUNE.meaning).partition(",")[0])
     page.keyboard.press("Escape")
     expect(meaning).to_be_hidden()
     expect(word).to_be_focused()
@@ -26,18 +33,18 @@ def test_a_word_opens_and_closes_by_keyboard(server, open_page):
 def test_the_contents_lead_to_every_lesson_and_fit_the_screen(server, open_page, wide):
     page = open_page(f"{server}/lesson/rank.html", viewport={"width": wide, "height": 800})
     page.locator(".contents summary").click()
-    contents = page.get_by_role("navigation", name="Contents")
+    contents = page.get_by_role("navigation", name=say("Contents"))
     box = contents.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= wide
-    expect(contents.locator("[aria-current=page]")).to_have_text("A thin change")
-    contents.get_by_role("link", name="Where to put it").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Where to put it")
+    expect(contents.locator("[aria-current=page]")).to_have_text(say("A thin change"))
+    contents.get_by_role("link", name=say("Where to put it")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(say("Where to put it"))
 
 
 def test_the_headings_stand_beside_the_text_where_there_is_room(server, open_page):
     page = open_page(f"{server}/lesson/rank.html", viewport={"width": 1920, "height": 1080})
-    there = page.get_by_role("navigation", name="On this page")
+    there = page.get_by_role("navigation", name=say("On this page"))
     last = there.get_by_role("link").last
     last.click()
     expect(page.get_by_role("heading", level=2, name=last.inner_text(), exact=True)).to_be_in_viewport()
@@ -74,17 +81,17 @@ def test_the_search_finds_sections_and_words(server, open_page, exported, from_f
     page = open_page((exported / "search.html").as_uri() if from_folder else f"{server}/search.html")
     asked, found = page.get_by_role("searchbox"), page.locator("#found li")
     expect(asked).to_be_focused()
-    asked.fill("break-even")
+    asked.fill(BREAK_EVEN.said()[0])
     expect(found.first).to_be_visible()
-    expect(page.get_by_role("status")).to_contain_text("places have them")
+    expect(page.get_by_role("status")).to_have_text(saying("{n} places have them."))
     asked.fill("mearchenko pastur wigglesworth")
     expect(found).to_have_count(0)
-    expect(page.get_by_role("status")).to_have_text("Nothing has these words.")
-    asked.fill("intruder dimension")
+    expect(page.get_by_role("status")).to_have_text(say("Nothing has these words."))
+    asked.fill(INTRUDER.said()[0])
     found.first.get_by_role("link").click()
     expect(page.locator("#term-intruder-dimension")).to_be_in_viewport()
     page.go_back()
-    expect(asked).to_have_value("intruder dimension")
+    expect(asked).to_have_value(INTRUDER.said()[0])
 
 
 @pytest.mark.parametrize("name", ["search", "glossary", "cite", "404"])
@@ -98,6 +105,6 @@ def test_a_wrong_address_is_helped_at_any_depth(server, open_page):
         page = open_page(f"{server}/{path}")
         assert all("404" in said for said in page.said), page.said
         page.said.clear()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
-        page.get_by_role("main").get_by_role("link", name="contents").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(say("Not found"))
+        page.get_by_role("main").locator("a[href$='index.html']").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("LoRA, live")

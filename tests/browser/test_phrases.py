@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from playwright.sync_api import Locator, expect
 
+from helpers.spoken import say
 from lessons import load_all
 from lessons.press.prose import FOLLOWING
 from widgets.kit.text import fill
@@ -62,7 +63,7 @@ def test_a_phrase_goes_on_past_a_guess_that_hides_what_it_speaks_of(server, open
 def test_a_phrase_leaves_a_guess_that_hides_nothing_of_it(server, open_page):
     page = open_page(f"{server}/lesson/wall.html")
     page.locator("a.sets[data-figure=wall]").first.click()
-    expect(page.get_by_role("button", name="Reveal")).to_be_visible()
+    expect(page.get_by_role("button", name=say("Reveal"))).to_be_visible()
 
 
 @pytest.mark.parametrize("lesson", FOLLOWED, ids=lambda lesson: lesson.slug)

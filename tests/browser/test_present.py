@@ -8,12 +8,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from helpers.browser import violations
+from helpers.spoken import filled, say, saying
 from lessons.merging import LESSON
+from widgets.merging import Merging
 
 PATH = f"lesson/{LESSON.slug}.html"
 STATE = "merging.precision=bf16&merging.strength=0.01&merging.step=2"
 LARGE = {"viewport": {"width": 1920, "height": 1080}}
 QUESTION = LESSON.questions[0]
+WHERE, TIME = "{n} of {of}: {title}", "{time} of {all}"
 
 
 def where(page: Page):
@@ -43,15 +46,15 @@ def step_to(page: Page, told: re.Pattern, key: str = "PageDown") -> None:
     raise AssertionError(f"{told.pattern} is never presented")
 
 
-ASKED = re.compile(re.escape(QUESTION.ask[:40]))
-FIGURE = re.compile("Merge it")
+ASK = say(QUESTION.ask)[:40]
+ASKED, FIGURE = (re.compile(re.escape(each)) for each in (ASK, Merging.title))
 
 
 def test_the_keys_go_through_the_page_and_each_part_is_told(open_page, server):
     page = presented(open_page(f"{server}/{PATH}?view=present", **LARGE))
     status = page.locator("body > [role=status]")
-    expect(status).to_have_text(re.compile(rf"^1 of \d+: {LESSON.title}$"))
-    assert shown(page)[0] == LESSON.title
+    expect(status).to_have_text(saying(WHERE, n=1, title=say(LESSON.title)))
+    assert shown(page)[0] == say(LESSON.title)
     expect(page.locator(".site-head")).to_be_hidden()
     seen = []
     for _ in range(80):
@@ -61,9 +64,9 @@ def test_the_keys_go_through_the_page_and_each_part_is_told(open_page, server):
             seen.append(now)
         page.keyboard.press("PageDown")
     of = len(seen)
-    assert [int(each.split(" ")[0]) for each in seen] == list(range(1, of + 1))
+    assert [int(filled(WHERE, each)["n"]) for each in seen] == list(range(1, of + 1))
     for heading in re.findall(r"^## (.+)$", "\n".join(LESSON.texts()), re.MULTILINE):
-        assert any(each.endswith(heading) for each in seen)
+        assert any(each.endswith(say(heading)) for each in seen)
     assert [each for each in seen if FIGURE.search(each)]
     assert [each for each in seen if ASKED.search(each)]
     page.keyboard.press("Home")
@@ -93,9 +96,9 @@ def test_every_part_of_the_text_is_presented(open_page, server):
 
 def test_it_begins_at_the_figure_of_its_address_in_its_state_and_can_be_loaded_again(open_page, server):
     page = presented(open_page(f"{server}/{PATH}?view=present&minutes=4&{STATE}#merging", **LARGE))
-    expect(where(page)).to_contain_text("Merge it")
+    expect(where(page)).to_contain_text(Merging.title)
     assert shown(page)[0] == "merging"
-    expect(page.locator("#merging").get_by_label("Strength")).to_have_value("0.01")
+    expect(page.locator("#merging").get_by_label(say("Strength"))).to_have_value("0.01")
     page.keyboard.press("PageDown")
     page.reload()
     presented(page)
@@ -119,17 +122,18 @@ def test_a_control_keeps_its_arrows_and_a_remote_goes_on(open_page, server):
 
 def test_answers_are_veiled_until_they_are_asked_for_and_count_as_nobodys(open_page, server):
     page = presented(open_page(f"{server}/{PATH}?view=present#recall", **LARGE))
-    expect(where(page)).to_contain_text(QUESTION.ask[:40])
+    expect(where(page)).to_contain_text(ASK)
     opened = page.locator(".recall details[open]")
     expect(opened).to_have_count(0)
     for answer in QUESTION.answers:
-        assert answer.text in " ".join(page.locator(".unit.now").all_text_contents())
+        assert say(answer.text) in " ".join(page.locator(".unit.now").all_text_contents())
     page.keyboard.press("a")
     expect(opened).to_have_count(1)
     expect(opened).to_have_attribute("data-right", "")
-    right = next(answer.text for answer in QUESTION.answers if answer.right)
-    expect(page.locator("body > [role=status]")).to_have_text(f"The right answer is shown: {right}")
-    page.get_by_role("button", name="Veil the answer").click()
+    right = next(say(answer.text) for answer in QUESTION.answers if answer.right)
+    told = say("The right answer is shown: {answer}", answer=right)
+    expect(page.locator("body > [role=status]")).to_have_text(told)
+    page.get_by_role("button", name=say("Veil the answer")).click()
     expect(opened).to_have_count(0)
     page.keyboard.press("a")
     page.keyboard.press("PageDown")
@@ -144,16 +148,16 @@ def test_the_time_is_counted_stopped_and_said_to_be_up(open_page, server):
     page.goto(f"{server}/{PATH}?view=present&minutes=1")
     presented(page)
     timer = page.get_by_role("timer")
-    expect(timer).to_contain_text(" of 1:00")
+    expect(timer).to_have_text(saying(TIME, all="1:00"))
     page.clock.run_for(30_000)
     page.keyboard.press("t")
     said = timer.text_content()
-    assert int(said.split(" ")[0].split(":")[1]) >= 30
+    assert int(filled(TIME, said)["time"].split(":")[1]) >= 30
     page.clock.run_for(60_000)
     expect(timer).to_have_text(said)
     page.keyboard.press("t")
     page.clock.run_for(31_000)
-    expect(page.locator("body > [role=status]")).to_have_text("The time is up.")
+    expect(page.locator("body > [role=status]")).to_have_text(say("The time is up."))
 
 
 @pytest.mark.long
@@ -171,12 +175,12 @@ def test_a_second_window_follows(open_page, server, exported, way):
     expect(other.locator(".present-bar")).to_be_hidden()
     expect(where(other)).to_have_text(where(page).text_content())
     step_to(page, FIGURE)
-    expect(where(other)).to_contain_text("Merge it")
-    page.locator("#merging").get_by_label("Precision").select_option("fp16")
-    expect(other.locator("#merging").get_by_label("Precision")).to_have_value("fp16")
+    expect(where(other)).to_contain_text(Merging.title)
+    page.locator("#merging").get_by_label(say("Precision")).select_option("fp16")
+    expect(other.locator("#merging").get_by_label(say("Precision"))).to_have_value("fp16")
     page.locator("main").focus()
     step_to(page, ASKED)
-    expect(where(other)).to_contain_text(QUESTION.ask[:40])
+    expect(where(other)).to_contain_text(ASK)
     expect(other.locator(".recall details[open]")).to_have_count(0)
     page.keyboard.press("a")
     expect(other.locator(".recall details[open]")).to_have_count(1)
@@ -196,15 +200,15 @@ def test_another_presentation_is_not_followed(open_page, server):
     presented(stranger)
     page.keyboard.press("End")
     stranger.wait_for_timeout(500)
-    expect(where(stranger)).to_have_text(re.compile("^1 of"))
+    expect(where(stranger)).to_have_text(saying(WHERE, n=1))
 
 
 def test_one_leaves_by_a_key_and_comes_by_a_link(open_page, server):
     page = open_page(f"{server}/{PATH}?{STATE}", viewport={"width": 1280, "height": 800})
-    page.get_by_role("link", name="Present", exact=True).click()
+    page.get_by_role("link", name=say("Present"), exact=True).click()
     presented(page)
     step_to(page, FIGURE)
-    expect(page.locator("#merging").get_by_label("Strength")).to_have_value("0.01")
+    expect(page.locator("#merging").get_by_label(say("Strength"))).to_have_value("0.01")
     page.keyboard.press("Escape")
     expect(page.locator(".site-head")).to_be_visible()
     expect(page.locator(".present-bar")).to_have_count(0)
@@ -217,7 +221,7 @@ def test_one_leaves_by_a_key_and_comes_by_a_link(open_page, server):
 )
 def test_axe_finds_nothing_and_nothing_sticks_out(open_page, server, context):
     page = presented(open_page(f"{server}/{PATH}?view=present&merging.guess=skip", **context))
-    for told in (re.compile("^2 of"), FIGURE, ASKED):
+    for told in (saying(WHERE, n=2), FIGURE, ASKED):
         step_to(page, told)
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -225,7 +229,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(open_page, server, context):
 
 def test_a_page_that_is_no_lesson_is_presented_by_its_sections(open_page, server):
     page = open_page(f"{server}/teach/index.html?view=present")
-    expect(where(page)).to_have_text(re.compile(r"^1 of 1?\d: For a class"))
+    expect(where(page)).to_have_text(saying(WHERE, n=1, title=say("For a class")))
 
 
 def test_an_embedded_figure_is_not_presented(open_page, server):

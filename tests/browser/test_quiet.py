@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from helpers.app import serve
 from helpers.browser import choose, instrument, move, requests_of, sentence, until_quiet
+from helpers.spoken import english_only, say
 from widgets.kit.instrument import WORDS
 from widgets.kit.text import fill
 from widgets.rank import Rank
@@ -17,10 +18,10 @@ def test_sliding_on_a_published_page_asks_nobody(open_page, server):
     root = instrument(page)
     asked = requests_of(page)
     move(root, *range(33))
-    page.get_by_role("slider", name="Rank r").focus()
+    page.get_by_role("slider", name=say("Rank r")).focus()
     page.keyboard.press("Home")
     page.wait_for_url(lambda url: "rank.r=0" in url)
-    page.get_by_role("slider", name="Patterns r").focus()
+    page.get_by_role("slider", name=say("Patterns r")).focus()
     page.keyboard.press("End")
     page.wait_for_url(lambda url: "patterns.r=16" in url)
     assert asked == []
@@ -49,11 +50,11 @@ def test_a_size_that_is_not_published_is_made_by_the_server(open_page, server, t
 def test_what_an_export_does_not_have_is_refused_and_the_figure_stays(open_page, exported):
     page = open_page(exported / "lesson" / "rank.html")
     root = instrument(page)
-    root.get_by_role("button", name="Skip").click()
+    root.get_by_role("button", name=say("Skip")).click()
     choose(root, "blur")
     before = move(root, 7)[0]
     for label, value in (("Size", "48"), ("Size", "100")):
-        field = root.get_by_label(label, exact=True)
+        field = root.get_by_label(say(label), exact=True)
         field.fill(value)
         field.press("Enter")
         given = f"blur, {value}"  # there is no chance in it: a seed does not apply
@@ -66,6 +67,9 @@ def test_what_an_export_does_not_have_is_refused_and_the_figure_stays(open_page,
     expect(root.locator(".notice")).not_to_be_visible()
 
 
+ONE_LANGUAGE = english_only("the pages of `panel serve` are in English alone")
+
+
 @pytest.fixture(scope="module")
 def panel_server():
     """Serve the app with Panel's own command."""
@@ -73,6 +77,7 @@ def panel_server():
         yield f"{address}/app"
 
 
+@ONE_LANGUAGE
 def test_sliding_on_a_panel_page_sends_no_frame(open_page, panel_server):
     frames = []
 
@@ -83,7 +88,7 @@ def test_sliding_on_a_panel_page_sends_no_frame(open_page, panel_server):
     watch(page)
     page.goto(f"{panel_server}?lesson=rank")
     root = instrument(page)
-    root.get_by_role("button", name="Skip").click()
+    root.get_by_role("button", name=say("Skip")).click()
     expect(root.locator(".sentence")).to_be_visible()
     page.wait_for_function("document.readyState === 'complete'")
     until_quiet(page, frames)
@@ -100,6 +105,7 @@ def test_sliding_on_a_panel_page_sends_no_frame(open_page, panel_server):
     assert move(root, 4)[0]["sentence"] == sentence(figure, 4)
 
 
+@ONE_LANGUAGE
 def test_the_panel_page_keeps_its_state_in_the_address(open_page, panel_server):
     page = open_page(f"{panel_server}?lesson=rank&rank.task=blur&rank.r=6&rank.guess=skip")
     root = instrument(page)

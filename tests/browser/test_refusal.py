@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from compute.experiments.refusal import COUNTS
 from helpers.browser import instrument, open_drawer
+from helpers.spoken import say
 from widgets.refusal import WAYS, Refusal
 
 
@@ -14,9 +15,9 @@ def test_it_says_what_python_says(open_page, server):
     root = instrument(page, "refusal")
     drawer = open_drawer(root, "Numbers as a table")
     for name in WAYS:
-        page.get_by_label("What learns", exact=True).select_option(name)
+        page.get_by_label(say("What learns"), exact=True).select_option(name)
         for at in range(len(COUNTS)):
-            page.get_by_label("Examples", exact=True).fill(str(at))
+            page.get_by_label(say("Examples"), exact=True).fill(str(at))
             figure = Refusal(examples=at, r=name)
             expect(root.locator(".sentence")).to_have_text(figure.sentence())
             head, rows = figure.table()

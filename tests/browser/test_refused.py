@@ -13,8 +13,13 @@ from compute.adapters.formats.reading import read_bytes
 from compute.numbers.files import read_matrix
 from helpers.browser import give, instrument, move, until_quiet
 from helpers.foreign_files import npy, npy_header, png_of_size, refusal, safetensors
-from widgets.live.own_matrix import ENDINGS, WORDS
+from helpers.spoken import live_part, say, saying
+from widgets.live.own_matrix import ENDINGS, READ, WORDS
 
+COARSE = (
+    "The matrix is {out:,d} × {in:,d}, too large to draw: the pictures show every {row} row and every {column} column. "
+    "The curves and all numbers are those of the whole matrix."
+)
 GOOD = "good.csv", b"1,2,3\n4,5,6\n7,8,10\n"
 LIE = {"a.lora_A.weight": {"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 10**12]}}
 
@@ -59,11 +64,11 @@ def live(open_page, server):
         "websocket",
         lambda socket: socket.on("framesent", lambda frame: page.sent.append(len(frame))),
     )
-    page.goto(f"{server}/live/rank/own")
-    expect(give(page, *GOOD)).to_have_text("Read good.csv: 3 × 3.")
+    page.goto(live_part(server, "rank/own"))
+    expect(give(page, *GOOD)).to_have_text(say(READ, name="good.csv", out=3, in_=3))
     root = instrument(page)
-    root.get_by_role("button", name="Skip").click()
-    expect(root.locator(".sentence")).to_contain_text("“good.csv”")
+    root.get_by_role("button", name=say("Skip")).click()
+    expect(root.locator(".sentence")).to_contain_text("good.csv")
     return page
 
 
@@ -92,7 +97,7 @@ def test_the_same_bad_file_again_gets_its_sentence_again(live):
         expect(give(live, "words.csv", BAD["words.csv"])).to_have_text(
             refusal(read_matrix, "words.csv", BAD["words.csv"])
         )
-    expect(give(live, *GOOD)).to_have_text("Read good.csv: 3 × 3.")
+    expect(give(live, *GOOD)).to_have_text(say(READ, name="good.csv", out=3, in_=3))
 
 
 def test_a_large_an_empty_and_a_strange_file_are_not_even_read(live, tmp_path):
@@ -104,10 +109,10 @@ def test_a_large_an_empty_and_a_strange_file_are_not_even_read(live, tmp_path):
     with large.open("wb") as file:
         file.truncate(300_000_000)  # sparse: it takes no room on the disk
     said = live.locator(".lora-upload .notice")
-    live.get_by_label("Your file").set_input_files(large)
-    expect(said).to_have_text("The file has 300 MB; at most 150 MB can be read. It was not opened.")
-    expect(give(live, "empty.npy", b"")).to_have_text(WORDS["empty"])
-    strange = WORDS["unknown"].format(endings=", ".join(ENDINGS))
+    live.get_by_label(say("Your file")).set_input_files(large)
+    expect(said).to_have_text(say(WORDS["tooLarge"], size=300, most=150))
+    expect(give(live, "empty.npy", b"")).to_have_text(say(WORDS["empty"]))
+    strange = say(WORDS["unknown"], endings=", ".join(ENDINGS))
     expect(give(live, "model.pkl", pickle.dumps({"a": 1}))).to_have_text(strange)
     expect(give(live, "<img src=x onerror=alert(1)>.exe", b"MZ")).to_have_text(strange)
     assert live.sent == []
@@ -116,9 +121,9 @@ def test_a_large_an_empty_and_a_strange_file_are_not_even_read(live, tmp_path):
 
 def test_a_transfer_of_several_pieces(live, rng):
     matrix = rng.standard_normal((900, 700))  # 5 MB: two pieces
-    expect(give(live, "larger.npy", npy(matrix))).to_have_text("Read larger.npy: 900 × 700.")
+    expect(give(live, "larger.npy", npy(matrix))).to_have_text(say(READ, name="larger.npy", out=900, in_=700))
     root = instrument(live)
-    expect(root.locator(".note")).to_contain_text("The matrix is 900 × 700, too large to draw")
-    expect(root.get_by_role("slider", name="Rank r")).to_have_attribute("max", "700")
+    expect(root.locator(".note")).to_have_text(saying(COARSE, out=900, **{"in": 700}))
+    expect(root.get_by_role("slider", name=say("Rank r"))).to_have_attribute("max", "700")
     assert sum(live.sent) > matrix.nbytes
     assert max(live.sent) < 6_000_000

@@ -17,9 +17,11 @@ from playwright.sync_api import Page, expect
 
 from helpers import ROOT
 from helpers.browser import instrument, requests_of, violations
+from helpers.spoken import say, saying
 from lessons.merging import LESSON
 from lessons.press.scorm import package
 from lessons.press.site import Site
+from widgets.kit.languages import spoken
 
 PLAYER = """<!doctype html><html lang="en"><title>A platform</title><link rel="icon" href="data:,"><body>
 <iframe id="lesson" title="Lesson" width="1200" height="900"></iframe>
@@ -47,13 +49,18 @@ PLAYER = """<!doctype html><html lang="en"><title>A platform</title><link rel="i
 </script>
 """
 OF = len(LESSON.questions)
+TOLD = (
+    "You have found {found} of {of}, {first} of them at the first try. Your course is told this, and which answer you "
+    "opened first."
+)
+ALONE = "You have found {found} of {of}. That stays in this browser, and nobody else sees it."
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory) -> Iterator[str]:
     """Serve a package, unpacked as a platform does it, with a player around it."""
     folder = tmp_path_factory.mktemp("platform")
-    packed = package(Site(live=False, course=True), LESSON)
+    packed = package(Site(live=False, course=True, languages=[spoken()]), LESSON)
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         files.extractall(folder)
     shutil.copy(ROOT / "tests" / "helpers" / "scorm12.min.js", folder)
@@ -86,17 +93,17 @@ def test_a_platform_is_told_of_completion_and_score_and_remembers(open_page, pla
     asked = requests_of(page)
     frame = page.frame_locator("#lesson")
     told = frame.locator(".recall [data-told]")
-    expect(told).to_contain_text(f"You have found 0 of {OF}, 0 of them at the first try.")
+    expect(told).to_have_text(say(TOLD, found=0, of=OF, first=0))
     assert page.evaluate("calls")[0] == "LMSInitialize"
     assert page.evaluate("API.cmi.core.lesson_status") == "incomplete"
     answer(frame, 0, right=True)
-    expect(told).to_contain_text(f"found 1 of {OF}, 1 of them")
+    expect(told).to_have_text(say(TOLD, found=1, of=OF, first=1))
     answer(frame, 1, right=False)
     answer(frame, 1, right=True)
-    expect(told).to_contain_text(f"found 2 of {OF}, 1 of them")
+    expect(told).to_have_text(say(TOLD, found=2, of=OF, first=1))
     assert page.evaluate("API.cmi.core.lesson_status") == "incomplete"
     assert page.evaluate("API.cmi.core.score.raw") == str(round(100 / OF))
-    expect(frame.get_by_role("button", name="Forget my answers")).to_be_hidden()
+    expect(frame.get_by_role("button", name=say("Forget my answers"))).to_be_hidden()
     leave(page)
     assert told_of(page)["core.exit"] == "suspend"
     state = page.evaluate("JSON.stringify(API.renderCMIToJSONObject().cmi ?? API.renderCMIToJSONObject())")
@@ -108,9 +115,9 @@ def test_a_platform_is_told_of_completion_and_score_and_remembers(open_page, pla
     # The next visit, on the same platform and in another browser's empty storage.
     page.evaluate("state => { localStorage.clear(); sessionStorage.setItem('cmi', state) }", state)
     page.reload()
-    expect(told).to_contain_text(f"found 2 of {OF}, 1 of them")
+    expect(told).to_have_text(say(TOLD, found=2, of=OF, first=1))
     answer(frame, 2, right=True)
-    expect(told).to_contain_text(f"found {OF} of {OF}, 2 of them")
+    expect(told).to_have_text(say(TOLD, found=OF, of=OF, first=2))
     assert page.evaluate("API.cmi.core.lesson_status") == "completed"
     assert page.evaluate("API.cmi.core.score.raw") == str(round(200 / OF))
     leave(page)
@@ -126,11 +133,11 @@ WRONG_FIRST = next(at for at, each in enumerate(LESSON.questions[1].answers) if 
 def test_the_platform_sees_which_answer_was_opened_first(open_page, platform):
     page = open_page(f"{platform}/player.html", viewport={"width": 1300, "height": 950})
     frame = page.frame_locator("#lesson")
-    expect(frame.locator(".recall [data-told]")).to_contain_text("at the first try")
+    expect(frame.locator(".recall [data-told]")).to_have_text(saying(TOLD, found=0))
     answer(frame, 1, right=False)
     answer(frame, 1, right=True)
     answer(frame, 0, right=True)
-    expect(frame.locator(".recall [data-told]")).to_contain_text("found 2 of")
+    expect(frame.locator(".recall [data-told]")).to_have_text(saying(TOLD, found=2))
     said = told_of(page)
     names = ("id", "type", "student_response", "result", "correct_responses.0.pattern")
     seen = [[said[f"interactions.{n}.{name}"] for name in names] for n in range(2)]
@@ -149,10 +156,10 @@ def test_the_platform_sees_which_answer_was_opened_first(open_page, platform):
 def test_its_figures_play_and_nothing_in_it_leads_out(open_page, platform):
     page = open_page(f"{platform}/lesson/{LESSON.slug}.html")
     root = instrument(page, "merging")
-    root.get_by_role("button", name="Skip").click()
-    root.get_by_label("Adapter", exact=True).select_option("facts")
-    expect(root.locator(".sentence")).to_contain_text("New facts")
-    expect(page.locator(".site-head a")).to_have_text(["Present"])
+    root.get_by_role("button", name=say("Skip")).click()
+    root.get_by_label(say("Adapter"), exact=True).select_option("facts")
+    expect(root.locator(".sentence")).to_contain_text(say("New facts"))
+    expect(page.locator(".site-head a")).to_have_text([say("Present")])
     page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
     assert violations(page) == []
 
@@ -160,11 +167,9 @@ def test_its_figures_play_and_nothing_in_it_leads_out(open_page, platform):
 def test_without_a_platform_it_is_a_page_like_any_other(open_page, platform):
     page = open_page(f"{platform}/lesson/{LESSON.slug}.html")
     told = page.locator(".recall [data-told]")
-    expect(told).to_have_text(
-        f"You have found 0 of {OF}. That stays in this browser, and nobody else sees it."
-    )
+    expect(told).to_have_text(say(ALONE, found=0, of=OF))
     page.locator(".recall li").first.locator("details[data-right] summary").click()
-    expect(told).to_contain_text(f"found 1 of {OF}. That stays")
+    expect(told).to_have_text(say(ALONE, found=1, of=OF))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +182,6 @@ def test_whatever_a_platform_kept_the_page_works(open_page, platform, kept):
     page.evaluate("state => sessionStorage.setItem('cmi', state)", state)
     page.reload()
     frame = page.frame_locator("#lesson")
-    expect(frame.locator(".recall [data-told]")).to_contain_text(f"found 0 of {OF}, 0 of them")
+    expect(frame.locator(".recall [data-told]")).to_have_text(say(TOLD, found=0, of=OF, first=0))
     answer(frame, 0, right=True)
-    expect(frame.locator(".recall [data-told]")).to_contain_text(f"found 1 of {OF}, 1 of them")
+    expect(frame.locator(".recall [data-told]")).to_have_text(say(TOLD, found=1, of=OF, first=1))

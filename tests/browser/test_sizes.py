@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from compute.experiments.sizes import WIDTHS
 from helpers.browser import instrument, open_drawer
+from helpers.spoken import say
 from widgets.sizes import Sizes
 
 
@@ -16,7 +17,7 @@ def test_it_says_what_python_says(open_page, server):
     head, rows = Sizes().table()
     expect(drawer.locator(":is(th, td)")).to_have_text([*head, *(cell for row in rows for cell in row)])
     for place in range(len(WIDTHS)):
-        page.get_by_label("Width of the base", exact=True).fill(str(place))
+        page.get_by_label(say("Width of the base"), exact=True).fill(str(place))
         expect(root.locator(".sentence")).to_have_text(Sizes(wide=place).sentence())
 
 

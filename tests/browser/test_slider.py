@@ -4,8 +4,10 @@ from playwright.sync_api import expect
 
 from compute.matrices.examples import TASKS
 from helpers.browser import choose, instrument, move, readouts, sentence
+from helpers.spoken import say, saying
 from widgets.patterns import Patterns
 from widgets.rank import Rank
+from widgets.rank.words import READOUT_VALUES, WORDS
 
 MOVING = {"copy", "residual", "lora_B", "lora_A"}
 
@@ -14,7 +16,7 @@ def test_an_arrow_key_moves_picture_and_text(open_page, server):
     page = open_page(f"{server}/lesson/rank.html?rank.guess=skip&rank.r=1")
     root = instrument(page)
     before = move(root, 1)[0]
-    slider = root.get_by_role("slider", name="Rank r")
+    slider = root.get_by_role("slider", name=say("Rank r"))
     slider.focus()
     page.keyboard.press("ArrowRight")
     expect(root.locator(".sentence")).to_have_text(sentence(Rank(), 2))
@@ -44,17 +46,18 @@ def test_every_rank_of_every_matrix_says_what_python_says(open_page, server):
 def test_break_even_is_said(open_page, server):
     root = instrument(open_page(f"{server}/lesson/rank.html?rank.guess=skip"))
     below, at, above = move(root, 15, 16, 17)
-    assert below["readouts"]["times"] == "1.1 times smaller"
-    assert at["readouts"]["times"] == "no smaller"
-    assert above["readouts"]["times"] == "1.1 times larger"
-    assert "nothing is saved" in at["sentence"]
-    assert "nothing is saved" in above["sentence"]
+    times, sentences = READOUT_VALUES["times"], WORDS["sentences"]
+    assert below["readouts"]["times"] == say(times["saves"], times=1.1)
+    assert at["readouts"]["times"] == say(times["even"])
+    assert above["readouts"]["times"] == say(times["costs"], times=1.1)
+    assert saying(sentences["even"]).fullmatch(at["sentence"])
+    assert saying(sentences["costs"]).fullmatch(above["sentence"])
 
 
 def test_every_pattern_says_what_python_says(open_page, server):
     root = instrument(open_page(f"{server}/embed/rank/patterns.html"), "patterns")
     for task in TASKS:
-        root.get_by_label("Matrix").select_option(task)
+        root.get_by_label(say("Matrix")).select_option(task)
         expect(root.locator(".sentence")).to_have_text(Patterns(task=task).sentence())
         shown = move(root, *range(1, 17))
         for r, one in enumerate(shown, 1):

@@ -11,10 +11,20 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from helpers.app import Served, program
-from widgets.live.runner import BOOT
+from helpers.spoken import live_part, numbers_in, prefix, say, saying
+from widgets.lab.words import OTHER_LENGTH, RECORDED
+from widgets.lab.words import WORDS as LAB
+from widgets.live.brought import OPENED
+from widgets.live.rate_map import WORDS as MAP
+from widgets.live.runner import BOOT, KILLED
+from widgets.live.settings import ALLOWED, NOT_POSSIBLE
+from widgets.live.trainer import OWN
+from widgets.live.watched import WORDS
+from widgets.strength.words import WORDS as STRENGTH
 
 pytestmark = pytest.mark.long
-FINISHED = re.compile(r"finished: \d+ steps in [\d.]+ s")
+FINISHED = saying(WORDS["finished"])
+RATE = "Learning rate, adapter"
 PATIENCE_MS = 180_000  # for a run, on two cores that other tests use too
 
 
@@ -29,18 +39,18 @@ def lab(tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture
 def open_lab(open_page, lab):
     def open_lab() -> Page:
-        page = open_page(f"http://localhost:{lab.port}/live/lab/train")
-        expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+        page = open_page(live_part(f"http://localhost:{lab.port}", "lab/train"))
+        expect(page.get_by_role("button", name=say("Train"), exact=True)).to_be_visible()
         return page
 
     return open_lab
 
 
 def settings(page: Page, **chosen: str) -> None:
-    """Fill in fields of the form by their labels, spaces as underscores."""
-    page.get_by_text("More settings", exact=True).click()
+    """Fill in fields of the form by their labels."""
+    page.get_by_text(say("More settings"), exact=True).click()
     for name, value in {"Method": "lora", **chosen}.items():
-        field = page.get_by_label(name.replace("_", " "), exact=True)
+        field = page.get_by_label(say(name), exact=True)
         if field.evaluate("field => field.tagName") == "SELECT":
             field.select_option(value)
         else:
@@ -48,7 +58,7 @@ def settings(page: Page, **chosen: str) -> None:
 
 
 def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_role("button", name=say(name), exact=True).click()
 
 
 def row(page: Page):
@@ -57,7 +67,7 @@ def row(page: Page):
 
 def steps(page: Page) -> int:
     """Return how many steps the progress shows."""
-    found = re.search(r"step (\d+) of", row(page).inner_text())
+    found = saying(WORDS["first"]).search(row(page).inner_text())
     return int(found[1]) if found else 0
 
 
@@ -71,8 +81,8 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     page = open_lab()
     settings(page, Steps="100")
     press(page, "Train")
-    expect(page.locator(".lora-lab .sentence")).to_contain_text(
-        "After 0 steps on “New facts”", timeout=PATIENCE_MS
+    expect(page.locator(".lora-lab .sentence")).to_have_text(
+        saying(LAB["sentence"], step=0, label="New facts"), timeout=PATIENCE_MS
     )
     points = page.locator(".lora-lab .charts").first.locator(".curve.kept").last
     seen = points.get_attribute("d")
@@ -80,48 +90,56 @@ def test_the_curve_grows_and_the_run_is_there_when_the_reader_comes_back(open_la
     page.reload()
     expect(row(page)).to_contain_text(FINISHED, timeout=PATIENCE_MS)
     sentence = page.locator(".lora-lab .sentence")
-    expect(sentence).to_contain_text("After 100 steps on “New facts”, LoRA with r = 1")
-    expect(sentence).to_contain_text("recorded full finetuning (300 steps)")
+    expect(sentence).to_have_text(
+        saying(
+            LAB["sentence"],
+            step=100,
+            label="New facts",
+            sized=say("LoRA with r = {r}", r=1),
+            full_name=say(OTHER_LENGTH, name=say(RECORDED, name="full finetuning"), steps=300),
+        )
+    )
     expect(points).to_have_attribute("d", re.compile("^M[^L]*(L[^L]*){99}$"))
     expect(page.locator(".lora-lab .sample.adapted li")).to_have_count(3)
-    expect(page.get_by_label("Steps", exact=True)).to_have_value("100")
+    expect(page.get_by_label(say("Steps"), exact=True)).to_have_value("100")
     with page.expect_download() as archive:
-        page.get_by_role("button", name="Take the adapter away").click()
+        page.get_by_role("button", name=say("Take the adapter away (.zip)")).click()
     with zipfile.ZipFile(archive.value.path()) as files:
         files.extractall(tmp_path)
-    page.get_by_text("Open an adapter that was trained with peft", exact=False).click()
+    page.get_by_text(say("Open an adapter that was trained with peft on this base")).click()
     names = ("adapter_config.json", "adapter_model.safetensors")
-    page.get_by_label("Choose adapter_config.json", exact=False).set_input_files(
-        [tmp_path / "adapter" / name for name in names]
-    )
-    opened = page.get_by_role("status").filter(has_text="Opened: 18 adapted layers, r = 1")
+    page.locator("input[type=file]").set_input_files([tmp_path / "adapter" / name for name in names])
+    opened = saying(OPENED, layers=say("{layers:,d} adapted layers", layers=18), r=1)
+    opened = page.get_by_role("status").filter(has_text=opened)
     expect(opened).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator(".lora-strength .sentence")).to_contain_text("At strength 1.00 “your adapter, r = 1”")
+    expect(page.locator(".lora-strength .sentence")).to_have_text(
+        saying(STRENGTH["sentences"]["shares"], strength=1.0, label=say(OWN, r=1))
+    )
     expect(page.locator(".lora-lab .sentence")).to_be_hidden()
 
 
 def test_a_prepared_link_fills_in_the_settings(open_page, lab):
     page = open_page(
-        f"http://localhost:{lab.port}/lesson/lab.html?train.task=mirror%20voice&train.r=8&train.target_modules=q_proj"
-        "&train.layers=0,2"
+        f"http://localhost:{lab.port}{prefix()}/lesson/lab.html?train.task=mirror%20voice&train.r=8"
+        "&train.target_modules=q_proj&train.layers=0,2"
     )
-    page.get_by_role("button", name="Train it yourself").click()
+    page.get_by_role("button", name=say("Train it yourself")).click()
     frame = page.frame_locator("iframe.live-frame")
-    expect(frame.get_by_label("Task", exact=True)).to_have_value("mirror voice")
-    expect(frame.get_by_label("Rank r", exact=True)).to_have_value("8")
-    frame.get_by_text("More settings", exact=True).click()
+    expect(frame.get_by_label(say("Task"), exact=True)).to_have_value("mirror voice")
+    expect(frame.get_by_label(say("Rank r"), exact=True)).to_have_value("8")
+    frame.get_by_text(say("More settings"), exact=True).click()
     for group, ticked in (("Adapted matrices", 1), ("Adapted blocks", 2)):
-        boxes = frame.get_by_role("group", name=group).get_by_role("checkbox", checked=True)
+        boxes = frame.get_by_role("group", name=say(group)).get_by_role("checkbox", checked=True)
         expect(boxes).to_have_count(ticked)
-    frame.get_by_label("Steps", exact=True).fill("150")
-    frame.get_by_label("Steps", exact=True).blur()
-    link = frame.get_by_label("A link to these settings").input_value()
+    frame.get_by_label(say("Steps"), exact=True).fill("150")
+    frame.get_by_label(say("Steps"), exact=True).blur()
+    link = frame.get_by_label(say("A link to these settings")).input_value()
     assert "train.task=mirror+voice" in link
     assert "train.steps=150" in link
     page.goto(link)
-    page.get_by_role("button", name="Train it yourself").click()
-    expect(frame.get_by_label("Steps", exact=True)).to_have_value("150")
-    expect(frame.get_by_label("Task", exact=True)).to_have_value("mirror voice")
+    page.get_by_role("button", name=say("Train it yourself")).click()
+    expect(frame.get_by_label(say("Steps"), exact=True)).to_have_value("150")
+    expect(frame.get_by_label(say("Task"), exact=True)).to_have_value("mirror voice")
 
 
 def test_two_browsers_watch_one_run_and_one_may_leave(open_lab, lab):
@@ -129,16 +147,16 @@ def test_two_browsers_watch_one_run_and_one_may_leave(open_lab, lab):
     for page in (one, two):
         settings(page, Steps="300", Seed="7")  # enough that both see it running
         press(page, "Train")
-        expect(row(page)).to_contain_text("tokens a second", timeout=PATIENCE_MS)
-    expect(other.get_by_label("Steps", exact=True)).to_have_value("300")
-    expect(other.get_by_label("Seed", exact=True)).to_have_value("0")
+        expect(row(page)).to_contain_text(saying(WORDS["running"]), timeout=PATIENCE_MS)
+    expect(other.get_by_label(say("Steps"), exact=True)).to_have_value("300")
+    expect(other.get_by_label(say("Seed"), exact=True)).to_have_value("0")
     expect(other.locator(".row")).to_have_count(0)
     two.goto("about:blank")
     expect(row(one)).to_contain_text(FINISHED, timeout=PATIENCE_MS)
     press(other, "Train")  # with its own settings: those of the other two are not its
     expect(row(other)).to_contain_text("LoRA")
     press(other, "Stop")
-    two.goto(f"http://localhost:{lab.port}/live/lab/train")
+    two.goto(live_part(f"http://localhost:{lab.port}", "lab/train"))
     expect(row(two)).to_contain_text(FINISHED)
     # Two runs would not take the same time. The row comes in more than one message: the whole of it is waited for.
     expect(row(two)).to_have_text(row(one).inner_text(), use_inner_text=True)
@@ -148,29 +166,27 @@ def test_a_killed_worker_is_said_and_train_starts_again(open_lab, lab):
     page, reader = open_lab(), open_lab()
     settings(page, Steps="400", Seed="11")
     press(page, "Train")
-    expect(row(page)).to_contain_text("of 400, ", timeout=PATIENCE_MS)
+    expect(row(page)).to_contain_text(saying(WORDS["running"], steps=400), timeout=PATIENCE_MS)
     for worker in workers(lab):
         worker.kill()
-    expect(row(page)).to_contain_text("was killed", timeout=PATIENCE_MS)
-    expect(row(page)).to_contain_text("Train starts it again.")
+    expect(row(page)).to_contain_text(saying(WORDS["died"], why=KILLED), timeout=PATIENCE_MS)
     assert lab.ask("/lesson/lab.html").status == 200
     settings(reader, Steps="50")
     press(reader, "Train")
     expect(row(reader)).to_contain_text(FINISHED, timeout=PATIENCE_MS)
     press(page, "Train")
-    expect(row(page)).to_contain_text("tokens a second", timeout=PATIENCE_MS)
+    expect(row(page)).to_contain_text(saying(WORDS["running"]), timeout=PATIENCE_MS)
     press(page, "Stop")
-    expect(row(page)).to_contain_text("stopped after")
+    expect(row(page)).to_contain_text(saying(WORDS["stopped"]))
     assert "Traceback" not in page.content()
 
 
 def test_a_learning_rate_that_diverges_is_explained(open_lab):
     page = open_lab()
     settings(page, Steps="100", Task="new words")
-    page.get_by_label("Learning rate, adapter", exact=True).fill("10")
+    page.get_by_label(say("Learning rate, adapter"), exact=True).fill("10")
     press(page, "Train")
-    expect(row(page)).to_contain_text("diverged at step", timeout=PATIENCE_MS)
-    expect(row(page)).to_contain_text("learning rate of 10 is too large")
+    expect(row(page)).to_contain_text(saying(WORDS["diverged"], rate=10), timeout=PATIENCE_MS)
     assert "NaN" not in page.locator("main").inner_text()
 
 
@@ -178,42 +194,38 @@ def test_a_map_says_how_long_it_takes_and_fills_in(open_lab):
     page = open_lab()
     settings(page, Steps="25", **{"New facts, where they are the task": "8"})
     press(page, "Map rank and rate")
-    expect(page.get_by_text("Press again to train them.")).to_contain_text(
-        re.compile(r"18 runs of 25 steps: .* take about \d+ (s|minutes)"), timeout=PATIENCE_MS
-    )
+    expect(page.get_by_text(saying(MAP["expected"], runs=18, steps=25))).to_be_visible(timeout=PATIENCE_MS)
     press(page, "Train the map")
-    expect(row(page)).to_contain_text("finished: 18 runs", timeout=2 * PATIENCE_MS)
+    expect(row(page)).to_contain_text(say(MAP["finished"], runs=18), timeout=2 * PATIENCE_MS)
     cells = page.locator(".lora-rate-map .heat td")
     expect(cells).to_have_count(9)
-    losses = [float(text.split()[0]) for text in cells.all_inner_texts()]
+    losses = [numbers_in(text)[0] for text in cells.all_inner_texts()]
     best = page.locator(".lora-rate-map .heat td.best")
     expect(best).to_have_count(1)
-    assert float(best.inner_text().split()[0]) == min(losses)
-    expect(page.locator(".lora-rate-map .sentence")).to_contain_text(
-        f"The lowest loss is {min(losses):.3f} nats"
-    )
+    assert numbers_in(best.inner_text())[0] == min(losses)
+    expect(page.locator(".lora-rate-map .sentence")).to_contain_text(saying(MAP["lowest"], loss=min(losses)))
     deepest = max(
         range(9), key=lambda i: float(cells.nth(i).evaluate("td => td.style.getPropertyValue('--share')"))
     )
     assert losses[deepest] == min(losses), "the tint is not that of the number"
-    region = page.get_by_role("region", name="Loss of the finished models")
+    region = page.get_by_role("region", name=saying(MAP["title"]))
     region.focus()  # a keyboard reaches it, to scroll on a small screen
     expect(region).to_be_focused()
 
 
 def test_a_setting_that_is_not_possible_is_refused_in_a_sentence(open_lab):
     page = open_lab()
-    page.get_by_label("Rank r", exact=True).fill("65")
+    page.get_by_label(say("Rank r"), exact=True).fill("65")
     press(page, "Train")
-    said = "Rank r = 65 is not possible: a whole number from 1 to 64."
-    expect(page.get_by_role("status").filter(has_text="not possible")).to_have_text(said)
-    expect(page.get_by_label("Rank r", exact=True)).to_have_value("65")  # the reader's to put right
-    page.get_by_label("Rank r", exact=True).fill("1")
-    page.get_by_text("More settings", exact=True).click()
-    page.get_by_label("Learning rate, adapter", exact=True).fill("100")
+    whole = say(ALLOWED["whole"], low=1, high=64)
+    expect(page.get_by_text(say(NOT_POSSIBLE, label="Rank r", given="65", allowed=whole))).to_be_visible()
+    expect(page.get_by_label(say("Rank r"), exact=True)).to_have_value("65")  # the reader's to put right
+    page.get_by_label(say("Rank r"), exact=True).fill("1")
+    page.get_by_text(say("More settings"), exact=True).click()
+    page.get_by_label(say("Learning rate, adapter"), exact=True).fill("100")
     press(page, "Train")
-    said = "Learning rate, adapter = 100 is not possible: from 1e-06 to 10."
-    expect(page.get_by_role("status").filter(has_text="not possible")).to_have_text(said)
+    number = say(ALLOWED["number"], low=1e-6, high=10)
+    expect(page.get_by_text(say(NOT_POSSIBLE, label=RATE, given="100", allowed=number))).to_be_visible()
 
 
 def test_an_export_says_what_the_live_lab_adds(exported, open_page):

@@ -8,6 +8,7 @@ import numpy as np
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from helpers.spoken import say
 from widgets.kit.instrument import Instrument
 from widgets.kit.matrix import TASK_LABELS
 from widgets.kit.text import fill
@@ -81,16 +82,17 @@ def move(root: Locator, *ranks: int, settled: bool = True) -> list[dict[str, Any
 
 def choose(root: Locator, task: str = "few-patterns", n: int = 32, seed: int = 0) -> Rank:
     """Choose a matrix with the controls; return the instrument in Python once the page shows it."""
-    root.get_by_label("Matrix", exact=True).select_option(task)
-    name = TASK_LABELS[task] if task == "noise" else TASK_LABELS[task].lower()
-    expect(root.locator(".sentence")).to_contain_text(f"“{name}, ")
+    root.get_by_label(say("Matrix"), exact=True).select_option(task)
+    name = say(TASK_LABELS[task])
+    name = name if task == "noise" else name.lower()
+    expect(root.locator(".sentence")).to_contain_text(f"{name}, ")
     for label, value in (("Size", n), ("Seed", seed)):
         expect(root).not_to_have_attribute("aria-busy", "true")
-        field = root.get_by_label(label, exact=True)
+        field = root.get_by_label(say(label), exact=True)
         if field.is_enabled() and field.input_value() != str(value):
             field.fill(str(value))
             field.press("Enter")
-    expect(root.locator(".sentence")).to_contain_text(f"“{name}, {n} × {n}”")
+    expect(root.locator(".sentence")).to_contain_text(f"{name}, {n} × {n}")
     expect(root).not_to_have_attribute("aria-busy", "true")
     return Rank(task=task, n=n, seed=seed)
 
@@ -111,11 +113,16 @@ def sentence(figure: Instrument, r: int) -> str:
 
 
 def open_drawer(root: Locator, name: str) -> Locator:
-    """Open a drawer if it is shut; return it."""
-    drawer = root.locator("details", has=root.page.get_by_text(name, exact=True))
+    """Open a drawer if it is shut, by its English name; return it."""
+    drawer = root.locator("details", has=root.page.get_by_text(say(name), exact=True))
     if drawer.get_attribute("open") is None:
         drawer.locator("summary").click()
     return drawer
+
+
+def code(root: Locator) -> Locator:
+    """Open the drawer of the code; return the field that holds it."""
+    return open_drawer(root, "The code behind this number").locator("textarea")
 
 
 def table(root: Locator) -> list[list[str]]:
@@ -128,17 +135,17 @@ def table(root: Locator) -> list[list[str]]:
 
 
 def downloaded(root: Locator, label: str) -> tuple[str, str]:
-    """Press a download button; return the name and text of the file."""
+    """Press a download button, by its English name; return the name and text of the file."""
     open_drawer(root, "Share and download")
     with root.page.expect_download() as started:
-        root.get_by_role("button", name=label).click()
+        root.get_by_role("button", name=say(label)).click()
     return started.value.suggested_filename, Path(started.value.path()).read_text(encoding="utf-8")
 
 
 def files(root: Locator, label: str, ranks: Iterable[int]) -> list[str]:
     """Return the texts of the files that a download button makes at each of the ranks, in their order."""
     ranks = list(ranks)
-    texts = root.evaluate(HAND_OUT, [label, ranks])
+    texts = root.evaluate(HAND_OUT, [say(label), ranks])
     assert len(texts) == len(ranks)
     return texts
 
@@ -158,7 +165,7 @@ def requests_of(page: Page) -> list[str]:
 def give(page, name: str, data: bytes) -> Locator:
     """Choose a file in the live part; return the place where it says what has become of it."""
     kind = "application/octet-stream"
-    page.get_by_label("Your file").set_input_files({"name": name, "mimeType": kind, "buffer": data})
+    page.get_by_label(say("Your file")).set_input_files({"name": name, "mimeType": kind, "buffer": data})
     return page.locator(".lora-upload .notice")
 
 

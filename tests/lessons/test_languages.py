@@ -27,7 +27,7 @@ from widgets.rank import Rank
 CODES = pytest.mark.parametrize("code", codes())
 MARKED = re.compile(r"[áéíóúÁÉÍÓÚ]")
 WORD = re.compile(r"[^\W\d_]{2,}")
-UNSEEN = {"script", "style", "pre", "code", "math", "kbd", "var"}
+UNSEEN = {"script", "style", "pre", "code", "mi", "kbd", "var"}
 SAID = ("aria-label", "title", "alt", "placeholder", "content")
 OURS = {"LoRA", "live", "AdamW"}
 # Pages that lay out few lessons, and among these one with each kind of block.
@@ -205,6 +205,13 @@ def test_each_language_has_the_whole_site():
     lost = site.sites["es"].lost(root="/lora/")
     assert 'href="/lora/es/index.html"' in lost
     assert 'href="/lora/assets/lora.css"' in lost
+
+
+def test_the_search_looks_through_what_its_own_language_says():
+    for folder, chapter in (("", "Fifty customers"), ("es/", "Cincuenta clientes")):
+        page, index = (spanish().read(folder + path) for path in ("search.html", "assets/search_index.js"))
+        assert b'src="assets/search_index.js"' in page
+        assert chapter in index.decode()
 
 
 def test_an_address_is_that_of_a_page_in_a_language():

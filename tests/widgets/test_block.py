@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from compute.world.tokens import encode
 from helpers.instruments import decoded, gaps, is_shown, numbers, printed_by, templates
 from widgets.block import Block
 from widgets.block.passage import SIDE
-from widgets.block.words import TEXTS
+from widgets.block.words import BEGIN_WORD, TEXTS
+from widgets.kit.languages import language, say, speaking
 from widgets.kit.text import fill
 from widgets.rank import Rank
 
@@ -132,3 +134,16 @@ def test_its_own_style_is_carried_by_it_alone():
     assert ".lora .diagram" in Block().figure_html()
     assert ".lora .diagram" in Block._stylesheets[0]
     assert ".lora .diagram" not in Rank().figure_html()
+
+
+@pytest.mark.parametrize(("text", "block"), EVERY)
+def test_the_model_s_words_are_the_same_in_every_language(text, block):
+    english = Block(text=text, block=block)
+    with speaking(language("es")):
+        spanish = Block(text=text, block=block)
+        begin = say(BEGIN_WORD)
+        told = json.loads(spanish.arrays)
+    own = json.loads(english.arrays)
+    assert told["words"] == [begin, *own["words"][1:]]
+    for here, there in zip(told["next"], own["next"], strict=True):
+        assert here["words"] == [begin if word == BEGIN_WORD else word for word in there["words"]]

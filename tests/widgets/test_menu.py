@@ -10,6 +10,7 @@ import pytest
 from compute.experiments.menu import MENU_TASKS, MERGE, SIZES, config_of, load_menu
 from compute.training.config import METHODS, TrainConfig
 from helpers.instruments import gaps
+from widgets.kit.languages import language, speaking
 from widgets.kit.text import fill
 from widgets.menu import GUESSED, Menu, shipped, slug
 from widgets.menu.words import BELOW, METHOD_WORDS, SHOWN_LABELS, SIZE_LABELS, WORDS
@@ -108,3 +109,10 @@ def test_the_code_asks_for_the_run_that_is_shown(method, size):
     settings = figure.values()["settings"]
     assert eval(f"TrainConfig({settings})", {"TrainConfig": TrainConfig}) == expected
     assert f"TrainConfig({settings})" in figure.snippet()
+
+
+def test_the_rates_that_were_tried_are_written_as_the_language_writes_numbers():
+    tried = Menu().values()["tried"]
+    assert "." in tried
+    with speaking(language("es")):
+        assert Menu().values()["tried"] == tried.replace(".", ",")

@@ -12,6 +12,7 @@ from compute.world.voices import BASE_VOICES, STOPS, values_of
 from widgets.asked.words import FACTS_SAID, KINDS, NOTES, SNIPPETS, VOICES_SAID, WORDS
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import Quoted
 from widgets.kit.text import fill, fill_code, name_of, slug
 
 FACT_ROW = "facts"  # of a report: questions that stand alone
@@ -90,7 +91,7 @@ class Asked(Instrument):
         one = self.shown(self.voice if story else FACT_ROW)[self.question]
         (said, p), *_ = one["said"]
         verdict = WORDS["verdicts"]["right" if said == one["answer"] else "wrong"]
-        answered = {"said": said, "p": p, "answer": one["answer"]}
+        answered = {"said": Quoted(said), "p": p, "answer": Quoted(one["answer"])}
         return {**row, **answered, "voice": row["name"], "verdict": fill(verdict, answered)}
 
     def sentence(self) -> str:

@@ -14,6 +14,7 @@ from compute.model.forward import PROJECTIONS, Passed, Places, base_weights, fol
 from compute.model.layers import LAYERS, layer_name
 from compute.world.tokens import decode, encode
 from widgets.block.words import BEGIN_WORD, PLACES, TEXTS
+from widgets.kit.languages import Quoted
 from widgets.kit.layers import BLOCK_NAMES
 from widgets.kit.matrix import stepped
 from widgets.kit.text import fill_code
@@ -40,7 +41,7 @@ class Seen:
 
     def words(self) -> list[str]:
         """Return the text word by word, as the slider names its places."""
-        return [BEGIN_WORD, *decode(self.tokens)]
+        return [BEGIN_WORD, *map(Quoted, decode(self.tokens))]
 
     def place(self, passed: Passed, name: str) -> np.ndarray:
         """Return what stands at a place of the block."""
@@ -206,7 +207,7 @@ def _shipped(of: Seen, projection: str) -> dict[str, Any]:
 
 
 def _word(token: int) -> str:
-    return decode([token])[0] if token else BEGIN_WORD
+    return Quoted(decode([token])[0]) if token else BEGIN_WORD
 
 
 def _shares(shares: np.ndarray, tokens: list[int]) -> list[float]:

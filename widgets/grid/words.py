@@ -60,7 +60,7 @@ WORDS: dict[str, Any] = {
         "free": {
             "title": "Loss where the rate is free",
             "x": "scaling",
-            "full": "full finetuning",
+            "full": "full",
             "frequencies": "by frequency",
             "curve": "r = {r}",
             "plain": "alpha / r",

@@ -1,9 +1,11 @@
 import { axisBottom, create, scaleLinear } from './d3.js'
 import { freshId, rem } from './dom.js'
+import { widest } from './names.js'
 import { fill, format } from './text.js'
 
 // In rem, so that a projector's large letters find room.
-const NAME = 6.2
+const NAME = 6.2 // at least
+const BESIDE = 0.5 // of a name
 const ROW = 1.9
 const HALF = 0.45 // of a bar's height
 const BELOW = 2.6
@@ -28,13 +30,16 @@ export class Effects {
     Object.assign(this, { rows, given, groups: null })
     const width = this.element.clientWidth
     const unit = (this.unit = rem())
-    const [left, right] = [NAME * unit, width - this.right * unit]
-    if (right <= left) return // not laid out
     const { svg, words } = this
+    svg.attr('width', width).selectAll('*').remove()
+    const chosen = svg.append('g').attr('class', 'effect chosen') // the widest way to set a name
+    const names = rows.map(({ name }) => name)
+    const left = Math.max(NAME * unit, widest(chosen, names) + 2 * BESIDE * unit)
+    const right = width - this.right * unit
+    if (right <= left) return // not laid out
     const bottom = rows.length * ROW * unit
     const height = bottom + BELOW * unit
-    svg.attr('width', width).attr('height', height).attr('viewBox', `0 0 ${width} ${height}`)
-    svg.selectAll('*').remove()
+    svg.attr('height', height).attr('viewBox', `0 0 ${width} ${height}`)
     const ends = rows.flatMap(({ value, points, low, high }) => [value, low, high, ...points])
     this.x = scaleLinear([Math.min(0, ...ends), given.top ?? Math.max(...ends)], [left, right])
     svg
@@ -74,7 +79,7 @@ export class Effects {
         .attr('class', kind)
         .attr('y', y - high * unit)
         .attr('height', 2 * high * unit)
-    text((NAME - 0.5) * unit, 'end').text(name)
+    text(this.x.range()[0] - BESIDE * unit, 'end').text(name)
     return {
       bar: bar(kind, HALF),
       points: points.map(() =>

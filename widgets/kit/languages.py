@@ -144,8 +144,16 @@ class Catalogued(Language):
         }
 
 
+class Quoted(str):
+    """Words of the model, or of a reader: the same in every language, also where the catalogue has such a word."""
+
+    __slots__ = ()
+
+
 def known(text: str) -> str | None:
     """Return what the catalogue of the language that is spoken has for an English text, or None."""
+    if isinstance(text, Quoted):
+        return None
     messages = spoken().messages
     if messages and (made := RECORDED.fullmatch(text)):
         return messages.get(ON_A_CPU, ON_A_CPU).format(**made.groupdict())

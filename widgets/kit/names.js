@@ -29,6 +29,14 @@ export function widthOf(words, font) {
   return canvas.measureText(words).width
 }
 
+/** How wide the widest of some words is, set as those in a part of a picture are. */
+export function widest(part, all) {
+  const text = part.append('text')
+  const widths = all.map((words) => text.text(words).node().getComputedTextLength())
+  text.remove()
+  return Math.max(...widths)
+}
+
 /** Which fields of a picture are crossed; how many are, within a rectangle, is a sum of four numbers. */
 class Fields {
   constructor(width, height) {

@@ -43,8 +43,8 @@ function control({ name, label, kind, allowed, stride }) {
 class Trainer {
   constructor(model, el) {
     this.model = model
-    const { text, fields } = read(model, 'spec')
-    this.text = text
+    const { id, text, fields } = read(model, 'spec')
+    Object.assign(this, { id, text })
     this.controls = Object.fromEntries(fields.map((field) => [field.name, control(field)]))
     this.link = copyable(text.link, text)
     this.follow()
@@ -174,7 +174,7 @@ class Trainer {
     const alone = parent === window
     const url = new URL((alone ? window : parent).location)
     for (const [name, { get }] of Object.entries(this.controls))
-      url.searchParams.set(alone ? name : `${this.text.id}.${name}`, get())
+      url.searchParams.set(alone ? name : `${this.id}.${name}`, get())
     this.link.set(url.href)
   }
 

@@ -34,8 +34,8 @@ from widgets.strength import Strength
 
 APART = (32, 0, 0, 0)  # pixels above a figure
 
+ID = "train"  # of the part in its lesson; its settings stand in the lesson's address under this name
 WORDS = {
-    "id": "train",  # of the part in its lesson; its settings stand in the lesson's address under this name
     "more": "More settings",
     "link": "A link to these settings",
     "train": "Train",
@@ -87,7 +87,7 @@ class Form(AnyWidgetComponent):
 
     def __init__(self, **params: Any):
         super().__init__(**{"sizing_mode": "stretch_width"} | params)
-        spec = settings.describe() | {"text": say_all(WORDS) | {"script_code": SCRIPT}}
+        spec = settings.describe() | {"id": ID, "text": say_all(WORDS) | {"script_code": SCRIPT}}
         self.spec = json.dumps(spec, ensure_ascii=False)
 
 

@@ -27,7 +27,7 @@ from compute.world.tasks import FACTS
 from widgets.kit.choices import one_of
 from widgets.kit.guess import guess_option
 from widgets.kit.instrument import Instrument
-from widgets.kit.languages import kept
+from widgets.kit.languages import kept, written
 from widgets.kit.text import fill, fill_code, slug
 from widgets.menu.words import (
     ABOUT,
@@ -128,7 +128,7 @@ def of_point(task: str, method: str, size: int | None) -> dict[str, Any]:
         "method": slug(method),
         "place": PLACES[SIZES[method].index(size)] if size is not None else None,
         "settings": _settings(task, method, size, one.rate),
-        "tried": ", ".join(one.tried),
+        "tried": ", ".join(map(written, one.tried)),
         "rate": f"{one.rate:g}",
         "trainable": one.numbers,
         "best_size": one == load_menu().best(task, method),

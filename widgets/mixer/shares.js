@@ -1,8 +1,9 @@
 import { axisBottom, create, scaleLinear } from '../kit/d3.js'
 import { freshId, rem } from '../kit/dom.js'
+import { widest } from '../kit/names.js'
 
 // In rem, so that a projector's large letters find room.
-const MARGIN = { left: 5.4, right: 4, bottom: 2.6 }
+const MARGIN = { left: 0.7, right: 4, bottom: 2.6 } // left of the bars after the longest name
 const LINE = 1.35 // of text
 const BAR = 1.05
 const ROW = 2.1
@@ -37,11 +38,12 @@ export class Shares {
     this.caption.text(words.title)
     const width = this.element.clientWidth
     const unit = (this.unit = rem())
-    const [left, right] = [MARGIN.left * unit, width - MARGIN.right * unit]
-    this.drawn = null
-    if (right <= left) return // not laid out
     const { svg } = this
     svg.attr('width', width).selectAll('*').remove()
+    const names = rows.map(({ label }) => label)
+    const [left, right] = [widest(svg, names) + MARGIN.left * unit, width - MARGIN.right * unit]
+    this.drawn = null
+    if (right <= left) return // not laid out
     this.x = scaleLinear([0, 1], [left, right])
     const above = this.legend(width)
     const bottom = above + rows.length * ROW * unit

@@ -74,7 +74,7 @@ class Placing extends Instrument {
   /** The table that LoRA's authors printed, beside ours. */
   paper() {
     const { title, heads, rows, source } = this.text.paper
-    const cells = (all) => all.map((cell) => h('td', {}, cell))
+    const cells = (all) => all.map((cell) => h('td', {}, written(cell)))
     this.printed = rows.map(([code, name, ...others]) => ({
       code,
       row: h('tr', {}, h('th', { scope: 'row' }, name), ...cells(others)),

@@ -11,6 +11,7 @@ from compute.serving.routing import ROUTES, RULES, chances, chosen, evidence, wo
 from compute.world.tokens import words_of
 from widgets.kit.choices import one_of
 from widgets.kit.instrument import Instrument, Values
+from widgets.kit.languages import Quoted
 from widgets.kit.text import fill, fill_code
 from widgets.routing.words import EXAMPLE_LABELS, ROUTES_SAID, RULE_LABELS, SNIPPET, WORDS
 
@@ -110,8 +111,8 @@ class Routing(Instrument):
         unknown = [word for word in words if word not in word_places()]
         read = " ".join(word for word in words if word in word_places())
         told = {
-            "read": read,
-            "unknown": ", ".join(unknown),
+            "read": Quoted(read),
+            "unknown": Quoted(", ".join(unknown)),
             "likely": ROUTES_SAID[ROUTES[first]],
             "chance": float(likely[first]),
             "sent": ROUTES_SAID[ROUTES[sent]],

@@ -18,13 +18,14 @@ class Heat {
     this.cells = labels.map((_, i) => labels.map((_, j) => h('td', { class: i === j ? 'right' : 'wrong' })))
     const head = [corner, ...labels].map((label) => h('th', { scope: 'col' }, label))
     const row = (label, i) => h('tr', {}, h('th', { scope: 'row' }, label), ...this.cells[i])
-    this.element = h(
+    const table = h(
       'table',
       { class: 'heat' },
       h('caption', {}, title),
       h('thead', {}, h('tr', {}, ...head)),
       h('tbody', {}, ...labels.map(row)),
     )
+    this.element = h('div', { class: 'scrolled', tabindex: 0, role: 'region', 'aria-label': title }, table)
   }
 
   show(cell) {

@@ -8,10 +8,10 @@ import json
 from widgets.kit.languages import Language, in_this_language, speaking, spoken
 from widgets.live import settings
 from widgets.live.own_matrix import WORDS, OwnMatrix
-from widgets.live.trainer import Trainer
+from widgets.live.trainer import ID, Trainer
 
 OTHER = Language(
-    "xx", "xx", messages={text: f"¡{text}!" for text in (settings.UNREADABLE, "Rank r", WORDS["empty"])}
+    "xx", "xx", messages={text: f"¡{text}!" for text in (settings.UNREADABLE, "Rank r", WORDS["empty"], ID)}
 )
 
 
@@ -31,7 +31,9 @@ def test_the_trainer_is_labelled_and_refuses_in_its_language():
     async def press() -> None:
         with speaking(OTHER):
             trainer = Trainer()
-        labels = [field["label"] for field in json.loads(trainer.form.spec)["fields"]]
+        spec = json.loads(trainer.form.spec)
+        assert spec["id"] == ID, "links to settings are the same in every language"
+        labels = [field["label"] for field in spec["fields"]]
         assert "¡Rank r!" in labels
         trainer.form.asked = json.dumps({"action": "train", "settings": {}})
         assert json.loads(trainer.form.told)["said"] == f"¡{settings.UNREADABLE}!"
