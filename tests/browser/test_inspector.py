@@ -1023,7 +1023,7 @@ def test_her_own_files_are_read_compared_cut_and_handed_back(open_page, server, 
     expect(root.locator(".notice")).to_have_text(saying(WORDS["refused"]["pickle"]))
     prompt = FIXTURES["prompt"].files.items()
     choose.set_input_files([{"name": name, "mimeType": "", "buffer": data} for name, data in prompt])
-    expect(root.locator(".notice")).to_contain_text("PROMPT_TUNING")
+    expect(root.locator(".notice")).to_contain_text(say("a prompt (vectors that stand before the text)"))
     expect(root.locator(".sentence")).to_have_text(saying(OWN, format="PEFT LoRA", layers=2))
     root.get_by_role("button", name=say("Back to the examples")).click()
     expect(root.locator(".sentence")).to_have_text(Inspector().sentence())

@@ -11,10 +11,13 @@ from playwright.sync_api import expect
 from helpers.browser import instrument
 from helpers.instruments import every_instrument
 from helpers.pseudo import doubled, from_the_right, pseudo
+from helpers.spoken import english_only
 from lessons.press.site import Site
 from widgets.kit.instrument import bundle
 from widgets.kit.languages import language, speaking
 from widgets.rank import Rank
+
+pytestmark = english_only("they choose their languages themselves")
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 SPANISH = language("es")
