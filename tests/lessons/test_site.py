@@ -8,6 +8,7 @@ import itertools
 import json
 import posixpath
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +36,7 @@ ALL_PAGES = pytest.mark.parametrize("path", PAGES)
 BOTH = pytest.mark.parametrize("live", [True, False], ids=["served", "exported"])
 
 
+@cache
 def page(path: str, live: bool = False) -> Page:
     return Page(SITES[live].read(path).decode())
 

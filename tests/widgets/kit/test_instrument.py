@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import param
@@ -207,22 +208,19 @@ def test_a_key_names_the_choices_and_comes_back(cls):
 
 
 @INSTRUMENTS
-@pytest.mark.parametrize("key", HOSTILE, ids=lambda key: ascii(key)[:30])
-def test_a_hostile_key_is_refused(cls, key):
-    with pytest.raises(ValueError, match=r".") as caught:
-        cls.from_key(key)
-    assert type(caught.value) is ValueError
+def test_a_hostile_key_is_refused(cls):
+    for key in HOSTILE:
+        with pytest.raises(ValueError, match=r".") as caught:
+            cls.from_key(key)
+        assert type(caught.value) is ValueError, ascii(key)
 
 
-@INSTRUMENTS
 @given(key=st.text(max_size=30) | st.from_regex(r"(blur|noise)-[\d+_ ]{1,4}-[\d-]{1,12}"))
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_no_key_has_a_second_spelling(cls, key):
-    try:
-        figure = cls.from_key(key)
-    except ValueError:
-        return
-    assert figure.make_arrays()["key"] == key
+def test_no_key_has_a_second_spelling(key):
+    for cls in FOUND:
+        with contextlib.suppress(ValueError):
+            assert cls.from_key(key).make_arrays()["key"] == key
 
 
 @KEYED
