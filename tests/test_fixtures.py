@@ -1,6 +1,5 @@
 """The fixtures of conftest.py notice what they promise to notice."""
 
-import asyncio
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -116,7 +115,3 @@ def test_a_shared_program_runs_once_and_until_its_last_user_leaves(tmp_path):
         assert beginner.result(60) == address
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(address)
-
-
-def test_no_loop_runs_before_the_browser():
-    assert asyncio.run(asyncio.sleep(0, "free")) == "free"

@@ -98,7 +98,7 @@ def test_it_begins_at_the_figure_of_its_address_in_its_state_and_can_be_loaded_a
     page = presented(open_page(f"{server}/{PATH}?view=present&minutes=4&{STATE}#merging", **LARGE))
     expect(where(page)).to_contain_text(Merging.title)
     assert shown(page)[0] == "merging"
-    expect(page.locator("#merging").get_by_label(say("Strength"))).to_have_value("0.01")
+    expect(page.locator("#merging").get_by_label(say("Strength"), exact=True)).to_have_value("0.01")
     page.keyboard.press("PageDown")
     page.reload()
     presented(page)
@@ -208,7 +208,7 @@ def test_one_leaves_by_a_key_and_comes_by_a_link(open_page, server):
     page.get_by_role("link", name=say("Present"), exact=True).click()
     presented(page)
     step_to(page, FIGURE)
-    expect(page.locator("#merging").get_by_label(say("Strength"))).to_have_value("0.01")
+    expect(page.locator("#merging").get_by_label(say("Strength"), exact=True)).to_have_value("0.01")
     page.keyboard.press("Escape")
     expect(page.locator(".site-head")).to_be_visible()
     expect(page.locator(".present-bar")).to_have_count(0)

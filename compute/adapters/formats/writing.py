@@ -608,7 +608,8 @@ def _write_peft(plains: Sequence[Plain], source: Adapter) -> Written:
     old = source.told.config or {}
     if old.get("peft_type") == "LORA":
         config |= old
-    if {each.name for each in plains} - {layer.name for layer in source.layers}:  # of what was merged with it
+    known = {each.name.rpartition("[")[0] if each.expert else each.name for each in source.layers}
+    if {each.name for each in plains} - known:  # of what was merged with it
         config["target_modules"] = sorted(names.values())
     config |= {"peft_type": "LORA", "use_dora": any(each.magnitude is not None for each in plains)}
     config |= _lora_config(plains, names)
