@@ -286,7 +286,8 @@ def convert(
     made = page.evaluate(CONVERT, [sent(files), format, cut, amount, base])
     if "refused" in made:
         assert made["refused"] in WORDS["refused"], made
-        return {}, fill(WORDS["refused"][made["refused"]], made["values"])
+        with speaking(ENGLISH):  # as Python says it
+            return {}, fill(WORDS["refused"][made["refused"]], made["values"])
     assert {*made["notes"]} <= {*WORDS["cut"]["notes"]}
     return {name: base64.b64decode(data) for name, data in made["files"]}, made["plan"]
 

@@ -12,6 +12,9 @@ from playwright.sync_api import Page, expect
 
 from helpers.app import Served, program
 from helpers.spoken import live_part, numbers_in, prefix, say, saying
+from lessons.lab import LESSON
+from lessons.press.blocks import Live
+from lessons.press.prose import say_prose
 from widgets.lab.words import OTHER_LENGTH, RECORDED
 from widgets.lab.words import WORDS as LAB
 from widgets.live.brought import OPENED
@@ -230,4 +233,5 @@ def test_a_setting_that_is_not_possible_is_refused_in_a_sentence(open_lab):
 
 def test_an_export_says_what_the_live_lab_adds(exported, open_page):
     page = open_page(exported / "lesson" / "lab.html", offline=True)
-    expect(page.locator(".live-part")).to_contain_text("The served app has a live part here")
+    [part] = [block for block in LESSON.build() if isinstance(block, Live)]
+    expect(page.locator(".live-part")).to_contain_text(say_prose(part.without).strip())

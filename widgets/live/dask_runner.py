@@ -101,7 +101,7 @@ class DaskRunner:
         try:
             client = await Client(self.address, asynchronous=True, timeout=CONNECT, set_as_default=False)
         except OSError:
-            raise WorkerDied(NO_SCHEDULER.format(address=self.address)) from None
+            raise WorkerDied(NO_SCHEDULER, address=self.address) from None
         self._subscribe(client)
         return client
 

@@ -23,6 +23,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
 
+from widgets.kit.text import fill
+
 ITEM, END = "item", "end"  # what a worker says: an item, or that it ended and of what (None or an exception)
 STOP = b"stop"  # what a worker is told besides its jobs
 AHEAD = 64  # items that wait here for a slow consumer; then the pipe fills (some 200 kB) and the worker waits
@@ -44,6 +46,14 @@ BOOT = "import sys; sys.path[:] = sys.argv[2:]; from widgets.live.runner import 
 
 class WorkerDied(Exception):
     """The process that worked on a stream is no more. The next stream gets a new one."""
+
+    def __init__(self, words: str, **values: str):
+        super().__init__(words.format(**values))
+        self.words, self.values = words, values
+
+    def told(self) -> str:
+        """Return what became of it, in the language that is spoken."""
+        return fill(self.words, self.values)
 
 
 class Runner(Protocol):
@@ -137,8 +147,8 @@ class _Worker:
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environment
             )
 
-    def end(self) -> str:
-        """End the process where it has not ended yet, and say how it ended."""
+    def end(self) -> WorkerDied:
+        """End the process where it has not ended yet, and return how it ended."""
         self.pipe.close()
         try:
             code = self.process.wait(1)
@@ -146,8 +156,8 @@ class _Worker:
             self.process.kill()
             code = self.process.wait()
         if code < 0:
-            return KILLED.format(why=signal.Signals(-code).name)
-        return GONE.format(why=f"exit status {code}")
+            return WorkerDied(KILLED, why=signal.Signals(-code).name)
+        return WorkerDied(GONE, why=f"exit status {code}")
 
 
 class _Reader:
@@ -175,7 +185,7 @@ class _Reader:
                 how = self.runner._drop(worker)
                 worker = None
                 if isinstance(error, EOFError | OSError):  # of the pipe: what the generator raised is a value
-                    end = WorkerDied(how)
+                    end = how
         self._post(self.said.put_nowait, (END, end))
         self._post(self.runner._give_back, worker)
 
@@ -256,7 +266,7 @@ class LocalRunner:
         self._workers.add(worker)  # in a reader's thread, but the set's operations are atomic
         return worker
 
-    def _drop(self, worker: _Worker) -> str:
+    def _drop(self, worker: _Worker) -> WorkerDied:
         """Forget a worker that is not fit for another job, and return how it ended."""
         self._workers.discard(worker)
         return worker.end()

@@ -15,8 +15,16 @@ import pytest
 
 from helpers import ROOT, toy_runs
 from helpers.streams import collect, run, until, upto
+from widgets.kit.languages import language, speaking
 from widgets.live import runner as _runner
-from widgets.live.runner import AHEAD, LocalRunner, WorkerDied
+from widgets.live.runner import (
+    AHEAD,
+    KILLED,
+    LocalRunner,
+    WorkerDied,
+    pack,
+    unpack,
+)
 
 PARENT = """
 import asyncio, sys
@@ -261,3 +269,10 @@ def test_importing_the_runners_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_how_a_worker_died_is_told_in_the_language_that_is_spoken():
+    died = unpack(pack(WorkerDied(KILLED, why="SIGKILL")))
+    assert str(died) == died.told() == KILLED.format(why="SIGKILL")
+    with speaking(language("es")):
+        assert died.told().startswith("El proceso que trabajaba en esto fue interrumpido (SIGKILL)")
