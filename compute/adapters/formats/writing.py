@@ -305,7 +305,7 @@ def write_adapter(
     if not plains:
         raise ValueError("there is no layer to write.")
     plains = _as_experts(plains, target, source)
-    plains, notes = _stacked(plains)
+    plains, notes = _in_stacks(plains)
     writers: dict[str, Callable[[Sequence[Plain], Adapter], Written]] = {
         "peft": _write_peft,
         "kohya": _write_kohya,
@@ -383,11 +383,16 @@ def _as_experts(plains: Sequence[Plain], target: str, source: Adapter) -> list[P
     return found
 
 
-def _stacked(plains: Sequence[Plain]) -> tuple[list[Plain], list[str]]:
+def _stack_of(each: Plain | Layer) -> str:
+    """Return the name of a layer without the number of its expert."""
+    return each.name.rpartition("[")[0] if each.expert else each.name
+
+
+def _in_stacks(plains: Sequence[Plain]) -> tuple[list[Plain], list[str]]:
     """Return the layers with the experts of each in one, and notes on what was changed for that."""
     groups: dict[str, list[Plain]] = {}
     for each in plains:
-        groups.setdefault(each.name.rpartition("[")[0] if each.expert else each.name, []).append(each)
+        groups.setdefault(_stack_of(each), []).append(each)
     found, notes = [], []
     for name, group in groups.items():
         if not group[0].expert:
@@ -413,7 +418,7 @@ def _stacked(plains: Sequence[Plain]) -> tuple[list[Plain], list[str]]:
     return found, list(dict.fromkeys(notes))
 
 
-def _apart(each: Plain) -> tuple[np.ndarray, np.ndarray]:
+def _by_expert(each: Plain) -> tuple[np.ndarray, np.ndarray]:
     """Return the factors of experts with a side for them before the others: (n, out, r) and (n, r, in)."""
     lora_B = each.lora_B.reshape(len(each.lora_B), -1, each.experts).transpose(2, 0, 1)
     return lora_B, each.lora_A.reshape(each.experts, each.r, -1)
@@ -437,7 +442,7 @@ def _factors(each: Plain, name_A: str, name_B: str) -> list[Entry]:
 
 def _expert_factors(each: Plain, name_A: str, name_B: str) -> list[Entry]:
     """Return both factors of experts, with a side for them."""
-    (B, A), (dtype_B, dtype_A) = _apart(each), each.dtypes
+    (B, A), (dtype_B, dtype_A) = _by_expert(each), each.dtypes
     return [(name_A, dtype_A, A.shape, encode(A, dtype_A)), (name_B, dtype_B, B.shape, encode(B, dtype_B))]
 
 
@@ -608,8 +613,7 @@ def _write_peft(plains: Sequence[Plain], source: Adapter) -> Written:
     old = source.told.config or {}
     if old.get("peft_type") == "LORA":
         config |= old
-    known = {each.name.rpartition("[")[0] if each.expert else each.name for each in source.layers}
-    if {each.name for each in plains} - known:  # of what was merged with it
+    if {each.name for each in plains} - {_stack_of(layer) for layer in source.layers}:  # merged with it
         config["target_modules"] = sorted(names.values())
     config |= {"peft_type": "LORA", "use_dora": any(each.magnitude is not None for each in plains)}
     config |= _lora_config(plains, names)
@@ -739,7 +743,7 @@ def _write_gguf(plains: Sequence[Plain], source: Adapter, base: Mapping[str, Any
                 lora_B = turned_rows(lora_B, name, base)
         if _alpha(each) != alpha:
             lora_B = lora_B * (_alpha(each) / alpha)
-        b, a = _apart(each._replace(lora_B=lora_B)) if each.experts > 1 else (lora_B, each.lora_A)
+        b, a = _by_expert(each._replace(lora_B=lora_B)) if each.experts > 1 else (lora_B, each.lora_A)
         for part, factor, dtype in (("lora_a", a, each.dtypes[1]), ("lora_b", b, each.dtypes[0])):
             stored = dtype if dtype in GGUF_FLOATS else "F32"
             entries.append((f"{name}.{part}", stored, factor.shape, encode(factor, stored)))
