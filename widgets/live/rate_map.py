@@ -144,7 +144,7 @@ class Mapped:
         except RunRefused as full:
             self.said = str(full)
         except WorkerDied as death:
-            self.said = fill(watched.WORDS["died"], {"why": death.told()})
+            self.said = fill(watched.WORDS["died"], {"why": str(death)})
         except Exception:  # the reader gets a sentence, the registry's log the traceback
             self.said = say(watched.WORDS["failed"])
         finally:

@@ -48,12 +48,12 @@ class WorkerDied(Exception):
     """The process that worked on a stream is no more. The next stream gets a new one."""
 
     def __init__(self, words: str, **values: str):
-        super().__init__(words.format(**values))
-        self.words, self.values = words, values
+        super().__init__(words)
+        self.values = values
 
-    def told(self) -> str:
-        """Return what became of it, in the language that is spoken."""
-        return fill(self.words, self.values)
+    def __str__(self) -> str:
+        """Say what became of it, in the language that is spoken: whoever shows it need not know which error it is."""
+        return fill(self.args[0], self.values)
 
 
 class Runner(Protocol):

@@ -150,7 +150,7 @@ class Watched:
         except RunRefused as full:
             self._own = str(full)
         except WorkerDied as death:
-            self._own = fill(WORDS["died"], {"why": death.told()})
+            self._own = fill(WORDS["died"], {"why": str(death)})
         except (
             Exception
         ):  # of the generator in its worker: the reader gets a sentence, the registry's log the traceback
