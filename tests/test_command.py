@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import app
+from helpers import ROOT
 from helpers.app import SECONDS, program, run, started, wait_until_it_hears
 from helpers.prose import Page
 from lessons import load_all
@@ -33,6 +36,19 @@ def test_help_shows_what_can_be_chosen():
         *map(flag, FIELDS),
     ):
         assert word in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the threads of a process")
+def test_numpy_computes_with_one_thread():
+    """Several wait for each other where another program is busy; on one core there is one in any case."""
+    code = (
+        "import app, os, numpy; a = numpy.ones((400, 400)); a @ a; print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
 
 
 def test_every_option_is_explained():

@@ -1,5 +1,6 @@
 """tests/helpers/find_browser.py: the order in which it looks, and what it does when there is nothing."""
 
+import asyncio
 import stat
 import subprocess
 import sys
@@ -126,3 +127,7 @@ def test_a_program_that_opens_no_page_is_no_browser(tmp_path):
 def test_a_command_that_hangs_or_is_absent_gives_none():
     assert find_browser.run([sys.executable, "-c", "import time; time.sleep(9)"], 0.2) is None
     assert find_browser.run(["/nowhere/program"], 1) is None
+
+
+def test_no_loop_runs_before_the_browser():
+    assert asyncio.run(asyncio.sleep(0, "free")) == "free"
