@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from compute.numbers.bounds import one_of, whole
 from compute.world.dice import Dice
 from compute.world.people import new_people
 from compute.world.stories import SPLITS, STORY_QUESTIONS, TOLD, Source
-from compute.world.texts import Asked, of_facts, questions, state_after, write
+from compute.world.texts import Asked, of_facts, questions, questions_in_turn, state_after, write
 from compute.world.voices import BASE_VOICES, MIRROR, dictionary
 
 FACTS, SKILL, NEW_WORDS = "new facts", "who had it first", "new words"
@@ -113,6 +114,10 @@ def examples(task: str, split: str, count: int, length: int) -> list[Example]:
     return [Example(tuple(translate.get(word, word) for word in text), length) for text in texts]
 
 
+# Few of the questions that are drawn on who had it first are kept: what was found is not drawn again.
+_longest: dict[tuple[str, int], tuple[Asked, ...]] = {}
+
+
 @lru_cache(32)
 def asked(task: str, split: str, count: int, length: int) -> tuple[Asked, ...]:
     """Return the questions of a task.
@@ -151,13 +156,12 @@ def asked(task: str, split: str, count: int, length: int) -> tuple[Asked, ...]:
         return tuple(new_facts(count))
     source, seed = source_of(task, split), STARTS[split]
     if task == SKILL:
-        if split == "train":
-            return tuple(questions(source, FIRST, count, length, seed))
-        drawn, changed = count, list[Asked]()
-        while len(changed) < count:
-            drawn *= 2  # those that were drawn come again, first
-            changed = [*filter(changed_hands, questions(source, FIRST, drawn, length, seed))]
-        return tuple(changed[:count])
+        own = _longest.get((split, length), ())
+        if len(own) < count:
+            drawn = questions_in_turn(source, FIRST, length, seed)
+            own = tuple(islice(drawn if split == "train" else filter(changed_hands, drawn), count))
+            _longest[split, length] = own
+        return own[:count]
     kinds = STORY_QUESTIONS
     share = -(-count // len(kinds))  # rounded up
     found = [each for kind in kinds for each in questions(source, kind, share, length, seed)][:count]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from compute.numbers.bounds import one_of, whole
@@ -295,12 +296,43 @@ def questions(source: Source, kind: str, count: int, length: int, seed: int) -> 
     [(('who', 'had', 'the'), True), (('who', 'had', 'the'), True)]
     """
     whole("count", count, 1)
+    return [*islice(questions_in_turn(source, kind, length, seed), count)]
+
+
+def questions_in_turn(source: Source, kind: str, length: int, seed: int) -> Iterator[Asked]:
+    """Yield the `questions` of a source one after the other.
+
+    Parameters
+    ----------
+    source : Source
+        What is told.
+    kind : str
+        A key of QUESTIONS that is asked there.
+    length : int
+        Words that a text can have, its question mark included.
+    seed : int
+        Seed of the dice.
+
+    Yields
+    ------
+    Asked
+        No two with the same words.
+
+    Raises
+    ------
+    ValueError
+        If length is below 1, or 1,000 texts in a row have no question of the kind that is new.
+
+    Examples
+    --------
+    >>> source = Source(facts=0, split="test")
+    >>> [next(questions_in_turn(source, "holder", 64, seed=0))] == questions(source, "holder", 1, 64, seed=0)
+    True
+    """
     whole("length", length, 1)
-    found: dict[tuple[str, ...], Asked] = {}
+    found: set[tuple[str, ...]] = set()
     text = since = 0
-    while len(found) < count:
-        if since == 1000:
-            raise ValueError(f"Texts of this source come to {len(found)} questions of the kind {kind!r}.")
+    while since < 1000:
         words: list[str] = []
         for _, said, sentence in told(source, Dice(seed, text)):
             words += sentence
@@ -308,12 +340,14 @@ def questions(source: Source, kind: str, count: int, length: int, seed: int) -> 
                 break
             if said.kind == kind:
                 end = len(words) - len(sentence) + sentence.index("?") + 1
-                asked = Asked(tuple(words[:end]), kind, words[end])
-                since = 0 if asked.words not in found else since
-                found.setdefault(asked.words, asked)
+                asked = tuple(words[:end])
+                if asked not in found:
+                    found.add(asked)
+                    yield Asked(asked, kind, words[end])
+                    since = 0
                 break
         text, since = text + 1, since + 1
-    return list(found.values())
+    raise ValueError(f"Texts of this source come to {len(found)} questions of the kind {kind!r}.")
 
 
 def of_facts(people: Iterable[Person], kind: str) -> list[Asked]:

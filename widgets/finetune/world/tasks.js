@@ -61,12 +61,8 @@ export function asked(task, split, count, length) {
   const source = sourceOf(task, split)
   const seed = STARTS[split]
   if (task === SKILL) {
-    if (split === 'train') return questions(source, FIRST, count, length, seed)
-    for (let drawn = 2 * count; ; drawn *= 2) {
-      // those that were drawn come again, first
-      const changed = questions(source, FIRST, drawn, length, seed).filter(changedHands)
-      if (changed.length >= count) return changed.slice(0, count)
-    }
+    const wanted = split === 'train' ? () => true : changedHands
+    return questions(source, FIRST, count, length, seed, wanted)
   }
   const share = Math.ceil(count / STORY_QUESTIONS.length)
   const found = STORY_QUESTIONS.flatMap((kind) => questions(source, kind, share, length, seed)).slice(

@@ -67,20 +67,22 @@ function* sentencesOf(words) {
   }
 }
 
-/** Questions that texts of a source come to, each of a text of its own: {words, kind, answer}. No two are the same. */
-export function questions(source, kind, count, length, seed) {
+/** Questions that texts of a source come to, those wanted, each of a text of its own: {words, kind, answer}. No two are the same. */
+export function questions(source, kind, count, length, seed, wanted = () => true) {
   whole('count', count, 1)
   whole('length', length, 1)
-  const found = new Map()
-  for (let text = 0, since = 0; found.size < count; text++, since++) {
-    if (since === NEW) throw new RangeError(`kind: texts of this source come to ${found.size} of ${kind}`)
+  const found = []
+  const seen = new Set()
+  for (let text = 0, since = 0; found.length < count; text++, since++) {
+    if (since === NEW) throw new RangeError(`kind: texts of this source come to ${seen.size} of ${kind}`)
     const asked = firstQuestion(source, kind, length, new Dice(seed, text))
     const key = asked?.words.join(' ')
-    if (!asked || found.has(key)) continue
-    found.set(key, asked)
+    if (!asked || seen.has(key)) continue
+    seen.add(key)
+    if (wanted(asked)) found.push(asked)
     since = 0
   }
-  return [...found.values()]
+  return found
 }
 
 /** The first question of a kind in a text, if it comes in time. */
