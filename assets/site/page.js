@@ -124,7 +124,7 @@ function start() {
   phrases(figures)
   beside(figures)
   liveParts()
-  recall()
+  recall(figures)
   notes()
   heights()
   presented(figures, address)

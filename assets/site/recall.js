@@ -1,5 +1,6 @@
 // The questions that close a lesson: which ones the reader has found the right answer to, kept in her browser only.
 
+import { fill } from '../../widgets/kit/text.js'
 import { keep, kept } from './kept.js'
 
 const KEY = 'lora-recall'
@@ -13,8 +14,7 @@ function found() {
 /** Whether a class is looking on: what is shown to it, nobody has found. */
 const presenting = () => document.documentElement.classList.contains('presenting')
 
-const filled = (template, numbers, of, first = '') =>
-  template.replace('{found}', numbers.length).replace('{of}', of).replace('{first}', first)
+const filled = (template, numbers, of, told = {}) => fill(template, { found: numbers.length, of, ...told })
 
 /** Where what is found is kept: in the reader's browser. In a learning platform, course.js keeps it there. */
 const own = {
@@ -22,8 +22,8 @@ const own = {
   write: (lesson, numbers) => keep(KEY, { ...found(), [lesson]: numbers }),
 }
 
-function questions(section) {
-  const platform = globalThis.lora_course?.joined(section)
+function questions(section, figures) {
+  const platform = globalThis.lora_course?.joined(section, figures)
   const store = platform ?? own
   const { lesson, of } = section.dataset
   const told = section.querySelector('[data-told]')
@@ -32,7 +32,7 @@ function questions(section) {
   const show = (remembered) => {
     const { graded, told: here, unkept } = told.dataset
     const template = platform ? graded : remembered ? here : unkept
-    told.textContent = filled(template, numbers, of, platform?.score)
+    told.textContent = filled(template, numbers, of, platform?.told)
     forget.hidden = !numbers.length || !!platform
     section
       .querySelectorAll('li')
@@ -51,12 +51,13 @@ function questions(section) {
     show(store.write(lesson, numbers))
     section.querySelector('summary').focus()
   })
+  if (platform) platform.changed = () => show(true)
   show(store.write(lesson, numbers))
 }
 
 /** Bring the questions of a lesson to life, and tell the start page how far its reader came. */
-export function recall() {
-  document.querySelectorAll('.recall').forEach(questions)
+export function recall(figures) {
+  for (const section of document.querySelectorAll('.recall')) questions(section, figures)
   const all = found()
   for (const told of document.querySelectorAll('.found[data-lesson]')) {
     const numbers = all[told.dataset.lesson] ?? []

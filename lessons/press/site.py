@@ -352,6 +352,7 @@ class Site:
             headings=laid.headings.found,
             blocks=laid.blocks,
             questions=[asked(question, lesson) for question in lesson.questions],
+            guesses=any("guess" in kind.choices for kind in lesson.kinds.values()),
             before=self.chapters[at - 1] if at else None,
             after=None if at is None else next(iter(self.chapters[at + 1 :]), None),
             leading=[each for each in self.chapters if at is None and _leads(each, lesson)],

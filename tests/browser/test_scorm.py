@@ -17,11 +17,12 @@ from playwright.sync_api import Page, expect
 
 from helpers import ROOT
 from helpers.browser import instrument, requests_of, violations
-from helpers.spoken import say, saying
+from helpers.spoken import say
 from lessons.merging import LESSON
 from lessons.press.scorm import package
 from lessons.press.site import Site
 from widgets.kit.languages import spoken
+from widgets.merging.words import WORDS as MERGING
 
 PLAYER = """<!doctype html><html lang="en"><title>A platform</title><link rel="icon" href="data:,"><body>
 <iframe id="lesson" title="Lesson" width="1200" height="900"></iframe>
@@ -49,9 +50,11 @@ PLAYER = """<!doctype html><html lang="en"><title>A platform</title><link rel="i
 </script>
 """
 OF = len(LESSON.questions)
-TOLD = (
-    "You have found {found} of {of}, {first} of them at the first try. Your course is told this, and which answer you "
-    "opened first."
+ASKING = [id_ for id_, kind in LESSON.kinds.items() if "guess" in kind.choices]
+ALL = OF + len(ASKING)  # what the score is a share of
+PREDICTED = (
+    "You have found {found} of {of}, {first} of them at the first try, and made {made} of {predictions} predictions. "
+    "Your course is told this, which answer you opened first, and what you predicted."
 )
 ALONE = "You have found {found} of {of}. That stays in this browser, and nobody else sees it."
 
@@ -70,6 +73,11 @@ def platform(tmp_path_factory) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def told(found: int, first: int, made: int = 0) -> str:
+    """Return what the page says of the score."""
+    return say(PREDICTED, found=found, of=OF, first=first, made=made, predictions=len(ASKING))
 
 
 def told_of(page: Page) -> dict[str, str]:
@@ -92,17 +100,17 @@ def test_a_platform_is_told_of_completion_and_score_and_remembers(open_page, pla
     page = open_page(f"{platform}/player.html", viewport={"width": 1300, "height": 950})
     asked = requests_of(page)
     frame = page.frame_locator("#lesson")
-    told = frame.locator(".recall [data-told]")
-    expect(told).to_have_text(say(TOLD, found=0, of=OF, first=0))
+    said = frame.locator(".recall [data-told]")
+    expect(said).to_have_text(told(0, 0))
     assert page.evaluate("calls")[0] == "LMSInitialize"
     assert page.evaluate("API.cmi.core.lesson_status") == "incomplete"
     answer(frame, 0, right=True)
-    expect(told).to_have_text(say(TOLD, found=1, of=OF, first=1))
+    expect(said).to_have_text(told(1, 1))
     answer(frame, 1, right=False)
     answer(frame, 1, right=True)
-    expect(told).to_have_text(say(TOLD, found=2, of=OF, first=1))
+    expect(said).to_have_text(told(2, 1))
     assert page.evaluate("API.cmi.core.lesson_status") == "incomplete"
-    assert page.evaluate("API.cmi.core.score.raw") == str(round(100 / OF))
+    assert page.evaluate("API.cmi.core.score.raw") == str(round(100 / ALL))
     expect(frame.get_by_role("button", name=say("Forget my answers"))).to_be_hidden()
     leave(page)
     assert told_of(page)["core.exit"] == "suspend"
@@ -110,16 +118,17 @@ def test_a_platform_is_told_of_completion_and_score_and_remembers(open_page, pla
     assert json.loads(json.loads(state)["suspend_data"]) == {
         "first": [LESSON_RIGHT[0], WRONG_FIRST, None],
         "found": [0, 1],
+        "guessed": {},
     }
 
     # The next visit, on the same platform and in another browser's empty storage.
     page.evaluate("state => { localStorage.clear(); sessionStorage.setItem('cmi', state) }", state)
     page.reload()
-    expect(told).to_have_text(say(TOLD, found=2, of=OF, first=1))
+    expect(said).to_have_text(told(2, 1))
     answer(frame, 2, right=True)
-    expect(told).to_have_text(say(TOLD, found=OF, of=OF, first=2))
+    expect(said).to_have_text(told(OF, 2))
     assert page.evaluate("API.cmi.core.lesson_status") == "completed"
-    assert page.evaluate("API.cmi.core.score.raw") == str(round(200 / OF))
+    assert page.evaluate("API.cmi.core.score.raw") == str(round(200 / ALL))
     leave(page)
     assert told_of(page)["core.exit"] == ""
     assert page.evaluate("faults") == []
@@ -133,11 +142,11 @@ WRONG_FIRST = next(at for at, each in enumerate(LESSON.questions[1].answers) if 
 def test_the_platform_sees_which_answer_was_opened_first(open_page, platform):
     page = open_page(f"{platform}/player.html", viewport={"width": 1300, "height": 950})
     frame = page.frame_locator("#lesson")
-    expect(frame.locator(".recall [data-told]")).to_have_text(saying(TOLD, found=0))
+    expect(frame.locator(".recall [data-told]")).to_have_text(told(0, 0))
     answer(frame, 1, right=False)
     answer(frame, 1, right=True)
     answer(frame, 0, right=True)
-    expect(frame.locator(".recall [data-told]")).to_have_text(saying(TOLD, found=2))
+    expect(frame.locator(".recall [data-told]")).to_have_text(told(2, 1))
     said = told_of(page)
     names = ("id", "type", "student_response", "result", "correct_responses.0.pattern")
     seen = [[said[f"interactions.{n}.{name}"] for name in names] for n in range(2)]
@@ -151,6 +160,36 @@ def test_the_platform_sees_which_answer_was_opened_first(open_page, platform):
     assert page.evaluate("faults.length") == 1, "what the standard forbids is noticed"
     assert [line for line in page.said if "405" not in line] == []
     page.said.clear()
+
+
+@pytest.mark.parametrize("first", ["Reveal", "Skip"])
+def test_a_prediction_counts_if_it_was_made_before_the_reveal(open_page, platform, first):
+    page = open_page(f"{platform}/player.html", viewport={"width": 1300, "height": 950})
+    frame = page.frame_locator("#lesson")
+    said = frame.locator(".recall [data-told]")
+    expect(said).to_have_text(told(0, 0))
+    (asking,) = ASKING
+    root, made = frame.locator(f"#{asking}"), int(first == "Reveal")
+    root.locator(".guess input").fill("30")
+    root.get_by_role("button", name=say(first), exact=True).click()
+    expect(said).to_have_text(told(0, 0, made))
+    root.get_by_role("button", name=say(MERGING["guess"]["again"])).click()  # what is seen is not predicted
+    root.locator(".guess input").fill("40")
+    root.get_by_role("button", name=say("Reveal"), exact=True).click()
+    answer(frame, 0, right=True)
+    expect(said).to_have_text(told(1, 1, made))
+    assert page.evaluate("API.cmi.core.score.raw") == str(round(100 * (1 + made) / ALL))
+    assert page.evaluate("API.cmi.core.lesson_status") == "incomplete"
+    noted = told_of(page)
+    assert noted[f"interactions.{made}.id"] == "question-1"
+    if made:
+        names = ("id", "type", "student_response", "result")
+        wanted = [f"prediction-{asking}", "fill-in", "30", "neutral"]
+        assert [noted[f"interactions.0.{name}"] for name in names] == wanted
+    leave(page)
+    kept = json.loads(told_of(page)["suspend_data"])
+    assert kept["guessed"] == {asking: "30" if made else "skip"}
+    assert page.evaluate("faults") == []
 
 
 def test_its_figures_play_and_nothing_in_it_leads_out(open_page, platform):
@@ -182,6 +221,6 @@ def test_whatever_a_platform_kept_the_page_works(open_page, platform, kept):
     page.evaluate("state => sessionStorage.setItem('cmi', state)", state)
     page.reload()
     frame = page.frame_locator("#lesson")
-    expect(frame.locator(".recall [data-told]")).to_have_text(say(TOLD, found=0, of=OF, first=0))
+    expect(frame.locator(".recall [data-told]")).to_have_text(told(0, 0))
     answer(frame, 0, right=True)
-    expect(frame.locator(".recall [data-told]")).to_have_text(say(TOLD, found=1, of=OF, first=1))
+    expect(frame.locator(".recall [data-told]")).to_have_text(told(1, 1))
