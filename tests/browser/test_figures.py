@@ -36,30 +36,36 @@ FOUND = """() => {
         found.push(`“${words(i)}” and “${words(i + 1 + j)}” overlap`)
     }))
     const lines = '.curve, .rule, .domain, .tick line, .mark path, .joined, .interval, .span'
+    const labels = boxes.map((box, i) => ({ ...box.toJSON(), i })).filter(({ i }) => texts[i].matches('.label'))
+    const near = (each) => {
+      const edges = each.getBoundingClientRect()
+      return labels.filter(({ left, right, top, bottom }) =>
+        left < edges.right + 1 && right > edges.left - 1 && top < edges.bottom + 1 && bottom > edges.top - 1)
+    }
     for (const line of svg.querySelectorAll(lines)) {
+      const close = near(line)
+      if (!close.length) continue
       const length = line.getTotalLength()
       const { a, d, e, f } = line.getScreenCTM()
       const through = new Set()
       for (let at = 0; at <= length; at += 2) {
         const point = line.getPointAtLength(at)
         const [x, y] = [point.x * a + e, point.y * d + f]
-        boxes.forEach(({ left, right, top, bottom, height }, i) => {
-          const inside = x > left && x < right && y > top + 0.2 * height && y < bottom - 0.2 * height
-          if (inside && texts[i].matches('.label')) through.add(words(i))
-        })
+        for (const { i, left, right, top, bottom, height } of close)
+          if (x > left && x < right && y > top + 0.2 * height && y < bottom - 0.2 * height) through.add(words(i))
       }
       for (const name of through) found.push(`a ${line.getAttribute('class')} runs through “${name}”`)
     }
     for (const mark of svg.querySelectorAll('.mark path, .shape, .dot, .bars, .bar, circle:not(.needle)')) {
       if (getComputedStyle(mark).visibility === 'hidden' || getComputedStyle(mark).fill === 'none') continue
       const back = mark.getScreenCTM().inverse()
-      boxes.forEach(({ left, right, top, bottom, height }, i) => {
-        if (!texts[i].matches('.label')) return
-        for (let y = top + 0.25 * height; y < bottom - 0.2 * height; y += 2)
+      for (const { i, left, right, top, bottom, height } of near(mark))
+        search: for (let y = top + 0.25 * height; y < bottom - 0.2 * height; y += 2)
           for (let x = left; x < right; x += 2)
-            if (mark.isPointInFill(new DOMPoint(x, y).matrixTransform(back)))
-              return found.push(`“${words(i)}” lies on a ${mark.getAttribute('class')}`)
-      })
+            if (mark.isPointInFill(new DOMPoint(x, y).matrixTransform(back))) {
+              found.push(`“${words(i)}” lies on a ${mark.getAttribute('class')}`)
+              break search
+            }
     }
   }
   return found

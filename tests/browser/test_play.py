@@ -6,12 +6,15 @@ from helpers.browser import instrument, sentence
 from helpers.spoken import say
 from widgets.rank import Rank
 
+STILL = 600  # seconds of the page's clock, later than it opens: from here on only a test moves it
+
 
 def test_play_runs_pauses_and_stops_at_the_end(open_page, server):
     page = open_page("about:blank")
-    page.clock.install()
+    page.clock.install(time=0)
     page.goto(f"{server}/embed/rank/rank.html?guess=skip&r=28")
     root = instrument(page)
+    page.clock.pause_at(STILL)
     slider = root.get_by_role("slider", name=say("Rank r"))
     root.get_by_role("button", name=say("Play")).click()
     page.clock.run_for(400)
@@ -45,9 +48,10 @@ def test_play_runs_pauses_and_stops_at_the_end(open_page, server):
 
 def test_the_patterns_play_to_the_end(open_page, server):
     page = open_page("about:blank")
-    page.clock.install()
+    page.clock.install(time=0)
     page.goto(f"{server}/embed/rank/patterns.html")
     root = instrument(page, "patterns")
+    page.clock.pause_at(STILL)
     root.get_by_role("button", name=say("Play")).click()
     page.clock.run_for(1300)
     expect(root.get_by_role("slider")).to_have_value("2")

@@ -122,7 +122,9 @@ def open_drawer(root: Locator, name: str) -> Locator:
 
 def code(root: Locator) -> Locator:
     """Open the drawer of the code; return the field that holds it."""
-    return open_drawer(root, "The code behind this number").locator("textarea")
+    field = open_drawer(root, "The code behind this number").locator("textarea")
+    expect(field).not_to_have_value("")  # it is written when the drawer has opened
+    return field
 
 
 def table(root: Locator) -> list[list[str]]:

@@ -86,7 +86,9 @@ def test_a_hundred_settings_give_finite_numbers_or_a_refusal(native, config):
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_the_fastest_rate_ends_a_run(native, method):
-    config = TrainConfig(task="new facts", n_texts=8, method=method, learning_rate=10.0, steps=50)
+    config = TrainConfig(
+        task="new facts", n_texts=8, batch_size=8, method=method, learning_rate=10.0, steps=50
+    )
     losses = []
     with contextlib.suppress(Refused):
         losses.extend(native.prepare(config).updates(config))

@@ -17,9 +17,8 @@ from widgets.live.takeaway import zipped
 
 @pytest.mark.parametrize("task", ["new facts", "formal voice"])
 def test_the_script_in_the_archive_writes_the_samples_of_the_run(task, tmp_path):
-    *_, result = train(
-        TrainConfig(task=task, r=2, steps=5, batch_size=8, train_embeddings=True, base_format="int2")
-    )
+    config = TrainConfig(task=task, r=2, steps=5, batch_size=8, train_embeddings=True, base_format="int2")
+    *_, result = train(config, strengths=())
     assert result.evaluation.samples != result.base_evaluation.samples
     whole = zipped(result, task, "int2")
     opened = read_bytes({"lora.zip": whole})  # by the inspector, which takes the adapter and leaves the base
