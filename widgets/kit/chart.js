@@ -6,6 +6,8 @@ import { Plot, path } from './plot.js'
 const HEIGHT = 14.4 // in rem, as the distance of labels
 const GROWN = 1.2 // times as long: a curve whose name is to be put anew
 export const MARK = 6 // pixels around the middle of a mark
+const DOT = 4 // pixels: the radius of one
+const FEW = 8 // places of a slider
 
 export const RING = 'M-5,0A5,5 0 1 0 5,0A5,5 0 1 0 -5,0Z'
 const SHAPES = { guess: 'M0,-6L6,0L0,6L-6,0Z', embeddings: 'M-5,-5H5V5H-5Z' }
@@ -66,6 +68,8 @@ export class Chart extends Plot {
     const middles = bands
       .filter(({ label }) => label)
       .map((band) => ({ ...band, points: points(band.middle, band.shift ?? 0) }))
+    // Where the slider has few places a dot comes to stand at each of them, and stays.
+    if (k <= FEW) for (const { points } of drawn) this.boxes.push(...points.map((at) => around(at, DOT)))
     const all = [...marked, ...middles, ...drawn, ...ruled]
     this.spare(
       all.map((each) => each.points).filter(({ length }) => length > 1),
@@ -73,7 +77,7 @@ export class Chart extends Plot {
     )
     this.now = svg.append('line').attr('class', 'now').attr('y1', box.top).attr('y2', box.bottom)
     this.name(all) // over the line that moves: their halo keeps it off
-    this.dots = lines.map(({ kind, dot = 4 }) =>
+    this.dots = lines.map(({ kind, dot = DOT }) =>
       svg.append('circle').attr('class', `dot ${kind}`).attr('r', dot),
     )
     this.needle = svg
