@@ -72,7 +72,7 @@ def inspect(given: argparse.Namespace) -> None:
 
 
 def export_scorm(folder: Path, slugs: list[str], url: str = "", codes: Sequence[str] = ()) -> None:
-    """Write the packages of some lessons, of all chapters where none is named, into a folder, in one language."""
+    """Write packages of some lessons, else of all chapters; each further language in a folder of its own."""
     from lessons import load_all
     from lessons.press.scorm import package
     from lessons.press.site import Site
@@ -80,18 +80,21 @@ def export_scorm(folder: Path, slugs: list[str], url: str = "", codes: Sequence[
     known = {lesson.slug: lesson for lesson in load_all()}
     if strange := [slug for slug in slugs if slug not in known]:
         sys.exit(f"There is no lesson {strange[0]!r}. There are: {', '.join(known)}.")
-    site = Site(live=False, url=url, course=True, languages=_languages(codes[:1] or ("en",)))
-    wanted = [known[slug] for slug in slugs] or site.chapters
+    first, *others = _languages(codes or ("en",))
+    written = 0
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for lesson in wanted:
-            (folder / f"lora-{lesson.slug}.zip").write_bytes(package(site, lesson))
+        for language, into in [(first, folder), *((each, folder / each.code) for each in others)]:
+            site = Site(live=False, url=url, course=True, languages=[language])
+            into.mkdir(parents=True, exist_ok=True)
+            for lesson in [known[slug] for slug in slugs] or site.chapters:
+                (into / f"lora-{lesson.slug}.zip").write_bytes(package(site, lesson))
+                written += 1
     except OSError as error:
         sys.exit(
             f"The packages cannot be written to {folder}: {error.strerror}. Name a folder that can be made."
         )
     print(
-        f"{len(wanted)} packages (SCORM 1.2) written to {folder}. A learning platform imports each as an activity."
+        f"{written} packages (SCORM 1.2) written to {folder}. A learning platform imports each as an activity."
     )
 
 
@@ -163,7 +166,8 @@ def command_line() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="CODE",
-        help="the languages to write (usually all): the first at the root, each other in a folder of its name",
+        help="the languages to write (usually all, of packages English): the first at the root, each other in a folder "
+        "of its name",
     )
     exporting.add_argument(
         "--scorm",
@@ -266,6 +270,8 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if given.command == "export" and given.scorm:
         return export_scorm(given.folder, given.lesson, given.url or "", given.languages)
+    if given.command == "export" and given.lesson:
+        parser.error("--lesson chooses a package: it needs --scorm. A site is written whole.")
     if given.command == "export":
         return export(given.folder, given.url or "", given.languages)
     if given.command == "inspect":

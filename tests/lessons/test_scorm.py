@@ -134,6 +134,22 @@ def test_the_command_writes_the_lessons_that_are_named(tmp_path, capsys):
     assert "cannot be written" in str(ended.value.code)
 
 
+def test_the_first_language_stands_at_the_root_and_each_other_in_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("lessons.press.scorm.package", lambda site, _: site.language.code.encode())
+    app.main(["export", "--scorm", str(tmp_path), "--lesson", "merging", "--languages", "es", "en"])
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.zip")}
+    assert found == {"lora-merging.zip": "es", "en/lora-merging.zip": "en"}
+    assert capsys.readouterr().out.startswith("2 packages (SCORM 1.2) written to ")
+
+
+def test_a_lesson_is_chosen_of_packages_alone(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        app.main(["export", str(tmp_path), "--lesson", "merging"])
+    assert ended.value.code == 2
+    assert "--lesson chooses a package: it needs --scorm." in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
 def test_without_names_it_writes_every_chapter(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("lessons.press.scorm.package", lambda site, lesson: b"")
     app.main(["export", "--scorm", str(tmp_path)])
