@@ -305,6 +305,11 @@ def base_loss(model: GPT, split: str, count: int) -> float:
     >>> base_loss(load_base(), "validation", 8) < 2
     True
     """
-    texts = windows(Source(split=split), STARTS[split], count, model.config.block_size)
     with torch.no_grad():
-        return model.loss(texts.to(model.lm_head.weight.device)).item()
+        return model.loss(_own(split, count, model.config.block_size).to(model.lm_head.weight.device)).item()
+
+
+@lru_cache(8)
+def _own(split: str, count: int, block_size: int) -> torch.Tensor:
+    """Return texts of the base's own: drawn once, since every evaluation reads them."""
+    return windows(Source(split=split), STARTS[split], count, block_size)
