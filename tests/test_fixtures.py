@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import ROOT
 from helpers.app import serve, shared
 
 PAGE = """<!doctype html><html lang="en"><title>t</title><p>text</p><script>{}</script></html>"""
@@ -56,6 +57,25 @@ def test_open_page_notices(open_page, page_with, script, noticed):
     page.wait_for_timeout(100)
     assert any(noticed in line for line in page.said), page.said
     page.said.clear()
+
+
+def test_a_clock_stays_in_the_window_of_its_page(windows, page_with):
+    moves = "async () => { const now = Date.now(); await new Promise(requestAnimationFrame); return Date.now() > now }"
+    page = page_with("")
+    with windows.pages() as open_page:
+        still = open_page(page, alone=True)
+        still.clock.install(time=0)
+        still.reload()
+        still.clock.pause_at(600)
+        assert still.evaluate("Date.now()") == 600_000
+    with windows.pages() as open_page:
+        open_page(page).wait_for_function(moves)
+
+
+def test_whoever_has_a_clock_is_alone():
+    for path in (ROOT / "tests" / "browser").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count(".clock.install(") == text.count("alone=True"), path.name
 
 
 def test_pages_find_nothing_that_another_left(windows, tmp_path):

@@ -10,7 +10,7 @@ STILL = 600  # seconds of the page's clock, later than it opens: from here on on
 
 
 def test_play_runs_pauses_and_stops_at_the_end(open_page, server):
-    page = open_page("about:blank")
+    page = open_page("about:blank", alone=True)
     page.clock.install(time=0)
     page.goto(f"{server}/embed/rank/rank.html?guess=skip&r=28")
     root = instrument(page)
@@ -47,7 +47,7 @@ def test_play_runs_pauses_and_stops_at_the_end(open_page, server):
 
 
 def test_the_patterns_play_to_the_end(open_page, server):
-    page = open_page("about:blank")
+    page = open_page("about:blank", alone=True)
     page.clock.install(time=0)
     page.goto(f"{server}/embed/rank/patterns.html")
     root = instrument(page, "patterns")

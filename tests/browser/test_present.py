@@ -143,7 +143,7 @@ def test_answers_are_veiled_until_they_are_asked_for_and_count_as_nobodys(open_p
 
 
 def test_the_time_is_counted_stopped_and_said_to_be_up(open_page, server):
-    page = open_page("about:blank", **LARGE)
+    page = open_page("about:blank", alone=True, **LARGE)
     page.clock.install()
     page.goto(f"{server}/{PATH}?view=present&minutes=1")
     presented(page)

@@ -25,15 +25,17 @@ class Windows:
     def pages(self) -> Iterator[Callable]:
         """Give `open_page(url, **context_options)`, which takes an address or a Path and returns Playwright's page.
 
-        Pages opened here share nothing, and find nothing that an earlier `pages()` left. `page.said` collects
+        Pages opened here share nothing, and find nothing that an earlier `pages()` left. One that is to have a clock
+        is opened `alone`, in a window that no later page gets: a clock stays in its window. `page.said` collects
         what went wrong: errors on the console, uncaught exceptions, requests to another host. In the end the
         list must be empty; a test that expects an entry asserts on it and calls `page.said.clear()`.
         """
         opened: list[tuple[BrowserContext, dict[str, Callable]]] = []
         said: list[list[str]] = []
 
-        def open_page(url: str | Path, **options: Any):
-            context = self._window(options, [context for context, _ in opened])
+        def open_page(url: str | Path, *, alone: bool = False, **options: Any):
+            taken = [context for context, _ in opened]
+            context = self._browser.new_context(**options) if alone else self._window(options, taken)
             complaints: list[str] = []
             opened.append((context, _listeners(complaints)))
             said.append(complaints)
