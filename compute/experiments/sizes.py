@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PATH = RECORDS / "sizes.json"
 KEPT = PATH.with_suffix(".unfinished")  # a line a run
 WIDTHS = (32, SIZES["n_embd"], 96)  # n_embd; the second is the base of all lessons
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 FULL = 0  # stands for full finetuning where a rank would stand
 COUNT = 512  # new facts
 RANKS = (1, 2)
