@@ -13,7 +13,7 @@ PIP = $(PY) -m pip install --quiet --disable-pip-version-check
 # Where there is no NVIDIA GPU, PyTorch without CUDA: PyPI's build for Linux brings gigabytes that nothing could use.
 CPU_INDEX = https://download.pytorch.org/whl/cpu
 define torch
-@if $(PY) -m pip config list | grep -Eq "index-url|find-links|no-index"; then \
+@if $(PY) -m pip config list | grep -E "index-url|find-links|no-index" >/dev/null; then \
   echo "From the package index that pip is configured for: about 310 MB, or some GB if its PyTorch is the one with CUDA."; \
 elif [ "$$(uname -s)" != Linux ]; then \
   echo "About 310 MB are fetched."; \
