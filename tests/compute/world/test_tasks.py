@@ -12,8 +12,10 @@ from compute.world.stories import STORY_QUESTIONS, TOLD
 from compute.world.tasks import (
     ANSWERING,
     FACTS,
+    FIRST,
     NEW_WORDS,
     SKILL,
+    STARTS,
     TASKS,
     TELLING,
     VOICE_OF,
@@ -24,7 +26,7 @@ from compute.world.tasks import (
     new_facts,
     source_of,
 )
-from compute.world.texts import floor, judged
+from compute.world.texts import floor, judged, questions
 from compute.world.tokens import BEGIN, decode
 from compute.world.voices import MIRROR, dictionary
 
@@ -99,6 +101,16 @@ def test_who_had_it_first_is_asked_where_that_is_not_who_had_it_last():
         sent = [part.split(" to ")[1].split()[0] for part in story[begins:].split(f"sends the {thing}")[1:]]
         assert story[:begins].split()[-1] == each.answer != sent[-1]
     assert {changed_hands(each) for each in asked(SKILL, "train", 256, LENGTH)} == {True, False}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_who_had_it_first_is_the_same_whatever_was_asked_for_before(split):
+    source, seed = source_of(SKILL, split), STARTS[split]
+    plain = [
+        each for each in questions(source, FIRST, 64, LENGTH, seed) if split == "train" or changed_hands(each)
+    ]
+    for count in (3, len(plain), 1):  # more than before, and fewer
+        assert [*asked(SKILL, split, count, LENGTH)] == plain[:count]
 
 
 def test_new_facts_are_about_people_of_whom_nobody_has_read():

@@ -67,7 +67,7 @@ function* sentencesOf(words) {
   }
 }
 
-/** Questions that texts of a source come to, those wanted, each of a text of its own: {words, kind, answer}. No two are the same. */
+/** Questions {words, kind, answer} that texts of a source come to, each of a text of its own, no two alike: those wanted. */
 export function questions(source, kind, count, length, seed, wanted = () => true) {
   whole('count', count, 1)
   whole('length', length, 1)
