@@ -45,13 +45,7 @@ class Course {
     this.questions.forEach((answers, number) =>
       answers.forEach((answer, at) => answer.addEventListener('toggle', () => this.opened(number, at))),
     )
-    for (const figure of asking) {
-      const { moved } = figure
-      figure.moved = () => {
-        moved()
-        this.guess(figure)
-      }
-    }
+    for (const figure of asking) figure.onMoved((moved) => this.guess(moved))
     this.tell()
     addEventListener('pagehide', () => this.leave())
     addEventListener('pageshow', ({ persisted }) => persisted && location.reload())

@@ -16,8 +16,17 @@ export class Figure {
     const { state, arrays, datasets, spec, prefix } = this.config
     this.keyedBy = [...spec.keyedBy]
     this.cache = { [this.key(state)]: arrays, ...datasets }
-    this.moved = () => {}
+    this.followers = []
     this.open(address)
+  }
+
+  /** From now on, tell `then` of this figure whenever its state has changed. */
+  onMoved(then) {
+    this.followers.push(then)
+  }
+
+  moved() {
+    for (const then of this.followers) then(this)
   }
 
   /** Whether a choice changes nothing, given the others. */

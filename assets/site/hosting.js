@@ -27,7 +27,7 @@ export function follow(figures) {
       // a sandboxed frame may not change its address
     }
   }, ADDRESS_MS)
-  for (const figure of figures) figure.moved = write
+  for (const figure of figures) figure.onMoved(write)
   for (const event of ['pointerdown', 'keydown'])
     addEventListener(event, () => (touched = true), { once: true })
 }

@@ -221,13 +221,7 @@ class Presentation {
       deeds[deed]()
     })
     addEventListener('scroll', () => this.tell(), { passive: true })
-    for (const figure of this.figures) {
-      const { moved } = figure
-      figure.moved = () => {
-        moved()
-        this.tell()
-      }
-    }
+    for (const figure of this.figures) figure.onMoved(() => this.tell())
   }
 
   /** Count the seconds, of so many if a plan says so; return what stops and starts them. */

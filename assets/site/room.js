@@ -154,13 +154,7 @@ class Room {
   /** Let the view hear of what happens on the page, once for all views of it. */
   watch() {
     const soon = settle((figure) => this.view?.moved(figure), TOLD_MS)
-    for (const figure of this.figures) {
-      const { moved } = figure
-      figure.moved = () => {
-        moved()
-        soon(figure)
-      }
-    }
+    for (const figure of this.figures) figure.onMoved(soon)
     document.addEventListener('lora-shown', () => soon(null))
     document.addEventListener('lora-trained', ({ target, detail }) => this.view?.trained?.(target, detail))
     document

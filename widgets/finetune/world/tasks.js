@@ -61,8 +61,7 @@ export function asked(task, split, count, length) {
   const source = sourceOf(task, split)
   const seed = STARTS[split]
   if (task === SKILL) {
-    const wanted = split === 'train' ? () => true : changedHands
-    return questions(source, FIRST, count, length, seed, wanted)
+    return questions(source, FIRST, count, length, seed, split === 'train' ? undefined : changedHands)
   }
   const share = Math.ceil(count / STORY_QUESTIONS.length)
   const found = STORY_QUESTIONS.flatMap((kind) => questions(source, kind, share, length, seed)).slice(
